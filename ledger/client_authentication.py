@@ -1,0 +1,107 @@
+"""Use case: authenticate a client by its secret (RFC 6749 §2.3.1)."""
+
+import asyncio
+import hashlib
+import hmac
+from collections import OrderedDict
+from concurrent.futures import Executor
+
+from ledger.client import MAX_VALID_SECRETS, Client
+from ledger.client_secrets import LONGEST_SECRET, decoy_hash, matches_chosen, matches_generated
+from ledger.clock import Clock, RandomBytes
+from ledger.errors import InvalidClient, Unavailable
+from ledger.events import StoredSecret
+from ledger.ports import Clients
+
+
+class ClientAuthentication:
+    """Authenticates clients of one issuer.
+
+    A refusal costs the same whatever its cause: as many argon2id computations as a client can have valid secrets, some
+    of them on a decoy. A success costs one, and is remembered: the memory is keyed by an HMAC, under a key of this
+    process, of the secret and the stored hash, so it says nothing once the stored hash is no longer the client's.
+    """
+
+    def __init__(
+        self,
+        *,
+        clients: Clients,
+        verifications: Executor,
+        clock: Clock,
+        random_bytes: RandomBytes,
+        remembered: int = 10_000,
+        max_waiting: int = 100,
+    ) -> None:
+        """`verifications` runs the argon2id computations; at most `max_waiting` requests may wait for it."""
+        self._clients = clients
+        self._executor = verifications
+        self._clock = clock
+        self._key = random_bytes(32)
+        self._successes: OrderedDict[bytes, None] = OrderedDict()
+        self._remembered = remembered
+        self._max_waiting = max_waiting
+        self._waiting = 0
+
+    async def authenticate(self, client_id: str, secret: str) -> Client:
+        """The enabled client of this id, if the secret is one of its valid ones.
+
+        Raises InvalidClient otherwise, whatever the cause; Unavailable when the view cannot be read or too many
+        verifications wait.
+        """
+        client = await self._clients.get(client_id)
+        enabled = client is not None and client.enabled
+        valid = client.valid_secrets(self._clock()) if client is not None else ()
+        if enabled and client is not None and self._matches_at_once(secret, valid):
+            return client
+        matched = await self._verify(secret, valid, stop_at_match=enabled)
+        if client is None or not enabled or not matched:
+            raise InvalidClient
+        return client
+
+    def _matches_at_once(self, secret: str, valid: tuple[StoredSecret, ...]) -> bool:
+        for stored in valid:
+            if stored.kind == "sha256":
+                if matches_generated(secret, stored):
+                    return True
+            else:
+                key = self._memory_key(secret, stored.hash)
+                if key in self._successes:
+                    self._successes.move_to_end(key)
+                    return True
+        return False
+
+    async def _verify(self, secret: str, valid: tuple[StoredSecret, ...], *, stop_at_match: bool) -> bool:
+        hashes = [stored.hash for stored in valid if stored.kind == "argon2id"]
+        if self._waiting >= self._max_waiting:
+            msg = "Too many client authentications wait to be verified."
+            raise Unavailable(msg)
+        self._waiting += 1
+        try:
+            matched = await asyncio.get_running_loop().run_in_executor(
+                self._executor, _first_match, secret[:LONGEST_SECRET], hashes, stop_at_match
+            )
+        finally:
+            self._waiting -= 1
+        if matched is None or len(secret) > LONGEST_SECRET:
+            return False
+        if stop_at_match:
+            self._successes[self._memory_key(secret, matched)] = None
+            if len(self._successes) > self._remembered:
+                self._successes.popitem(last=False)
+        return True
+
+    def _memory_key(self, secret: str, stored_hash: str) -> bytes:
+        message = f"{len(secret)}:{secret}{stored_hash}".encode("utf-8", "surrogatepass")
+        return hmac.digest(self._key, message, hashlib.sha256)
+
+
+def _first_match(secret: str, hashes: list[str], stop_at_match: bool) -> str | None:  # noqa: FBT001 (runs in a thread)
+    """The hash this secret is behind, or None after exactly MAX_VALID_SECRETS computations."""
+    matched: str | None = None
+    padded = hashes[:MAX_VALID_SECRETS] + [decoy_hash()] * (MAX_VALID_SECRETS - len(hashes))
+    for candidate in padded:
+        if matches_chosen(secret, candidate) and matched is None:
+            matched = candidate
+            if stop_at_match:
+                break
+    return matched

@@ -1,0 +1,15 @@
+"""Time is an argument: what the ledger asks of a clock."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+Clock = Callable[[], datetime]
+"""Gives the present instant, timezone-aware UTC."""
+
+RandomBytes = Callable[[int], bytes]
+"""Gives that many unpredictable bytes; `secrets.token_bytes` outside of tests."""
+
+
+def utc_now() -> datetime:
+    """The clock of a running service."""
+    return datetime.now(UTC)

@@ -1,0 +1,91 @@
+"""One issuer (tenant): its identity, and its use cases wired to its own log."""
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from ledger.client_authentication import ClientAuthentication
+from ledger.client_registry import ClientRegistry
+from ledger.clock import Clock, RandomBytes
+from ledger.introspection import TokenIntrospection
+from ledger.issuance import TokenIssuance
+from ledger.ports import ActiveTokens, Clients, Streams, Writer
+from ledger.recording import EventMapper
+from ledger.revocation import TokenRevocation
+
+
+@dataclass(frozen=True)
+class IssuerIdentifier:
+    """An issuer's URL (RFC 8414 §2): https or http, no query, no fragment, no trailing slash."""
+
+    url: str
+
+    def __post_init__(self) -> None:
+        """Raises ValueError naming what is wrong with the URL."""
+        parts = urlsplit(self.url)
+        if parts.scheme not in {"https", "http"} or not parts.hostname:
+            msg = f"issuer {self.url!r}: must be an absolute https or http URL"
+            raise ValueError(msg)
+        if parts.query or parts.fragment or "?" in self.url or "#" in self.url or parts.username is not None:
+            msg = f"issuer {self.url!r}: must have no user, query or fragment (RFC 8414 §2)"
+            raise ValueError(msg)
+        if self.url.endswith("/") or "//" in parts.path or not parts.path.isascii() or "%" in parts.path:
+            msg = f"issuer {self.url!r}: its path must be plain and not end in a slash"
+            raise ValueError(msg)
+
+    @property
+    def path(self) -> str:
+        """The path under which its endpoints hang: empty, or with a leading slash."""
+        return urlsplit(self.url).path
+
+    @property
+    def log_name(self) -> str:
+        """The name of its log: the path without its leading slash, or `default` for an issuer at the root."""
+        return self.path.removeprefix("/") or "default"
+
+
+@dataclass(frozen=True)
+class Issuer:
+    """The use cases of one issuer."""
+
+    identifier: IssuerIdentifier
+    authentication: ClientAuthentication
+    issuance: TokenIssuance
+    introspection: TokenIntrospection
+    revocation: TokenRevocation
+    registry: ClientRegistry
+    clients: Clients
+    streams: Streams
+
+
+def assemble_issuer(
+    identifier: IssuerIdentifier,
+    *,
+    clients: Clients,
+    active_tokens: ActiveTokens,
+    streams: Streams,
+    writer: Writer,
+    mapper: EventMapper,
+    verifications: Executor,
+    clock: Clock,
+    random_bytes: RandomBytes,
+) -> Issuer:
+    """Wire the use cases of an issuer to its views and its log."""
+    return Issuer(
+        identifier=identifier,
+        authentication=ClientAuthentication(
+            clients=clients, verifications=verifications, clock=clock, random_bytes=random_bytes
+        ),
+        issuance=TokenIssuance(
+            clients=clients, writer=writer, mapper=mapper, clock=clock, random_bytes=random_bytes
+        ),
+        introspection=TokenIntrospection(active_tokens=active_tokens, clock=clock),
+        revocation=TokenRevocation(
+            active_tokens=active_tokens, streams=streams, writer=writer, mapper=mapper, clock=clock
+        ),
+        registry=ClientRegistry(
+            streams=streams, writer=writer, mapper=mapper, clock=clock, random_bytes=random_bytes
+        ),
+        clients=clients,
+        streams=streams,
+    )
