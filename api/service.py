@@ -1,9 +1,24 @@
-"""Everything one process of the service shares: the database, and the issuers wired to their logs."""
+"""The composition root: what one process of the service shares, and the issuers wired to their logs."""
 
+import secrets
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Protocol
 
-from ledger.issuer import Issuer
+from ledger.clock import utc_now
+from ledger.errors import Unavailable
+from ledger.group_commit import GroupCommit
+from ledger.issuer import Issuer, IssuerIdentifier, assemble_issuer
+from ledger.postgres.database import Database
+from ledger.postgres.logs import Log
+from ledger.postgres.recorder import PostgresRecorder
+from ledger.recording import EventMapper
+from projections.active_tokens import ActiveTokensProjection, PostgresActiveTokens
+from projections.clients import ClientsProjection, PostgresClients
+
+VERIFICATION_THREADS = 2
+"""How many argon2id computations run at once in a process; each takes 19 MiB and a core."""
 
 
 class RunningService(Protocol):
@@ -21,3 +36,82 @@ class RunningService(Protocol):
     async def close(self) -> None:
         """Drain what waits to be recorded, then let go of the database."""
         ...
+
+
+@dataclass(frozen=True)
+class ServiceConfig:
+    """What a service is made from.
+
+    `revision` is the schema revision this code needs; None leaves it unchecked. `max_waiting_appends` bounds each
+    issuer's queue of writes, `pool_size` the connections of this process.
+    """
+
+    dsn: str
+    issuers: tuple[IssuerIdentifier, ...]
+    revision: str | None = None
+    max_waiting_appends: int = 4096
+    pool_size: int = 8
+
+
+class Service:
+    """The service over PostgreSQL. Making one does not connect: it comes up while the database is away."""
+
+    def __init__(self, config: ServiceConfig) -> None:
+        """Must be called with a running event loop. Raises ValueError when two issuers share a log."""
+        self._config = config
+        self._database = Database(config.dsn, pool_size=config.pool_size)
+        self._verifications = ThreadPoolExecutor(VERIFICATION_THREADS, thread_name_prefix="argon2")
+        self._writers: list[GroupCommit] = []
+        names = [identifier.log_name for identifier in config.issuers]
+        if len(set(names)) != len(names):
+            msg = f"two issuers have the same path, and so the same log: {', '.join(sorted(names))}"
+            raise ValueError(msg)
+        self.issuers: Sequence[Issuer] = tuple(self._issuer(identifier) for identifier in config.issuers)
+
+    def _issuer(self, identifier: IssuerIdentifier) -> Issuer:
+        mapper = EventMapper()
+        log = Log(self._database, identifier.log_name)
+        recorder = PostgresRecorder(log, (ActiveTokensProjection(mapper), ClientsProjection(mapper)))
+        writer = GroupCommit(recorder, max_waiting=self._config.max_waiting_appends)
+        self._writers.append(writer)
+        return assemble_issuer(
+            identifier,
+            clients=PostgresClients(log),
+            active_tokens=PostgresActiveTokens(log),
+            streams=recorder,
+            writer=writer,
+            mapper=mapper,
+            verifications=self._verifications,
+            clock=utc_now,
+            random_bytes=secrets.token_bytes,
+        )
+
+    async def problems(self) -> Sequence[str]:
+        """Why the service is not ready, one sentence each; empty when it is. Never raises."""
+        try:
+            async with self._database.connection() as connection:
+                tables = await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
+                found = await connection.fetchval("SELECT version_num FROM alembic_version") if tables else None
+        except Unavailable as error:
+            return [str(error)]
+        if found is None:
+            return ["The database has no ledger in it yet: run 'token-ledger migrate'."]
+        # Revisions are numbered; a later one only adds, so that processes of both releases run during an upgrade.
+        needed = self._config.revision
+        if needed is not None and found < needed:
+            return [
+                f"The database schema is at revision {found}, this release needs {needed}: run 'token-ledger migrate'."
+            ]
+        return []
+
+    async def close(self) -> None:
+        """Record what waits to be recorded, then let go of the database."""
+        for writer in self._writers:
+            await writer.close()
+        await self._database.close()
+        self._verifications.shutdown(wait=False, cancel_futures=True)
+
+
+async def start_service(config: ServiceConfig) -> Service:
+    """A service on the running event loop. Raises ValueError for a configuration that cannot be."""
+    return Service(config)

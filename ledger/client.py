@@ -114,9 +114,7 @@ def evolve_client(client: Client | None, recorded: StreamEvent) -> Client:
     event = recorded.event
     version = recorded.originator_version
     if isinstance(event, ClientRegistered) and client is None:
-        return Client(
-            id=recorded.originator_id, version=version, client_id=event.client_id, settings=event.settings
-        )
+        return Client(id=recorded.originator_id, version=version, client_id=event.client_id, settings=event.settings)
     if client is not None:
         match event:
             case ClientUpdated():

@@ -13,6 +13,9 @@ from ledger.identifiers import client_stream_id
 from ledger.ports import Streams, Writer
 from ledger.recording import Cause, EventMapper, StreamEvent, VersionConflict, Write
 
+SHORTEST_CHOSEN = 8
+"""The fewest characters of a secret that a person chooses."""
+
 
 class ClientRegistry:
     """Registers and changes the clients of one issuer.
@@ -59,8 +62,8 @@ class ClientRegistry:
         self, client_id: str, secret: str, cause: Cause, expires_at: datetime | None = None
     ) -> str:
         """Add a secret that a person chose, 8 characters or more; returns its id."""
-        if not 8 <= len(secret) <= client_secrets.LONGEST_SECRET:
-            msg = f"a client secret must be 8 to {client_secrets.LONGEST_SECRET} characters long"
+        if not SHORTEST_CHOSEN <= len(secret) <= client_secrets.LONGEST_SECRET:
+            msg = f"a client secret must be {SHORTEST_CHOSEN} to {client_secrets.LONGEST_SECRET} characters long"
             raise InvalidRegistration(msg)
         secret_id = self._new_secret_id()
         salt = self._random_bytes(SALT_BYTES)

@@ -32,9 +32,7 @@ def generate_secret(random_bytes: bytes) -> str:
 
 def keep_generated(secret: str, *, secret_id: str, now: datetime, expires_at: datetime | None = None) -> StoredSecret:
     """What is stored of a secret from generate_secret."""
-    return StoredSecret(
-        secret_id=secret_id, kind="sha256", hash=_sha256(secret), created_at=now, expires_at=expires_at
-    )
+    return StoredSecret(secret_id=secret_id, kind="sha256", hash=_sha256(secret), created_at=now, expires_at=expires_at)
 
 
 def keep_chosen(
@@ -64,7 +62,7 @@ def matches_chosen(secret: str, stored_hash: str) -> bool:
 
 
 def decoy_hash() -> str:
-    """An argon2id hash that no secret has: what is verified when there is nothing to verify, so that it takes as long."""
+    """An argon2id hash that no secret has, verified where there is nothing to verify so that it takes as long."""
     return _DECOY
 
 

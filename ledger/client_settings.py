@@ -8,6 +8,7 @@ from ledger.scope import is_scope_token
 
 SUPPORTED_GRANT_TYPES = frozenset({"client_credentials"})
 LONGEST_LIFETIME = 10 * 365 * 24 * 3600
+LONGEST_NAME = 255
 
 _VISIBLE = re.compile(r"[\x21-\x7E]{1,255}")
 
@@ -21,8 +22,8 @@ def check_client_id(client_id: str) -> None:
 
 def check_settings(settings: ClientSettings) -> None:
     """Raises InvalidRegistration naming the first field that cannot be accepted."""
-    if not settings.name.strip() or len(settings.name) > 255 or not settings.name.isprintable():
-        msg = "name: must be 1 to 255 printable characters"
+    if not settings.name.strip() or len(settings.name) > LONGEST_NAME or not settings.name.isprintable():
+        msg = f"name: must be 1 to {LONGEST_NAME} printable characters"
         raise InvalidRegistration(msg)
     unknown = [g for g in settings.grant_types if g not in SUPPORTED_GRANT_TYPES]
     if unknown:

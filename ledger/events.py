@@ -69,7 +69,8 @@ class ClientSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What a client may do, as a whole; each change records the whole again.
 
     `access_token_lifetime` is in seconds. `audience` names the resource servers of its tokens; empty means the client
-    itself. `introspection` says which tokens it may introspect: none, those whose audience names it, or any of the issuer.
+    itself. `introspection` says which tokens it may introspect: none, those whose audience names it, or any of
+    the issuer.
     """
 
     name: str
@@ -142,7 +143,9 @@ class ClientEnabled(Event, frozen=True, kw_only=True):
 
 
 GrantEvent = TokenIssued | TokenRevoked
-ClientEvent = ClientRegistered | ClientUpdated | ClientSecretAdded | ClientSecretRetired | ClientDisabled | ClientEnabled
+ClientEvent = (
+    ClientRegistered | ClientUpdated | ClientSecretAdded | ClientSecretRetired | ClientDisabled | ClientEnabled
+)
 
 EVENT_TYPES: tuple[type[Event], ...] = (
     TokenIssued,

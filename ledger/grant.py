@@ -43,9 +43,7 @@ class Grant(Struct, frozen=True, kw_only=True):
         """End the grant. None when there is nothing to end: it is revoked or expired already (RFC 7009 §2.2)."""
         if not self.is_active(now):
             return None
-        return TokenRevoked(
-            jti=self.id, digest=self.digest, client_id=self.client_id, revoked_at=now, reason=reason
-        )
+        return TokenRevoked(jti=self.id, digest=self.digest, client_id=self.client_id, revoked_at=now, reason=reason)
 
 
 def issue_by_client_credentials(

@@ -77,4 +77,3 @@ class TokenIssuance:
             jti=str(issued.jti),
             position=position,
         )
-

@@ -76,16 +76,12 @@ def assemble_issuer(
         authentication=ClientAuthentication(
             clients=clients, verifications=verifications, clock=clock, random_bytes=random_bytes
         ),
-        issuance=TokenIssuance(
-            clients=clients, writer=writer, mapper=mapper, clock=clock, random_bytes=random_bytes
-        ),
+        issuance=TokenIssuance(clients=clients, writer=writer, mapper=mapper, clock=clock, random_bytes=random_bytes),
         introspection=TokenIntrospection(active_tokens=active_tokens, clock=clock),
         revocation=TokenRevocation(
             active_tokens=active_tokens, streams=streams, writer=writer, mapper=mapper, clock=clock
         ),
-        registry=ClientRegistry(
-            streams=streams, writer=writer, mapper=mapper, clock=clock, random_bytes=random_bytes
-        ),
+        registry=ClientRegistry(streams=streams, writer=writer, mapper=mapper, clock=clock, random_bytes=random_bytes),
         clients=clients,
         streams=streams,
     )

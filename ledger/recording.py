@@ -24,14 +24,15 @@ __all__ = [
     "EventMapper",
     "EventToStore",
     "LogHead",
-    "Recorder",
     "RecordedEvent",
+    "Recorder",
     "StoredEvent",
     "StreamEvent",
     "StreamGuard",
     "VersionConflict",
     "Write",
     "WriteResult",
+    "stream_id",
 ]
 
 AggregateProtocol = ImmutableAggregateProtocol[UUID]
@@ -85,6 +86,12 @@ class RecordedEvent(Notification):
 
 class VersionConflict(IntegrityError):
     """A stream has moved on since it was read: reload, decide again."""
+
+
+def stream_id(event: StoredEvent) -> UUID:
+    """The stream of a row. The library allows ids that are text; here they are UUIDs. Raises ValueError otherwise."""
+    originator_id = event.originator_id
+    return originator_id if isinstance(originator_id, UUID) else UUID(originator_id)
 
 
 class StreamGuard(Struct, frozen=True):
@@ -192,9 +199,8 @@ class EventMapper(Mapper[UUID]):
     def to_domain_event(self, stored_event: StoredEvent) -> Any:
         """The StreamEvent of a row. Raises a StoredDataError when the row cannot be read by this code."""
         schema_version = getattr(stored_event, "schema_version", 1)
-        originator_id = stored_event.originator_id
         return StreamEvent(
-            originator_id if isinstance(originator_id, UUID) else UUID(originator_id),
+            stream_id(stored_event),
             stored_event.originator_version,
             self._codec.decode(stored_event.topic, schema_version, stored_event.state),
         )

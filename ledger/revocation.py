@@ -63,8 +63,10 @@ class TokenRevocation:
     async def _load(self, jti: UUID) -> Grant:
         rows = await self._streams.select_events(jti)
         # A client's stream is a stream too: its id is no jti.
-        grant = None if rows and not rows[0].topic.startswith("token.") else fold_grant(
-            self._mapper.to_domain_event(row) for row in rows
+        grant = (
+            None
+            if rows and not rows[0].topic.startswith("token.")
+            else fold_grant(self._mapper.to_domain_event(row) for row in rows)
         )
         if grant is None:
             msg = f"No token with jti {jti} was ever issued by this issuer."

@@ -1,0 +1,1 @@
+"""The event log in memory, for tests: same behaviour, no durability."""

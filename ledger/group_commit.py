@@ -1,0 +1,86 @@
+"""Group commit: concurrent writes of one process share transactions.
+
+While one batch commits the next one gathers; there is no timer, so an idle service adds no wait. One log has one
+group committer in each process, and the head row orders the batches of several processes.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+
+from ledger.errors import QueueFull, Unavailable
+from ledger.recording import Recorder, Write, WriteResult
+
+
+class GroupCommit:
+    """Takes writes from many tasks and hands them to the recorder in batches, in the order they came."""
+
+    def __init__(self, recorder: Recorder, *, max_waiting: int = 4096, max_batch: int = 512) -> None:
+        """At most `max_waiting` writes wait, one more is refused at once; `max_batch` bounds a transaction."""
+        self._recorder = recorder
+        self._waiting: deque[tuple[Write, asyncio.Future[WriteResult]]] = deque()
+        self._max_waiting = max_waiting
+        self._max_batch = max_batch
+        self._committing: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @property
+    def waiting(self) -> int:
+        """How many writes wait, without those being committed now."""
+        return len(self._waiting)
+
+    async def write(self, write: Write) -> WriteResult:
+        """Record one write; returns once it is durable.
+
+        Cancelling the caller does not cancel the write: once queued it is recorded.
+        Raises VersionConflict, QueueFull, or another Unavailable (OutcomeUnknown when it may have been recorded).
+        """
+        if self._closed:
+            msg = "The service is shutting down and takes no more writes."
+            raise Unavailable(msg)
+        if len(self._waiting) >= self._max_waiting:
+            msg = f"{self._max_waiting} writes wait to be recorded already."
+            raise QueueFull(msg)
+        answer: asyncio.Future[WriteResult] = asyncio.get_running_loop().create_future()
+        self._waiting.append((write, answer))
+        if self._committing is None:
+            self._committing = asyncio.create_task(self._commit_all())
+        return await answer
+
+    async def close(self) -> None:
+        """Take no more writes, and return once those that wait are answered."""
+        self._closed = True
+        while self._committing is not None:
+            await asyncio.wait((self._committing,))
+
+    async def _commit_all(self) -> None:
+        try:
+            while self._waiting:
+                size = min(len(self._waiting), self._max_batch)
+                batch = [self._waiting.popleft() for _ in range(size)]
+                _answer(batch, await self._record([write for write, _ in batch]))
+        finally:
+            self._committing = None
+
+    async def _record(self, writes: Sequence[Write]) -> Sequence[WriteResult | Exception]:
+        try:
+            return await self._recorder.write(writes)
+        except Unavailable as error:
+            return [error] * len(writes)
+        except Exception as error:  # noqa: BLE001 (whatever it is, every caller of the batch must hear of it)
+            if len(writes) == 1:
+                return [error]
+            # Something in this batch cannot be recorded at all: it must not take the others along.
+            return [result for write in writes for result in await self._record([write])]
+
+
+def _answer(
+    batch: Sequence[tuple[Write, asyncio.Future[WriteResult]]], results: Sequence[WriteResult | Exception]
+) -> None:
+    for (_, answer), result in zip(batch, results, strict=True):
+        if answer.done():  # its caller was cancelled; the write was recorded all the same
+            continue
+        if isinstance(result, Exception):
+            answer.set_exception(result)
+        else:
+            answer.set_result(result)

@@ -1,0 +1,94 @@
+-- name: lock_head
+-- Take the write lock of a log: whoever holds its head row is the only one to append.
+SELECT position, recorded_at FROM log_head WHERE log_id = $1 FOR UPDATE;
+
+-- name: stream_versions
+-- Where these streams are now, 0 for one that does not exist, and what time it is. Asked under the head lock.
+SELECT s.stream_id,
+       coalesce((SELECT e.stream_version
+                   FROM event_log e
+                  WHERE e.log_id = $1 AND e.stream_id = s.stream_id
+                  ORDER BY e.stream_version DESC
+                  LIMIT 1), 0) AS version,
+       clock_timestamp() AS now
+  FROM unnest($2::uuid[]) AS s (stream_id);
+
+-- name: append
+-- Number and insert a batch, move the head, and wake the followers. One row of the answer, nothing to read in it.
+WITH moved AS (
+    UPDATE log_head SET position = $2 + cardinality($4::uuid[]), recorded_at = $3 WHERE log_id = $1
+), appended AS (
+    INSERT INTO event_log (log_id, position, recorded_at, stream_id, stream_version, topic, schema_version,
+                           payload, actor, request_id, remote_address)
+    SELECT $1, $2 + e.n, $3, e.stream_id, e.stream_version, e.topic, e.schema_version,
+           e.payload, e.actor, e.request_id, e.remote_address
+      FROM unnest($4::uuid[], $5::integer[], $6::text[], $7::smallint[], $8::bytea[], $9::text[], $10::text[], $11::text[])
+           WITH ORDINALITY AS e (stream_id, stream_version, topic, schema_version, payload, actor, request_id,
+                                 remote_address, n)
+)
+SELECT pg_notify('token_ledger', $1::text || ':' || ($2 + cardinality($4::uuid[]))::text);
+
+-- name: find_recorded
+-- After an unknown outcome: what is recorded at these places of these streams.
+SELECT e.stream_id, e.stream_version, e.position, e.recorded_at, e.payload, e.request_id
+  FROM event_log e
+  JOIN unnest($2::uuid[], $3::integer[]) AS w (stream_id, stream_version)
+    ON e.stream_id = w.stream_id AND e.stream_version = w.stream_version
+ WHERE e.log_id = $1;
+
+-- name: read_stream
+-- A stream in version order, after $3 and up to $4.
+SELECT position, recorded_at, stream_id, stream_version, topic, schema_version, payload, actor, request_id, remote_address
+  FROM event_log
+ WHERE log_id = $1 AND stream_id = $2 AND stream_version > $3 AND stream_version <= $4
+ ORDER BY stream_version
+ LIMIT $5;
+
+-- name: read_stream_backwards
+-- The same from its end.
+SELECT position, recorded_at, stream_id, stream_version, topic, schema_version, payload, actor, request_id, remote_address
+  FROM event_log
+ WHERE log_id = $1 AND stream_id = $2 AND stream_version > $3 AND stream_version <= $4
+ ORDER BY stream_version DESC
+ LIMIT $5;
+
+-- name: read_streams
+-- Several streams whole.
+SELECT position, recorded_at, stream_id, stream_version, topic, schema_version, payload, actor, request_id, remote_address
+  FROM event_log
+ WHERE log_id = $1 AND stream_id = ANY ($2::uuid[])
+ ORDER BY stream_id, stream_version;
+
+-- name: read_log
+-- A page of the log in position order, after $2 and up to $3.
+SELECT position, recorded_at, stream_id, stream_version, topic, schema_version, payload, actor, request_id, remote_address
+  FROM event_log
+ WHERE log_id = $1 AND position > $2 AND position <= $3
+ ORDER BY position
+ LIMIT $4;
+
+-- name: read_log_topics
+-- The same, of some topics only.
+SELECT position, recorded_at, stream_id, stream_version, topic, schema_version, payload, actor, request_id, remote_address
+  FROM event_log
+ WHERE log_id = $1 AND position > $2 AND position <= $3 AND topic = ANY ($5::text[])
+ ORDER BY position
+ LIMIT $4;
+
+-- name: head
+-- Where the log ends. Committed rows only: a batch under way is not seen.
+SELECT position, recorded_at FROM log_head WHERE log_id = $1;
+
+-- name: find_log
+-- The log of an issuer.
+SELECT log_id FROM logs WHERE name = $1;
+
+-- name: create_log
+-- Give a new issuer the next log. Two that race for a number: one of them fails on the unique log_id and tries again.
+INSERT INTO logs (name, log_id, created_at)
+SELECT $1, coalesce(max(log_id), 0) + 1, clock_timestamp() FROM logs
+ON CONFLICT (name) DO NOTHING;
+
+-- name: create_head
+-- The head row of a log: empty.
+INSERT INTO log_head (log_id, position, recorded_at) VALUES ($1, 0, clock_timestamp()) ON CONFLICT DO NOTHING;

@@ -1,0 +1,197 @@
+"""One log in PostgreSQL: the recorder.
+
+Positions are dense and in commit order because the head row is locked before anything is numbered and until commit.
+"""
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from ledger.conflicts import find_conflicts, streams_of
+from ledger.errors import Unavailable
+from ledger.postgres.database import Connection
+from ledger.postgres.inline import InlineProjection
+from ledger.postgres.logs import Log
+from ledger.postgres.outcome import find_outcome
+from ledger.postgres.rows import recorded_event
+from ledger.postgres.statements import load_statements
+from ledger.recording import (
+    EventToStore,
+    LogHead,
+    RecordedEvent,
+    StoredEvent,
+    VersionConflict,
+    Write,
+    WriteResult,
+)
+
+SQL = load_statements("ledger.postgres", "event_log.sql")
+
+LAST_VERSION = 2**31 - 1
+LAST_POSITION = sys.maxsize
+
+
+class PostgresRecorder:
+    """Implements `ledger.recording.Recorder` for the log of one issuer."""
+
+    def __init__(self, log: Log, inline: Sequence[InlineProjection] = ()) -> None:
+        """`inline` projections are written in the appending transaction, in this order."""
+        self._log = log
+        self._database = log.database
+        self._inline = inline
+
+    async def write(self, writes: Sequence[Write]) -> Sequence[WriteResult | VersionConflict]:
+        """Record many independent writes in one transaction.
+
+        When the connection breaks during commit, the log is asked what became of them before anything is answered.
+        Raises Unavailable (nothing was recorded) or OutcomeUnknown.
+        """
+        attempt = _Attempt(await self._log.log_id(), writes)
+        try:
+            async with self._database.connection() as connection:
+                await self._attempt(connection, attempt)
+        except Unavailable:
+            if not attempt.committing:
+                raise
+            return await find_outcome(self._database, attempt.log_id, attempt.results, attempt.survivors)
+        return attempt.results
+
+    async def _attempt(self, connection: Connection, attempt: "_Attempt") -> None:
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            head = await connection.fetchrow(SQL["lock_head"], attempt.log_id)
+            assert head is not None, f"log {attempt.log_id} has no head row"
+            versions = await connection.fetch(SQL["stream_versions"], attempt.log_id, streams_of(attempt.writes))
+            recorded_at = max(head["recorded_at"], *(row["now"] for row in versions))
+            attempt.number({row["stream_id"]: row["version"] for row in versions}, head["position"], recorded_at)
+            if attempt.events:
+                await self._append(connection, attempt, head["position"], recorded_at)
+        except BaseException:
+            # The connection may be what failed; the transaction ends with it then.
+            if not connection.is_closed():
+                await transaction.rollback()
+            raise
+        attempt.committing = True
+        await transaction.commit()
+
+    async def _append(self, connection: Connection, attempt: "_Attempt", position: int, recorded_at: datetime) -> None:
+        events = attempt.events
+        await connection.fetch(
+            SQL["append"],
+            attempt.log_id,
+            position,
+            recorded_at,
+            [event.originator_id for event in events],
+            [event.originator_version for event in events],
+            [event.topic for event in events],
+            [event.schema_version for event in events],
+            [event.state for event in events],
+            [event.actor for event in events],
+            [event.request_id for event in events],
+            [event.remote_address for event in events],
+        )
+        for projection in self._inline:
+            of_interest = [event for event in events if event.topic in projection.topics]
+            if of_interest:
+                await projection.apply(connection, attempt.log_id, of_interest)
+
+    async def insert_events(self, stored_events: Sequence[StoredEvent]) -> Sequence[int]:
+        """Record one write; return its positions. Raises VersionConflict."""
+        if not stored_events:
+            return []
+        (result,) = await self.write([Write(stored_events)])
+        if isinstance(result, VersionConflict):
+            raise result
+        return result.positions
+
+    async def select_events(
+        self,
+        originator_id: UUID,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[RecordedEvent]:
+        """The events of a stream in version order, bounded by version."""
+        statement = SQL["read_stream_backwards" if desc else "read_stream"]
+        last = LAST_VERSION if lte is None else lte
+        log_id = await self._log.log_id()
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(statement, log_id, originator_id, gt or 0, last, limit)
+        return [recorded_event(row) for row in rows]
+
+    async def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[RecordedEvent]:
+        """A page of the log in position order, from start to stop, of these topics (all when empty)."""
+        after = 0 if start is None else start - 1 if inclusive_of_start else start
+        last = LAST_POSITION if stop is None else stop
+        arguments = (await self._log.log_id(), after, last, limit)
+        async with self._database.connection() as connection:
+            if topics:
+                rows = await connection.fetch(SQL["read_log_topics"], *arguments, topics)
+            else:
+                rows = await connection.fetch(SQL["read_log"], *arguments)
+        return [recorded_event(row) for row in rows]
+
+    async def max_notification_id(self) -> int | None:
+        """The newest position, or None when the log is empty."""
+        return (await self.head()).position or None
+
+    async def head(self) -> LogHead:
+        """The newest position and its instant."""
+        log_id = await self._log.log_id()
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(SQL["head"], log_id)
+        assert row is not None, f"log {log_id} has no head row"
+        return LogHead(row["position"], row["recorded_at"])
+
+
+class _Attempt:
+    """One transaction's worth of writes: what becomes of each, and the rows of those that survive."""
+
+    def __init__(self, log_id: int, writes: Sequence[Write]) -> None:
+        self.log_id = log_id
+        self.writes = writes
+        self.results: list[WriteResult | VersionConflict] = []
+        self.survivors: list[Write] = []
+        self.events: list[RecordedEvent] = []
+        self.committing = False
+
+    def number(self, versions: dict[UUID, int], position: int, recorded_at: datetime) -> None:
+        for write, conflict in zip(self.writes, find_conflicts(self.writes, versions), strict=True):
+            if conflict is not None:
+                self.results.append(conflict)
+                continue
+            first = position + len(self.events) + 1
+            positions = range(first, first + len(write.events))
+            self.events.extend(
+                _at(event, place, recorded_at) for event, place in zip(write.events, positions, strict=True)
+            )
+            self.results.append(WriteResult(list(positions), recorded_at))
+            self.survivors.append(write)
+
+
+def _at(event: StoredEvent, position: int, recorded_at: datetime) -> RecordedEvent:
+    known = event if isinstance(event, EventToStore) else None
+    return RecordedEvent(
+        originator_id=event.originator_id,
+        originator_version=event.originator_version,
+        topic=event.topic,
+        state=event.state,
+        id=position,
+        schema_version=known.schema_version if known else 1,
+        recorded_at=recorded_at,
+        actor=known.actor if known else None,
+        request_id=known.request_id if known else None,
+        remote_address=known.remote_address if known else None,
+    )

@@ -1,0 +1,87 @@
+"""The inline projection `active_tokens`, and the view introspection reads.
+
+It is written in the transaction that records the event, so a revocation that was answered is seen by every later
+look-up on every process.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from ledger.batched_reads import BatchedReads
+from ledger.events import TokenIssued, TokenRevoked
+from ledger.ports import ActiveToken, epoch_seconds
+from ledger.postgres.database import Connection
+from ledger.postgres.logs import Log
+from ledger.postgres.statements import load_statements
+from ledger.scope import format_scope
+from projections.projection import Projected, Projection
+
+SQL = load_statements("projections", "active_tokens.sql")
+
+
+class ActiveTokensProjection(Projection):
+    """One row a token, by digest, from its issuance until it is revoked or swept away after its expiry."""
+
+    name = "active_tokens"
+    version = 1
+    handles = (TokenIssued, TokenRevoked)
+    tables = ("active_tokens",)
+
+    async def fold(self, connection: Connection, log_id: int, events: Sequence[Projected]) -> None:
+        """One insert and one delete a batch; a token issued and revoked within it is never written."""
+        issued: dict[bytes, TokenIssued] = {}
+        revoked: list[bytes] = []
+        for projected in events:
+            match projected.event:
+                case TokenIssued() as event:
+                    issued[event.digest] = event
+                case TokenRevoked() as event:
+                    if issued.pop(event.digest, None) is None:
+                        revoked.append(event.digest)
+        if issued:
+            await _insert(connection, log_id, list(issued.values()))
+        if revoked:
+            await connection.execute(SQL["delete"], log_id, revoked)
+
+
+async def _insert(connection: Connection, log_id: int, tokens: Sequence[TokenIssued]) -> None:
+    await connection.execute(
+        SQL["insert"],
+        log_id,
+        [token.digest for token in tokens],
+        [token.jti for token in tokens],
+        [token.client_id for token in tokens],
+        [token.subject for token in tokens],
+        [format_scope(token.scope) for token in tokens],
+        [format_scope(token.audience) for token in tokens],
+        [epoch_seconds(token.issued_at) for token in tokens],
+        [epoch_seconds(token.expires_at) for token in tokens],
+    )
+
+
+class PostgresActiveTokens:
+    """The view `active_tokens` of one log, read in batches. Implements `ledger.ports.ActiveTokens`."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._reads = BatchedReads(self._find)
+
+    async def get(self, digest: bytes) -> ActiveToken | None:
+        """The token of a digest as of now, also for a while after it expired. Raises Unavailable."""
+        return await self._reads.get(digest)
+
+    async def _find(self, digests: Sequence[bytes]) -> Mapping[bytes, ActiveToken]:
+        log_id = await self._log.log_id()
+        async with self._log.database.connection() as connection:
+            rows = await connection.fetch(SQL["find"], log_id, digests)
+        return {
+            row["digest"]: ActiveToken(
+                jti=row["jti"],
+                client_id=row["client_id"],
+                subject=row["subject"],
+                scope=row["scope"],
+                audience=tuple(row["audience"]),
+                issued_at=row["issued_at"],
+                expires_at=row["expires_at"],
+            )
+            for row in rows
+        }

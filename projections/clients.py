@@ -1,0 +1,103 @@
+"""The inline projection `clients`: every client as its stream folds to, and the view authentication reads."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import msgspec
+
+from ledger.batched_reads import BatchedReads
+from ledger.client import Client, evolve_client
+from ledger.events import (
+    ClientDisabled,
+    ClientEnabled,
+    ClientEvent,
+    ClientRegistered,
+    ClientSecretAdded,
+    ClientSecretRetired,
+    ClientUpdated,
+)
+from ledger.postgres.database import Connection
+from ledger.postgres.logs import Log
+from ledger.postgres.statements import load_statements
+from ledger.recording import StreamEvent, stream_id
+from projections.projection import Projected, Projection
+
+SQL = load_statements("projections", "clients.sql")
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+class ClientsProjection(Projection):
+    """One row a client: the aggregate as a document."""
+
+    name = "clients"
+    version = 1
+    handles = (
+        ClientRegistered,
+        ClientUpdated,
+        ClientSecretAdded,
+        ClientSecretRetired,
+        ClientDisabled,
+        ClientEnabled,
+    )
+    tables = ("clients",)
+
+    async def fold(self, connection: Connection, log_id: int, events: Sequence[Projected]) -> None:
+        """Load the clients concerned, evolve each by its events, store them. One read and one write a batch."""
+        changes = [(_client_id(projected), projected) for projected in events]
+        clients = dict(await _find(connection, log_id, [client_id for client_id, _ in changes]))
+        for client_id, projected in changes:
+            row = projected.row
+            # The row's stream is the client's: both follow from its id.
+            recorded = StreamEvent(stream_id(row), row.originator_version, projected.event)
+            clients[client_id] = evolve_client(clients.get(client_id), recorded)
+        await connection.execute(
+            SQL["upsert"],
+            log_id,
+            list(clients),
+            [client.version for client in clients.values()],
+            [_encode(client).decode("utf-8") for client in clients.values()],
+        )
+
+
+class PostgresClients:
+    """The view `clients` of one log, read in batches. Implements `ledger.ports.Clients`."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._reads = BatchedReads(self._find)
+
+    async def get(self, client_id: str) -> Client | None:
+        """A client as of now. Raises Unavailable."""
+        if "\x00" in client_id:  # PostgreSQL has no such text, so there is no such client
+            return None
+        return await self._reads.get(client_id)
+
+    async def all(self) -> Sequence[Client]:
+        """Every client, by id. Raises Unavailable."""
+        log_id = await self._log.log_id()
+        async with self._log.database.connection() as connection:
+            rows = await connection.fetch(SQL["all"], log_id)
+        return [_decode(row["document"]) for row in rows]
+
+    async def _find(self, client_ids: Sequence[str]) -> Mapping[str, Client]:
+        log_id = await self._log.log_id()
+        async with self._log.database.connection() as connection:
+            return await _find(connection, log_id, client_ids)
+
+
+async def _find(connection: Connection, log_id: int, client_ids: Sequence[str]) -> Mapping[str, Client]:
+    rows = await connection.fetch(SQL["find"], log_id, client_ids)
+    return {row["client_id"]: _decode(row["document"]) for row in rows}
+
+
+@lru_cache(maxsize=1024)
+def _decode(document: str) -> Client:
+    """The client of a document. Remembered by the document itself, so it cannot be out of date."""
+    return msgspec.json.decode(document, type=Client)
+
+
+def _client_id(projected: Projected) -> str:
+    event = projected.event
+    assert isinstance(event, ClientEvent)
+    return event.client_id
