@@ -4,13 +4,21 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import asyncpg
-from asyncpg.pool import PoolConnectionProxy
 
 from ledger.errors import Unavailable
 
-Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    # The library's types take parameters for a type checker only.
+    Pool = asyncpg.Pool[asyncpg.Record]
+    PooledConnection = PoolConnectionProxy[asyncpg.Record]
+    Connection = asyncpg.Connection[asyncpg.Record] | PooledConnection
+else:
+    Pool = PooledConnection = Connection = asyncpg.Connection
 
 CONNECT_SECONDS = 3.0
 """How long a connection may take to be made."""
@@ -57,7 +65,7 @@ class Database:
     def __init__(self, dsn: str, *, pool_size: int = 8) -> None:
         self._dsn = dsn
         self._pool_size = pool_size
-        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._pool: Pool | None = None
         self._making = asyncio.Lock()
         self._refuse_until = 0.0
 
@@ -90,7 +98,7 @@ class Database:
             except CONNECTION_ERRORS:
                 pool.terminate()
 
-    async def _acquire(self) -> tuple["asyncpg.Pool[asyncpg.Record]", PoolConnectionProxy[asyncpg.Record]]:
+    async def _acquire(self) -> tuple[Pool, PooledConnection]:
         try:
             pool = self._pool or await self._make_pool()
             return pool, await pool.acquire(timeout=CONNECT_SECONDS)
@@ -98,7 +106,7 @@ class Database:
             self._refuse_until = time.monotonic() + PAUSE_AFTER_REFUSAL
             raise
 
-    async def _make_pool(self) -> "asyncpg.Pool[asyncpg.Record]":
+    async def _make_pool(self) -> Pool:
         async with self._making:
             if self._pool is None:
                 self._pool = await asyncpg.create_pool(
