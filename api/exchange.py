@@ -1,0 +1,63 @@
+"""One request on its way through: what the log line of it will say, and who is recorded as its cause."""
+
+import re
+from uuid import uuid4
+
+from aiohttp import hdrs, web
+from msgspec import Struct
+
+from ledger.client import Client
+from ledger.recording import Cause
+
+REQUEST_ID = "X-Request-Id"
+FORWARDED_FOR = "X-Forwarded-For"
+
+_PLAIN_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_ADDRESS = re.compile(r"[0-9A-Fa-f.:\[\]]{2,64}")
+
+
+class Exchange(Struct):
+    """What is known so far. `client_id` is set once the client is authenticated, so it is never a guess."""
+
+    request_id: str
+    client_id: str | None = None
+
+
+EXCHANGE = web.RequestKey("EXCHANGE", Exchange)
+
+
+def request_id_of(request: web.Request) -> str:
+    """The caller's request id when it is plain, so that it can be followed across services; a new one otherwise."""
+    given = request.headers.get(REQUEST_ID)
+    if given is not None and _PLAIN_REQUEST_ID.fullmatch(given):
+        return given
+    return uuid4().hex
+
+
+def remote_address_of(request: web.Request, *, behind_proxy: bool) -> str | None:
+    """The peer's address; behind a proxy, the one that the proxy nearest to us added to X-Forwarded-For.
+
+    Entries further left are whatever the caller wrote there, and are not believed.
+    """
+    if behind_proxy:
+        forwarded = request.headers.getall(FORWARDED_FOR, ())
+        nearest = forwarded[-1].rpartition(",")[2].strip() if forwarded else ""
+        if _ADDRESS.fullmatch(nearest):
+            return nearest
+    return request.remote or None
+
+
+def cause_of(request: web.Request, client: Client, *, behind_proxy: bool) -> Cause:
+    """What is recorded beside the events of this request."""
+    return Cause(
+        actor=f"client:{client.client_id}",
+        request_id=request[EXCHANGE].request_id,
+        remote_address=remote_address_of(request, behind_proxy=behind_proxy),
+    )
+
+
+def authorization_of(request: web.Request) -> tuple[str, ...]:
+    """The Authorization headers as sent; more than one is for the reader to refuse."""
+    if hdrs.AUTHORIZATION not in request.headers:
+        return ()
+    return tuple(request.headers.getall(hdrs.AUTHORIZATION))

@@ -1,0 +1,106 @@
+"""Strict `application/x-www-form-urlencoded`: request bodies, and the parts of a Basic header (RFC 6749 appendix B).
+
+What cannot be read in exactly one way is refused rather than repaired: a parameter sent twice (RFC 6749 §3.2), a `%`
+without two hexadecimal digits, bytes that are not UTF-8, NUL.
+"""
+
+import re
+from urllib.parse import unquote_to_bytes
+
+from api.errors import INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, RequestError
+
+MEDIA_TYPE = "application/x-www-form-urlencoded"
+MOST_PARAMETERS = 100
+
+Form = dict[str, str]
+"""Parameters by name. One sent without a value is there, as an empty string: treat it as omitted (RFC 6749 §3.2)."""
+
+_BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class MalformedForm(ValueError):
+    """The text is not form-encoded; the message says what is wrong and never quotes a value."""
+
+
+def check_media_type(content_type: str) -> None:
+    """Accept the form media type, with no charset or UTF-8. Raises RequestError (415) for any other."""
+    if content_type == MEDIA_TYPE:
+        return
+    media_type, *parameters = content_type.split(";")
+    if media_type.strip().lower() != MEDIA_TYPE:
+        raise RequestError(UNSUPPORTED_MEDIA_TYPE)
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset" and value.strip().strip('"').lower() not in {"utf-8", "utf8"}:
+            raise RequestError(UNSUPPORTED_MEDIA_TYPE, "The charset of the body must be UTF-8.")
+
+
+def parse_form(body: bytes) -> Form:
+    """The parameters of a body. Raises RequestError (400) naming what is wrong."""
+    try:
+        return _parse(body)
+    except MalformedForm as error:
+        raise RequestError(INVALID_REQUEST, str(error)) from None
+
+
+def decode_component(component: bytes) -> str:
+    """One form-encoded name or value. Raises MalformedForm."""
+    _check_encoding(component)
+    return _decode(component)
+
+
+def _parse(body: bytes) -> Form:
+    if body.count(b"&") >= MOST_PARAMETERS:
+        msg = f"The body has more than {MOST_PARAMETERS} parameters."
+        raise MalformedForm(msg)
+    _check_encoding(body)
+    form: Form = {}
+    if b"%" not in body and b"+" not in body:
+        for pair in _utf8(body).split("&"):
+            if not pair:
+                continue
+            name, _, value = pair.partition("=")
+            if name in form:
+                _refuse_repeated(name)
+            form[name] = value
+        return form
+    for encoded in body.split(b"&"):
+        if not encoded:
+            continue
+        encoded_name, _, encoded_value = encoded.partition(b"=")
+        name = _decode(encoded_name)
+        if name in form:
+            _refuse_repeated(name)
+        form[name] = _decode(encoded_value)
+    return form
+
+
+def _check_encoding(encoded: bytes) -> None:
+    if b"\x00" in encoded or b"%00" in encoded:
+        msg = "The request contains a NUL byte."
+        raise MalformedForm(msg)
+    if _BROKEN_ESCAPE.search(encoded) is not None:
+        msg = "The request contains a '%' that is not followed by two hexadecimal digits."
+        raise MalformedForm(msg)
+
+
+def _decode(component: bytes) -> str:
+    if b"+" in component:
+        component = component.replace(b"+", b" ")
+    return _utf8(unquote_to_bytes(component) if b"%" in component else component)
+
+
+def _utf8(encoded: bytes) -> str:
+    try:
+        return encoded.decode("utf-8")
+    except UnicodeDecodeError:
+        msg = "The request is not valid UTF-8."
+        raise MalformedForm(msg) from None
+
+
+def _refuse_repeated(name: str) -> None:
+    # A name is quoted only when it looks like one: anything else might be a value in the wrong place.
+    quoted = f"'{name}'" if _PLAIN_NAME.fullmatch(name) else "with an unusual name"
+    msg = f"The parameter {quoted} is given more than once."
+    raise MalformedForm(msg)

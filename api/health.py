@@ -1,0 +1,29 @@
+"""Health endpoints for whoever starts and routes to processes: `/livez` and `/readyz`."""
+
+from aiohttp import web
+
+from api.redaction import redact_text
+from api.responses import encode_json, json_response
+from api.service import RunningService
+
+LIVE = b'{"status":"live"}'
+READY = b'{"status":"ready"}'
+
+
+class HealthEndpoints:
+    """Live: the process answers. Ready: it can also serve, because its database is there and migrated."""
+
+    def __init__(self, service: RunningService) -> None:
+        self._service = service
+
+    async def live(self, _request: web.Request) -> web.Response:
+        """200 as long as the event loop turns; a database that is away is no reason to restart the process."""
+        return json_response(LIVE)
+
+    async def ready(self, _request: web.Request) -> web.Response:
+        """200, or 503 with a sentence for each thing that is in the way."""
+        problems = await self._service.problems()
+        if not problems:
+            return json_response(READY)
+        reasons = [redact_text(problem) for problem in problems]
+        return json_response(encode_json({"status": "not ready", "problems": reasons}), 503)

@@ -1,0 +1,68 @@
+"""The server under the application: answers in the service's own way what is no HTTP, and so never reaches it.
+
+The library answers such requests in plain text that quotes what was sent, and logs it. An Authorization header may be
+in there.
+"""
+
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from aiohttp import web
+
+from api.errors import kind_of_status
+from api.exchange import REQUEST_ID
+from api.responses import error_response
+
+
+def create_runner(app: web.Application, **options: Any) -> web.AppRunner:
+    """A runner for the application; `options` are those of `aiohttp.web.AppRunner`.
+
+    There is no access log: its lines would hold query strings.
+    """
+    return _Runner(app, access_log=None, **options)
+
+
+class _Connection(web.RequestHandler):
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 (it quotes the request)
+    ) -> web.StreamResponse:
+        if request.writer.output_size > 0:
+            msg = "an answer has been sent already"
+            raise ConnectionError(msg)
+        kind = kind_of_status(status)
+        request_id = uuid4().hex
+        structlog.get_logger().info(
+            "malformed request",
+            request_id=request_id,
+            status=kind.status,
+            error=kind.code,
+            reason=type(exc).__name__ if exc is not None else None,
+        )
+        response = error_response(kind)
+        response.headers[REQUEST_ID] = request_id
+        response.force_close()
+        return response
+
+
+class _Server(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+class _Runner(web.AppRunner):
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return _Server(
+            made.request_handler,
+            request_factory=made.request_factory,
+            handler_cancellation=made.handler_cancellation,
+            loop=made._loop,  # noqa: SLF001 (there is no public way to another RequestHandler)
+            **made._kwargs,  # noqa: SLF001
+        )

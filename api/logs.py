@@ -1,0 +1,120 @@
+"""Log output, our lines and libraries' alike: one JSON object a line for machines, or something for people to read.
+
+Everything goes to standard error, so that what commands print can be piped. Every line passes `api.redaction`.
+"""
+
+import logging
+import sys
+from collections.abc import MutableMapping, Sequence
+from typing import Any, Literal, TextIO
+
+import msgspec
+import structlog
+from structlog.typing import EventDict, Processor
+
+from api.redaction import redact
+
+Format = Literal["json", "console"]
+
+SILENCED = ("aiohttp.access", "gunicorn.access")
+"""Loggers of request lines, which hold query strings. The service writes a line of its own for each request."""
+
+ADOPTED = ("gunicorn.error", "alembic", "asyncpg", "aiohttp.server", "asyncio")
+"""Loggers whose handlers are taken away, so that their lines come in our format and once."""
+
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def configure_logging(*, format: Format, level: str = "info", stream: TextIO | None = None) -> None:  # noqa: A002 (what an operator calls it)
+    """Set up structlog and the standard library's logging for this process.
+
+    `level` is a name that `logging` knows, in any case; `stream` is standard error when left out, and needs a `buffer`
+    for JSON. Raises ValueError for an unknown level. Loggers made before this call may keep what they had.
+    """
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        msg = f"log level {level!r} is not one of {', '.join(map(str.lower, logging.getLevelNamesMapping()))}"
+        raise ValueError(msg)
+    out = stream or sys.stderr
+    as_json = format == "json"
+    prepare: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    finish: list[Processor] = [
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+        redact_event,
+    ]
+    console = structlog.dev.ConsoleRenderer(
+        colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback, sort_keys=False
+    )
+    structlog.configure(
+        processors=[*prepare, *finish, render_json if as_json else console],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.BytesLoggerFactory(out.buffer) if as_json else structlog.WriteLoggerFactory(out),
+        cache_logger_on_first_use=True,
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=prepare,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *finish,
+            _render_json_text if as_json else console,
+        ],
+    )
+    _route_standard_logging(formatter, number, out)
+
+
+def redact_event(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """A structlog processor: masks secrets in every value."""
+    return {key: redact(value, key) for key, value in event.items()}
+
+
+def render_json(_logger: Any, _method: str, event: EventDict) -> bytes:
+    """A structlog processor: the last one. Time, level and event come first, for those who read raw lines."""
+    line: dict[str, Any] = {"timestamp": event.pop("timestamp", None), "level": event.pop("level", None), **event}
+    try:
+        return _encode(line)
+    except UnicodeEncodeError:  # text from outside may hold half of a surrogate pair; a log line must not fail for it
+        return _encode(_encodable(line))
+
+
+def _render_json_text(logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
+    return render_json(logger, method, event).decode("utf-8")
+
+
+def _encodable(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode("utf-8")
+        case dict():
+            return {_encodable(key): _encodable(entry) for key, entry in value.items()}
+        case list():
+            return [_encodable(entry) for entry in value]
+        case _:
+            return value
+
+
+def _route_standard_logging(formatter: logging.Formatter, level: int, out: TextIO) -> None:
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    _replace_handlers(root, [handler])
+    root.setLevel(level)
+    for name in ADOPTED:
+        adopted = logging.getLogger(name)
+        _replace_handlers(adopted, [])
+        adopted.setLevel(logging.NOTSET)
+        adopted.propagate = True
+    for name in SILENCED:
+        silenced = logging.getLogger(name)
+        _replace_handlers(silenced, [logging.NullHandler()])
+        silenced.propagate = False
+
+
+def _replace_handlers(logger: logging.Logger, handlers: Sequence[logging.Handler]) -> None:
+    for handler in tuple(logger.handlers):
+        logger.removeHandler(handler)
+    for handler in handlers:
+        logger.addHandler(handler)

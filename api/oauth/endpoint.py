@@ -1,0 +1,63 @@
+"""What the token, introspection and revocation endpoints have in common: a form, sent by an authenticated client."""
+
+from aiohttp import ClientPayloadError, hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from api.errors import CONTENT_TOO_LARGE, INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, RequestError
+from api.exchange import EXCHANGE, authorization_of, cause_of
+from api.form import Form, check_media_type, parse_form
+from api.oauth.credentials import read_credentials
+from ledger.client import Client
+from ledger.issuer import Issuer
+from ledger.recording import Cause
+
+LONGEST_BODY = 64 * 1024
+"""In bytes, after any Content-Encoding is undone."""
+
+
+class ClientEndpoint:
+    """An endpoint of one issuer that takes forms from its clients.
+
+    A request is read in this order, and the first thing wrong with it is what is answered: media type, size, form
+    (RFC 6749 §3.2), client authentication (§2.3), then the parameters of the endpoint. Query strings are never read.
+    """
+
+    def __init__(self, issuer: Issuer, *, behind_proxy: bool) -> None:
+        self._issuer = issuer
+        self._behind_proxy = behind_proxy
+
+    async def _read(self, request: web.Request) -> tuple[Form, Client]:
+        """The form and the client who sent it. Raises RequestError, InvalidClient or Unavailable."""
+        form = await _read_form(request)
+        client_id, secret = read_credentials(authorization_of(request), form)
+        client = await self._issuer.authentication.authenticate(client_id, secret)
+        request[EXCHANGE].client_id = client.client_id
+        return form, client
+
+    def _cause(self, request: web.Request, client: Client) -> Cause:
+        return cause_of(request, client, behind_proxy=self._behind_proxy)
+
+
+async def _read_form(request: web.Request) -> Form:
+    content_type = request.headers.get(hdrs.CONTENT_TYPE)
+    if content_type is not None:
+        check_media_type(content_type)
+    announced = request.content_length
+    if announced is not None and announced > LONGEST_BODY:
+        raise RequestError(CONTENT_TOO_LARGE)
+    try:
+        body = await request.read()
+    except (HttpProcessingError, ClientPayloadError, ConnectionError) as error:
+        # Broken chunking or compression, or a client that went away: nothing of ours failed.
+        raise RequestError(INVALID_REQUEST, "The body of the request cannot be read.") from error
+    if content_type is None and body:
+        raise RequestError(UNSUPPORTED_MEDIA_TYPE)
+    return parse_form(body)
+
+
+def required(form: Form, name: str) -> str:
+    """The value of a parameter that the request must have. Raises RequestError naming it."""
+    value = form.get(name)
+    if not value:
+        raise RequestError(INVALID_REQUEST, f"The parameter '{name}' is missing or empty.")
+    return value

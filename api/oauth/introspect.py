@@ -1,0 +1,60 @@
+"""The introspection endpoint (RFC 7662). It reads; nothing is recorded, whoever asks."""
+
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+from aiohttp import web
+
+from api.errors import INTROSPECTION_FORBIDDEN, RequestError
+from api.oauth.endpoint import ClientEndpoint, required
+from api.responses import encode_json, json_response
+from ledger.errors import UnauthorizedClient
+
+INACTIVE = b'{"active":false}'
+"""The one answer for a token that is unknown, expired, revoked, or not the caller's to see (RFC 7662 §2.2)."""
+
+
+class ActiveAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """RFC 7662 §2.2. Times are whole seconds since 1970; `scope` is left out when the token has none."""
+
+    active: Literal[True]
+    sub: str
+    aud: tuple[str, ...]
+    nbf: int
+    scope: str = ""
+    iss: str
+    exp: int
+    iat: int
+    jti: UUID
+    client_id: str
+    token_type: str
+
+
+class IntrospectionEndpoint(ClientEndpoint):
+    """Says whether a token is active, and what it stands for."""
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer an introspection request (RFC 7662 §2.1). `token_type_hint` is ignored: one look-up finds any kind."""
+        form, client = await self._read(request)
+        token = required(form, "token")
+        try:
+            found = await self._issuer.introspection.by_client(client, token)
+        except UnauthorizedClient as error:
+            raise RequestError(INTROSPECTION_FORBIDDEN, str(error)) from error
+        if found is None:
+            return json_response(INACTIVE)
+        answer = ActiveAnswer(
+            active=True,
+            sub=found.subject,
+            aud=found.audience,
+            nbf=found.issued_at,
+            scope=found.scope,
+            iss=self._issuer.identifier.url,
+            exp=found.expires_at,
+            iat=found.issued_at,
+            jti=found.jti,
+            client_id=found.client_id,
+            token_type="Bearer",  # noqa: S106 (RFC 6750, not a secret)
+        )
+        return json_response(encode_json(answer))
