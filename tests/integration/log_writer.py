@@ -1,0 +1,73 @@
+"""A process that writes to a log: `python -m tests.integration.log_writer DSN LOG WRITES HOW`.
+
+HOW is `head-lock`, the store as it is, or `naive`: the same rows, numbered by a sequence instead of under the head lock,
+as is often done. Prints how many writes it made.
+"""
+
+import asyncio
+import sys
+from uuid import uuid4
+
+import asyncpg
+
+from ledger.group_commit import GroupCommit
+from ledger.postgres.database import Database
+from ledger.postgres.logs import Log, ensure_log
+from ledger.postgres.recorder import PostgresRecorder
+from ledger.recording import EventToStore, Write
+
+TASKS = 8
+
+
+def a_write() -> Write:
+    stream = uuid4()
+    return Write([EventToStore(stream, version, "thing.happened", b"{}") for version in (1, 2)])
+
+
+async def write_by_head_lock(dsn: str, log: str, writes: int) -> None:
+    database = Database(dsn)
+    group = GroupCommit(PostgresRecorder(Log(database, log)), max_batch=4)
+
+    async def task() -> None:
+        for _ in range(writes // TASKS):
+            await group.write(a_write())
+
+    await asyncio.gather(*(task() for _ in range(TASKS)))
+    await group.close()
+    await database.close()
+
+
+async def write_naively(dsn: str, log: str, writes: int) -> None:
+    database = Database(dsn)
+    log_id = await ensure_log(database, log)
+    await database.close()
+
+    async def task() -> None:
+        connection = await asyncpg.connect(dsn)
+        for _ in range(writes // TASKS):
+            async with connection.transaction():
+                for event in a_write().events:
+                    await connection.execute(
+                        """
+                        INSERT INTO event_log (log_id, position, recorded_at, stream_id, stream_version, schema_version,
+                                               topic, payload)
+                        VALUES ($1, nextval('naive_positions'), clock_timestamp(), $2, $3, 1, $4, $5)
+                        """,
+                        log_id,
+                        event.originator_id,
+                        event.originator_version,
+                        event.topic,
+                        event.state,
+                    )
+        await connection.close()
+
+    await asyncio.gather(*(task() for _ in range(TASKS)))
+
+
+async def main(dsn: str, log: str, writes: str, how: str) -> None:
+    write = write_naively if how == "naive" else write_by_head_lock
+    await write(dsn, log, int(writes))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,107 @@
+"""EXPLAIN guards: each hot statement reads through its index, on empty tables as on full ones."""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from ledger.postgres.database import SESSION
+from ledger.postgres.recorder import SQL as LOG
+from projections.active_tokens import SQL as ACTIVE_TOKENS
+from projections.clients import SQL as CLIENTS
+
+
+@pytest.fixture
+async def connection(database) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database.service_dsn, server_settings=SESSION)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture(params=["empty", "filled"])
+async def filled(request, database, connection) -> None:
+    if request.param == "empty":
+        return
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute(
+        """
+        INSERT INTO event_log
+        SELECT l, n, now(), gen_random_uuid(), 1, 1, 'token.issued', '{}' FROM generate_series(1, 20000) n, (VALUES (1), (2)) v (l);
+        INSERT INTO log_head VALUES (1, 20000, now()), (2, 20000, now());
+        INSERT INTO active_tokens
+        SELECT 1, sha256(n::text::bytea), gen_random_uuid(), 'c', 'c', '', '{c}', 1, 2 FROM generate_series(1, 20000) n;
+        INSERT INTO clients SELECT 1, 'client-' || n, 1, '{}' FROM generate_series(1, 2000) n;
+        ANALYZE;
+        """
+    )
+    await owner.close()
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+async def plan_of(connection: asyncpg.Connection, statement: str, *arguments: object) -> list[dict[str, Any]]:
+    text = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {statement.rstrip(';')}", *arguments)
+    return list(nodes(json.loads(text)[0]["Plan"]))
+
+
+def tables_read(plan: list[dict[str, Any]]) -> dict[str, set[str]]:
+    """How each table is read: its name, and the node types that read it."""
+    reads: dict[str, set[str]] = {}
+    for node in plan:
+        if "Relation Name" in node and "Scan" in node["Node Type"]:
+            reads.setdefault(node["Relation Name"], set()).add(node["Node Type"])
+    return reads
+
+
+STREAM = uuid4()
+KEYED = {"Index Scan", "Index Only Scan", "Bitmap Heap Scan"}
+
+HOT = {
+    "introspection": (ACTIVE_TOKENS["find"], (1, [b"x" * 32, b"y" * 32]), {"active_tokens"}),
+    "client authentication": (CLIENTS["find"], (1, ["a", "b"]), {"clients"}),
+    "append: take the head": (LOG["lock_head"], (1,), {"log_head"}),
+    "append: stream versions": (LOG["stream_versions"], (1, [STREAM]), {"event_log"}),
+    "append: insert and move the head": (
+        LOG["append"],
+        (1, 20000, None, [STREAM], [1], ["t"], [1], [b"{}"], [None], [None], [None]),
+        {"log_head"},
+    ),
+    "revoke: delete the active token": (ACTIVE_TOKENS["delete"], (1, [b"x" * 32]), {"active_tokens"}),
+    "revoke: load the grant": (LOG["read_stream"], (1, STREAM, 0, 100, None), {"event_log"}),
+    "unknown outcome": (LOG["find_recorded"], (1, [STREAM], [1]), {"event_log"}),
+    "follow the log": (LOG["read_log"], (1, 100, 200, 50), {"event_log"}),
+    "follow some topics": (LOG["read_log_topics"], (1, 100, 200, 50, ["token.issued"]), {"event_log"}),
+}
+
+
+async def test_hot_statements_read_by_index_only(filled, connection):
+    for name, (statement, arguments, tables) in HOT.items():
+        reads = tables_read(await plan_of(connection, statement, *arguments))
+        assert set(reads) == tables, name
+        for table, how in reads.items():
+            assert how <= KEYED, f"{name}: {table} is read by {how}"
+
+
+async def test_the_plans_kept_for_any_arguments_read_by_index_too(filled, connection):
+    """What a prepared statement settles on after some executions, and keeps while the tables grow."""
+    await connection.execute("SET plan_cache_mode = force_generic_plan")
+    for name, (statement, arguments, tables) in HOT.items():
+        await connection.execute(f"PREPARE guard AS {statement}")
+        nothing = ", ".join(["NULL"] * len(arguments))
+        reads = tables_read(await plan_of(connection, f"EXECUTE guard ({nothing})"))
+        await connection.execute("DEALLOCATE guard")
+        assert set(reads) == tables, name
+        for table, how in reads.items():
+            assert how <= KEYED, f"{name}: {table} is read by {how}"
+
+
+async def test_the_guard_sees_a_statement_without_an_index(filled, connection):
+    plan = await plan_of(connection, "SELECT 1 FROM active_tokens WHERE subject = $1", "a")
+    assert tables_read(plan) == {"active_tokens": {"Seq Scan"}}

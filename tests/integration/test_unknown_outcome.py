@@ -1,0 +1,128 @@
+"""The connection breaks during commit: nobody knows whether the batch was recorded, until the log is asked."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from ledger.errors import OutcomeUnknown, Unavailable
+from ledger.postgres import outcome
+from ledger.postgres.database import Database
+from ledger.postgres.logs import Log
+from ledger.postgres.recorder import PostgresRecorder
+from ledger.recording import EventToStore, VersionConflict, Write, WriteResult
+from tests.breaking_proxy import AtCommit, BreakingProxy
+
+
+@pytest.fixture
+async def proxy(database) -> AsyncIterator[BreakingProxy]:
+    async with BreakingProxy(database.service_dsn).running() as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def recorder(proxy) -> AsyncIterator[PostgresRecorder]:
+    database = Database(proxy.dsn, pool_size=4)
+    recorder = PostgresRecorder(Log(database, "unknown-outcome"))
+    await recorder.head()
+    yield recorder
+    await database.close()
+
+
+def a_write(stream: UUID, version: int = 1, request_id: str = "ours") -> Write:
+    return Write(
+        [
+            EventToStore(
+                originator_id=stream,
+                originator_version=version,
+                topic="thing.happened",
+                state=b"{}",
+                request_id=request_id,
+            )
+        ]
+    )
+
+
+async def test_a_batch_that_was_recorded_is_acknowledged(recorder, proxy):
+    a, b = uuid4(), uuid4()
+    proxy.at_commit = AtCommit.LOSE_ANSWER
+    results = await recorder.write([a_write(a), a_write(b)])
+    assert proxy.broken.is_set()
+    assert [list(r.positions) for r in results] == [[1], [2]]
+    assert [e.originator_id for e in await recorder.select_notifications(None, 10)] == [a, b]
+
+
+async def test_a_conflict_in_a_batch_that_was_recorded_stays_a_conflict(recorder, proxy):
+    stream = uuid4()
+    await recorder.write([a_write(stream)])
+    proxy.at_commit = AtCommit.LOSE_ANSWER
+    conflict, result = await recorder.write([a_write(stream), a_write(uuid4())])
+    assert isinstance(conflict, VersionConflict)
+    assert isinstance(result, WriteResult)
+
+
+async def test_a_batch_that_was_not_recorded_is_refused(recorder, proxy):
+    stream = uuid4()
+    proxy.at_commit = AtCommit.LOSE_REQUEST
+    with pytest.raises(Unavailable, match="nothing was recorded") as caught:
+        await recorder.write([a_write(stream)])
+    assert not isinstance(caught.value, OutcomeUnknown)
+    assert await recorder.select_events(stream) == []
+    assert (await recorder.head()).position == 0
+
+
+async def test_a_commit_still_on_its_way_is_waited_for(recorder, proxy, database):
+    """The server has not noticed and still holds the head lock: looking without taking the lock would say 'absent'."""
+    stream = uuid4()
+    proxy.at_commit = AtCommit.ARRIVE_LATE
+    writing = asyncio.create_task(recorder.write([a_write(stream)]))
+    await proxy.broken.wait()
+    await _somebody_waits_for_a_lock(database.superuser_dsn, writing)
+    proxy.late.set()
+    (result,) = await writing
+    assert list(result.positions) == [1]
+    assert len(await recorder.select_events(stream)) == 1
+
+
+async def test_a_place_taken_by_another_process_is_not_ours(recorder, proxy, database):
+    stream = uuid4()
+    proxy.at_commit = AtCommit.ARRIVE_LATE
+    writing = asyncio.create_task(recorder.write([a_write(stream)]))
+    await proxy.broken.wait()
+    # The server finds out that its client is gone instead of getting the commit; then another process takes the place.
+    await _end_idle_transactions(database.superuser_dsn)
+    other = Database(database.service_dsn)
+    await PostgresRecorder(Log(other, "unknown-outcome")).write([a_write(stream, request_id="theirs")])
+    await other.close()
+    with pytest.raises(Unavailable, match="nothing was recorded"):
+        await writing
+
+
+async def test_when_the_log_cannot_be_asked_the_outcome_stays_unknown(recorder, proxy, monkeypatch):
+    monkeypatch.setattr(outcome, "ATTEMPTS", 2)
+    monkeypatch.setattr(outcome, "PAUSE_SECONDS", 0.01)
+    proxy.at_commit = AtCommit.LOSE_ANSWER
+    proxy.refuse_after_break = True
+    with pytest.raises(OutcomeUnknown):
+        await recorder.write([a_write(uuid4())])
+
+
+async def _somebody_waits_for_a_lock(dsn: str, unless: asyncio.Task[object]) -> None:
+    connection = await asyncpg.connect(dsn)
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    while not await connection.fetchval(waiting):
+        assert not unless.done(), "the log was asked without waiting for the transaction in doubt"
+    await connection.close()
+
+
+async def _end_idle_transactions(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    await connection.fetch(
+        """
+        SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+         WHERE datname = current_database() AND state = 'idle in transaction'
+        """
+    )
+    await connection.close()
