@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.client_settings import check_client_id, check_settings
+from ledger.clock import in_utc
 from ledger.errors import InvalidRegistration
 from ledger.events import (
     ClientDisabled,
@@ -82,7 +83,7 @@ class Client(Struct, frozen=True, kw_only=True):
         """
         for secret in self.secrets:
             if secret.secret_id == secret_id:
-                at = max(expires_at, now)
+                at = max(in_utc(expires_at), now)
                 if secret.expires_at is not None and secret.expires_at <= at:
                     return None
                 return ClientSecretRetired(client_id=self.client_id, secret_id=secret_id, expires_at=at)

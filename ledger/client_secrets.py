@@ -13,6 +13,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import Type
 
+from ledger.clock import in_utc
 from ledger.events import StoredSecret
 
 GENERATED_BYTES = 32
@@ -32,7 +33,9 @@ def generate_secret(random_bytes: bytes) -> str:
 
 def keep_generated(secret: str, *, secret_id: str, now: datetime, expires_at: datetime | None = None) -> StoredSecret:
     """What is stored of a secret from generate_secret."""
-    return StoredSecret(secret_id=secret_id, kind="sha256", hash=_sha256(secret), created_at=now, expires_at=expires_at)
+    return StoredSecret(
+        secret_id=secret_id, kind="sha256", hash=_sha256(secret), created_at=now, expires_at=_end(expires_at)
+    )
 
 
 def keep_chosen(
@@ -44,7 +47,7 @@ def keep_chosen(
         kind="argon2id",
         hash=_argon2.hash(secret.encode("utf-8", "surrogatepass"), salt=salt),
         created_at=now,
-        expires_at=expires_at,
+        expires_at=_end(expires_at),
     )
 
 
@@ -64,6 +67,10 @@ def matches_chosen(secret: str, stored_hash: str) -> bool:
 def decoy_hash() -> str:
     """An argon2id hash that no secret has, verified where there is nothing to verify so that it takes as long."""
     return _DECOY
+
+
+def _end(expires_at: datetime | None) -> datetime | None:
+    return None if expires_at is None else in_utc(expires_at)
 
 
 def _sha256(secret: str) -> str:

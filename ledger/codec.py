@@ -57,7 +57,7 @@ class Codec:
             if decoder is not None:
                 return decoder.decode(payload)
             return self._decode_old(topic, schema_version, payload)
-        except (msgspec.DecodeError, msgspec.ValidationError, KeyError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError) as error:
             msg = f"The payload of a {topic!r} event (schema version {schema_version}) cannot be read: {error}"
             raise CorruptPayload(msg) from error
 

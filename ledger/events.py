@@ -6,10 +6,13 @@ version goes into `ledger.upcasting`, and a sample of the old form stays in the 
 """
 
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+Instant = Annotated[datetime, Meta(tz=True)]
+"""A moment in UTC. A payload that holds one without its zone is corrupt."""
 
 
 class Event(Struct, frozen=True, kw_only=True):
@@ -32,8 +35,8 @@ class TokenIssued(Event, frozen=True, kw_only=True):
     audience: tuple[str, ...]
     grant_type: str
     token_format: str
-    issued_at: datetime
-    expires_at: datetime
+    issued_at: Instant
+    expires_at: Instant
 
 
 class TokenRevoked(Event, frozen=True, kw_only=True):
@@ -44,7 +47,7 @@ class TokenRevoked(Event, frozen=True, kw_only=True):
     jti: UUID
     digest: bytes
     client_id: str
-    revoked_at: datetime
+    revoked_at: Instant
     reason: str
 
 
@@ -61,8 +64,12 @@ class StoredSecret(Struct, frozen=True, kw_only=True):
     secret_id: str
     kind: SecretKind
     hash: str
-    created_at: datetime
-    expires_at: datetime | None = None
+    created_at: Instant
+    expires_at: Instant | None = None
+
+
+TokenFormat = Literal["opaque"]
+IntrospectionPolicy = Literal["none", "audience", "issuer"]
 
 
 class ClientSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,9 +85,9 @@ class ClientSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     scopes: tuple[str, ...] = ()
     default_scopes: tuple[str, ...] = ()
     audience: tuple[str, ...] = ()
-    token_format: Literal["opaque"] = "opaque"  # noqa: S105 (a format, not a secret)
+    token_format: TokenFormat = "opaque"  # noqa: S105 (a format, not a secret)
     access_token_lifetime: int = 3600
-    introspection: Literal["none", "audience", "issuer"] = "none"
+    introspection: IntrospectionPolicy = "none"
     demo: bool = False
 
 
@@ -91,7 +98,7 @@ class ClientRegistered(Event, frozen=True, kw_only=True):
 
     client_id: str
     settings: ClientSettings
-    registered_at: datetime
+    registered_at: Instant
 
 
 class ClientUpdated(Event, frozen=True, kw_only=True):
@@ -101,7 +108,7 @@ class ClientUpdated(Event, frozen=True, kw_only=True):
 
     client_id: str
     settings: ClientSettings
-    updated_at: datetime
+    updated_at: Instant
 
 
 class ClientSecretAdded(Event, frozen=True, kw_only=True):
@@ -120,7 +127,7 @@ class ClientSecretRetired(Event, frozen=True, kw_only=True):
 
     client_id: str
     secret_id: str
-    expires_at: datetime
+    expires_at: Instant
 
 
 class ClientDisabled(Event, frozen=True, kw_only=True):
@@ -129,7 +136,7 @@ class ClientDisabled(Event, frozen=True, kw_only=True):
     TOPIC: ClassVar[str] = "client.disabled"
 
     client_id: str
-    disabled_at: datetime
+    disabled_at: Instant
     reason: str
 
 
@@ -139,7 +146,7 @@ class ClientEnabled(Event, frozen=True, kw_only=True):
     TOPIC: ClassVar[str] = "client.enabled"
 
     client_id: str
-    enabled_at: datetime
+    enabled_at: Instant
 
 
 GrantEvent = TokenIssued | TokenRevoked

@@ -1,5 +1,6 @@
 """One issuer (tenant): its identity, and its use cases wired to its own log."""
 
+import re
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -13,6 +14,10 @@ from ledger.ports import ActiveTokens, Clients, Streams, Writer
 from ledger.recording import EventMapper
 from ledger.revocation import TokenRevocation
 
+_PLAIN_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+_VISIBLE = re.compile(r"[\x21-\x7E]+")
+_HOST = re.compile(r"[a-z0-9._:-]+")
+
 
 @dataclass(frozen=True)
 class IssuerIdentifier:
@@ -22,15 +27,15 @@ class IssuerIdentifier:
 
     def __post_init__(self) -> None:
         """Raises ValueError naming what is wrong with the URL."""
-        parts = urlsplit(self.url)
-        if parts.scheme not in {"https", "http"} or not parts.hostname:
-            msg = f"issuer {self.url!r}: must be an absolute https or http URL"
+        if not _is_absolute(self.url):
+            msg = f"issuer {self.url!r}: must be an absolute https or http URL of ASCII characters without spaces"
             raise ValueError(msg)
-        if parts.query or parts.fragment or "?" in self.url or "#" in self.url or parts.username is not None:
+        parts = urlsplit(self.url)
+        if "?" in self.url or "#" in self.url or "@" in parts.netloc:
             msg = f"issuer {self.url!r}: must have no user, query or fragment (RFC 8414 §2)"
             raise ValueError(msg)
-        if self.url.endswith("/") or "//" in parts.path or not parts.path.isascii() or "%" in parts.path:
-            msg = f"issuer {self.url!r}: its path must be plain and not end in a slash"
+        if _PLAIN_PATH.fullmatch(parts.path) is None or {".", ".."} & set(parts.path.split("/")):
+            msg = f"issuer {self.url!r}: its path must be plain (letters, digits, - . _ ~) and not end in a slash"
             raise ValueError(msg)
 
     @property
@@ -42,6 +47,17 @@ class IssuerIdentifier:
     def log_name(self) -> str:
         """The name of its log: the path without its leading slash, or `default` for an issuer at the root."""
         return self.path.removeprefix("/") or "default"
+
+
+def _is_absolute(url: str) -> bool:
+    if _VISIBLE.fullmatch(url) is None:  # urlsplit would drop some of the others without a word
+        return False
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port  # reading the port checks it
+    except ValueError:
+        return False
+    return parts.scheme in {"https", "http"} and port != 0 and _HOST.fullmatch(host) is not None
 
 
 @dataclass(frozen=True)
