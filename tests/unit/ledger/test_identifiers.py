@@ -1,0 +1,68 @@
+"""Time-ordered UUIDs by RFC 9562 §5.7, and the stream of a client."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import RFC_4122, UUID
+
+import pytest
+
+from ledger.identifiers import client_stream_id, time_ordered_uuid
+from tests.builders import NOW
+
+EXAMPLE_INSTANT = datetime(2022, 2, 22, 19, 22, 22, tzinfo=UTC)
+"""The instant of the example in RFC 9562, appendix A.6: 0x017F22E279B0 milliseconds."""
+
+
+def test_the_example_of_rfc_9562_appendix_a_6():
+    # rand_a 0xCC3 and rand_b 0x18C4DC0C0C07398F of the example, before version and variant are put over them.
+    random_bytes = bytes.fromhex("0cc318c4dc0c0c07398f")
+
+    assert time_ordered_uuid(EXAMPLE_INSTANT, random_bytes) == UUID("017f22e2-79b0-7cc3-98c4-dc0c0c07398f")
+
+
+@pytest.mark.parametrize("random_bytes", [b"\x00" * 10, b"\xff" * 10, bytes(range(10))])
+def test_version_is_7_and_variant_is_that_of_the_rfc(random_bytes):
+    made = time_ordered_uuid(NOW, random_bytes)
+
+    assert made.version == 7
+    assert made.variant == RFC_4122
+
+
+def test_74_bits_are_random():
+    zeros = time_ordered_uuid(NOW, b"\x00" * 10)
+    ones = time_ordered_uuid(NOW, b"\xff" * 10)
+
+    assert (zeros.int ^ ones.int).bit_count() == 74
+
+
+@pytest.mark.parametrize("milliseconds", [0, 1, 999, 1_000, 1_714_979_289_123, 1_999_999_999_999])
+def test_the_first_48_bits_are_unix_milliseconds(milliseconds):
+    instant = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)
+
+    assert time_ordered_uuid(instant, b"\x00" * 10).int >> 80 == milliseconds
+
+
+def test_parts_of_a_millisecond_are_cut_off():
+    assert time_ordered_uuid(NOW, b"\x00" * 10) == time_ordered_uuid(NOW + timedelta(microseconds=999), b"\x00" * 10)
+
+
+def test_a_later_millisecond_sorts_later_whatever_the_random_bits():
+    instants = [NOW + timedelta(milliseconds=n) for n in (0, 1, 2, 999, 1000, 3_600_000)]
+    made = [time_ordered_uuid(at, b"\xff" * 10 if n % 2 == 0 else b"\x00" * 10) for n, at in enumerate(instants)]
+
+    assert made == sorted(made)
+    assert [str(one) for one in made] == sorted(str(one) for one in made)
+
+
+@pytest.mark.parametrize("count", [0, 9, 11, 16])
+def test_any_other_amount_of_randomness_is_refused(count):
+    with pytest.raises(ValueError, match=f"takes 10 random bytes, got {count}"):
+        time_ordered_uuid(NOW, b"\x00" * count)
+
+
+def test_the_stream_of_a_client_follows_from_its_id_and_never_changes():
+    # Stored in every log: another value would orphan every registered client.
+    assert client_stream_id("user-client-opaque") == UUID("4ca146d5-828c-50a9-b87c-ae5f3c23b587")
+
+
+def test_clients_have_different_streams():
+    assert len({client_stream_id(one) for one in ("shop", "Shop", "shop ", "")}) == 4
