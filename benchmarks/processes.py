@@ -1,0 +1,92 @@
+"""The two processes that are compared: the service as an operator runs it, and the empty handler."""
+
+import http.client
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlencode
+
+from benchmarks.wrk import CannotMeasure
+
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+PATH = "/ms-auth-server"
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@contextmanager
+def service(folder: Path) -> Iterator[int]:
+    """`serve --demo --embedded`: one process and a durable PostgreSQL of its own, logging JSON to a file. Its port."""
+    port = _free_port()
+    command = [sys.executable, "-m", "api.cli.main", "serve", "--demo", "--embedded", str(folder / "postgres")]
+    with _process([*command, "--port", str(port), "--log-format", "json"], folder / "service.log") as process:
+        _wait_for(port, "/readyz", "The service", process, folder / "service.log")
+        yield port
+
+
+@contextmanager
+def empty_handler(folder: Path, answers: Mapping[str, str]) -> Iterator[int]:
+    """The yardstick, answering these bodies by path. Its port."""
+    port = _free_port()
+    file = folder / "answers.json"
+    file.write_text(json.dumps(answers))
+    command = [sys.executable, "-m", "benchmarks.empty_handler", str(port), str(file)]
+    with _process(command, folder / "empty_handler.log") as process:
+        _wait_for(port, "/", "The empty handler", process, folder / "empty_handler.log")
+        yield port
+
+
+def post(port: int, path: str, **form: str) -> str:
+    """The body of a successful answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("POST", path, urlencode(form), FORM)
+        response = connection.getresponse()
+        body = response.read().decode()
+    finally:
+        connection.close()
+    if response.status != http.client.OK:
+        msg = f"POST {path} was answered {response.status}: {body}"
+        raise CannotMeasure(msg)
+    return body
+
+
+@contextmanager
+def _process(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _wait_for(port: int, path: str, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", path)
+            if connection.getresponse().status < http.client.INTERNAL_SERVER_ERROR:
+                return
+        except OSError:
+            time.sleep(0.05)
+        finally:
+            connection.close()
+    msg = f"{name} did not start:\n{log.read_text()}"
+    raise CannotMeasure(msg)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
