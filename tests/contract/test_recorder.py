@@ -1,4 +1,4 @@
-"""One behavioural suite for every store of a log: what PostgreSQL does, the memory store does, and the other way round."""
+"""One behavioural suite for every store of a log: what PostgreSQL does, the memory store does too."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager

@@ -1,7 +1,7 @@
 """A process that writes to a log: `python -m tests.integration.log_writer DSN LOG WRITES HOW`.
 
-HOW is `head-lock`, the store as it is, or `naive`: the same rows, numbered by a sequence instead of under the head lock,
-as is often done. Prints how many writes it made.
+HOW is `head-lock`, the store as it is, or `naive`: the same rows, numbered by a sequence instead of under the head
+lock, as is often done.
 """
 
 import asyncio

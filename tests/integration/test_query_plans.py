@@ -29,7 +29,8 @@ async def filled(request, database, connection) -> None:
     await owner.execute(
         """
         INSERT INTO event_log
-        SELECT l, n, now(), gen_random_uuid(), 1, 1, 'token.issued', '{}' FROM generate_series(1, 20000) n, (VALUES (1), (2)) v (l);
+        SELECT l, n, now(), gen_random_uuid(), 1, 1, 'token.issued', '{}'
+          FROM generate_series(1, 20000) n, (VALUES (1), (2)) v (l);
         INSERT INTO log_head VALUES (1, 20000, now()), (2, 20000, now());
         INSERT INTO active_tokens
         SELECT 1, sha256(n::text::bytea), gen_random_uuid(), 'c', 'c', '', '{c}', 1, 2 FROM generate_series(1, 20000) n;

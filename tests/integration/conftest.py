@@ -1,0 +1,51 @@
+"""The service over a real database, as one process has it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import pytest
+
+from api.service import Service, ServiceConfig
+from ledger.client import Client
+from ledger.events import ClientSettings
+from ledger.issuer import Issuer, IssuerIdentifier
+from ledger.recording import Cause
+
+ISSUER = IssuerIdentifier("http://localhost:8085/first")
+OTHER_ISSUER = IssuerIdentifier("http://localhost:8085/second")
+CAUSE = Cause(actor="operator:test", request_id="request-1", remote_address="192.0.2.1")
+
+
+@pytest.fixture
+async def start_process(database) -> AsyncIterator[Callable[..., Awaitable[Service]]]:
+    """Starts what one process of the service has: connections, committers, batches. Called twice, there are two."""
+    async with AsyncExitStack() as stack:
+
+        async def start(dsn: str | None = None, **config: object) -> Service:
+            service = Service(
+                ServiceConfig(dsn=dsn or database.service_dsn, issuers=(ISSUER, OTHER_ISSUER), pool_size=4, **config)
+            )
+            stack.push_async_callback(service.close)
+            return service
+
+        yield start
+
+
+@pytest.fixture
+async def service(start_process) -> Service:
+    return await start_process()
+
+
+@pytest.fixture
+async def issuer(service) -> Issuer:
+    return service.issuers[0]
+
+
+@pytest.fixture
+async def client(issuer) -> Client:
+    return await register_client(issuer)
+
+
+async def register_client(issuer: Issuer, client_id: str = "shop", **settings: object) -> Client:
+    given = {"name": "Shop", "grant_types": ("client_credentials",), "introspection": "issuer"} | settings
+    return await issuer.registry.register(client_id, ClientSettings(**given), CAUSE)

@@ -1,0 +1,113 @@
+"""The database goes away and comes back: what is asked meanwhile is refused at once, and then it works again."""
+
+import asyncio
+import socket
+
+import pytest
+
+from ledger.errors import QueueFull, Unavailable
+from ledger.postgres import database as connections
+from tests.breaking_proxy import BreakingProxy
+from tests.integration.conftest import CAUSE, register_client
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch):
+    monkeypatch.setattr(connections, "PAUSE_AFTER_REFUSAL", 0.0)
+
+
+@pytest.fixture
+async def proxy(database):
+    async with BreakingProxy(database.service_dsn).running() as proxy:
+        yield proxy
+
+
+async def test_a_service_comes_up_without_its_database_and_says_so(start_process, unused_tcp_port):
+    service = await start_process(f"postgresql://token_ledger_service@127.0.0.1:{unused_tcp_port}/none")
+    (problem,) = await service.problems()
+    assert "cannot be reached" in problem
+    with pytest.raises(Unavailable):
+        await service.issuers[0].clients.get("shop")
+
+
+async def test_the_message_of_a_failure_never_holds_the_dsn(start_process, unused_tcp_port):
+    service = await start_process(f"postgresql://somebody:hunter2hunter2@127.0.0.1:{unused_tcp_port}/none")
+    with pytest.raises(Unavailable) as caught:
+        await service.issuers[0].clients.get("shop")
+    assert "hunter2" not in str(caught.value)
+
+
+async def test_a_service_that_came_up_first_works_once_its_database_is_there(start_process, proxy):
+    proxy.refusing = True
+    service = await start_process(proxy.dsn)
+    assert await service.problems() != []
+    proxy.refusing = False
+    assert await service.problems() == []
+    await register_client(service.issuers[0])
+
+
+async def test_connections_that_broke_are_replaced(start_process, proxy):
+    service = await start_process(proxy.dsn)
+    issuer = service.issuers[0]
+    client = await register_client(issuer)
+    for writer in proxy._writers:
+        writer.transport.abort()
+    answers = await asyncio.gather(
+        *(issuer.issuance.by_client_credentials(client, None, CAUSE) for _ in range(20)), return_exceptions=True
+    )
+    assert all(isinstance(a, Unavailable) for a in answers if isinstance(a, Exception))
+    issued = await issuer.issuance.by_client_credentials(client, None, CAUSE)
+    assert await issuer.introspection.by_client(client, issued.access_token) is not None
+
+
+async def test_while_it_is_away_reads_and_writes_are_refused_and_nothing_is_recorded(start_process, proxy, database):
+    service = await start_process(proxy.dsn)
+    issuer = service.issuers[0]
+    client = await register_client(issuer)
+    issued = await issuer.issuance.by_client_credentials(client, None, CAUSE)
+    proxy.refusing = True
+    for writer in proxy._writers:
+        writer.transport.abort()
+    for attempt in (
+        issuer.issuance.by_client_credentials(client, None, CAUSE),
+        issuer.introspection.by_client(client, issued.access_token),
+        issuer.revocation.by_client(client, issued.access_token, CAUSE),
+        issuer.clients.get("shop"),
+    ):
+        with pytest.raises(Unavailable):
+            await attempt
+    direct = (await start_process()).issuers[0]
+    assert (await direct.streams.head()).position == 2
+    assert await direct.introspection.by_client(client, issued.access_token) is not None
+
+
+async def test_after_a_refused_connection_requests_are_refused_without_trying(start_process, proxy, monkeypatch):
+    monkeypatch.setattr(connections, "PAUSE_AFTER_REFUSAL", 3600.0)
+    proxy.refusing = True
+    service = await start_process(proxy.dsn)
+    with pytest.raises(Unavailable):
+        await service.issuers[0].clients.get("shop")
+    proxy.refusing = False
+    with pytest.raises(Unavailable, match="a moment ago"):
+        await service.issuers[0].clients.get("shop")
+
+
+async def test_a_host_that_does_not_answer_is_given_up(start_process, monkeypatch):
+    monkeypatch.setattr(connections, "CONNECT_SECONDS", 0.05)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(1)
+        service = await start_process(f"postgresql://x@127.0.0.1:{silent.getsockname()[1]}/none")
+        with pytest.raises(Unavailable, match="TimeoutError"):
+            await service.issuers[0].clients.get("shop")
+
+
+async def test_more_writes_than_the_queue_holds_are_refused_at_once(start_process):
+    issuer = (await start_process(max_waiting_appends=5)).issuers[0]
+    client = await register_client(issuer)
+    answers = await asyncio.gather(
+        *(issuer.issuance.by_client_credentials(client, None, CAUSE) for _ in range(30)), return_exceptions=True
+    )
+    refused = [a for a in answers if isinstance(a, QueueFull)]
+    assert refused
+    assert len(answers) - len(refused) + 1 == (await issuer.streams.head()).position

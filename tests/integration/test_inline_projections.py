@@ -1,0 +1,112 @@
+"""The inline projections are written with the events, or not at all."""
+
+import asyncio
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from ledger.client import fold_client
+from ledger.events import ClientDisabled, ClientRegistered, ClientSecretAdded
+from ledger.group_commit import GroupCommit
+from ledger.identifiers import client_stream_id
+from ledger.postgres.database import Database
+from ledger.postgres.logs import Log
+from ledger.postgres.recorder import PostgresRecorder
+from ledger.recording import EventMapper, EventToStore, StreamEvent, Write
+from projections.active_tokens import ActiveTokensProjection, PostgresActiveTokens
+from projections.clients import ClientsProjection, PostgresClients
+from tests.builders import NOW, settings, stored_secret, stream_of, token_issued, token_revoked
+from tests.integration.conftest import CAUSE, register_client
+
+
+@pytest.fixture
+async def log(database):
+    connections = Database(database.service_dsn)
+    yield Log(connections, "inline")
+    await connections.close()
+
+
+class Refusing:
+    """A projection that cannot apply one topic."""
+
+    topics = frozenset({"poison"})
+
+    async def apply(self, connection, log_id, events):
+        await connection.execute("SELECT 1/0")
+
+
+async def test_an_event_that_cannot_be_applied_is_not_recorded_and_takes_nothing_along(log):
+    recorder = PostgresRecorder(log, (Refusing(),))
+    group = GroupCommit(recorder)
+    writes = [Write([EventToStore(uuid4(), 1, topic, b"{}")]) for topic in ("a", "poison", "b")]
+    a, poison, b = await asyncio.gather(*map(group.write, writes), return_exceptions=True)
+    assert isinstance(poison, asyncpg.DivisionByZeroError)
+    assert (list(a.positions), list(b.positions)) == ([1], [2])
+    assert [e.topic for e in await recorder.select_notifications(None, 10)] == ["a", "b"]
+
+
+async def test_a_token_issued_and_revoked_in_one_batch_is_never_active(log):
+    mapper = EventMapper()
+    recorder = PostgresRecorder(log, (ActiveTokensProjection(mapper),))
+    issued = token_issued()
+    revoked = token_revoked()
+    rows = [mapper.to_stored_event(StreamEvent(issued.jti, n, e)) for n, e in ((1, issued), (2, revoked))]
+    await recorder.write([Write([row]) for row in rows])
+    assert await PostgresActiveTokens(log).get(issued.digest) is None
+    assert (await recorder.head()).position == 2
+
+
+async def test_a_row_holds_what_introspection_answers(log):
+    mapper = EventMapper()
+    recorder = PostgresRecorder(log, (ActiveTokensProjection(mapper),))
+    issued = token_issued(scope=("a", "b"), audience=("x", "y"))
+    await recorder.insert_events([mapper.to_stored_event(StreamEvent(issued.jti, 1, issued))])
+    found = await PostgresActiveTokens(log).get(issued.digest)
+    assert found is not None
+    assert (found.jti, found.client_id, found.subject) == (issued.jti, issued.client_id, issued.subject)
+    assert (found.scope, found.audience) == ("a b", ("x", "y"))
+    assert found.issued_at == issued.issued_at.timestamp()
+    assert found.expires_at == issued.expires_at.timestamp()
+
+
+async def test_the_clients_view_equals_the_fold_of_each_stream(issuer):
+    await register_client(issuer)
+    secret_id, _ = await issuer.registry.add_generated_secret("shop", CAUSE)
+    await issuer.registry.retire_secret("shop", secret_id, CAUSE)
+    await issuer.registry.disable("shop", "test", CAUSE)
+    await register_client(issuer, "other")
+    for client_id in ("shop", "other"):
+        assert await issuer.clients.get(client_id) == await issuer.registry.load(client_id)
+    assert [client.client_id for client in await issuer.clients.all()] == ["other", "shop"]
+
+
+async def test_several_changes_of_clients_in_one_batch_add_up(log):
+    mapper = EventMapper()
+    recorder = PostgresRecorder(log, (ClientsProjection(mapper),))
+    streams = [
+        stream_of(
+            client_stream_id(client_id),
+            ClientRegistered(client_id=client_id, settings=settings(), registered_at=NOW),
+            ClientSecretAdded(client_id=client_id, secret=stored_secret("s1")),
+            ClientDisabled(client_id=client_id, disabled_at=NOW, reason="test"),
+        )
+        for client_id in ("shop", "other")
+    ]
+    interleaved = [event for events in zip(*streams, strict=True) for event in events]
+    await recorder.write([Write([mapper.to_stored_event(event)]) for event in interleaved])
+    view = PostgresClients(log)
+    for stream in streams:
+        folded = fold_client(stream)
+        assert folded is not None
+        assert folded.version == 3
+        assert await view.get(folded.client_id) == folded
+
+
+async def test_a_client_id_that_no_text_can_hold_is_unknown(issuer):
+    assert await issuer.clients.get("sh\x00op") is None
+
+
+async def test_every_change_says_who_made_it(issuer, client):
+    (row,) = await issuer.streams.select_events(client.id)
+    assert (row.actor, row.request_id, row.remote_address) == ("operator:test", "request-1", "192.0.2.1")

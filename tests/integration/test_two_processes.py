@@ -1,0 +1,117 @@
+"""What one process answered holds on every other from then on: nothing is cached beyond a batch."""
+
+import asyncio
+
+import pytest
+
+from ledger.errors import InvalidClient, UnauthorizedClient, Unavailable
+from ledger.events import ClientSettings
+from tests.integration.conftest import CAUSE, register_client
+
+
+@pytest.fixture
+async def here(start_process):
+    return (await start_process()).issuers[0]
+
+
+@pytest.fixture
+async def there(start_process):
+    return (await start_process()).issuers[0]
+
+
+async def test_a_token_issued_by_one_is_active_on_the_other(here, there):
+    client = await register_client(here)
+    issued = await here.issuance.by_client_credentials(client, None, CAUSE)
+    found = await there.introspection.by_client(client, issued.access_token)
+    assert found is not None
+    assert str(found.jti) == issued.jti
+
+
+async def test_a_revocation_answered_by_one_holds_on_the_other_at_once(here, there):
+    client = await register_client(here)
+
+    async def issue_look_revoke_look() -> bool:
+        issued = await here.issuance.by_client_credentials(client, None, CAUSE)
+        before = await there.introspection.by_client(client, issued.access_token)
+        await here.revocation.by_client(client, issued.access_token, CAUSE)
+        after = await there.introspection.by_client(client, issued.access_token)
+        return before is not None and after is None
+
+    assert all(await asyncio.gather(*(issue_look_revoke_look() for _ in range(100))))
+
+
+async def test_both_revoke_one_token_and_it_is_revoked_once(here, there):
+    client = await register_client(here)
+    issued = await here.issuance.by_client_credentials(client, None, CAUSE)
+    positions = await asyncio.gather(
+        here.revocation.by_client(client, issued.access_token, CAUSE),
+        there.revocation.by_client(client, issued.access_token, CAUSE),
+    )
+    assert sum(position is not None for position in positions) == 1
+    topics = [row.topic for row in await here.streams.select_notifications(None, 10)]
+    assert topics.count("token.revoked") == 1
+
+
+async def test_a_client_disabled_on_one_cannot_authenticate_on_the_other(here, there):
+    await register_client(here)
+    _, secret = await here.registry.add_generated_secret("shop", CAUSE)
+    await there.authentication.authenticate("shop", secret)
+    await here.registry.disable("shop", "left", CAUSE)
+    with pytest.raises(InvalidClient):
+        await there.authentication.authenticate("shop", secret)
+
+
+async def test_a_remembered_secret_is_refused_once_retired_elsewhere(here, there):
+    await register_client(here)
+    secret_id = await here.registry.add_chosen_secret("shop", "chosen-by-a-person", CAUSE)
+    await there.authentication.authenticate("shop", "chosen-by-a-person")
+    await here.registry.retire_secret("shop", secret_id, CAUSE)
+    with pytest.raises(InvalidClient):
+        await there.authentication.authenticate("shop", "chosen-by-a-person")
+
+
+async def test_a_client_authenticated_before_it_was_disabled_gets_no_token_after(here, there):
+    authenticated = await register_client(there)
+    await here.registry.disable("shop", "stolen laptop", CAUSE)
+    with pytest.raises(InvalidClient):
+        await there.issuance.by_client_credentials(authenticated, None, CAUSE)
+    topics = [row.topic for row in await here.streams.select_notifications(None, 10)]
+    assert "token.issued" not in topics
+
+
+async def test_a_client_changed_meanwhile_gets_what_it_may_have_now(here, there):
+    authenticated = await register_client(there, scopes=("read",), default_scopes=("read",))
+    await here.registry.update("shop", ClientSettings(name="Shop"), CAUSE)
+    with pytest.raises(UnauthorizedClient):
+        await there.issuance.by_client_credentials(authenticated, None, CAUSE)
+
+
+async def test_tokens_and_clients_of_one_issuer_are_unknown_to_the_other(service):
+    first, second = service.issuers
+    client = await register_client(first)
+    issued = await first.issuance.by_client_credentials(client, None, CAUSE)
+    assert await second.introspection.by_client(client, issued.access_token) is None
+    assert await second.revocation.by_client(client, issued.access_token, CAUSE) is None
+    assert await second.clients.get("shop") is None
+    assert await first.introspection.by_client(client, issued.access_token) is not None
+
+
+async def test_each_issuer_has_positions_of_its_own(service):
+    for issuer in service.issuers:
+        await register_client(issuer)
+        assert (await issuer.streams.head()).position == 1
+
+
+async def test_processes_that_start_together_agree_on_the_logs(start_process):
+    processes = [await start_process() for _ in range(4)]
+    heads = [issuer.streams.head() for process in processes for issuer in process.issuers]
+    assert {head.position for head in await asyncio.gather(*heads)} == {0}
+    await register_client(processes[0].issuers[1])
+    assert await processes[3].issuers[1].clients.get("shop") is not None
+    assert await processes[3].issuers[0].clients.get("shop") is None
+
+
+async def test_a_service_that_was_closed_takes_no_more(service, client, issuer):
+    await service.close()
+    with pytest.raises(Unavailable):
+        await issuer.issuance.by_client_credentials(client, None, CAUSE)
