@@ -1,0 +1,83 @@
+"""The database a command works on: one that is connected to, or an embedded one for as long as the command runs."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from api.cli.exit_codes import CommandError, ExitCode
+from api.embedded_postgres import EmbeddedPostgres
+from api.service import ServiceConfig
+from api.settings import Settings, name_of
+from ledger.errors import Unavailable
+from ledger.issuer import IssuerIdentifier
+from ledger.postgres.database import CONNECTION_ERRORS
+from migrations.runner import head_revision, upgrade
+
+
+@dataclass(frozen=True)
+class Dsns:
+    """How to reach a database: as the service, and as the owner of its tables where that is known."""
+
+    service_dsn: str
+    owner_dsn: str | None
+    directory: Path | None = None
+
+
+@contextmanager
+def provide_database(settings: Settings) -> Iterator[Dsns]:
+    """The database of the settings; an embedded one runs until the end, unless others use it too.
+
+    Raises CommandError when no database is named.
+    """
+    if settings.embedded is not None:
+        directory = settings.embedded.expanduser().absolute()
+        with EmbeddedPostgres(directory) as embedded:
+            yield Dsns(embedded.service_dsn, embedded.owner_dsn, directory)
+        return
+    if settings.dsn is None:
+        msg = f"no database: give {name_of('dsn')} to connect to one or {name_of('embedded')} to run one here"
+        raise CommandError(msg, ExitCode.USAGE)
+    owner_dsn = settings.owner_dsn.get_secret_value() if settings.owner_dsn else None
+    yield Dsns(settings.dsn.get_secret_value(), owner_dsn)
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[Dsns]:
+    """provide_database, with an embedded one migrated. Raises CommandError, Unavailable."""
+    with provide_database(settings) as dsns:
+        if dsns.directory is not None and dsns.owner_dsn is not None:
+            await migrate(dsns.owner_dsn, settings.service_role)
+        yield dsns
+
+
+async def migrate(owner_dsn: str, service_role: str) -> Sequence[str]:
+    """Apply the migrations that are missing; returns their revisions. Raises Unavailable or CommandError."""
+    with connection_errors():
+        return await upgrade(owner_dsn, service_role=service_role)
+
+
+@contextmanager
+def connection_errors() -> Iterator[None]:
+    """Turn errors of connecting into Unavailable. The server's words may quote a DSN, so only their kind is kept."""
+    try:
+        yield
+    except CONNECTION_ERRORS as error:
+        if isinstance(error, ValueError):
+            raise
+        msg = (
+            f"the database cannot be reached ({type(error).__name__}): "
+            "check that it runs, and host, port, database, user and password of the DSN"
+        )
+        raise Unavailable(msg) from None
+
+
+def service_config(settings: Settings, dsn: str, issuers: tuple[IssuerIdentifier, ...]) -> ServiceConfig:
+    """The configuration of a service over this database."""
+    return ServiceConfig(
+        dsn=dsn,
+        issuers=issuers,
+        revision=head_revision(),
+        max_waiting_appends=settings.max_waiting_appends,
+        pool_size=settings.pool_size,
+    )

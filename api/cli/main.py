@@ -1,0 +1,87 @@
+"""`token-ledger`: all commands, put together."""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
+
+import typer
+
+from api.cli import apply, client_secrets  # noqa: F401 (they add their commands to `clients`)
+from api.cli.clients import clients
+from api.cli.doctor import doctor
+from api.cli.exit_codes import AnsweringGroup
+from api.cli.migrate import migrate
+from api.cli.output import say, warn
+from api.cli.serve import serve
+from api.cli.tokens import tokens
+from api.settings import unknown_variables
+
+DISTRIBUTION = "token-ledger"
+
+app = typer.Typer(
+    name=DISTRIBUTION,
+    cls=AnsweringGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    # A stack trace with the values of variables would print secrets.
+    pretty_exceptions_enable=False,
+    help="An OAuth 2.0 token service whose database is an append-only ledger.\n\n"
+    "Every flag has a twin in the environment; the flag wins. "
+    "Exit codes: 0 done, 1 refused or something found, 2 usage, 3 database unavailable.",
+)
+app.command()(serve)
+app.command()(migrate)
+app.add_typer(clients, name="clients")
+app.add_typer(tokens, name="tokens")
+app.command()(doctor)
+
+
+def _print_version(value: bool) -> None:  # noqa: FBT001 (typer's signature of a callback)
+    if value:
+        try:
+            say(f"{DISTRIBUTION} {version(DISTRIBUTION)}")
+        except PackageNotFoundError:
+            say(f"{DISTRIBUTION} (not installed: run from its source)")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    show_version: Annotated[  # noqa: ARG001 (its callback has done it)
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    for warning in unknown_variables(flag_variables()):
+        warn(warning)
+
+
+def flag_variables() -> set[str]:
+    """The environment variables of the flags that are no settings."""
+    return {str(p.envvar) for command in all_commands().values() for p in command.params if getattr(p, "envvar", None)}
+
+
+def all_commands() -> dict[str, Any]:
+    """Every command, by its words: `serve`, `clients add` and so on."""
+    found: dict[str, Any] = {}
+
+    def walk(words: str, command: Any) -> None:
+        inner = getattr(command, "commands", None)
+        if inner is None:
+            found[words] = command
+            return
+        for name, child in inner.items():
+            walk(f"{words} {name}".strip(), child)
+
+    walk("", typer.main.get_command(app))
+    return found
+
+
+def main() -> None:
+    """The console script."""
+    app(prog_name=DISTRIBUTION)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""One process that serves: it starts, answers, and on SIGTERM or SIGINT finishes what it has begun."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from api.app import create_app
+from api.demo import DemoRefused, refuse_demo_clients
+from api.http_server import create_runner
+from api.service import RunningService, ServiceConfig, start_service
+from ledger.errors import Unavailable
+
+HURRY_SECONDS = 5.0
+"""How long the append queue may take to drain once requests in flight are no longer waited for."""
+
+RETRY_SECONDS = 1.0
+"""How often a database that is away is asked for demo clients."""
+
+
+@dataclass(frozen=True)
+class ServerPlan:
+    """How to serve. `shutdown_seconds` is what requests in flight may take after a signal to stop.
+
+    `watch_for_demo_clients`: the database could not be asked for them before the start, so ask once it is there.
+    """
+
+    config: ServiceConfig
+    behind_proxy: bool
+    shutdown_seconds: float
+    watch_for_demo_clients: bool = False
+
+
+def serve_in_this_process(plan: ServerPlan, listening: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; a second signal stops waiting for requests in flight."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(plan, listening))
+
+
+async def build_runner(plan: ServerPlan, stop: Callable[[], None]) -> web.AppRunner:
+    """The runner of the application over a service of its own, which ends with it. `stop` asks the server to end."""
+    service = await start_service(plan.config)
+    app = create_app(service, behind_proxy=plan.behind_proxy)
+    if plan.watch_for_demo_clients:
+        app.cleanup_ctx.append(lambda _: _watching(service, stop))
+    return create_runner(app, shutdown_timeout=plan.shutdown_seconds)
+
+
+async def _serve(plan: ServerPlan, listening: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    stopping, hurrying = asyncio.Event(), asyncio.Event()
+
+    def on_signal() -> None:
+        (hurrying if stopping.is_set() else stopping).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    runner = await build_runner(plan, stopping.set)
+    await runner.setup()
+    await web.SockSite(runner, listening).start()
+    log = structlog.get_logger()
+    log.info("ready to answer", pid=os.getpid())
+    await stopping.wait()
+    log.info("stopping", waiting_at_most_seconds=plan.shutdown_seconds)
+    await _stop(runner, hurrying, plan.shutdown_seconds)
+    log.info("stopped")
+
+
+async def _stop(runner: web.AppRunner, hurrying: asyncio.Event, seconds: float) -> None:
+    """Stop listening, let requests in flight finish, drain the append queue, let go of the database."""
+    cleanup = asyncio.ensure_future(runner.cleanup())
+    hurry = asyncio.ensure_future(hurrying.wait())
+    await asyncio.wait({cleanup, hurry}, timeout=seconds + HURRY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    hurry.cancel()
+    if not cleanup.done():
+        cleanup.cancel()
+        with suppress(asyncio.CancelledError):
+            await cleanup
+        with suppress(TimeoutError):
+            await asyncio.wait_for(runner.app.cleanup(), HURRY_SECONDS)
+    else:
+        await cleanup
+
+
+async def _watching(service: RunningService, stop: Callable[[], None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(_watch(service, stop))
+    yield
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def _watch(service: RunningService, stop: Callable[[], None]) -> None:
+    """Once the database is there: stop the server if it holds demo clients, as it would not have started with it."""
+    for issuer in service.issuers:
+        while True:
+            try:
+                refuse_demo_clients(issuer, await issuer.clients.all())
+            except Unavailable:
+                await asyncio.sleep(RETRY_SECONDS)
+            except DemoRefused as refusal:
+                structlog.get_logger().critical("refusing to serve", reason=str(refusal))
+                stop()
+                return
+            else:
+                break

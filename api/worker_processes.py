@@ -1,0 +1,86 @@
+"""Several processes that serve, under gunicorn: it starts them, restarts them, and passes signals on.
+
+Each makes its own service after the fork; they share nothing but the socket.
+"""
+
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from aiohttp import web
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
+
+from api.server import ServerPlan, build_runner
+
+UNRESPONSIVE_SECONDS = 60
+"""A worker whose event loop has not turned for this long is replaced."""
+
+SPARE_SECONDS = 10
+"""What a worker gets beyond the shutdown time of its requests, to drain its queue, before it is killed."""
+
+
+def serve_by_workers(plan: ServerPlan, listening: socket.socket, workers: int) -> int:
+    """Serve until SIGTERM or SIGINT; returns gunicorn's exit code, 0 for a stop that was asked for."""
+    parent = os.getpid()
+    code = 1
+    try:
+        Arbiter(_Workers(plan, listening, workers)).run()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    finally:
+        # A worker is a fork: it ends here, and not in what the parent has still to stop, such as a database.
+        if os.getpid() != parent:
+            os._exit(code)
+    return code
+
+
+class StructuredLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """Leaves gunicorn's lines to the logging that the process has set up."""
+
+    def setup(self, cfg: Any) -> None:
+        """Add no handlers of gunicorn's own."""
+        self.cfg = cfg
+        self.error_log.propagate = True
+
+    def access(self, *_: Any) -> None:
+        """Nothing: the application writes one line per request."""
+
+    def reopen_files(self) -> None:
+        """Nothing: there are no files."""
+
+    def close_on_exec(self) -> None:
+        """Nothing: there are no files."""
+
+
+class _Workers(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    def __init__(self, plan: ServerPlan, listening: socket.socket, workers: int) -> None:
+        self._plan = plan
+        self._listening = listening
+        self._count = workers
+        super().__init__(prog="token-ledger")
+
+    def load_config(self) -> None:
+        settings = {
+            "bind": f"fd://{self._listening.fileno()}",
+            "workers": self._count,
+            "worker_class": "aiohttp.GunicornUVLoopWebWorker",
+            "timeout": UNRESPONSIVE_SECONDS,
+            "graceful_timeout": int(self._plan.shutdown_seconds) + SPARE_SECONDS,
+            "logger_class": StructuredLogger,
+            "control_socket_disable": True,
+        }
+        for name, value in settings.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> Callable[[], Awaitable[web.AppRunner]]:
+        async def runner() -> web.AppRunner:
+            structlog.get_logger().info("ready to answer", pid=os.getpid())
+            return await build_runner(self._plan, lambda: os.kill(os.getppid(), signal.SIGTERM))
+
+        return runner
