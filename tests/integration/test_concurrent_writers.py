@@ -12,6 +12,7 @@ from ledger.postgres.database import Database
 from ledger.postgres.logs import Log
 from ledger.postgres.recorder import PostgresRecorder
 from ledger.recording import RecordedEvent
+from tests.integration.log_writer import a_write
 
 ROOT = Path(__file__).parents[2]
 PROCESSES = 3
@@ -69,3 +70,13 @@ async def test_the_same_follower_catches_a_log_numbered_by_a_sequence(recorder, 
     everything = await recorder.select_notifications(None, 2 * EVENTS)
     assert len(everything) == EVENTS
     assert len(seen) < EVENTS, "a naive log should have lost events for its follower"
+
+
+async def test_when_the_clock_goes_back_the_recorded_instants_do_not(recorder, database):
+    owner = await asyncpg.connect(database.owner_dsn)
+    ahead = await owner.fetchval("UPDATE log_head SET recorded_at = now() + interval '1 hour' RETURNING recorded_at")
+    await owner.close()
+    await recorder.insert_events(a_write().events)
+    await recorder.insert_events(a_write().events)
+    assert {event.recorded_at for event in await recorder.select_notifications(None, 10)} == {ahead}
+    assert (await recorder.head()).recorded_at == ahead

@@ -15,6 +15,9 @@ from ledger.postgres.recorder import PostgresRecorder
 from ledger.recording import EventToStore, VersionConflict, Write, WriteResult
 from tests.breaking_proxy import AtCommit, BreakingProxy
 
+LOG = "unknown-outcome"
+STREAM = UUID(int=7)
+
 
 @pytest.fixture
 async def proxy(database) -> AsyncIterator[BreakingProxy]:
@@ -25,20 +28,20 @@ async def proxy(database) -> AsyncIterator[BreakingProxy]:
 @pytest.fixture
 async def recorder(proxy) -> AsyncIterator[PostgresRecorder]:
     database = Database(proxy.dsn, pool_size=4)
-    recorder = PostgresRecorder(Log(database, "unknown-outcome"))
+    recorder = PostgresRecorder(Log(database, LOG))
     await recorder.head()
     yield recorder
     await database.close()
 
 
-def a_write(stream: UUID, version: int = 1, request_id: str = "ours") -> Write:
+def a_write(stream: UUID, version: int = 1, request_id: str = "ours", state: bytes = b"{}") -> Write:
     return Write(
         [
             EventToStore(
                 originator_id=stream,
                 originator_version=version,
                 topic="thing.happened",
-                state=b"{}",
+                state=state,
                 request_id=request_id,
             )
         ]
@@ -86,18 +89,14 @@ async def test_a_commit_still_on_its_way_is_waited_for(recorder, proxy, database
     assert len(await recorder.select_events(stream)) == 1
 
 
-async def test_a_place_taken_by_another_process_is_not_ours(recorder, proxy, database):
-    stream = uuid4()
-    proxy.at_commit = AtCommit.ARRIVE_LATE
-    writing = asyncio.create_task(recorder.write([a_write(stream)]))
-    await proxy.broken.wait()
-    # The server finds out that its client is gone instead of getting the commit; then another process takes the place.
-    await _end_idle_transactions(database.superuser_dsn)
-    other = Database(database.service_dsn)
-    await PostgresRecorder(Log(other, "unknown-outcome")).write([a_write(stream, request_id="theirs")])
-    await other.close()
+@pytest.mark.parametrize("theirs", [a_write(STREAM, request_id="theirs"), a_write(STREAM, state=b'{"else":1}')])
+async def test_a_place_taken_by_another_process_is_not_ours(recorder, database, theirs):
+    await recorder.write([theirs])
+    connections = Database(database.service_dsn)
+    log_id = await Log(connections, LOG).log_id()
     with pytest.raises(Unavailable, match="nothing was recorded"):
-        await writing
+        await outcome.find_outcome(connections, log_id, [], [a_write(STREAM)])
+    await connections.close()
 
 
 async def test_when_the_log_cannot_be_asked_the_outcome_stays_unknown(recorder, proxy, monkeypatch):
@@ -114,15 +113,4 @@ async def _somebody_waits_for_a_lock(dsn: str, unless: asyncio.Task[object]) -> 
     waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     while not await connection.fetchval(waiting):
         assert not unless.done(), "the log was asked without waiting for the transaction in doubt"
-    await connection.close()
-
-
-async def _end_idle_transactions(dsn: str) -> None:
-    connection = await asyncpg.connect(dsn)
-    await connection.fetch(
-        """
-        SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-         WHERE datname = current_database() AND state = 'idle in transaction'
-        """
-    )
     await connection.close()
