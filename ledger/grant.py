@@ -94,7 +94,7 @@ def evolve_grant(grant: Grant | None, recorded: StreamEvent) -> Grant:
                 issued_at=event.issued_at,
                 expires_at=event.expires_at,
             )
-        case TokenRevoked() if grant is not None:
+        case TokenRevoked() if grant is not None and grant.revoked_at is None:
             return replace(
                 grant,
                 version=recorded.originator_version,
