@@ -1,0 +1,233 @@
+"""The codec: canonical bytes out; events, lifted to the present version, back in."""
+
+import json
+from datetime import UTC, datetime
+from typing import ClassVar
+from uuid import UUID
+
+import pytest
+
+from ledger.codec import CODEC, Codec
+from ledger.errors import CorruptPayload, UnknownTopic, UnsupportedSchemaVersion
+from ledger.events import EVENT_TYPES, ClientEnabled, ClientSecretAdded, Event
+from ledger.upcasting import UPCASTERS
+from tests.builders import DIGEST, stored_secret, token_issued, token_revoked
+
+
+class ParcelSent(Event, frozen=True, kw_only=True):
+    """An event in its third form: v1 had `kilos` and `to`, v2 had `grams` and `to`, v3 has `grams` and `address`."""
+
+    TOPIC: ClassVar[str] = "parcel.sent"
+    SCHEMA_VERSION: ClassVar[int] = 3
+
+    grams: int
+    address: tuple[str, ...]
+
+
+def kilos_to_grams(payload):
+    return {"grams": payload["kilos"] * 1000, "to": payload["to"]}
+
+
+def one_line_to_address(payload):
+    return {"grams": payload["grams"], "address": payload["to"].split(", ")}
+
+
+PARCEL_UPCASTERS = {("parcel.sent", 1): kilos_to_grams, ("parcel.sent", 2): one_line_to_address}
+
+
+@pytest.fixture
+def parcels():
+    return Codec([ParcelSent], PARCEL_UPCASTERS)
+
+
+class TestCanonicalForm:
+    def test_the_bytes_of_an_event(self):
+        assert CODEC.encode(token_revoked(reason="lost — “really”\n")) == (
+            '{"client_id":"shop","digest":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",'
+            '"jti":"018f4c2a-1111-7222-8333-444455556666","reason":"lost — “really”\\n",'
+            '"revoked_at":"2024-05-06T07:09:09Z"}'
+        ).encode()
+
+    def test_keys_are_sorted_at_every_level(self):
+        payload = CODEC.encode(ClientSecretAdded(client_id="shop", secret=stored_secret()))
+        document = json.loads(payload)
+
+        assert list(document) == sorted(document)
+        assert list(document["secret"]) == sorted(document["secret"])
+
+    def test_there_is_no_insignificant_space(self):
+        payload = CODEC.encode(token_issued(scope=(), audience=("a", "b")))
+
+        assert b" " not in payload
+        assert b"\n" not in payload
+
+    @pytest.mark.parametrize(
+        ("instant", "text"),
+        [
+            (datetime(2024, 1, 2, tzinfo=UTC), "2024-01-02T00:00:00Z"),
+            (datetime(2024, 1, 2, 3, 4, 5, 600_000, tzinfo=UTC), "2024-01-02T03:04:05.600000Z"),
+            (datetime(2024, 1, 2, 3, 4, 5, 1, tzinfo=UTC), "2024-01-02T03:04:05.000001Z"),
+        ],
+    )
+    def test_instants_are_rfc_3339_in_utc(self, instant, text):
+        event = ClientEnabled(client_id="shop", enabled_at=instant)
+
+        payload = CODEC.encode(event)
+
+        assert json.loads(payload)["enabled_at"] == text
+        assert CODEC.decode("client.enabled", 1, payload) == event
+
+    def test_what_is_absent_is_null_not_left_out(self):
+        payload = CODEC.encode(ClientSecretAdded(client_id="shop", secret=stored_secret(expires_at=None)))
+
+        assert json.loads(payload)["secret"]["expires_at"] is None
+
+    def test_decoding_gives_types_not_text(self):
+        event = CODEC.decode("token.issued", 1, CODEC.encode(token_issued()))
+
+        assert event == token_issued()
+        assert isinstance(event.jti, UUID)
+        assert event.digest == DIGEST
+        assert event.issued_at.tzinfo is UTC
+
+
+class TestWhatCannotBeRead:
+    @pytest.mark.parametrize("topic", ["token.invented", "", "os.system", "ledger.events:TokenIssued", "TOKEN.ISSUED"])
+    def test_an_unknown_topic_is_refused_rather_than_imported(self, topic):
+        with pytest.raises(UnknownTopic, match=f"{topic!r} is not known"):
+            CODEC.decode(topic, 1, b"{}")
+
+    def test_a_newer_schema_version_says_to_run_the_newer_release(self):
+        payload = CODEC.encode(token_issued())
+
+        with pytest.raises(UnsupportedSchemaVersion, match=r"schema version 2; .* reads up to 1\. Run the newer release"):
+            CODEC.decode("token.issued", 2, payload)
+
+    @pytest.mark.parametrize("version", [0, -1])
+    def test_a_schema_version_that_never_was_is_refused(self, version):
+        with pytest.raises(UnsupportedSchemaVersion):
+            CODEC.decode("token.issued", version, CODEC.encode(token_issued()))
+
+    @pytest.mark.parametrize(
+        "payload",
+        [
+            b"",
+            b"{",
+            b"null",
+            b"[]",
+            b"nonsense",
+            b"\xff\xfe",
+            b'{"client_id":"\xff","enabled_at":"2024-01-01T00:00:00Z"}',
+            b'{"client_id":"\\ud800","enabled_at":"2024-01-01T00:00:00Z"}',
+            b'{"client_id":"shop","enabled_at":"2024-01-01T00:00:00"}',
+            b'{"client_id":"shop","enabled_at":"yesterday"}',
+            b'{"client_id":"shop","enabled_at":1704067200}',
+            b'{"client_id":7,"enabled_at":"2024-01-01T00:00:00Z"}',
+            b'{"client_id":"shop","enabled_at":"2024-01-01T00:00:00Z"}trailing',
+            b'{"x":' + b"[" * 100_000,
+        ],
+        ids=lambda payload: repr(payload[:50]),
+    )
+    def test_a_corrupt_payload_is_refused(self, payload):
+        with pytest.raises(CorruptPayload, match=r"^The payload of a 'client.enabled' event \(schema version 1\)"):
+            CODEC.decode("client.enabled", 1, payload)
+
+    @pytest.mark.parametrize("field", sorted(token_issued().__struct_fields__))
+    def test_a_missing_field_is_refused(self, field):
+        document = json.loads(CODEC.encode(token_issued()))
+        del document[field]
+
+        with pytest.raises(CorruptPayload, match=field):
+            CODEC.decode("token.issued", 1, json.dumps(document).encode())
+
+    def test_a_setting_that_this_code_does_not_know_is_refused(self):
+        payload = (
+            b'{"client_id":"shop","registered_at":"2024-01-01T00:00:00Z","settings":{"name":"Shop","superuser":true}}'
+        )
+
+        with pytest.raises(CorruptPayload, match="superuser"):
+            CODEC.decode("client.registered", 1, payload)
+
+    def test_an_error_does_not_repeat_what_the_payload_holds(self):
+        payload = b'{"client_id":"the-hash-of-something","enabled_at":"the-hash-of-something"}'
+
+        with pytest.raises(CorruptPayload) as refused:
+            CODEC.decode("client.enabled", 1, payload)
+
+        assert "the-hash-of-something" not in str(refused.value)
+
+
+class TestUpcasting:
+    def test_version_1_is_lifted_through_version_2_to_3(self, parcels):
+        event = parcels.decode("parcel.sent", 1, b'{"kilos":2,"to":"Rua A, Lisboa"}')
+
+        assert event == ParcelSent(grams=2000, address=("Rua A", "Lisboa"))
+
+    def test_version_2_is_lifted_once(self, parcels):
+        event = parcels.decode("parcel.sent", 2, b'{"grams":2,"to":"Rua A, Lisboa"}')
+
+        assert event == ParcelSent(grams=2, address=("Rua A", "Lisboa"))
+
+    def test_the_present_version_is_read_as_it_is(self, parcels):
+        event = ParcelSent(grams=2, address=("Rua A",))
+
+        assert parcels.decode("parcel.sent", 3, parcels.encode(event)) == event
+
+    def test_version_4_is_refused(self, parcels):
+        with pytest.raises(UnsupportedSchemaVersion, match="reads up to 3"):
+            parcels.decode("parcel.sent", 4, b"{}")
+
+    def test_an_old_payload_without_a_field_its_version_had_is_corrupt(self, parcels):
+        with pytest.raises(CorruptPayload, match="kilos"):
+            parcels.decode("parcel.sent", 1, b'{"to":"Rua A"}')
+
+    def test_an_old_payload_that_lifts_to_the_wrong_shape_is_corrupt(self, parcels):
+        with pytest.raises(CorruptPayload):
+            parcels.decode("parcel.sent", 2, b'{"grams":"two","to":"Rua A"}')
+
+    @pytest.mark.parametrize("missing", [1, 2])
+    def test_a_gap_in_the_chain_is_refused_when_the_codec_is_made(self, missing):
+        chain = {key: lift for key, lift in PARCEL_UPCASTERS.items() if key != ("parcel.sent", missing)}
+
+        with pytest.raises(ValueError, match=f"no upcaster for 'parcel.sent' from schema version {missing}"):
+            Codec([ParcelSent], chain)
+
+
+class TestTheSetOfEvents:
+    def test_two_types_of_one_topic_are_refused(self):
+        class AnotherEnabled(Event, frozen=True, kw_only=True):
+            TOPIC: ClassVar[str] = "client.enabled"
+
+        with pytest.raises(ValueError, match="two event types share the topic 'client.enabled'"):
+            Codec([ClientEnabled, AnotherEnabled], {})
+
+    def test_every_event_defined_is_known_to_the_codec(self):
+        defined = {one for one in Event.__subclasses__() if one.__module__ == "ledger.events"}
+
+        assert set(EVENT_TYPES) == defined
+        assert CODEC.topics == {one.TOPIC for one in defined}
+
+    def test_topics_are_explicit_short_and_past_tense_strings(self):
+        # Stored with every event: a changed topic would orphan what is recorded.
+        assert CODEC.topics == {
+            "token.issued",
+            "token.revoked",
+            "client.registered",
+            "client.updated",
+            "client.secret_added",
+            "client.secret_retired",
+            "client.disabled",
+            "client.enabled",
+        }
+
+    def test_no_upcaster_is_left_for_a_version_that_never_was(self):
+        versions = {(one.TOPIC, version) for one in EVENT_TYPES for version in range(1, one.SCHEMA_VERSION)}
+
+        assert set(UPCASTERS) == versions
+
+
+def test_no_event_holds_a_token_or_a_secret_field():
+    """Only digests and hashes are recorded; a field of another name must be argued for here."""
+    fields = {name for one in EVENT_TYPES for name in one.__struct_fields__}
+
+    assert not fields & {"token", "access_token", "client_secret", "password", "authorization"}
