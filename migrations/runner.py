@@ -29,8 +29,6 @@ LOCK_SECONDS = 600.0
 
 LOCK_POLL_SECONDS = 0.05
 
-CURRENT = "SELECT version_num FROM alembic_version"
-
 
 class MigrationUnderWay(MigrationError):
     """Another process has held the migration lock all the while."""
@@ -67,12 +65,9 @@ async def current_revision(dsn: str) -> str | None:
     """
     connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
     try:
-        revision: str | None = await connection.fetchval(CURRENT)
-    except asyncpg.UndefinedTableError:
-        return None
+        return await _revision(connection)
     finally:
         await connection.close()
-    return revision
 
 
 async def upgrade(dsn: str, *, service_role: str = "token_ledger_service") -> Sequence[str]:
@@ -128,12 +123,18 @@ async def _upgrade(connection: AsyncConnection, driver: "AsyncpgConnection", ser
 
 
 async def _refuse_newer(connection: "AsyncpgConnection") -> None:
-    if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
-        return
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    revision = await connection.fetchval(CURRENT)
+    revision = await _revision(connection)
     if revision is not None and revision not in known:
         raise DatabaseIsNewer(revision)
+
+
+async def _revision(connection: AsyncpgConnection) -> str | None:
+    # Asked in two steps: a table that is not there would be an error in the server's log.
+    if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
+        return None
+    revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+    return revision
 
 
 def _config() -> Config:

@@ -1,0 +1,50 @@
+"""Where the server's socket is: in its folder, or elsewhere when its path is no address for a socket."""
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from api.embedded_postgres.account import Account
+from api.embedded_postgres.errors import EmbeddedPostgresError
+
+PORT = 5432
+MAX_BYTES = 103
+"""The longest address of a Unix socket on macOS; Linux has 107."""
+
+SEPARATOR = ","
+"""What a client takes to stand between two hosts, even in the path of a socket."""
+
+
+def make_socket_folder(directory: Path, name: str, account: Account) -> Path:
+    """The folder for the socket, which only the account can enter: that is what keeps others from the database.
+
+    Raises EmbeddedPostgresError when no place is short enough or the place is taken by somebody else.
+    """
+    for folder in (directory / "socket", Path(tempfile.gettempdir()).resolve() / name, Path("/tmp") / name):  # noqa: S108
+        if len(os.fsencode(folder / f".s.PGSQL.{PORT}")) <= MAX_BYTES and SEPARATOR not in str(folder):
+            break
+    else:
+        msg = f"No folder for a socket is short enough. Choose a folder with a shorter path than {directory}."
+        raise EmbeddedPostgresError(msg)
+    try:
+        folder.mkdir(mode=0o700)
+        account.own(folder)
+    except FileExistsError:
+        pass
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != account.uid:
+        msg = f"{folder}, the folder for the socket, belongs to somebody else. Remove it, or choose another folder."
+        raise EmbeddedPostgresError(msg)
+    folder.chmod(0o700)
+    account.reach(folder)
+    return folder
+
+
+def recorded_socket_folder(data: Path) -> Path | None:
+    """Where the running server has its socket, by its own word (the fifth line of postmaster.pid)."""
+    try:
+        lines = (data / "postmaster.pid").read_text(encoding="utf-8").split("\n")
+    except FileNotFoundError:
+        return None
+    return Path(lines[4]) if len(lines) > 4 and lines[4] else None  # noqa: PLR2004
