@@ -25,7 +25,7 @@ def create_app(service: RunningService, *, behind_proxy: bool = False) -> web.Ap
     """The application over a service, which it closes when it is cleaned up.
 
     `behind_proxy` believes the last entry of X-Forwarded-For: set it only where a proxy of one's own always adds one.
-    Raises ValueError when two endpoints would share a path, or an issuer's path cannot be routed.
+    Raises ValueError when two endpoints would share a path.
     """
     placed = list(_health(service))
     for issuer in service.issuers:
@@ -68,9 +68,6 @@ def _by_path(placed: list[Placed]) -> dict[str, Endpoint]:
     for _, path, _, endpoint in placed:
         if path in endpoints:
             msg = f"two endpoints would be at {path!r}: give each issuer a path of its own"
-            raise ValueError(msg)
-        if "{" in path or "}" in path:
-            msg = f"the path {path!r} cannot be routed: an issuer's path must have no braces"
             raise ValueError(msg)
         endpoints[path] = endpoint
     return endpoints

@@ -50,6 +50,11 @@ class _Connection(web.RequestHandler):
         response.force_close()
         return response
 
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        # A body that cannot be decoded is met again when what is left of it is skipped: it was answered 400 by then.
+        if not isinstance(kw.get("exc_info"), web.RequestPayloadError):
+            super().log_exception(*args, **kw)
+
 
 class _Server(web.Server):
     def __call__(self) -> web.RequestHandler:

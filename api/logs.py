@@ -73,7 +73,8 @@ def redact_event(_logger: Any, _method: str, event: EventDict) -> EventDict:
 
 def render_json(_logger: Any, _method: str, event: EventDict) -> bytes:
     """A structlog processor: the last one. Time, level and event come first, for those who read raw lines."""
-    line: dict[str, Any] = {"timestamp": event.pop("timestamp", None), "level": event.pop("level", None), **event}
+    first = ("timestamp", "level", "event")
+    line: dict[str, Any] = {key: event.pop(key, None) for key in first} | dict(event)
     try:
         return _encode(line)
     except UnicodeEncodeError:  # text from outside may hold half of a surrogate pair; a log line must not fail for it

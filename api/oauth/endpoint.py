@@ -1,7 +1,6 @@
 """What the token, introspection and revocation endpoints have in common: a form, sent by an authenticated client."""
 
-from aiohttp import ClientPayloadError, hdrs, web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp import hdrs, web
 
 from api.errors import CONTENT_TOO_LARGE, INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, RequestError
 from api.exchange import EXCHANGE, authorization_of, cause_of
@@ -47,7 +46,7 @@ async def _read_form(request: web.Request) -> Form:
         raise RequestError(CONTENT_TOO_LARGE)
     try:
         body = await request.read()
-    except (HttpProcessingError, ClientPayloadError, ConnectionError) as error:
+    except (web.RequestPayloadError, ConnectionError) as error:
         # Broken chunking or compression, or a client that went away: nothing of ours failed.
         raise RequestError(INVALID_REQUEST, "The body of the request cannot be read.") from error
     if content_type is None and body:
