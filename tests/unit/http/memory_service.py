@@ -1,0 +1,205 @@
+"""A whole service without a database: issuers over the memory store, with clients whose secrets the tests know."""
+
+import secrets
+from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from urllib.parse import quote_plus, urlencode
+
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from api.http_server import create_runner
+from ledger.events import ClientSettings
+from ledger.group_commit import GroupCommit
+from ledger.issuer import Issuer, IssuerIdentifier, assemble_issuer
+from ledger.memory.recorder import MemoryRecorder
+from ledger.recording import Cause, EventMapper
+from projections.in_memory import MemoryActiveTokens, MemoryClients
+
+FORM = "application/x-www-form-urlencoded"
+MAIN = "http://localhost:8085/ms-auth-server"
+OTHER = "http://localhost:8085/other"
+OPERATOR = Cause(actor="operator:test")
+ENDPOINTS = ("token", "introspect", "revoke")
+METHODS = ("client_secret_basic", "client_secret_post")
+
+CLIENTS = {
+    "app": ClientSettings(
+        name="App", grant_types=("client_credentials",), scopes=("read", "write", "order:1"), access_token_lifetime=600
+    ),
+    "app2": ClientSettings(name="Second app", grant_types=("client_credentials",), scopes=("read",)),
+    "for-rs": ClientSettings(
+        name="App of a resource server", grant_types=("client_credentials",), audience=("narrow-rs", "elsewhere")
+    ),
+    "defaulted": ClientSettings(
+        name="Defaults", grant_types=("client_credentials",), scopes=("read", "write"), default_scopes=("read",)
+    ),
+    "rs": ClientSettings(name="Resource server", introspection="issuer"),
+    "narrow-rs": ClientSettings(name="Narrow resource server", introspection="audience"),
+    "disabled": ClientSettings(
+        name="Disabled", grant_types=("client_credentials",), scopes=("read",), introspection="issuer"
+    ),
+    "odd+id%:&=": ClientSettings(name="Odd", grant_types=("client_credentials",), introspection="issuer"),
+}
+
+
+@dataclass
+class MovableClock:
+    """Time moves only when a test says so."""
+
+    now: datetime = field(default_factory=lambda: datetime(2026, 3, 1, 12, 0, 0, 700_000, tzinfo=UTC))
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+class Tenant:
+    """One issuer, its log, and the secrets of its clients."""
+
+    def __init__(self, url: str, clock: MovableClock, verifications: ThreadPoolExecutor) -> None:
+        mapper = EventMapper()
+        self.active_tokens = MemoryActiveTokens(mapper)
+        self.clients = MemoryClients(mapper)
+        self.recorder = MemoryRecorder(clock=clock, inline=self._fold)
+        self.writer = GroupCommit(self.recorder)
+        self.secrets: dict[str, str] = {}
+        self.issuer: Issuer = assemble_issuer(
+            IssuerIdentifier(url),
+            clients=self.clients,
+            active_tokens=self.active_tokens,
+            streams=self.recorder,
+            writer=self.writer,
+            mapper=mapper,
+            verifications=verifications,
+            clock=clock,
+            random_bytes=secrets.token_bytes,
+        )
+
+    def _fold(self, recorded) -> None:
+        self.active_tokens.fold(recorded)
+        self.clients.fold(recorded)
+
+    async def add_clients(self) -> None:
+        for client_id, settings in CLIENTS.items():
+            await self.issuer.registry.register(client_id, settings, OPERATOR)
+            _, self.secrets[client_id] = await self.issuer.registry.add_generated_secret(client_id, OPERATOR)
+        await self.issuer.registry.disable("disabled", "a test", OPERATOR)
+
+    async def events(self, topic: str | None = None) -> list:
+        return list(await self.recorder.select_notifications(None, 10_000, topics=(topic,) if topic else ()))
+
+
+class MemoryService:
+    """Implements `api.service.RunningService`."""
+
+    def __init__(self, *urls: str) -> None:
+        self.clock = MovableClock()
+        self.executor = ThreadPoolExecutor(1)
+        self.tenants = [Tenant(url, self.clock, self.executor) for url in urls]
+        self.issuers = [tenant.issuer for tenant in self.tenants]
+        self.reported: list[str] = []
+        self.closed = 0
+
+    async def start(self) -> "MemoryService":
+        for tenant in self.tenants:
+            await tenant.add_clients()
+        return self
+
+    async def problems(self) -> list[str]:
+        return self.reported
+
+    async def close(self) -> None:
+        self.closed += 1
+        for tenant in self.tenants:
+            await tenant.writer.close()
+        self.executor.shutdown()
+
+
+class LedgerTestServer(TestServer):
+    """The application under the server it runs under, on a free port."""
+
+    async def _make_runner(self, **options) -> web.AppRunner:
+        return create_runner(self.app, **options)
+
+
+def basic(client_id: str, secret: str) -> str:
+    """An Authorization header as RFC 6749 §2.3.1 has it."""
+    return "Basic " + b64encode(f"{quote_plus(client_id)}:{quote_plus(secret)}".encode()).decode()
+
+
+class Caller:
+    """Sends requests as a client of one tenant would."""
+
+    def __init__(self, http: TestClient, tenant: Tenant) -> None:
+        self.http = http
+        self.tenant = tenant
+        self.path = tenant.issuer.identifier.path
+
+    async def send(self, endpoint: str, body: bytes | str | BytesIO = b"", **headers: str):
+        """A request as it is; header names with underscores for hyphens."""
+        named = {"Content-Type": FORM} | {name.replace("_", "-"): value for name, value in headers.items()}
+        named = {name: value for name, value in named.items() if value}
+        skip = ("Content-Type",) if "Content-Type" not in named else ()
+        return await self.http.post(
+            f"{self.path}/oauth2/{endpoint}",
+            data=body.encode() if isinstance(body, str) else body,
+            headers=named,
+            skip_auto_headers=skip,
+        )
+
+    async def post(
+        self, endpoint: str, client_id: str = "app", *, by: str = METHODS[0], secret: str | None = None, **parameters
+    ):
+        """A form from a client that authenticates by one of the two methods."""
+        secret = secret or self.tenant.secrets.get(client_id, "no-such-secret")
+        if by == "client_secret_basic":
+            return await self.send(endpoint, urlencode(parameters), Authorization=basic(client_id, secret))
+        return await self.send(endpoint, urlencode({"client_id": client_id, "client_secret": secret, **parameters}))
+
+    async def token(self, client_id: str = "app", scope: str = "") -> str:
+        response = await self.post("token", client_id, grant_type="client_credentials", scope=scope)
+        assert response.status == 200, await response.text()
+        return (await response.json())["access_token"]
+
+    async def introspect(self, token: str, client_id: str = "rs") -> dict:
+        response = await self.post("introspect", client_id, token=token)
+        assert response.status == 200, await response.text()
+        return await response.json()
+
+    async def is_active(self, token: str) -> bool:
+        return (await self.introspect(token))["active"]
+
+
+def parameters_for(endpoint: str) -> dict[str, str]:
+    """What a request to the endpoint needs besides authentication, and who may send it."""
+    return {"grant_type": "client_credentials"} if endpoint == "token" else {"token": "t" * 128}
+
+
+def sender_for(endpoint: str) -> str:
+    """A client that may use the endpoint."""
+    return "rs" if endpoint == "introspect" else "app"
+
+
+async def assert_error(response, status: int, code: str) -> str:
+    """The answer is this error, in the shape every error has; returns its description."""
+    text = await response.text()
+    assert response.status == status, text
+    assert response.content_type == "application/json"
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["Pragma"] == "no-cache"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Server"] == "token-ledger"
+    assert response.headers["X-Request-Id"]
+    body = await response.json()
+    assert list(body) == ["error", "error_description"]
+    assert body["error"] == code
+    description = body["error_description"]
+    assert description
+    assert all(c in {" ", "!"} or "#" <= c <= "[" or "]" <= c <= "~" for c in description), description
+    return description

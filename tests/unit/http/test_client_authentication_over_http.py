@@ -1,0 +1,237 @@
+"""Client authentication at every endpoint: RFC 6749 §2.3, RFC 7617."""
+
+from base64 import b64encode
+from urllib.parse import urlencode
+
+import pytest
+from memory_service import (
+    ENDPOINTS,
+    FORM,
+    MAIN,
+    METHODS,
+    OPERATOR,
+    Caller,
+    LedgerTestServer,
+    MemoryService,
+    assert_error,
+    basic,
+    parameters_for,
+    sender_for,
+)
+
+from api.app import create_app
+from ledger import client_authentication
+
+CHALLENGE = f'Basic realm="{MAIN}"'
+
+every_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS)
+by_every_method = pytest.mark.parametrize("by", METHODS)
+
+
+def encoded(user_pass: bytes) -> str:
+    return b64encode(user_pass).decode()
+
+
+@every_endpoint
+class TestAtEveryEndpoint:
+    @by_every_method
+    async def test_unknown_client_wrong_secret_and_disabled_client_get_the_same_answer(self, caller, endpoint, by):
+        wrong = "wrong" * 8
+        cases = [("no-such-client", wrong), (sender_for(endpoint), wrong), ("disabled", wrong), ("disabled", None)]
+        answers = []
+        for client_id, secret in cases:
+            response = await caller.post(endpoint, client_id, by=by, secret=secret, **parameters_for(endpoint))
+            await assert_error(response, 401, "invalid_client")
+            headers = {k: v for k, v in response.headers.items() if k.lower() not in {"x-request-id", "date"}}
+            answers.append((await response.read(), headers))
+        assert answers == [answers[0]] * len(cases)
+
+    @by_every_method
+    async def test_401_names_the_scheme_and_the_issuer_as_its_realm(self, caller, endpoint, by):
+        response = await caller.post(endpoint, "app", by=by, secret="wrong", **parameters_for(endpoint))
+        assert response.headers.getall("WWW-Authenticate") == [CHALLENGE]
+
+    async def test_none_at_all_is_401_with_a_body(self, caller, endpoint):
+        response = await caller.send(endpoint, urlencode(parameters_for(endpoint)))
+        await assert_error(response, 401, "invalid_client")
+
+    async def test_an_empty_body_without_a_content_type_is_401(self, caller, endpoint):
+        response = await caller.send(endpoint, b"", Content_Type="")
+        await assert_error(response, 401, "invalid_client")
+
+    @pytest.mark.parametrize(
+        "credentials",
+        [{"client_id": "app"}, {"client_id": "app", "client_secret": ""}, {"client_secret": "s"}],
+        ids=["id without secret", "id with empty secret", "secret without id"],
+    )
+    async def test_half_of_client_secret_post_is_401(self, caller, endpoint, credentials):
+        response = await caller.send(endpoint, urlencode(credentials | parameters_for(endpoint)))
+        await assert_error(response, 401, "invalid_client")
+
+    @pytest.mark.parametrize("header", ["Bearer abc", "Digest a=b", "Negotiate", "DPoP x", "Basically YTpi"])
+    async def test_another_scheme_is_401_with_the_challenge(self, caller, endpoint, header):
+        response = await caller.send(endpoint, urlencode(parameters_for(endpoint)), Authorization=header)
+        await assert_error(response, 401, "invalid_client")
+        assert response.headers["WWW-Authenticate"] == CHALLENGE
+
+    @pytest.mark.parametrize(
+        "header",
+        [
+            "Basic",
+            "Basic ",
+            "Basic ===",
+            "Basic a b",
+            "Basic YXBwOnNlY3JldA",  # padding is missing
+            "Basic YXBwOnNlY3JldA==x",
+            "Basic YXBwOnNlY3Jl_-==",
+            "Basic " + encoded(b"no-colon"),
+            "Basic " + encoded(b":secret-without-id"),
+            "Basic " + encoded(b"app:%zz"),
+            "Basic " + encoded(b"app:100%"),
+            "Basic " + encoded(b"a\x00pp:secret"),
+            "Basic " + encoded(b"app:se%00cret"),
+            "Basic " + encoded(b"app:\xff\xfe"),
+            "Basic " + encoded(b"%ff:secret"),
+            "Basic é",
+        ],
+    )
+    async def test_a_malformed_basic_header_is_invalid_request(self, caller, endpoint, header):
+        response = await caller.send(endpoint, urlencode(parameters_for(endpoint)), Authorization=header)
+        await assert_error(response, 400, "invalid_request")
+
+    async def test_the_scheme_is_read_in_any_case(self, caller, endpoint):
+        sender = sender_for(endpoint)
+        for scheme in ("basic", "BASIC", "BaSiC"):
+            header = scheme + basic(sender, caller.tenant.secrets[sender])[5:]
+            response = await caller.send(endpoint, urlencode(parameters_for(endpoint)), Authorization=header)
+            assert response.status == 200
+
+    async def test_two_methods_in_one_request_are_invalid_request_even_if_both_are_right(self, caller, endpoint):
+        sender = sender_for(endpoint)
+        secret = caller.tenant.secrets[sender]
+        body = urlencode({"client_id": sender, "client_secret": secret, **parameters_for(endpoint)})
+        response = await caller.send(endpoint, body, Authorization=basic(sender, secret))
+        await assert_error(response, 400, "invalid_request")
+
+    @pytest.mark.parametrize("scheme", ["Basic", "Bearer x"])
+    async def test_a_secret_in_the_body_beside_any_authorization_header_is_invalid_request(
+        self, caller, endpoint, scheme
+    ):
+        body = urlencode({"client_secret": "s", **parameters_for(endpoint)})
+        await assert_error(await caller.send(endpoint, body, Authorization=scheme), 400, "invalid_request")
+
+    async def test_an_assertion_beside_a_secret_is_invalid_request(self, caller, endpoint):
+        response = await caller.post(
+            endpoint, sender_for(endpoint), by="client_secret_post", client_assertion="x", **parameters_for(endpoint)
+        )
+        await assert_error(response, 400, "invalid_request")
+
+    async def test_an_assertion_alone_is_not_supported(self, caller, endpoint):
+        body = urlencode({"client_id": "app", "client_assertion": "x", **parameters_for(endpoint)})
+        await assert_error(await caller.send(endpoint, body), 401, "invalid_client")
+
+    async def test_the_same_client_id_in_the_body_beside_basic_is_accepted(self, caller, endpoint):
+        sender = sender_for(endpoint)
+        header = basic(sender, caller.tenant.secrets[sender])
+        body = urlencode({"client_id": sender, "client_secret": "", **parameters_for(endpoint)})
+        assert (await caller.send(endpoint, body, Authorization=header)).status == 200
+
+    async def test_another_client_id_in_the_body_beside_basic_is_invalid_request(self, caller, endpoint):
+        sender = sender_for(endpoint)
+        header = basic(sender, caller.tenant.secrets[sender])
+        body = urlencode({"client_id": "app2", **parameters_for(endpoint)})
+        await assert_error(await caller.send(endpoint, body, Authorization=header), 400, "invalid_request")
+
+    async def test_two_authorization_headers_are_invalid_request(self, caller, endpoint):
+        sender = sender_for(endpoint)
+        header = basic(sender, caller.tenant.secrets[sender])
+        response = await caller.http.post(
+            f"{caller.path}/oauth2/{endpoint}",
+            data=urlencode(parameters_for(endpoint)),
+            headers=[("Content-Type", FORM), ("Authorization", header), ("Authorization", header)],
+        )
+        await assert_error(response, 400, "invalid_request")
+
+    @by_every_method
+    async def test_wrong_secret_with_missing_parameters_is_401(self, caller, endpoint, by):
+        await assert_error(await caller.post(endpoint, by=by, secret="wrong"), 401, "invalid_client")
+
+    @by_every_method
+    async def test_a_client_of_one_issuer_is_unknown_to_the_other(self, caller, other, endpoint, by):
+        sender = sender_for(endpoint)
+        secret = caller.tenant.secrets[sender]
+        response = await other.post(endpoint, sender, by=by, secret=secret, **parameters_for(endpoint))
+        await assert_error(response, 401, "invalid_client")
+
+
+class TestTheIdAndSecretOfBasic:
+    async def test_are_form_decoded_each(self, caller):
+        odd = "odd+id%:&="
+        response = await caller.post("token", odd, grant_type="client_credentials")
+        assert response.status == 200
+        raw = "Basic " + encoded(f"{odd}:{caller.tenant.secrets[odd]}".encode())
+        await assert_error(
+            await caller.send("token", "grant_type=client_credentials", Authorization=raw), 400, "invalid_request"
+        )
+
+    async def test_may_hold_colons_in_the_secret(self, caller):
+        await caller.tenant.issuer.registry.retire_secret(
+            "app", caller.tenant.clients._clients["app"].secrets[0].secret_id, OPERATOR
+        )
+        await caller.tenant.issuer.registry.add_chosen_secret("app", "pa:ss: wörd+%", OPERATOR)
+        raw = "Basic " + encoded(b"app:pa:ss:+w%C3%B6rd%2B%25")
+        body = "grant_type=client_credentials"
+        assert (await caller.send("token", body, Authorization=raw)).status == 200
+        assert (await caller.post("token", secret="pa:ss: wörd+%", grant_type="client_credentials")).status == 200
+        assert (
+            await caller.post("token", by="client_secret_post", secret="pa:ss: wörd+%", grant_type="client_credentials")
+        ).status == 200
+
+
+class TestTiming:
+    """Time is not measured: the argon2id computations of each refusal are counted, which is what takes the time."""
+
+    @pytest.fixture
+    def computations(self, monkeypatch):
+        counted = []
+        compute = client_authentication.matches_chosen
+
+        def counting(secret, stored_hash):
+            counted.append(stored_hash)
+            return compute(secret, stored_hash)
+
+        monkeypatch.setattr(client_authentication, "matches_chosen", counting)
+        return counted
+
+    @every_endpoint
+    @by_every_method
+    async def test_every_refused_authentication_does_the_same_work(self, caller, computations, endpoint, by):
+        registry = caller.tenant.issuer.registry
+        for client_id in ("app2", "disabled"):
+            await registry.add_chosen_secret(client_id, f"chosen of {client_id}", OPERATOR)
+        cases = {
+            "unknown client": ("no-such-client", "wrong"),
+            "wrong generated secret": ("app", "wrong"),
+            "wrong chosen secret": ("app2", "wrong"),
+            "disabled client, wrong secret": ("disabled", "wrong"),
+            "disabled client, its generated secret": ("disabled", caller.tenant.secrets["disabled"]),
+            "disabled client, its chosen secret": ("disabled", "chosen of disabled"),
+            "a secret of 60,000 characters": ("app2", "x" * 60_000),
+        }
+        if by == "client_secret_basic":
+            del cases["a secret of 60,000 characters"]  # longer than a header may be
+        work = {}
+        for case, (client_id, secret) in cases.items():
+            computations.clear()
+            response = await caller.post(endpoint, client_id, by=by, secret=secret, **parameters_for(endpoint))
+            assert response.status == 401
+            work[case] = len(computations)
+        assert set(work.values()) == {2}, work
+
+
+async def test_401_of_a_root_issuer_has_its_own_realm(aiohttp_client):
+    service = await MemoryService("https://id.example").start()
+    caller = Caller(await aiohttp_client(LedgerTestServer(create_app(service))), service.tenants[0])
+    response = await caller.post("token", secret="wrong")
+    assert response.headers["WWW-Authenticate"] == 'Basic realm="https://id.example"'
+    assert (await caller.post("token", grant_type="client_credentials")).status == 200

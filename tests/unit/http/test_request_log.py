@@ -1,0 +1,138 @@
+"""One log line a request, and nothing secret in any of them."""
+
+import io
+import json
+from urllib.parse import urlencode
+
+import pytest
+import structlog
+from memory_service import MAIN, OPERATOR, Caller, LedgerTestServer, MemoryService, basic
+from structlog.testing import capture_logs
+
+from api.app import create_app
+from api.logs import configure_logging
+
+
+class TestTheLine:
+    async def _line(self, request) -> dict:
+        with capture_logs() as lines:
+            await request
+        (line,) = lines
+        assert isinstance(line.pop("ms"), float)
+        return line
+
+    async def test_of_a_token_request(self, caller):
+        line = await self._line(
+            caller.send(
+                "token",
+                "grant_type=client_credentials",
+                Authorization=basic("app", caller.tenant.secrets["app"]),
+                X_Request_Id="r-1",
+            )
+        )
+        assert line == {
+            "event": "request",
+            "log_level": "info",
+            "request_id": "r-1",
+            "client_id": "app",
+            "endpoint": "token",
+            "issuer": "ms-auth-server",
+            "status": 200,
+        }
+
+    async def test_of_a_refusal_has_the_code_and_the_authenticated_client(self, caller):
+        line = await self._line(caller.post("introspect", "app", token="x"))
+        assert (line["endpoint"], line["status"], line["error"]) == ("introspect", 403, "unauthorized_client")
+        assert line["client_id"] == "app"
+        assert line["log_level"] == "info"
+
+    async def test_of_a_failed_authentication_names_no_client(self, caller):
+        line = await self._line(caller.post("revoke", "app", secret="wrong", token="x"))
+        assert (line["endpoint"], line["status"], line["error"]) == ("revoke", 401, "invalid_client")
+        assert "client_id" not in line
+
+    async def test_of_another_issuer_names_it(self, other):
+        assert (await self._line(other.send("token")))["issuer"] == "other"
+
+    async def test_of_an_unknown_path_does_not_hold_the_path(self, http):
+        line = await self._line(http.get("/some-token?token=another"))
+        assert (line["endpoint"], line["status"], line["error"]) == ("none", 404, "not_found")
+        assert "some-token" not in repr(line)
+        assert "another" not in repr(line)
+
+    async def test_of_a_wrong_method_names_the_endpoint(self, caller):
+        line = await self._line(caller.http.get(f"{caller.path}/oauth2/token?token=x"))
+        assert (line["endpoint"], line["status"], line["error"]) == ("token", 405, "invalid_request")
+
+    async def test_of_metadata(self, http):
+        line = await self._line(http.get("/ms-auth-server/.well-known/oauth-authorization-server"))
+        assert (line["endpoint"], line["issuer"], line["status"]) == ("metadata", "ms-auth-server", 200)
+
+    @pytest.mark.parametrize("name", ["livez", "readyz"])
+    async def test_of_health_is_for_debugging_while_all_is_well(self, http, name):
+        line = await self._line(http.get(f"/{name}"))
+        assert (line["endpoint"], line["log_level"]) == (name, "debug")
+
+    async def test_of_a_service_that_is_not_ready_is_a_warning(self, http, service):
+        service.reported = ["Something is wrong."]
+        assert (await self._line(http.get("/readyz")))["log_level"] == "warning"
+
+
+@pytest.fixture
+def _restored_logging():
+    import logging  # noqa: PLC0415
+
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    kept = structlog.get_config()
+    yield
+    structlog.configure(**kept)
+    for handler in root.handlers[:]:
+        root.removeHandler(handler)
+    for handler in handlers:
+        root.addHandler(handler)
+    root.setLevel(level)
+
+
+@pytest.mark.usefixtures("_restored_logging")
+@pytest.mark.parametrize("output", ["json", "console"])
+async def test_a_whole_run_logs_no_token_and_no_secret(aiohttp_client, output, monkeypatch):
+    written = io.BytesIO()
+    configure_logging(format=output, level="debug", stream=io.TextIOWrapper(written, write_through=True))
+    service = await MemoryService(MAIN).start()
+    caller = Caller(await aiohttp_client(LedgerTestServer(create_app(service))), service.tenants[0])
+    await caller.tenant.issuer.registry.add_chosen_secret("rs", "chosen by a person", OPERATOR)
+    token, revoked = await caller.token(scope="read"), await caller.token()
+    secret = caller.tenant.secrets["app"]
+    hidden = [token, revoked, secret, "chosen by a person", *caller.tenant.secrets.values()]
+    hidden += [basic("app", secret), basic("app", secret)[6:], "wrong-secret-1234"]
+
+    for by in ("client_secret_basic", "client_secret_post"):
+        await caller.post("introspect", "rs", by=by, secret="chosen by a person", token=token)
+        await caller.post("introspect", "app", by=by, token=token)
+        await caller.post("token", by=by, secret="wrong-secret-1234", grant_type=token, scope=token)
+        await caller.post("token", by=by, grant_type="client_credentials", scope=secret)
+        await caller.post("revoke", by=by, token=revoked)
+        await caller.post("revoke", "app2", by=by, token=token)
+        await caller.post("revoke", by=by, token=token, **{token: "x"})
+    await caller.send("token", urlencode({secret: "1"}) + "&" + urlencode({secret: "2"}))
+    await caller.send("token", f"%zz{secret}", Authorization=f"Basic {secret}")
+    await caller.send("introspect", X_Request_Id=f"{token} ", Authorization=f"Bearer {token}")
+    await caller.http.get(f"/{token}?access_token={token}")
+    await caller.http.get(f"{caller.path}/oauth2/introspect?token={token}&client_secret={secret}")
+    for name in ("clients", "active_tokens"):
+        with monkeypatch.context() as broken:
+
+            async def fail(*_args):
+                msg = f"could not look up {token}: token={token} client_secret={secret}"
+                raise RuntimeError(msg)
+
+            broken.setattr(getattr(caller.tenant, name), "get", fail)
+            await caller.post("introspect", "rs", token=token)
+
+    output_text = written.getvalue().decode()
+    assert output_text.count("request_id") >= 20
+    assert "could not look up [redacted]" in output_text
+    assert [text for text in hidden if text in output_text] == []
+    if output == "json":
+        assert all(json.loads(line)["level"] for line in output_text.splitlines())

@@ -1,0 +1,143 @@
+"""Metadata (RFC 8414), health, unknown paths, and two issuers beside each other."""
+
+import pytest
+from memory_service import FORM, MAIN, Caller, LedgerTestServer, MemoryService, assert_error
+
+from api.app import create_app
+
+WELL_KNOWN = [
+    "/.well-known/oauth-authorization-server/ms-auth-server",
+    "/ms-auth-server/.well-known/oauth-authorization-server",
+]
+
+
+class TestMetadata:
+    @pytest.mark.parametrize("path", WELL_KNOWN)
+    async def test_is_at_both_well_known_forms(self, http, path):
+        response = await http.get(path)
+        assert response.status == 200
+        assert response.headers["Content-Type"] == "application/json"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert "max-age" in response.headers["Cache-Control"]
+        methods = ["client_secret_basic", "client_secret_post"]
+        assert await response.json() == {
+            "issuer": MAIN,
+            "token_endpoint": f"{MAIN}/oauth2/token",
+            "token_endpoint_auth_methods_supported": methods,
+            "introspection_endpoint": f"{MAIN}/oauth2/introspect",
+            "introspection_endpoint_auth_methods_supported": methods,
+            "revocation_endpoint": f"{MAIN}/oauth2/revoke",
+            "revocation_endpoint_auth_methods_supported": methods,
+            "grant_types_supported": ["client_credentials"],
+            "response_types_supported": [],
+        }
+
+    @pytest.mark.parametrize("path", WELL_KNOWN)
+    async def test_answers_head_with_the_same_headers_and_no_body(self, http, path):
+        response = await http.head(path)
+        assert response.status == 200
+        assert response.headers["Content-Length"] == (await http.get(path)).headers["Content-Length"]
+        assert await response.read() == b""
+
+    @pytest.mark.parametrize("path", WELL_KNOWN)
+    async def test_takes_no_other_method(self, http, path):
+        response = await http.post(path)
+        await assert_error(response, 405, "invalid_request")
+        assert response.headers["Allow"] == "GET,HEAD"
+
+    async def test_names_endpoints_that_are_there(self, http):
+        metadata = await (await http.get(WELL_KNOWN[0])).json()
+        for name in ("token_endpoint", "introspection_endpoint", "revocation_endpoint"):
+            path = metadata[name].removeprefix("http://localhost:8085")
+            assert (await http.post(path, headers={"Content-Type": FORM})).status == 401
+
+    async def test_of_a_root_issuer_is_at_the_one_form_there_is(self, aiohttp_client):
+        service = await MemoryService("https://id.example").start()
+        http = await aiohttp_client(LedgerTestServer(create_app(service)))
+        response = await http.get("/.well-known/oauth-authorization-server")
+        assert (await response.json())["token_endpoint"] == "https://id.example/oauth2/token"
+
+    async def test_of_each_issuer_is_its_own(self, http):
+        response = await http.get("/.well-known/oauth-authorization-server/other")
+        assert (await response.json())["issuer"] == "http://localhost:8085/other"
+
+
+class TestHealth:
+    async def test_a_process_that_answers_is_live(self, http, service):
+        service.reported = ["The database cannot be reached."]
+        response = await http.get("/livez")
+        assert response.status == 200
+        assert await response.json() == {"status": "live"}
+
+    async def test_a_service_without_problems_is_ready(self, http):
+        response = await http.get("/readyz")
+        assert response.status == 200
+        assert await response.json() == {"status": "ready"}
+        assert response.headers["Cache-Control"] == "no-store"
+
+    async def test_a_service_with_problems_is_not_and_says_which(self, http, service):
+        service.reported = ["The schema is at revision 0001.", "postgresql://u:hunter2@db/x does not answer."]
+        response = await http.get("/readyz")
+        assert response.status == 503
+        assert await response.json() == {
+            "status": "not ready",
+            "problems": ["The schema is at revision 0001.", "postgresql://u:[redacted]@db/x does not answer."],
+        }
+
+    @pytest.mark.parametrize("path", ["/livez", "/readyz"])
+    async def test_answers_head(self, http, path):
+        assert (await http.head(path)).status == 200
+
+
+class TestPaths:
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/",
+            "/oauth2/token",
+            "/ms-auth-server",
+            "/ms-auth-server/oauth2/token/",
+            "/ms-auth-server/oauth2/TOKEN",
+            "/third/oauth2/token",
+            "/ms-auth-server//oauth2/token",
+            "/%2e%2e/ms-auth-server/oauth2/token/x",
+            "/" + "x" * 4000,
+            "/%ff",
+        ],
+    )
+    async def test_unknown_ones_are_404_as_json(self, http, path):
+        for method in ("POST", "GET"):
+            await assert_error(await http.request(method, path), 404, "not_found")
+
+    async def test_of_a_404_are_not_repeated_in_the_answer(self, http):
+        response = await http.get("/secret-in-path?token=secret-in-query")
+        assert "secret" not in await response.text()
+
+    def test_two_issuers_at_one_path_are_refused(self):
+        with pytest.raises(ValueError, match="a path of its own"):
+            create_app(MemoryService("http://a.example/x", "http://b.example/x"))
+
+
+class TestTwoIssuers:
+    async def test_a_token_of_one_is_unknown_to_the_other(self, caller: Caller, other: Caller):
+        token = await caller.token()
+        assert not await other.is_active(token)
+        assert (await other.post("revoke", token=token)).status == 200
+        assert await caller.is_active(token)
+
+    async def test_each_has_its_own_log(self, caller: Caller, other: Caller):
+        before = (await other.tenant.recorder.head()).position
+        await caller.token()
+        assert (await other.tenant.recorder.head()).position == before
+
+    async def test_each_names_itself_as_iss(self, caller: Caller, other: Caller):
+        assert (await caller.introspect(await caller.token()))["iss"] == MAIN
+        assert (await other.introspect(await other.token()))["iss"] == "http://localhost:8085/other"
+
+
+async def test_the_service_is_closed_once_when_the_application_is_cleaned_up(service):
+    server = LedgerTestServer(create_app(service))
+    await server.start_server()
+    assert service.closed == 0
+    await server.close()
+    assert service.closed == 1

@@ -1,0 +1,153 @@
+"""What only shows on the wire: HTTP/1.0, waiting for 100, bytes that are no HTTP, header injection."""
+
+import asyncio
+import json
+
+import pytest
+from memory_service import FORM, assert_error, basic
+from structlog.testing import capture_logs
+
+
+@pytest.fixture
+def wire(http):
+    """Sends bytes as they are; returns what comes back until the server closes."""
+
+    async def exchange(*parts: bytes, until: bytes | None = None) -> bytes:
+        reader, writer = await asyncio.open_connection(http.server.host, http.server.port)
+        try:
+            received = b""
+            for part in parts:
+                writer.write(part)
+                await writer.drain()
+                if until is not None and part is not parts[-1]:
+                    received += await reader.readuntil(until)
+            async with asyncio.timeout(10):
+                return received + await reader.read()
+        finally:
+            writer.close()
+            await writer.wait_closed()
+
+    return exchange
+
+
+def request(caller, version: str = "1.1", body: bytes = b"grant_type=client_credentials", *extra: str) -> bytes:
+    head = [
+        f"POST {caller.path}/oauth2/token HTTP/{version}",
+        "Host: localhost",
+        f"Content-Type: {FORM}",
+        f"Content-Length: {len(body)}",
+        f"Authorization: {basic('app', caller.tenant.secrets['app'])}",
+        "Connection: close",
+        *extra,
+    ]
+    return "\r\n".join(head).encode() + b"\r\n\r\n" + body
+
+
+def status_of(answer: bytes) -> int:
+    return int(answer.split(b" ", 2)[1])
+
+
+class TestHttp10:
+    async def test_is_answered(self, caller, wire):
+        answer = await wire(request(caller, "1.0"))
+        assert answer.startswith(b"HTTP/1.0 200")
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["token_type"] == "Bearer"
+
+
+class TestExpect:
+    async def test_a_client_that_waits_for_100_is_asked_for_its_body(self, caller, wire):
+        whole = request(caller, "1.1", b"grant_type=client_credentials", "Expect: 100-continue")
+        head, _, body = whole.partition(b"\r\n\r\n")
+        answer = await wire(head + b"\r\n\r\n", body, until=b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ")
+
+    async def test_an_unknown_expectation_is_ignored(self, caller, wire):
+        whole = request(caller, "1.1", b"grant_type=client_credentials", "Expect: a-miracle")
+        assert status_of(await wire(whole)) == 200
+
+
+class TestWhatIsNoHttp:
+    @pytest.mark.parametrize(
+        "garbage",
+        [
+            b"BREW /ms-auth-server/oauth2/token HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+            b"POST /x HTTP/1.1\r\nHost: x\r\nAuthorization Basic c2VjcmV0LWhlYWRlcg==\r\n\r\n",
+            b"POST /x HTTP/1.1\r\nHost: x\r\nAuthorization: Basic c2VjcmV0LWhlYWRlcg==\x00\r\n\r\n",
+            b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1, c2VjcmV0LWhlYWRlcg==\r\n\r\n",
+            b"POST /x HTTP/1.1\r\nHost: x\r\nAuthorization: Basic c2VjcmV0LWhlYWRlcg==" + b"x" * 20_000 + b"\r\n\r\n",
+        ],
+        ids=["unknown method", "TLS", "no colon", "NUL in a header", "two lengths", "header too long"],
+    )
+    async def test_is_400_as_json_and_nothing_of_it_is_repeated_or_logged(self, wire, garbage, caplog):
+        with capture_logs() as lines:
+            answer = await wire(garbage)
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert status_of(answer) == 400
+        assert b"Content-Type: application/json" in head
+        assert b"Server: token-ledger" in head
+        assert b"X-Request-Id: " in head
+        assert json.loads(body) == {
+            "error": "invalid_request",
+            "error_description": "The request cannot be understood.",
+        }
+        (line,) = lines
+        assert line["event"] == "malformed request"
+        assert line["status"] == 400
+        assert "c2VjcmV0" not in repr(lines) + caplog.text
+
+    @pytest.mark.parametrize("chunk", [b"zz\r\nx\r\n", b"-1\r\n", b"5\r\ngrant_type\r\n"])
+    async def test_a_body_in_broken_chunks_is_never_500(self, caller, wire, chunk):
+        whole = request(caller, "1.1", b"").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+        assert status_of(await wire(whole + chunk + b"0\r\n\r\n")) in {400, 413}
+
+    async def test_a_client_that_leaves_before_its_body_ends_is_not_our_error(self, caller, http, service):
+        reader, writer = await asyncio.open_connection(http.server.host, http.server.port)
+        with capture_logs() as lines:
+            writer.write(request(caller)[:-5])
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+            assert await reader.read() == b""
+            # The server has seen the other connection end once it answers on this one.
+            assert (await http.get("/livez")).status == 200
+        assert not [line for line in lines if line["log_level"] in {"error", "critical"}]
+
+
+class TestRequestId:
+    @pytest.mark.parametrize("given", ["a", "A-1_b.c", "0" * 128, "4bf92f3577b34da6a3ce929d0e0e4736"])
+    async def test_that_is_plain_is_kept(self, caller, given):
+        response = await caller.send("token", X_Request_Id=given)
+        assert response.headers.getall("X-Request-Id") == [given]
+
+    @pytest.mark.parametrize(
+        "given", ["0" * 129, "a b", "a;b", "é", '"', "a/b", "<x>", "a\tb", "%0d%0aSet-Cookie: a=b"]
+    )
+    async def test_that_is_not_plain_is_replaced(self, caller, given):
+        (kept,) = (await caller.send("token", X_Request_Id=given)).headers.getall("X-Request-Id")
+        assert len(kept) == 32
+        assert set(kept) <= set("0123456789abcdef")
+
+    async def test_is_fresh_for_every_request_that_has_none(self, caller):
+        ids = {(await caller.send("token")).headers["X-Request-Id"] for _ in range(5)}
+        assert len(ids) == 5
+
+    async def test_cannot_inject_a_header(self, caller, wire):
+        head = request(caller, "1.1", b"grant_type=client_credentials", "X-Request-Id: a\n\tSet-Cookie: b=c")
+        assert b"Set-Cookie" not in await wire(head)
+
+    @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nowhere", 404), ("PUT", "/livez", 405)])
+    async def test_is_on_every_answer(self, http, method, path, status):
+        response = await http.request(method, path, headers={"X-Request-Id": "mine"})
+        assert response.status == status
+        assert response.headers["X-Request-Id"] == "mine"
+
+
+async def test_pipelined_requests_are_answered_in_order(caller, wire):
+    keep = request(caller).replace(b"Connection: close\r\n", b"")
+    answer = await wire(keep + request(caller, "1.1", b"grant_type=password"))
+    assert answer.index(b"access_token") < answer.index(b"unsupported_grant_type")
+
+
+async def test_the_answer_to_another_path_is_as_protected(http):
+    await assert_error(await http.get("/nowhere"), 404, "not_found")
