@@ -47,7 +47,7 @@ def parse_form(body: bytes) -> Form:
 def decode_component(component: bytes) -> str:
     """One form-encoded name or value. Raises MalformedForm."""
     _check_encoding(component)
-    return _decode(component)
+    return _decode(_utf8(component))
 
 
 def _parse(body: bytes) -> Form:
@@ -56,23 +56,15 @@ def _parse(body: bytes) -> Form:
         raise MalformedForm(msg)
     _check_encoding(body)
     form: Form = {}
-    if b"%" not in body and b"+" not in body:
-        for pair in _utf8(body).split("&"):
-            if not pair:
-                continue
-            name, _, value = pair.partition("=")
-            if name in form:
-                _refuse_repeated(name)
-            form[name] = value
-        return form
-    for encoded in body.split(b"&"):
-        if not encoded:
+    for pair in _utf8(body).split("&"):
+        if not pair:
             continue
-        encoded_name, _, encoded_value = encoded.partition(b"=")
-        name = _decode(encoded_name)
+        name, _, value = pair.partition("=")
+        if "%" in pair or "+" in pair:
+            name, value = _decode(name), _decode(value)
         if name in form:
             _refuse_repeated(name)
-        form[name] = _decode(encoded_value)
+        form[name] = value
     return form
 
 
@@ -80,15 +72,15 @@ def _check_encoding(encoded: bytes) -> None:
     if b"\x00" in encoded or b"%00" in encoded:
         msg = "The request contains a NUL byte."
         raise MalformedForm(msg)
-    if _BROKEN_ESCAPE.search(encoded) is not None:
+    if b"%" in encoded and _BROKEN_ESCAPE.search(encoded) is not None:
         msg = "The request contains a '%' that is not followed by two hexadecimal digits."
         raise MalformedForm(msg)
 
 
-def _decode(component: bytes) -> str:
-    if b"+" in component:
-        component = component.replace(b"+", b" ")
-    return _utf8(unquote_to_bytes(component) if b"%" in component else component)
+def _decode(component: str) -> str:
+    if "+" in component:
+        component = component.replace("+", " ")
+    return _utf8(unquote_to_bytes(component)) if "%" in component else component
 
 
 def _utf8(encoded: bytes) -> str:
