@@ -101,7 +101,7 @@ class Settings(BaseSettings):
     )
     shutdown_seconds: float = Field(
         default=30.0,
-        ge=0,
+        gt=0,
         le=3600,
         description="How long requests in flight may take to finish after SIGTERM. "
         "Keep it below what the orchestrator grants before it kills.",

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -55,7 +55,7 @@ async def add_secret(
     json: flags.Json = False,
 ) -> None:
     """Add a secret beside those the client has, at most two valid at once. A generated one is shown this once."""
-    ends = utc_now() + duration(expires_in, "--expires-in") if expires_in else None
+    ends = after_now(expires_in, "--expires-in") if expires_in else None
     if secret_file is not None:
         chosen = _read_secret(secret_file)
         secret_id = await desk.issuer.registry.add_chosen_secret(client_id, chosen, desk.cause, ends)
@@ -77,7 +77,7 @@ async def retire_secret(
     desk: Desk, client_id: ClientId, secret_id: SecretId, *, after: After = None, json: flags.Json = False
 ) -> None:
     """End a secret, at once or after a while in which the client can move to its new one."""
-    ends = utc_now() + duration(after, "--after") if after else None
+    ends = after_now(after, "--after") if after else None
     client = await desk.issuer.registry.retire_secret(client_id, secret_id, desk.cause, ends)
     expires_at = next(s.expires_at for s in client.secrets if s.secret_id == secret_id)
     if json:
@@ -89,14 +89,14 @@ async def retire_secret(
         say("it is the last one: without another the client cannot authenticate after that")
 
 
-def duration(text: str, name: str) -> timedelta:
-    """Seconds, or a number with s, m, h or d. Raises CommandError."""
+def after_now(text: str, name: str) -> datetime:
+    """The instant that lies this far ahead: seconds, or a number with s, m, h or d. Raises CommandError."""
     found = re.fullmatch(r"(\d{1,9})([smhd]?)", text)
     if found is None or int(found[1]) == 0:
         msg = f"{name}: {text!r} is not a time; write seconds, or 90m, 24h, 30d"
         raise CommandError(msg, ExitCode.USAGE)
     try:
-        return timedelta(seconds=int(found[1]) * UNITS[found[2] or "s"])
+        return utc_now() + timedelta(seconds=int(found[1]) * UNITS[found[2] or "s"])
     except OverflowError:
         msg = f"{name}: {text!r} is beyond what a calendar holds"
         raise CommandError(msg, ExitCode.USAGE) from None

@@ -1,0 +1,174 @@
+"""The command line over issuers in memory: what a command records outlives it, as in a database."""
+
+import asyncio
+import json
+import os
+import secrets
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import pytest
+from argon2 import PasswordHasher
+from argon2.low_level import Type
+from typer.testing import CliRunner, Result
+
+from api.cli import client_secrets as client_secrets_commands
+from api.cli import clients as clients_commands
+from api.cli import issuer_commands
+from api.cli import tokens as tokens_commands
+from api.cli.database import Dsns
+from api.cli.main import app
+from ledger import client_secrets
+from ledger.client import Client
+from ledger.group_commit import GroupCommit
+from ledger.issuer import Issuer, IssuerIdentifier, assemble_issuer
+from ledger.memory.recorder import MemoryRecorder
+from ledger.recording import EventMapper, RecordedEvent
+from projections.in_memory import MemoryActiveTokens, MemoryClients
+
+T = TypeVar("T")
+
+
+class MovableClock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+class Store:
+    """The log and the views of one issuer, kept between commands."""
+
+    def __init__(self, clock: MovableClock) -> None:
+        self.mapper = EventMapper()
+        self.clock = clock
+        self.active_tokens = MemoryActiveTokens(self.mapper)
+        self.clients = MemoryClients(self.mapper)
+        self.recorder = MemoryRecorder(clock=clock, inline=self._fold)
+
+    def _fold(self, recorded) -> None:
+        self.active_tokens.fold(recorded)
+        self.clients.fold(recorded)
+
+    def open(self, identifier: IssuerIdentifier, executor: ThreadPoolExecutor) -> Issuer:
+        return assemble_issuer(
+            identifier,
+            clients=self.clients,
+            active_tokens=self.active_tokens,
+            streams=self.recorder,
+            writer=GroupCommit(self.recorder),
+            mapper=self.mapper,
+            verifications=executor,
+            clock=self.clock,
+            random_bytes=secrets.token_bytes,
+        )
+
+
+class MemoryDatabase:
+    """Stands in for the database and the service over it."""
+
+    def __init__(self) -> None:
+        self.clock = MovableClock()
+        self.stores: dict[str, Store] = {}
+        self.reported: Sequence[str] = ()
+        self._executor = ThreadPoolExecutor(1)
+
+    def issuer(self, url: str = "http://localhost:8085/ms-auth-server") -> Issuer:
+        identifier = IssuerIdentifier(url)
+        store = self.stores.setdefault(identifier.log_name, Store(self.clock))
+        return store.open(identifier, self._executor)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Commands run an event loop of their own, so tests of them are no coroutines."""
+        return asyncio.run(work)
+
+    def events(self) -> list[RecordedEvent]:
+        return list(self.run(self.stores["ms-auth-server"].recorder.select_notifications(None, 1000)))
+
+    def client(self, client_id: str) -> Client:
+        found = self.run(self.issuer().clients.get(client_id))
+        assert found is not None
+        return found
+
+    async def start(self, config: Any) -> "_Running":
+        return _Running(self, [self.issuer(identifier.url) for identifier in config.issuers])
+
+
+class _Running:
+    def __init__(self, database: MemoryDatabase, issuers: list[Issuer]) -> None:
+        self._database = database
+        self.issuers = issuers
+
+    async def problems(self) -> Sequence[str]:
+        return self._database.reported
+
+    async def close(self) -> None:
+        pass
+
+
+class CommandLine:
+    """Runs commands; the result's output and error stay apart."""
+
+    def __init__(self) -> None:
+        self._runner = CliRunner()
+
+    def __call__(self, *words: str, stdin: str | None = None) -> Result:
+        result = self._runner.invoke(app, list(words), input=stdin)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    def ok(self, *words: str, stdin: str | None = None) -> str:
+        result = self(*words, stdin=stdin)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    def json(self, *words: str) -> Any:
+        return json.loads(self.ok(*words, "--json"))
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_machine(monkeypatch):
+    for name in list(os.environ):
+        if name.startswith("TOKEN_LEDGER_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _cheap_argon2(monkeypatch):
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1, hash_len=32, type=Type.ID)
+    monkeypatch.setattr(client_secrets, "_argon2", cheap)
+
+
+@pytest.fixture
+def memory(monkeypatch) -> MemoryDatabase:
+    database = MemoryDatabase()
+
+    @asynccontextmanager
+    async def open_database(_settings) -> AsyncIterator[Dsns]:
+        yield Dsns("postgresql:///memory", None)
+
+    monkeypatch.setattr(issuer_commands, "open_database", open_database)
+    monkeypatch.setattr(issuer_commands, "start_service", database.start)
+    monkeypatch.setattr(issuer_commands, "login_name", lambda: "ada")
+    for module in (clients_commands, tokens_commands, client_secrets_commands):
+        monkeypatch.setattr(module, "utc_now", database.clock)
+    return database
+
+
+@pytest.fixture
+def cli(memory) -> CommandLine:
+    return CommandLine()
+
+
+@pytest.fixture
+def bare_cli() -> CommandLine:
+    """The command line with nothing behind it."""
+    return CommandLine()

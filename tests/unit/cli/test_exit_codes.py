@@ -1,0 +1,78 @@
+import pytest
+
+from api.embedded_postgres import EmbeddedPostgresError
+from ledger.errors import Unavailable
+from migrations.preconditions import MigrationError
+
+NOWHERE = "postgresql://service:open-sesame@127.0.0.1:1/ledger"
+COMMANDS = [
+    ("clients", "list"),
+    ("tokens", "history", "00000000-0000-0000-0000-000000000007"),
+    ("doctor",),
+    ("migrate",),
+]
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_no_database_named_is_a_usage_error_that_names_the_flags(bare_cli, words):
+    result = bare_cli(*words)
+    assert result.exit_code == 2
+    assert "no database: give --" in result.stderr
+    assert "--embedded (TOKEN_LEDGER_EMBEDDED)" in result.stderr
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_a_database_that_is_away_is_3_and_the_password_is_not_shown(bare_cli, words):
+    result = bare_cli(*words, "--dsn", NOWHERE)
+    assert result.exit_code == 3
+    assert "cannot be reached" in result.stderr
+    assert "open-sesame" not in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_database_that_is_not_migrated_is_3_and_says_what_to_run(cli, memory):
+    memory.reported = ("The database has no ledger in it yet: run 'token-ledger migrate'.",)
+    result = cli("clients", "list")
+    assert result.exit_code == 3
+    assert "run 'token-ledger migrate'" in result.stderr
+
+
+def test_an_unknown_flag_or_command_is_2(bare_cli):
+    assert bare_cli("clients", "list", "--nope").exit_code == 2
+    assert bare_cli("nope").exit_code == 2
+
+
+def test_a_bad_setting_is_2_without_a_stack_trace(bare_cli, monkeypatch):
+    monkeypatch.setenv("TOKEN_LEDGER_POOL_SIZE", "many")
+    result = bare_cli("doctor")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: --pool-size (TOKEN_LEDGER_POOL_SIZE): ")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Unavailable("away"), 3),
+        (MigrationError("the service's role is missing"), 1),
+        (EmbeddedPostgresError("no extra"), 1),
+    ],
+)
+def test_a_foreseen_error_is_its_message(bare_cli, monkeypatch, error, code):
+    def fails(*_args, **_flags):
+        raise error
+
+    monkeypatch.setattr("api.cli.migrate._run", fails)
+    result = bare_cli("migrate", "--dsn", NOWHERE)
+    assert (result.exit_code, result.stderr) == (code, f"error: {error}\n")
+
+
+def test_a_misspelt_variable_is_pointed_out(cli, monkeypatch):
+    monkeypatch.setenv("TOKEN_LEDGER_ISSUER_", "open-sesame")
+    result = cli("clients", "list")
+    assert result.exit_code == 0
+    assert "warning: TOKEN_LEDGER_ISSUER_ is not a setting and has no effect" in result.stderr
+    assert "open-sesame" not in result.output
+
+
+def test_version(bare_cli):
+    assert bare_cli.ok("--version").startswith("token-ledger ")
