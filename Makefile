@@ -1,0 +1,66 @@
+# What a working day needs. Only python3 (3.11 or later), pip and make have to be there before.
+
+PYTHON ?= python3
+PORT ?= 8085
+UV ?= uv
+
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --only-binary :all: \
+	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+.PHONY: help setup run test check format lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make run      start the demo on http://localhost:$(PORT)/ms-auth-server (PORT=8086 for another port)'
+	@echo 'make test     run all tests (ARGS="-k revoke" for some of them)'
+	@echo 'make check    lint, formatting, types and the layers of the architecture'
+	@echo 'make format   let the formatter have its way'
+	@echo 'make setup    install into $(VENV) what is pinned in requirements; the others do it by themselves'
+	@echo 'make lock     pin anew after a change of pyproject.toml; needs uv (UPGRADE=1 for newer releases)'
+	@echo 'make clean    remove $(VENV) and what the tools left; the data of the demo, in .data, stays'
+
+setup: $(INSTALLED)
+
+# The mark is set last, so a set-up that was interrupted is done again.
+$(INSTALLED): requirements/build.txt requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'Python 3.11 or later is needed. Name one: make PYTHON=python3.13 …' >&2; exit 1; }
+	@echo 'Installing into $(VENV) …'
+	@rm -f $@
+	@test "$$($(VENV)/bin/python -V 2>&1)" = "$$($(PYTHON) -V)" || $(PYTHON) -m venv --clear $(VENV) >/dev/null 2>&1 \
+		|| $(PYTHON) -m venv --clear --without-pip $(VENV)
+	@set -e; \
+	if $(VENV)/bin/python -m pip --version >/dev/null 2>&1; \
+		then pip() { $(VENV)/bin/python -m pip "$$@"; }; \
+		else pip() { $(PYTHON) -m pip --python $(VENV)/bin/python "$$@"; }; fi; \
+	export PIP_DISABLE_PIP_VERSION_CHECK=1; \
+	pip install --quiet --require-hashes --only-binary :all: -r requirements/build.txt -r requirements/dev.txt; \
+	pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: setup
+	@exec $(VENV)/bin/token-ledger serve --demo --embedded .data/postgres --port $(PORT)
+
+test: setup
+	@$(VENV)/bin/python -m pytest -n 2 $(ARGS)
+
+check: setup
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+format: setup
+	$(VENV)/bin/ruff check --fix-only --quiet
+	$(VENV)/bin/ruff format
+
+lock:
+	$(LOCK) requirements/build.in -o requirements/build.txt
+	$(LOCK) pyproject.toml -c requirements/build.txt -o requirements/runtime.txt
+	$(LOCK) pyproject.toml --extra embedded --group dev -c requirements/runtime.txt -o requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -not -path './.data/*' -prune -exec rm -rf {} +
