@@ -4,8 +4,6 @@ import hashlib
 import time
 from pathlib import Path
 
-import psutil
-
 from api.embedded_postgres.errors import EmbeddedPostgresError
 
 ORPHAN_SECONDS = 20.0
@@ -34,6 +32,8 @@ def clear_after_crash(data: Path) -> None:
     pid = _recorded_pid(data)
     if pid is None:
         return
+    import psutil  # noqa: PLC0415 (it comes with the extra `embedded`, which a deployed service does not have)
+
     deadline = time.monotonic() + ORPHAN_SECONDS
     while orphans := [child for child in psutil.pids() if _belongs(child, cluster_name(data))]:
         if time.monotonic() > deadline:
@@ -54,6 +54,8 @@ def _recorded_pid(data: Path) -> int | None:
 
 
 def _belongs(pid: int, name: str) -> bool:
+    import psutil  # noqa: PLC0415 (as above)
+
     try:
         return any(name in word for word in psutil.Process(pid).cmdline())
     except psutil.Error:
