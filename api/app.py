@@ -25,13 +25,13 @@ def create_app(service: RunningService, *, behind_proxy: bool = False) -> web.Ap
     """The application over a service, which it closes when it is cleaned up.
 
     `behind_proxy` believes the last entry of X-Forwarded-For: set it only where a proxy of one's own always adds one.
-    Raises ValueError when two endpoints would share a path.
+    Logging is to be configured before this. Raises ValueError when two endpoints would share a path.
     """
     placed = list(_health(service))
     for issuer in service.issuers:
         placed.extend(_of_issuer(issuer, behind_proxy=behind_proxy))
     endpoints = _by_path(placed)
-    handling = RequestHandling(endpoints, structlog.get_logger())
+    handling = RequestHandling(endpoints, structlog.get_logger().bind())
     app = web.Application(client_max_size=LONGEST_BODY, middlewares=[handling.handle])
     app[SERVICE] = service
     for method, path, handler, _ in placed:

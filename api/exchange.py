@@ -1,7 +1,7 @@
 """One request on its way through: what the log line of it will say, and who is recorded as its cause."""
 
 import re
-from uuid import uuid4
+from secrets import token_hex
 
 from aiohttp import hdrs, web
 from msgspec import Struct
@@ -26,12 +26,17 @@ class Exchange(Struct):
 EXCHANGE = web.RequestKey("EXCHANGE", Exchange)
 
 
+def new_request_id() -> str:
+    """128 random bits, hexadecimal."""
+    return token_hex(16)
+
+
 def request_id_of(request: web.Request) -> str:
     """The caller's request id when it is plain, so that it can be followed across services; a new one otherwise."""
     given = request.headers.get(REQUEST_ID)
     if given is not None and _PLAIN_REQUEST_ID.fullmatch(given):
         return given
-    return uuid4().hex
+    return new_request_id()
 
 
 def remote_address_of(request: web.Request, *, behind_proxy: bool) -> str | None:

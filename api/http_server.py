@@ -5,13 +5,12 @@ in there.
 """
 
 from typing import Any
-from uuid import uuid4
 
 import structlog
 from aiohttp import web
 
 from api.errors import kind_of_status
-from api.exchange import REQUEST_ID
+from api.exchange import REQUEST_ID, new_request_id
 from api.responses import error_response
 
 
@@ -37,7 +36,7 @@ class _Connection(web.RequestHandler):
             msg = "an answer has been sent already"
             raise ConnectionError(msg)
         kind = kind_of_status(status)
-        request_id = uuid4().hex
+        request_id = new_request_id()
         structlog.get_logger().info(
             "malformed request",
             request_id=request_id,

@@ -12,7 +12,7 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, Processor
 
-from api.redaction import redact
+from api.redaction import is_harmless, redact
 
 Format = Literal["json", "console"]
 
@@ -37,26 +37,23 @@ def configure_logging(*, format: Format, level: str = "info", stream: TextIO | N
         raise ValueError(msg)
     out = stream or sys.stderr
     as_json = format == "json"
-    prepare: list[Processor] = [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
     finish: list[Processor] = [
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
         redact_event,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     console = structlog.dev.ConsoleRenderer(
         colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback, sort_keys=False
     )
     structlog.configure(
-        processors=[*prepare, *finish, render_json if as_json else console],
+        processors=[structlog.processors.add_log_level, *finish, render_json if as_json else console],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.BytesLoggerFactory(out.buffer) if as_json else structlog.WriteLoggerFactory(out),
         cache_logger_on_first_use=True,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=prepare,
+        foreign_pre_chain=[structlog.processors.add_log_level],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             *finish,
@@ -68,13 +65,16 @@ def configure_logging(*, format: Format, level: str = "info", stream: TextIO | N
 
 def redact_event(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """A structlog processor: masks secrets in every value."""
-    return {key: redact(value, key) for key, value in event.items()}
+    for key, value in event.items():
+        if not is_harmless(key, value):
+            event[key] = redact(value, key)
+    return event
 
 
 def render_json(_logger: Any, _method: str, event: EventDict) -> bytes:
     """A structlog processor: the last one. Time, level and event come first, for those who read raw lines."""
-    first = ("timestamp", "level", "event")
-    line: dict[str, Any] = {key: event.pop(key, None) for key in first} | dict(event)
+    line: dict[str, Any] = {"timestamp": event["timestamp"], "level": event["level"], "event": event["event"]}
+    line.update(event)
     try:
         return _encode(line)
     except UnicodeEncodeError:  # text from outside may hold half of a surrogate pair; a log line must not fail for it

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 REDACTED = "[redacted]"
@@ -27,7 +28,7 @@ SECRET_KEYS = frozenset(
     }
 )
 
-_PLAIN = re.compile(r"[A-Za-z0-9_.-]{0,127}")
+_is_plain = re.compile(r"[A-Za-z0-9_.-]{0,127}").fullmatch
 _PARAMETER = "access_token|refresh_token|client_secret|client_assertion|password|passwd|pgpassword|secret|token"
 _MASKS: tuple[tuple[re.Pattern[str], str], ...] = (
     # The password of a URL: postgresql://user:password@host, up to the last @ so that none of it is left over.
@@ -44,9 +45,21 @@ _MASKS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
+@lru_cache(maxsize=1024)
+def is_secret_key(key: str) -> bool:
+    """Whether what is logged under this name is masked whatever it is."""
+    return key.lower().replace("-", "_") in SECRET_KEYS
+
+
+def is_harmless(key: str, value: Any) -> bool:
+    """Whether a value certainly needs no mask. The quick answer for most of what is logged; False only means: look."""
+    kind = type(value)
+    return (kind is int or kind is float or (kind is str and _is_plain(value) is not None)) and not is_secret_key(key)
+
+
 def redact_text(text: str) -> str:
     """The text with credentials in URLs, parameters, headers, and whatever looks like a token, masked."""
-    if _PLAIN.fullmatch(text):
+    if _is_plain(text) is not None:
         return text
     for pattern, replacement in _MASKS:
         text = pattern.sub(replacement, text)
@@ -55,7 +68,7 @@ def redact_text(text: str) -> str:
 
 def redact(value: Any, key: str | None = None) -> Any:
     """The value with secrets masked, at any depth of dicts, lists and tuples; `key` is the name it is logged under."""
-    if key is not None and key.lower().replace("-", "_") in SECRET_KEYS:
+    if key is not None and is_secret_key(key):
         return REDACTED
     if isinstance(value, str):
         return redact_text(value)
