@@ -6,11 +6,12 @@ Everything goes to standard error, so that what commands print can be piped. Eve
 import logging
 import sys
 from collections.abc import MutableMapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
 import msgspec
 import structlog
-from structlog.typing import EventDict, Processor
+from structlog.typing import EventDict
 
 from api.redaction import is_harmless, redact
 
@@ -21,6 +22,9 @@ SILENCED = ("aiohttp.access", "gunicorn.access")
 
 ADOPTED = ("gunicorn.error", "alembic", "asyncpg", "aiohttp.server", "asyncio")
 """Loggers whose handlers are taken away, so that their lines come in our format and once."""
+
+_LEVELS = {"warn": "warning", "exception": "error", "fatal": "critical"}
+"""Levels of methods that are not named after one."""
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
@@ -37,37 +41,37 @@ def configure_logging(*, format: Format, level: str = "info", stream: TextIO | N
         raise ValueError(msg)
     out = stream or sys.stderr
     as_json = format == "json"
-    finish: list[Processor] = [
-        structlog.processors.StackInfoRenderer(),
-        structlog.processors.format_exc_info,
-        redact_event,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
     console = structlog.dev.ConsoleRenderer(
         colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback, sort_keys=False
     )
     structlog.configure(
-        processors=[structlog.processors.add_log_level, *finish, render_json if as_json else console],
+        processors=[complete, render_json if as_json else console],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.BytesLoggerFactory(out.buffer) if as_json else structlog.WriteLoggerFactory(out),
         cache_logger_on_first_use=True,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[structlog.processors.add_log_level],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            *finish,
+            complete,
             _render_json_text if as_json else console,
         ],
     )
     _route_standard_logging(formatter, number, out)
 
 
-def redact_event(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """A structlog processor: masks secrets in every value."""
+def complete(_logger: Any, method: str, event: EventDict) -> EventDict:
+    """A structlog processor: adds time and level, turns an exception into its trace, and masks secrets everywhere.
+
+    One function for all four, because it runs for every request.
+    """
+    if "exc_info" in event:
+        event = structlog.processors.format_exc_info(None, method, event)
     for key, value in event.items():
         if not is_harmless(key, value):
             event[key] = redact(value, key)
+    event["level"] = _LEVELS.get(method, method)
+    event["timestamp"] = datetime.now(UTC).isoformat(timespec="microseconds")
     return event
 
 

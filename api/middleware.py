@@ -86,19 +86,17 @@ class RequestHandling:
     def _write_line(
         self, status: int, endpoint: Endpoint, exchange: Exchange, details: dict[str, Any], started: float
     ) -> None:
+        details["request_id"] = exchange.request_id
         if exchange.client_id is not None:
             details["client_id"] = exchange.client_id
+        details["endpoint"] = endpoint.name
         if endpoint.issuer is not None:
             details["issuer"] = endpoint.issuer
+        details["status"] = status
+        details["ms"] = round((perf_counter() - started) * 1000, 2)
         if status >= SERVER_ERROR.status:
-            write = self._log.warning
+            self._log.warning("request", **details)
+        elif endpoint.quiet:
+            self._log.debug("request", **details)
         else:
-            write = self._log.debug if endpoint.quiet else self._log.info
-        write(
-            "request",
-            request_id=exchange.request_id,
-            endpoint=endpoint.name,
-            status=status,
-            ms=round((perf_counter() - started) * 1000, 2),
-            **details,
-        )
+            self._log.info("request", **details)
