@@ -7,7 +7,7 @@ import threading
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import asyncpg
 
@@ -96,7 +96,7 @@ class DatabaseServer:
         if user is not None:
             query = {key: value for key, value in query.items() if key not in {"user", "password"}}
             who, at = f"{user}:{quote(PASSWORD)}", "@"
-        return urlunsplit((parts.scheme, who + at + where, f"/{database}", urlencode(query, quote_via=quote), ""))
+        return f"{parts.scheme}://{who}{at}{where}/{database}?{urlencode(query, quote_via=quote)}"
 
     def _create(self, options: str) -> Database:
         name = f"token_ledger_test_{self._run_id}_{next(self._numbers)}"
