@@ -32,7 +32,7 @@ class ClientAuthentication:
         remembered: int = 10_000,
         max_waiting: int = 100,
     ) -> None:
-        """`verifications` runs the argon2id computations; at most `max_waiting` requests may wait for it."""
+        """`verifications` runs the argon2id computations; at most `max_waiting` different ones may wait for it."""
         self._clients = clients
         self._executor = verifications
         self._clock = clock
@@ -40,7 +40,7 @@ class ClientAuthentication:
         self._successes: OrderedDict[bytes, None] = OrderedDict()
         self._remembered = remembered
         self._max_waiting = max_waiting
-        self._waiting = 0
+        self._under_way: dict[bytes, asyncio.Future[str | None]] = {}
 
     async def authenticate(self, client_id: str, secret: str) -> Client:
         """The enabled client of this id, if the secret is one of its valid ones.
@@ -71,17 +71,8 @@ class ClientAuthentication:
         return False
 
     async def _verify(self, secret: str, valid: tuple[StoredSecret, ...], *, stop_at_match: bool) -> bool:
-        hashes = [stored.hash for stored in valid if stored.kind == "argon2id"]
-        if self._waiting >= self._max_waiting:
-            msg = "Too many client authentications wait to be verified."
-            raise Unavailable(msg)
-        self._waiting += 1
-        try:
-            matched = await asyncio.get_running_loop().run_in_executor(
-                self._executor, _first_match, secret[:LONGEST_SECRET], hashes, stop_at_match
-            )
-        finally:
-            self._waiting -= 1
+        hashes = tuple(stored.hash for stored in valid if stored.kind == "argon2id")
+        matched = await self._share_verification(secret[:LONGEST_SECRET], hashes, stop_at_match=stop_at_match)
         if matched is None or len(secret) > LONGEST_SECRET:
             return False
         if stop_at_match:
@@ -90,12 +81,27 @@ class ClientAuthentication:
                 self._successes.popitem(last=False)
         return True
 
+    async def _share_verification(self, secret: str, hashes: tuple[str, ...], *, stop_at_match: bool) -> str | None:
+        """Requests that bring the same secret at the same time wait for one computation, not for one each."""
+        key = self._memory_key(secret, f"{stop_at_match}{hashes}")
+        under_way = self._under_way.get(key)
+        if under_way is None:
+            if len(self._under_way) >= self._max_waiting:
+                msg = "Too many client authentications wait to be verified."
+                raise Unavailable(msg)
+            under_way = asyncio.get_running_loop().run_in_executor(
+                self._executor, _first_match, secret, hashes, stop_at_match
+            )
+            self._under_way[key] = under_way
+            under_way.add_done_callback(lambda _: self._under_way.pop(key, None))
+        return await asyncio.shield(under_way)
+
     def _memory_key(self, secret: str, stored_hash: str) -> bytes:
         message = f"{len(secret)}:{secret}{stored_hash}".encode("utf-8", "surrogatepass")
         return hmac.digest(self._key, message, hashlib.sha256)
 
 
-def _first_match(secret: str, hashes: list[str], stop_at_match: bool) -> str | None:  # noqa: FBT001 (runs in a thread)
+def _first_match(secret: str, hashes: tuple[str, ...], stop_at_match: bool) -> str | None:  # noqa: FBT001 (runs in a thread)
     """The client's hash this secret is behind, or None after exactly MAX_VALID_SECRETS computations."""
     matched: str | None = None
     for candidate in hashes[:MAX_VALID_SECRETS]:

@@ -284,7 +284,7 @@ class TestOverload:
         waiting = asyncio.create_task(world.authenticate("nobody", "wrong"))
         await asyncio.sleep(0)
         with pytest.raises(Unavailable):
-            await world.authenticate("nobody", "wrong")
+            await world.authenticate("nobody", "wrong too")
         await world.authenticate("app", "c")
         world.executor.release()
         with pytest.raises(InvalidClient):
@@ -292,13 +292,25 @@ class TestOverload:
         with pytest.raises(InvalidClient):  # the place is free again
             await world.authenticate("nobody", "wrong")
 
-    async def test_a_cancelled_wait_gives_its_place_back(self):
+    async def test_one_secret_presented_by_many_at_once_is_computed_once(self, computations):
         world = World(max_waiting=1)
+        client = world.add("app", chosen("c"))
         world.executor.held = []
-        waiting = asyncio.create_task(world.authenticate("nobody", "wrong"))
+        waiting = [asyncio.create_task(world.authenticate("app", "c")) for _ in range(50)]
         await asyncio.sleep(0)
-        waiting.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
-        world.executor.held = None
-        with pytest.raises(InvalidClient):
+        world.executor.release()
+        assert await asyncio.gather(*waiting) == [client] * 50
+        assert len(computations) == 1
+
+    async def test_a_caller_that_leaves_does_not_take_the_computation_from_the_others(self):
+        world = World(max_waiting=1)
+        client = world.add("app", chosen("c"))
+        world.executor.held = []
+        leaving, staying = (asyncio.create_task(world.authenticate("app", "c")) for _ in range(2))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+        world.executor.release()
+        assert await staying is client
+        with pytest.raises(InvalidClient):  # the place is free again
             await world.authenticate("nobody", "wrong")
