@@ -18,7 +18,7 @@ class CannotMeasure(Exception):
 class Load:
     """How hard to press. One thread of wrk keeps a Python process busy and leaves the other core to PostgreSQL."""
 
-    connections: int = 32
+    connections: int = 64
     threads: int = 1
 
 

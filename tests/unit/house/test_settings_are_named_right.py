@@ -1,0 +1,40 @@
+"""Whatever names a TOKEN_LEDGER_ variable, in documents or in container files, names one that exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+from documents import ROOT, markdown_files
+
+from api.settings import Settings, unknown_variables, variable
+
+CONTAINER_FILES = [ROOT / name for name in ("Dockerfile", "compose.yaml", ".env.example")]
+OF_TESTS = {"TOKEN_LEDGER_TEST_DSN"}
+
+
+def variables_of_commands():
+    text = "".join(file.read_text() for file in (ROOT / "api/cli").glob("*.py"))
+    return {variable(name) for name in re.findall(r'of_command\(\s*"([A-Z_]+)"', text)}
+
+
+KNOWN = {variable(name) for name in Settings.model_fields} | variables_of_commands() | OF_TESTS
+
+
+def named_in(file: Path) -> set[str]:
+    return set(re.findall(r"\bTOKEN_LEDGER_[A-Z][A-Z_]*[A-Z]\b", file.read_text()))
+
+
+@pytest.mark.parametrize("file", [*markdown_files(), *CONTAINER_FILES], ids=lambda file: str(file.relative_to(ROOT)))
+def test_every_variable_named_exists(file):
+    assert named_in(file) - KNOWN == set()
+
+
+def test_a_variable_that_does_not_exist_is_found(tmp_path):
+    file = tmp_path / "some.md"
+    file.write_text("Set `TOKEN_LEDGER_DSM` and TOKEN_LEDGER_DSN.")
+    assert named_in(file) - KNOWN == {"TOKEN_LEDGER_DSM"}
+
+
+@pytest.mark.parametrize("file", CONTAINER_FILES, ids=lambda file: file.name)
+def test_the_service_itself_would_not_warn_of_them(file):
+    assert unknown_variables((), dict.fromkeys(named_in(file), "")) == []
