@@ -19,18 +19,17 @@ class BatchedReads(Generic[K, V]):
         """`load` reads many keys in one query; a key that is absent from its answer does not exist."""
         self._load = load
         self._max_batch = max_batch
-        self._asked: dict[K, asyncio.Future[V | None]] = {}
+        self._asked: dict[K, list[asyncio.Future[V | None]]] = {}
         self._reading: asyncio.Task[None] | None = None
 
     async def get(self, key: K) -> V | None:
         """The value of a key as of now, or None. Raises what `load` raises."""
-        answer = self._asked.get(key)
-        if answer is None:
-            answer = self._asked[key] = asyncio.get_running_loop().create_future()
-            if self._reading is None:
-                self._reading = asyncio.create_task(self._read_all())
-        # A look-up is shared, so one caller that is cancelled must not cancel it for the others.
-        return await asyncio.shield(answer)
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[V | None] = loop.create_future()
+        self._asked.setdefault(key, []).append(answer)
+        if self._reading is None:
+            self._reading = loop.create_task(self._read_all())
+        return await answer
 
     async def _read_all(self) -> None:
         try:
@@ -39,21 +38,31 @@ class BatchedReads(Generic[K, V]):
                 try:
                     found = await self._load(list(batch))
                 except Exception as error:  # noqa: BLE001 (every caller of the batch must hear of it)
-                    _fail(batch, error)
+                    for answers in batch.values():
+                        _fail(answers, error)
                 else:
-                    for key, answer in batch.items():
-                        answer.set_result(found.get(key))
+                    for key, answers in batch.items():
+                        _answer(answers, found.get(key))
         finally:
             self._reading = None
 
-    def _take(self) -> dict[K, asyncio.Future[V | None]]:
+    def _take(self) -> dict[K, list[asyncio.Future[V | None]]]:
         if len(self._asked) <= self._max_batch:
             batch, self._asked = self._asked, {}
             return batch
         return {key: self._asked.pop(key) for key in list(self._asked)[: self._max_batch]}
 
 
-def _fail(batch: Mapping[K, asyncio.Future[V | None]], error: Exception) -> None:
-    for answer in batch.values():
-        answer.set_exception(error)
-        answer.exception()  # asked for, so that a look-up whose callers all left is not reported as forgotten
+# A caller that was cancelled has left its future done.
+
+
+def _answer(answers: list[asyncio.Future[V | None]], value: V | None) -> None:
+    for answer in answers:
+        if not answer.done():
+            answer.set_result(value)
+
+
+def _fail(answers: list[asyncio.Future[V | None]], error: Exception) -> None:
+    for answer in answers:
+        if not answer.done():
+            answer.set_exception(error)
