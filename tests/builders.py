@@ -1,5 +1,6 @@
 """What many tests are built from: a clock set by hand, predictable randomness, events and aggregates."""
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -126,3 +127,9 @@ def row(
         topic=topic,
         state=state,
     )
+
+
+async def settle(turns: int = 25) -> None:
+    """Let every task that can run do so, without letting time pass."""
+    for _ in range(turns):
+        await asyncio.sleep(0)

@@ -28,7 +28,8 @@ def test_an_empty_batch_has_no_conflicts():
 
 class TestVersions:
     @pytest.mark.parametrize(
-        ("at", "version", "fits"), [(0, 1, True), (0, 2, False), (3, 4, True), (3, 3, False), (3, 5, False), (3, 1, False)]
+        ("at", "version", "fits"),
+        [(0, 1, True), (0, 2, False), (3, 4, True), (3, 3, False), (3, 5, False), (3, 1, False)],
     )
     def test_an_event_must_be_the_next_of_its_stream(self, at, version, fits):
         assert recorded([write(row(A, version))], {A: at}) == [fits]

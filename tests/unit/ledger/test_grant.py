@@ -119,7 +119,14 @@ class TestFolding:
             ([ClientEnabled(client_id="shop", enabled_at=NOW)], "client.enabled cannot be event 1"),
             ([token_issued(), ClientEnabled(client_id="shop", enabled_at=NOW)], "client.enabled cannot be event 2"),
         ],
-        ids=["revoked first", "issued twice", "issued after its end", "revoked twice", "of a client", "then a client's"],
+        ids=[
+            "revoked first",
+            "issued twice",
+            "issued after its end",
+            "revoked twice",
+            "of a client",
+            "then a client's",
+        ],
     )
     def test_a_sequence_that_cannot_be_is_refused(self, events, message):
         with pytest.raises(ValueError, match=message):
