@@ -19,6 +19,8 @@ SEPARATOR = ","
 def make_socket_folder(directory: Path, name: str, account: Account) -> Path:
     """The folder for the socket, which only the account can enter: that is what keeps others from the database.
 
+    To be called when no server runs: what a killed one left there is removed. Its successor would not start while any
+    process has the number of the killed one, were it the dead process itself whose parent has not asked after it.
     Raises EmbeddedPostgresError when no place is short enough or the place is taken by somebody else.
     """
     for folder in (directory / "socket", Path(tempfile.gettempdir()).resolve() / name, Path("/tmp") / name):  # noqa: S108
@@ -37,6 +39,8 @@ def make_socket_folder(directory: Path, name: str, account: Account) -> Path:
         msg = f"{folder}, the folder for the socket, belongs to somebody else. Remove it, or choose another folder."
         raise EmbeddedPostgresError(msg)
     folder.chmod(0o700)
+    for left in (f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock"):
+        (folder / left).unlink(missing_ok=True)
     account.reach(folder)
     return folder
 
