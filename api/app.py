@@ -5,20 +5,24 @@ from collections.abc import Iterator
 import structlog
 from aiohttp import HttpVersion11, hdrs, web
 
+from api.errors import METHOD_NOT_ALLOWED, NOT_FOUND, RequestError
 from api.health import HealthEndpoints
-from api.middleware import Endpoint, Handler, RequestHandling
 from api.oauth import metadata
 from api.oauth.endpoint import LONGEST_BODY
 from api.oauth.introspect import IntrospectionEndpoint
 from api.oauth.revoke import RevocationEndpoint
 from api.oauth.token import TokenEndpoint
+from api.served import Endpoint, Handler, Served
 from api.service import RunningService
 from ledger.issuer import Issuer
 
 SERVICE = web.AppKey("SERVICE", RunningService)
 
-Placed = tuple[str, str, Handler, Endpoint]
-"""A method, a path, what answers there, and what the log calls it."""
+READ = (hdrs.METH_GET, hdrs.METH_HEAD)
+SEND = (hdrs.METH_POST,)
+
+Placed = tuple[str, Handler, Endpoint]
+"""A path, what answers there, and what it is."""
 
 
 def create_app(service: RunningService, *, behind_proxy: bool = False) -> web.Application:
@@ -30,23 +34,17 @@ def create_app(service: RunningService, *, behind_proxy: bool = False) -> web.Ap
     placed = list(_health(service))
     for issuer in service.issuers:
         placed.extend(_of_issuer(issuer, behind_proxy=behind_proxy))
-    endpoints = _by_path(placed)
-    handling = RequestHandling(endpoints, structlog.get_logger().bind())
-    app = web.Application(client_max_size=LONGEST_BODY, middlewares=[handling.handle])
+    app = web.Application(client_max_size=LONGEST_BODY)
     app[SERVICE] = service
-    for method, path, handler, _ in placed:
-        resource = app.router.add_resource(path)
-        resource.add_route(method, handler, expect_handler=_expect)
-        if method == hdrs.METH_GET:
-            resource.add_route(hdrs.METH_HEAD, handler, expect_handler=_expect)
+    _route(app.router, placed)
     app.on_cleanup.append(_close_service)
     return app
 
 
 def _health(service: RunningService) -> Iterator[Placed]:
     health = HealthEndpoints(service)
-    yield hdrs.METH_GET, "/livez", health.live, Endpoint("livez", quiet=True)
-    yield hdrs.METH_GET, "/readyz", health.ready, Endpoint("readyz", quiet=True)
+    yield "/livez", health.live, Endpoint("livez", READ, quiet=True)
+    yield "/readyz", health.ready, Endpoint("readyz", READ, quiet=True)
 
 
 def _of_issuer(issuer: Issuer, *, behind_proxy: bool) -> Iterator[Placed]:
@@ -57,20 +55,36 @@ def _of_issuer(issuer: Issuer, *, behind_proxy: bool) -> Iterator[Placed]:
         (metadata.INTROSPECT, "introspect", IntrospectionEndpoint(issuer, behind_proxy=behind_proxy).handle),
         (metadata.REVOKE, "revoke", RevocationEndpoint(issuer, behind_proxy=behind_proxy).handle),
     ):
-        yield hdrs.METH_POST, path + place, handler, Endpoint(label, name, challenge)
+        yield path + place, handler, Endpoint(label, SEND, name, challenge)
     described = metadata.MetadataEndpoint(identifier)
     for place in metadata.well_known_paths(identifier):
-        yield hdrs.METH_GET, place, described.handle, Endpoint("metadata", name)
+        yield place, described.handle, Endpoint("metadata", READ, name)
 
 
-def _by_path(placed: list[Placed]) -> dict[str, Endpoint]:
-    endpoints: dict[str, Endpoint] = {}
-    for _, path, _, endpoint in placed:
-        if path in endpoints:
+def _route(router: web.UrlDispatcher, placed: list[Placed]) -> None:
+    """Every method of every path is routed, so that errors of routing are answered as all others are."""
+    log = structlog.get_logger().bind()
+    taken: set[str] = set()
+    for path, handler, endpoint in placed:
+        if path in taken:
             msg = f"two endpoints would be at {path!r}: give each issuer a path of its own"
             raise ValueError(msg)
-        endpoints[path] = endpoint
-    return endpoints
+        taken.add(path)
+        resource = router.add_resource(path)
+        for method in endpoint.methods:
+            resource.add_route(method, Served(endpoint, handler, log).handle, expect_handler=_expect)
+        refused = Served(endpoint, _refuse_method, log)
+        resource.add_route(hdrs.METH_ANY, refused.handle, expect_handler=_expect)
+    unknown = Served(Endpoint("none"), _refuse_path, log)
+    router.add_route(hdrs.METH_ANY, "/{path:.*}", unknown.handle, expect_handler=_expect)
+
+
+async def _refuse_method(_request: web.Request) -> web.Response:
+    raise RequestError(METHOD_NOT_ALLOWED)
+
+
+async def _refuse_path(_request: web.Request) -> web.Response:
+    raise RequestError(NOT_FOUND)
 
 
 def _challenge(realm: str) -> str:

@@ -3,7 +3,7 @@
 import re
 from secrets import token_hex
 
-from aiohttp import hdrs, web
+from aiohttp import web
 from msgspec import Struct
 
 from ledger.client import Client
@@ -59,10 +59,3 @@ def cause_of(request: web.Request, client: Client, *, behind_proxy: bool) -> Cau
         request_id=request[EXCHANGE].request_id,
         remote_address=remote_address_of(request, behind_proxy=behind_proxy),
     )
-
-
-def authorization_of(request: web.Request) -> tuple[str, ...]:
-    """The Authorization headers as sent; more than one is for the reader to refuse."""
-    if hdrs.AUTHORIZATION not in request.headers:
-        return ()
-    return tuple(request.headers.getall(hdrs.AUTHORIZATION))

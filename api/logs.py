@@ -5,15 +5,15 @@ Everything goes to standard error, so that what commands print can be piped. Eve
 
 import logging
 import sys
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal, TextIO
+from typing import Any, BinaryIO, Literal, TextIO
 
 import msgspec
 import structlog
 from structlog.typing import EventDict
 
-from api.redaction import is_harmless, redact
+from api.redaction import REDACTED, needs_no_mask, redact, redact_text, secret_keys_among
 
 Format = Literal["json", "console"]
 
@@ -45,19 +45,39 @@ def configure_logging(*, format: Format, level: str = "info", stream: TextIO | N
         colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback, sort_keys=False
     )
     structlog.configure(
-        processors=[complete, render_json if as_json else console],
+        processors=[complete, render_json] if as_json else [complete, write_time, console],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.BytesLoggerFactory(out.buffer) if as_json else structlog.WriteLoggerFactory(out),
+        logger_factory=_lines_to(out.buffer) if as_json else structlog.WriteLoggerFactory(out),
         cache_logger_on_first_use=True,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             complete,
-            _render_json_text if as_json else console,
+            *([_render_json_text] if as_json else [write_time, console]),
         ],
     )
     _route_standard_logging(formatter, number, out)
+
+
+class Lines:
+    """A logger in structlog's sense: what all others end in. It writes a line and hands it to the system at once."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._write = out.write
+        self._flush = out.flush
+
+    def msg(self, line: bytes) -> None:
+        """Write one line, given without its end."""
+        self._write(line + b"\n")
+        self._flush()
+
+    debug = info = warning = error = critical = exception = fatal = warn = log = msg
+
+
+def _lines_to(out: BinaryIO) -> Callable[..., Lines]:
+    lines = Lines(out)
+    return lambda *_args: lines
 
 
 def complete(_logger: Any, method: str, event: EventDict) -> EventDict:
@@ -68,10 +88,22 @@ def complete(_logger: Any, method: str, event: EventDict) -> EventDict:
     if "exc_info" in event:
         event = structlog.processors.format_exc_info(None, method, event)
     for key, value in event.items():
-        if not is_harmless(key, value):
-            event[key] = redact(value, key)
+        kind = type(value)
+        if kind is str:
+            if not needs_no_mask(value):
+                event[key] = redact_text(value)
+        elif kind is not int and kind is not float:
+            event[key] = redact(value)
+    for key in secret_keys_among(tuple(event)):
+        event[key] = REDACTED
     event["level"] = _LEVELS.get(method, method)
-    event["timestamp"] = datetime.now(UTC).isoformat(timespec="microseconds")
+    event["timestamp"] = datetime.now(UTC)
+    return event
+
+
+def write_time(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """A structlog processor: the time as text, for renderers that do not know instants."""
+    event["timestamp"] = event["timestamp"].isoformat(timespec="milliseconds")
     return event
 
 

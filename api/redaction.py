@@ -28,7 +28,9 @@ SECRET_KEYS = frozenset(
     }
 )
 
-_is_plain = re.compile(r"[A-Za-z0-9_.-]{0,127}").fullmatch
+needs_no_mask = re.compile(r"[A-Za-z0-9_.-]{0,127}").fullmatch
+"""The quick answer for most of what is logged; None only means that one has to look."""
+
 _PARAMETER = "access_token|refresh_token|client_secret|client_assertion|password|passwd|pgpassword|secret|token"
 _MASKS: tuple[tuple[re.Pattern[str], str], ...] = (
     # The password of a URL: postgresql://user:password@host, up to the last @ so that none of it is left over.
@@ -46,20 +48,19 @@ _MASKS: tuple[tuple[re.Pattern[str], str], ...] = (
 
 
 @lru_cache(maxsize=1024)
+def secret_keys_among(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the keys under which everything is masked. Remembered, because log lines come in few shapes."""
+    return tuple(key for key in keys if is_secret_key(key))
+
+
 def is_secret_key(key: str) -> bool:
     """Whether what is logged under this name is masked whatever it is."""
     return key.lower().replace("-", "_") in SECRET_KEYS
 
 
-def is_harmless(key: str, value: Any) -> bool:
-    """Whether a value certainly needs no mask. The quick answer for most of what is logged; False only means: look."""
-    kind = type(value)
-    return (kind is int or kind is float or (kind is str and _is_plain(value) is not None)) and not is_secret_key(key)
-
-
 def redact_text(text: str) -> str:
     """The text with credentials in URLs, parameters, headers, and whatever looks like a token, masked."""
-    if _is_plain(text) is not None:
+    if needs_no_mask(text):
         return text
     for pattern, replacement in _MASKS:
         text = pattern.sub(replacement, text)

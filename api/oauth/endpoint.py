@@ -3,7 +3,7 @@
 from aiohttp import hdrs, web
 
 from api.errors import CONTENT_TOO_LARGE, INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, RequestError
-from api.exchange import EXCHANGE, authorization_of, cause_of
+from api.exchange import EXCHANGE, cause_of
 from api.form import Form, check_media_type, parse_form
 from api.oauth.credentials import read_credentials
 from ledger.client import Client
@@ -28,7 +28,7 @@ class ClientEndpoint:
     async def _read(self, request: web.Request) -> tuple[Form, Client]:
         """The form and the client who sent it. Raises RequestError, InvalidClient or Unavailable."""
         form = await _read_form(request)
-        client_id, secret = read_credentials(authorization_of(request), form)
+        client_id, secret = read_credentials(request.headers.getall(hdrs.AUTHORIZATION, ()), form)
         client = await self._issuer.authentication.authenticate(client_id, secret)
         request[EXCHANGE].client_id = client.client_id
         return form, client

@@ -43,7 +43,7 @@ class TestMetadata:
     async def test_takes_no_other_method(self, http, path):
         response = await http.post(path)
         await assert_error(response, 405, "invalid_request")
-        assert response.headers["Allow"] == "GET,HEAD"
+        assert response.headers["Allow"] == "GET, HEAD"
 
     async def test_names_endpoints_that_are_there(self, http):
         metadata = await (await http.get(WELL_KNOWN[0])).json()

@@ -1,0 +1,106 @@
+"""What stands around every endpoint: a request id, an answer for every error, and one log line a request.
+
+It wraps handlers directly instead of being an aiohttp middleware. A middleware runs through three more layers of the
+library, which took a sixth of the time of an introspection.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from time import perf_counter
+from typing import Any
+
+from aiohttp import hdrs, web
+from msgspec import Struct
+from structlog.typing import FilteringBoundLogger
+
+from api.errors import (
+    INVALID_CLIENT,
+    METHOD_NOT_ALLOWED,
+    SERVER_ERROR,
+    ErrorKind,
+    RequestError,
+    kind_of_ledger_error,
+    kind_of_status,
+)
+from api.exchange import EXCHANGE, REQUEST_ID, Exchange, request_id_of
+from api.responses import error_response
+from ledger.errors import LedgerError
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+class Endpoint(Struct, frozen=True):
+    """What there is to know of an endpoint besides what it does.
+
+    `name` and `issuer` (the name of its log) are for the log line, which comes at level debug when `quiet`;
+    `challenge` is for WWW-Authenticate; `methods` are for Allow.
+    """
+
+    name: str
+    methods: Sequence[str] = ()
+    issuer: str | None = None
+    challenge: str | None = None
+    quiet: bool = False
+
+
+class Served:
+    """An endpoint as it is served: its handler, and what to do about everything that the handler raises.
+
+    The log line never holds the path as sent, the query string, headers or the body: a token may have been put there.
+    """
+
+    def __init__(self, endpoint: Endpoint, handler: Handler, log: FilteringBoundLogger) -> None:
+        self._endpoint = endpoint
+        self._handler = handler
+        self._log = log
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Let the handler answer, or answer its error."""
+        started = perf_counter()
+        exchange = request[EXCHANGE] = Exchange(request_id_of(request))
+        line: dict[str, Any] = {"request_id": exchange.request_id, "endpoint": self._endpoint.name}
+        try:
+            response = await self._handler(request)
+        except Exception as error:  # noqa: BLE001 (what is not expected is answered 500 and logged with its trace)
+            response = self._answer(error, line)
+        response.headers[REQUEST_ID] = exchange.request_id
+        if exchange.client_id is not None:
+            line["client_id"] = exchange.client_id
+        if self._endpoint.issuer is not None:
+            line["issuer"] = self._endpoint.issuer
+        line["status"] = status = response.status
+        line["ms"] = round((perf_counter() - started) * 1000, 2)
+        if status >= SERVER_ERROR.status:
+            self._log.warning("request", **line)
+        elif self._endpoint.quiet:
+            self._log.debug("request", **line)
+        else:
+            self._log.info("request", **line)
+        return response
+
+    def _answer(self, error: Exception, line: dict[str, Any]) -> web.Response:
+        kind, description = _kind_of(error)
+        if kind is SERVER_ERROR:
+            self._log.error("unexpected error", request_id=line["request_id"], exc_info=error)
+        elif isinstance(error, LedgerError) and kind.status >= SERVER_ERROR.status:
+            line["reason"] = str(error)
+        line["error"] = kind.code
+        response = error_response(kind, description)
+        if kind is INVALID_CLIENT and self._endpoint.challenge is not None:
+            response.headers[hdrs.WWW_AUTHENTICATE] = self._endpoint.challenge
+        elif kind is METHOD_NOT_ALLOWED:
+            response.headers[hdrs.ALLOW] = ", ".join(self._endpoint.methods)
+        return response
+
+
+def _kind_of(error: Exception) -> tuple[ErrorKind, str | None]:
+    """The answer of an error, and its description where the error has one that is fit for the caller."""
+    match error:
+        case RequestError():
+            return error.kind, str(error)
+        case LedgerError():
+            kind = kind_of_ledger_error(error)
+            return kind, str(error) if kind.status < SERVER_ERROR.status else None
+        case web.HTTPException():
+            return kind_of_status(error.status), None
+        case _:
+            return SERVER_ERROR, None
