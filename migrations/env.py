@@ -4,6 +4,8 @@ Migrations are written by hand, in SQL, and run online. A downgrade is not offer
 the log is never to lose one. To go back, restore the older release; a migration keeps what that release reads.
 """
 
+import logging
+
 from alembic import context
 from alembic.util import CommandError
 
@@ -14,6 +16,8 @@ def run() -> None:
     if connection is None:
         msg = "The migrations are run by `token-ledger migrate`, which takes the lock and checks the roles first."
         raise CommandError(msg)
+    # Whoever asked for the upgrade says which revisions were applied; Alembic need not say it too.
+    logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
     context.configure(
         connection=connection,
         transaction_per_migration=True,

@@ -1,15 +1,12 @@
 """A real database for whoever asks. Tests that do not ask start no server."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
-from api.embedded_postgres import EmbeddedPostgres
-from tests.databases import Database, DatabaseServer
+from tests.databases import Database, DatabaseServer, embedded_server
 
 
 @pytest.fixture(scope="session")
@@ -18,8 +15,7 @@ def database_server() -> Iterator[DatabaseServer]:
     with ExitStack() as stack:
         dsn = os.environ.get("TOKEN_LEDGER_TEST_DSN")
         if not dsn:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="token-ledger-tests-"))
-            dsn = stack.enter_context(EmbeddedPostgres(Path(folder), durable=False)).superuser_dsn
+            dsn = stack.enter_context(embedded_server())
         yield stack.enter_context(DatabaseServer(dsn))
 
 

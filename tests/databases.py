@@ -3,14 +3,20 @@
 import asyncio
 import itertools
 import secrets
+import shutil
+import tempfile
 import threading
-from collections.abc import Coroutine
+import time
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import asyncpg
 
+from api.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from migrations.runner import upgrade
 
 T = TypeVar("T")
@@ -18,6 +24,9 @@ T = TypeVar("T")
 OWNER = "token_ledger_owner"
 SERVICE = "token_ledger_service"
 PASSWORD = "only-for-tests"
+
+FOLDERS = "token-ledger-tests-"
+ABANDONED_SECONDS = 3600.0
 
 ROLES_LOCK = 0x74657374
 ROLE = """
@@ -36,6 +45,30 @@ class Database:
     owner_dsn: str
     service_dsn: str
     superuser_dsn: str
+
+
+@contextmanager
+def embedded_server() -> Iterator[str]:
+    """The superuser's DSN of an embedded server for one run of the tests; its data goes with it."""
+    _remove_abandoned()
+    with (
+        tempfile.TemporaryDirectory(prefix=FOLDERS) as folder,
+        EmbeddedPostgres(Path(folder), durable=False) as postgres,
+    ):
+        yield postgres.superuser_dsn
+
+
+def _remove_abandoned() -> None:
+    """Stop and remove what test runs that were killed an hour or more ago left behind; one in use is not touched."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDERS}*"):
+        running = folder / "data" / "postmaster.pid"
+        with suppress(OSError, EmbeddedPostgresError):  # another test process may be at it
+            if time.time() - folder.stat().st_mtime > ABANDONED_SECONDS:
+                if running.exists():
+                    with EmbeddedPostgres(folder):  # as its last user, who stops it
+                        pass
+                if not running.exists():
+                    shutil.rmtree(folder)
 
 
 class DatabaseServer:
