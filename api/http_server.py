@@ -25,6 +25,23 @@ def create_runner(app: web.Application, **options: Any) -> web.AppRunner:
 class _Connection(web.RequestHandler):
     __slots__ = ()
 
+    def data_received(self, data: bytes) -> None:
+        """Take the rest of a body that was on its way when the server began to stop.
+
+        The library drops whatever arrives from then on: its handler would wait for the body in vain, and the client
+        for an answer.
+        """
+        request = self._current_request
+        if (self._close or self._force_close) and request is not None and not request.content.is_eof():
+            stopping = self._close, self._force_close
+            self._close = self._force_close = False
+            try:
+                super().data_received(data)
+            finally:
+                self._close, self._force_close = stopping
+        else:
+            super().data_received(data)
+
     def handle_error(
         self,
         request: web.BaseRequest,

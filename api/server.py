@@ -48,6 +48,11 @@ async def build_runner(plan: ServerPlan, stop: Callable[[], None]) -> web.AppRun
     """The runner of the application over a service of its own, which ends with it. `stop` asks the server to end."""
     service = await start_service(plan.config)
     app = create_app(service, behind_proxy=plan.behind_proxy)
+
+    async def tell(_: web.Application) -> None:  # by now no new connections are taken
+        structlog.get_logger().info("stopping", pid=os.getpid(), waiting_at_most_seconds=plan.shutdown_seconds)
+
+    app.on_shutdown.append(tell)
     if plan.watch_for_demo_clients:
         app.cleanup_ctx.append(lambda _: _watching(service, stop))
     return create_runner(app, shutdown_timeout=plan.shutdown_seconds)
@@ -65,12 +70,9 @@ async def _serve(plan: ServerPlan, listening: socket.socket) -> None:
     runner = await build_runner(plan, stopping.set)
     await runner.setup()
     await web.SockSite(runner, listening).start()
-    log = structlog.get_logger()
-    log.info("ready to answer", pid=os.getpid())
+    structlog.get_logger().info("ready to answer", pid=os.getpid())
     await stopping.wait()
-    log.info("stopping", waiting_at_most_seconds=plan.shutdown_seconds)
     await _stop(runner, hurrying, plan.shutdown_seconds)
-    log.info("stopped")
 
 
 async def _stop(runner: web.AppRunner, hurrying: asyncio.Event, seconds: float) -> None:

@@ -118,6 +118,9 @@ class Settings(BaseSettings):
         paths: dict[str, str] = {}
         for url in value:
             identifier = IssuerIdentifier(url)
+            if "{" in url or "}" in url:
+                msg = f"issuer {url!r}: must have no braces"
+                raise ValueError(msg)
             if identifier.log_name in paths:
                 msg = (
                     f"issuers {paths[identifier.log_name]!r} and {url!r} have the same path, so they would share a log"

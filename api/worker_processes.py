@@ -3,6 +3,7 @@
 Each makes its own service after the fork; they share nothing but the socket.
 """
 
+import logging
 import os
 import signal
 import socket
@@ -27,6 +28,7 @@ SPARE_SECONDS = 10
 def serve_by_workers(plan: ServerPlan, listening: socket.socket, workers: int) -> int:
     """Serve until SIGTERM or SIGINT; returns gunicorn's exit code, 0 for a stop that was asked for."""
     parent = os.getpid()
+    structlog.get_logger().info("starting workers", pid=parent, workers=workers)
     code = 1
     try:
         Arbiter(_Workers(plan, listening, workers)).run()
@@ -46,6 +48,8 @@ class StructuredLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
         """Add no handlers of gunicorn's own."""
         self.cfg = cfg
         self.error_log.propagate = True
+        # What it tells besides is told by the workers: that they are ready, and that they stop.
+        self.error_log.setLevel(logging.WARNING)
 
     def access(self, *_: Any) -> None:
         """Nothing: the application writes one line per request."""
@@ -66,7 +70,8 @@ class _Workers(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     def load_config(self) -> None:
         settings = {
-            "bind": f"fd://{self._listening.fileno()}",
+            # Gunicorn closes it, so that nothing is left that takes connections while the workers drain.
+            "bind": f"fd://{self._listening.detach()}",
             "workers": self._count,
             "worker_class": "aiohttp.GunicornUVLoopWebWorker",
             "timeout": UNRESPONSIVE_SECONDS,

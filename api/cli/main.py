@@ -47,23 +47,25 @@ def _print_version(value: bool) -> None:  # noqa: FBT001 (typer's signature of a
 
 @app.callback()
 def _root(
+    context: typer.Context,
     *,
     show_version: Annotated[  # noqa: ARG001 (its callback has done it)
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
-    for warning in unknown_variables(flag_variables()):
+    for warning in unknown_variables(flag_variables(context.command)):
         warn(warning)
 
 
-def flag_variables() -> set[str]:
+def flag_variables(root: Any) -> set[str]:
     """The environment variables of the flags that are no settings."""
-    return {str(p.envvar) for command in all_commands().values() for p in command.params if getattr(p, "envvar", None)}
+    commands = all_commands(root).values()
+    return {str(p.envvar) for command in commands for p in command.params if getattr(p, "envvar", None)}
 
 
-def all_commands() -> dict[str, Any]:
-    """Every command, by its words: `serve`, `clients add` and so on."""
+def all_commands(root: Any) -> dict[str, Any]:
+    """Every command below a group, by its words: `serve`, `clients add` and so on."""
     found: dict[str, Any] = {}
 
     def walk(words: str, command: Any) -> None:
@@ -74,7 +76,7 @@ def all_commands() -> dict[str, Any]:
         for name, child in inner.items():
             walk(f"{words} {name}".strip(), child)
 
-    walk("", typer.main.get_command(app))
+    walk("", root)
     return found
 
 

@@ -1,6 +1,7 @@
 """`token-ledger serve`: check, prepare, listen, serve."""
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -75,10 +76,12 @@ def serve(
 def run_serve(settings: Settings, *, with_demo: bool, with_migrations: bool) -> None:
     """Serve; returns when asked to stop. Raises CommandError, Refusal or Unavailable when it cannot start."""
     configure_logging(format=log_format(settings), level=settings.log_level)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # what was applied is said once, in one line
     try:
         listening = listen(settings.host, settings.port)
     except CannotListen as error:
         raise CommandError(str(error)) from None
+    code = int(ExitCode.OK)
     with listening, _interruptible(), provide_database(settings) as dsns:
         try:
             plan = _prepare(settings, dsns, port_of(listening), with_demo=with_demo, with_migrations=with_migrations)
@@ -87,6 +90,7 @@ def run_serve(settings: Settings, *, with_demo: bool, with_migrations: bool) -> 
             # From here on a signal must not keep the database from being stopped.
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_IGN)
+    structlog.get_logger().info("stopped")
     if code:
         raise typer.Exit(code)
 
@@ -102,9 +106,9 @@ def _run(plan: ServerPlan, listening: socket.socket, settings: Settings) -> int:
     if settings.workers > 1:
         from api.worker_processes import serve_by_workers  # noqa: PLC0415 (gunicorn is loaded only where it is used)
 
-        return serve_by_workers(plan, listening, settings.workers)
+        return int(serve_by_workers(plan, listening, settings.workers) and ExitCode.REFUSED)
     serve_in_this_process(plan, listening)
-    return ExitCode.OK
+    return int(ExitCode.OK)
 
 
 def _prepare(settings: Settings, dsns: Dsns, port: int, *, with_demo: bool, with_migrations: bool) -> ServerPlan:

@@ -1,0 +1,90 @@
+"""The four requests of the reference exchange, by curl, letter for letter but for port and token."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+from service_process import RESOURCE_SERVER, USER
+
+TOKEN = """
+curl --location --request POST 'http://localhost:8085/ms-auth-server/oauth2/token' \\
+--header 'Content-Type: application/x-www-form-urlencoded' \\
+--data-urlencode 'grant_type=client_credentials' \\
+--data-urlencode 'client_id=user-client-opaque' \\
+--data-urlencode 'client_secret=user-client-secret' \\
+--data-urlencode 'scope=country.read customer.read customer.write'
+"""
+INTROSPECT = """
+curl --location --request POST 'http://localhost:8085/ms-auth-server/oauth2/introspect' \\
+--header 'Content-Type: application/x-www-form-urlencoded' \\
+--data-urlencode 'client_id=service-client-jwt' \\
+--data-urlencode 'client_secret=service-client-jwt-secret' \\
+--data-urlencode 'token=@TOKEN@'
+"""
+REVOKE = """
+curl --location --request POST 'http://localhost:8085/ms-auth-server/oauth2/revoke' \\
+--header 'content-type: application/x-www-form-urlencoded' \\
+--data-urlencode 'client_id=user-client-opaque' \\
+--data-urlencode 'client_secret=user-client-secret' \\
+--data-urlencode 'token=@TOKEN@'
+"""
+
+
+def shell(script: str) -> str:
+    assert shutil.which("curl"), "these tests speak through curl, which is not installed"
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def curl(demo):
+    def run(request: str, token: str = "") -> str:
+        request = request.replace(":8085", f":{demo.port}").replace("@TOKEN@", token)
+        return shell(request.strip() + " --silent --show-error --fail-with-body")
+
+    return run
+
+
+def test_token_introspect_revoke_introspect_verbatim(curl, demo):
+    issued = json.loads(curl(TOKEN))
+    token = issued["access_token"]
+    assert re.fullmatch(r"[A-Za-z0-9_-]{128}", token)
+    assert set(issued.pop("scope").split()) == {"country.read", "customer.read", "customer.write"}
+    assert issued.items() >= {"token_type": "Bearer"}.items()
+    assert issued["expires_in"] in {14399, 14400}
+
+    shown = json.loads(curl(INTROSPECT, token))
+    assert shown["active"] is True
+    assert shown["sub"] == shown["client_id"] == "user-client-opaque"
+    assert shown["aud"] == ["user-client-opaque"]
+    assert shown["iss"] == f"http://localhost:{demo.port}/ms-auth-server"
+    assert shown["exp"] - shown["iat"] == 14400
+    assert shown["nbf"] == shown["iat"]
+    assert shown["token_type"] == "Bearer"
+
+    assert curl(REVOKE, token) == ""
+    assert json.loads(curl(INTROSPECT, token)) == {"active": False}
+
+
+def test_the_commands_it_prints_work_when_pasted(demo):
+    commands = demo.stdout[demo.stdout.index("# 1.") :]
+    active, revoked, inactive = shell(commands).splitlines()
+    assert json.loads(active)["active"] is True
+    assert revoked == "HTTP 200"
+    assert json.loads(inactive) == {"active": False}
+
+
+def test_the_auditor_of_the_demo_may_ask_for_its_scope(demo):
+    form = {"client_id": "auditor", "client_secret": "auditor-secret", "grant_type": "client_credentials"}
+    assert demo.post("token", form | {"scope": "audit.read"}).json["scope"] == "audit.read"
+
+
+def test_a_second_start_continues_with_the_same_clients_and_tokens(demo, start, database):
+    token = USER.token(demo)
+    assert demo.stop() == 0
+    again = start("--demo", "--dsn", database.service_dsn).ready()
+    assert "demo clients registered: all were there" in again.stdout
+    assert RESOURCE_SERVER.introspect(again, token)["active"]
