@@ -19,7 +19,9 @@ def test_every_error_of_the_catalogue_and_no_other():
 
 
 def test_every_endpoint_is_listed():
-    paths = {resource.canonical for resource in asyncio.run(routes()).router.resources()}
+    # A path with a placeholder is where unknown paths are answered, not an endpoint.
+    paths = {r.canonical for r in asyncio.run(routes()).router.resources() if "{" not in r.canonical}
+    assert len(paths) > 5
     placed = {path.replace("/tenant", "", 1) if path.startswith("/tenant") else path for path in paths}
     missing = {path.removesuffix("/tenant") for path in placed if path.removesuffix("/tenant") not in TEXT}
     assert missing == set()
