@@ -12,7 +12,7 @@ from api.settings import Settings, name_of
 from ledger.errors import Unavailable
 from ledger.issuer import IssuerIdentifier
 from ledger.postgres.database import CONNECTION_ERRORS
-from migrations.runner import head_revision, upgrade
+from migrations.head import is_at_head, newest_revision
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,10 @@ async def open_database(settings: Settings) -> AsyncIterator[Dsns]:
 async def migrate(owner_dsn: str, service_role: str) -> Sequence[str]:
     """Apply the migrations that are missing; returns their revisions. Raises Unavailable or CommandError."""
     with connection_errors():
+        if await is_at_head(owner_dsn):
+            return ()
+        from migrations.runner import upgrade  # noqa: PLC0415 (slow to load, and seldom needed)
+
         return await upgrade(owner_dsn, service_role=service_role)
 
 
@@ -77,7 +81,7 @@ def service_config(settings: Settings, dsn: str, issuers: tuple[IssuerIdentifier
     return ServiceConfig(
         dsn=dsn,
         issuers=issuers,
-        revision=head_revision(),
+        revision=newest_revision(),
         max_waiting_appends=settings.max_waiting_appends,
         pool_size=settings.pool_size,
     )

@@ -14,7 +14,7 @@ from api.doctor.examination import examine
 from api.doctor.findings import Finding, Patient
 from api.settings import Settings, load_settings
 from ledger.postgres.database import CONNECT_SECONDS
-from migrations.runner import head_revision
+from migrations.head import newest_revision
 
 MARKS = {"ok": "ok      ", "warning": "warning ", "problem": "PROBLEM "}
 
@@ -61,7 +61,7 @@ async def _examine(settings: Settings, dsn: str) -> list[Finding]:
                 Patient(
                     connection=connection,
                     issuers=settings.issuer_identifiers(),
-                    head_revision=head_revision(),
+                    head_revision=newest_revision(),
                     connections_wanted=settings.workers * settings.pool_size,
                 )
             )

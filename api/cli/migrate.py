@@ -8,7 +8,7 @@ from api.cli.database import provide_database
 from api.cli.exit_codes import CommandError, ExitCode
 from api.cli.output import as_json, say
 from api.settings import Settings, load_settings, name_of
-from migrations.runner import head_revision
+from migrations.head import newest_revision
 
 
 def migrate(
@@ -25,7 +25,7 @@ def migrate(
     """
     settings = load_settings({"owner_dsn": owner_dsn, "dsn": dsn, "embedded": embedded, "service_role": service_role})
     applied = _apply(settings)
-    revision = head_revision()
+    revision = newest_revision()
     if json:
         as_json({"applied": applied, "revision": revision})
     elif applied:

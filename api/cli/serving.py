@@ -1,0 +1,152 @@
+"""Serving, from settings to the end: take the port, provide the database, prepare it, serve, stop what was started."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+import typer
+
+from api import demo
+from api.cli.database import Dsns, migrate, provide_database, service_config
+from api.cli.exit_codes import CommandError, ExitCode
+from api.cli.output import say, warn
+from api.listening import CannotListen, listen, port_of
+from api.logs import configure_logging
+from api.server import ServerPlan, serve_in_this_process
+from api.service import start_service
+from api.settings import Settings, name_of
+from ledger.errors import Unavailable
+from ledger.issuer import IssuerIdentifier
+
+
+def run_serve(settings: Settings, *, with_demo: bool, with_migrations: bool) -> None:
+    """Serve; returns when asked to stop. Raises CommandError, Refusal or Unavailable when it cannot start."""
+    configure_logging(format=log_format(settings), level=settings.log_level)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # what was applied is said once, in one line
+    try:
+        listening = listen(settings.host, settings.port)
+    except CannotListen as error:
+        raise CommandError(str(error)) from None
+    code = int(ExitCode.OK)
+    with listening, _interruptible(), provide_database(settings) as dsns:
+        try:
+            plan = _prepare(settings, dsns, port_of(listening), with_demo=with_demo, with_migrations=with_migrations)
+            code = _run(plan, listening, settings)
+        finally:
+            # From here on a signal must not keep the database from being stopped.
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_IGN)
+    structlog.get_logger().info("stopped")
+    if code:
+        raise typer.Exit(code)
+
+
+def _run(plan: ServerPlan, listening: socket.socket, settings: Settings) -> int:
+    structlog.get_logger().info(
+        "serving",
+        host=settings.host,
+        port=port_of(listening),
+        issuers=[identifier.url for identifier in plan.config.issuers],
+        workers=settings.workers,
+    )
+    if settings.workers > 1:
+        from api.worker_processes import serve_by_workers  # noqa: PLC0415 (gunicorn is loaded only where it is used)
+
+        return int(serve_by_workers(plan, listening, settings.workers) and ExitCode.REFUSED)
+    serve_in_this_process(plan, listening)
+    return int(ExitCode.OK)
+
+
+def _prepare(settings: Settings, dsns: Dsns, port: int, *, with_demo: bool, with_migrations: bool) -> ServerPlan:
+    """Migrate, register or refuse demo clients, and say so."""
+    identifiers = settings.issuer_identifiers(port)
+    if dsns.directory is not None:
+        _tell_of(f"embedded PostgreSQL runs in {dsns.directory}", demo=with_demo)
+    if with_migrations or dsns.directory is not None:
+        if dsns.owner_dsn is None:
+            msg = f"--migrate needs the owner's DSN: give {name_of('owner_dsn')}"
+            raise CommandError(msg, ExitCode.USAGE)
+        applied = asyncio.run(migrate(dsns.owner_dsn, settings.service_role))
+        _tell_of(f"migrations applied: {', '.join(applied) or 'none were missing'}", demo=with_demo)
+    config = service_config(settings, dsns.service_dsn, identifiers)
+    plan = ServerPlan(config, settings.behind_proxy, settings.shutdown_seconds)
+    if with_demo:
+        _introduce(asyncio.run(_register_demo(plan)), identifiers)
+        return plan
+    try:
+        asyncio.run(_refuse_demo(plan))
+    except Unavailable as error:
+        structlog.get_logger().warning("starting without the database", reason=str(error))
+        return ServerPlan(config, settings.behind_proxy, settings.shutdown_seconds, watch_for_demo_clients=True)
+    return plan
+
+
+async def _register_demo(plan: ServerPlan) -> list[str]:
+    service = await start_service(plan.config)
+    try:
+        for issuer in service.issuers:  # all of them are looked at before the first is changed
+            demo.refuse_real_clients(issuer, await issuer.clients.all())
+        return [client_id for issuer in service.issuers for client_id in await demo.register_demo_clients(issuer)]
+    finally:
+        await service.close()
+
+
+async def _refuse_demo(plan: ServerPlan) -> None:
+    service = await start_service(plan.config)
+    try:
+        problems = await service.problems()
+        if problems:
+            raise Unavailable(" ".join(problems))
+        for issuer in service.issuers:
+            demo.refuse_demo_clients(issuer, await issuer.clients.all())
+    finally:
+        await service.close()
+
+
+def _introduce(changed: list[str], identifiers: tuple[IssuerIdentifier, ...]) -> None:
+    say(f"demo clients registered: {', '.join(changed) or 'all were there'}")
+    warn("DEMO MODE. The secrets of these clients are public: anyone who reaches this service has tokens of it.")
+    warn("Never serve real clients from this database, nor open this port to a network.")
+    say()
+    say("Try it, in another terminal:")
+    say()
+    for line in demo.try_it_out(identifiers[0].url).splitlines():
+        say(line)
+
+
+def _tell_of(what: str, *, demo: bool) -> None:
+    """In a demo, to the person who watches; else to the log."""
+    if demo:
+        say(what)
+    else:
+        structlog.get_logger().info(what)
+
+
+def log_format(settings: Settings) -> Any:
+    """`auto` decided: console where a person reads standard error."""
+    if settings.log_format != "auto":
+        return settings.log_format
+    return "console" if sys.stderr.isatty() else "json"
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let SIGTERM unwind like Ctrl-C until the server handles it: what was started is stopped. Both end well."""
+    parent = os.getpid()
+
+    def interrupt(_number: int, _frame: object) -> None:
+        if os.getpid() == parent:
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        structlog.get_logger().info("stopped before it served")
