@@ -18,9 +18,9 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.processes import empty_handler, post, service
+from benchmarks.processes import CannotMeasure, Server, empty_handler, post, service
 from benchmarks.workloads import INTROSPECT, ISSUE, RESOURCE_SERVER, REVOKE, TOKEN, WORKLOADS, Workload
-from benchmarks.wrk import CannotMeasure, Load, Measurement, check_installed, drive, harvest
+from benchmarks.wrk import Load, Measurement, check_installed, drive, harvest
 
 WARM_UP_SECONDS = 2
 HARVEST_SECONDS = 2
@@ -46,33 +46,34 @@ class Compared:
         return self.workload.target is None or self.ratio >= self.workload.target
 
 
-def compare(workload: Workload, ports: tuple[int, int], folder: Path, options: argparse.Namespace) -> Compared:
+def compare(
+    workload: Workload, yardstick: Server, served: Server, folder: Path, options: argparse.Namespace
+) -> Compared:
     """Drive both in turn, after a warm-up of each."""
     load = Load(connections=options.connections)
-    empty_port, service_port = ports
 
     def bodies(seconds: int) -> Sequence[str]:
         # Tokens are issued faster than they are revoked; twice the time is plenty.
         issuing = seconds * 2 if workload.once else HARVEST_SECONDS
-        tokens = harvest(_url(service_port, TOKEN), WORKLOADS[2].bodies([])[0], folder, load=load, seconds=issuing)
+        tokens = harvest(served.url(TOKEN), WORKLOADS[2].bodies([])[0], folder, load=load, seconds=issuing)
         return workload.bodies(tokens)
 
-    def measure(port: int, seconds: int, of: Sequence[str]) -> Measurement:
-        measured = drive(_url(port, workload.path), of, folder, load=load, seconds=seconds)
-        if workload.once and port == service_port and measured.requests > len(of):
+    def measure(server: Server, seconds: int, of: Sequence[str]) -> Measurement:
+        measured = drive(server, workload.path, of, folder, load=load, seconds=seconds)
+        if workload.once and server is served and measured.requests > len(of):
             msg = f"{workload.name}: {len(of)} tokens did not last {seconds} s"
             raise CannotMeasure(msg)
         return measured
 
     prepared = bodies(WARM_UP_SECONDS)
-    for port in ports:
-        measure(port, WARM_UP_SECONDS, prepared)
+    for server in (yardstick, served):
+        measure(server, WARM_UP_SECONDS, prepared)
     empty, ours = [], []
     for _ in range(options.repetitions):
         if workload.once:
             prepared = bodies(options.seconds)
-        empty.append(measure(empty_port, options.seconds, prepared))
-        ours.append(measure(service_port, options.seconds, prepared))
+        empty.append(measure(yardstick, options.seconds, prepared))
+        ours.append(measure(served, options.seconds, prepared))
     return Compared(workload, empty, ours)
 
 
@@ -94,16 +95,16 @@ def _run(folder: Path, options: argparse.Namespace) -> list[Compared]:
     load_average = os.getloadavg()[0]
     if load_average > BUSY:
         print(f"Load average {load_average:.1f}: other work on this machine is measured too.", file=sys.stderr)
-    with service(folder) as service_port:
-        issued = post(service_port, TOKEN, **ISSUE)
+    with service(folder) as served:
+        issued = post(served, TOKEN, **ISSUE)
         token = json.loads(issued)["access_token"]
-        active = post(service_port, INTROSPECT, **RESOURCE_SERVER, token=token)
-        with empty_handler(folder, {TOKEN: issued, INTROSPECT: active, REVOKE: ""}) as empty_port:
+        active = post(served, INTROSPECT, **RESOURCE_SERVER, token=token)
+        with empty_handler(folder, {TOKEN: issued, INTROSPECT: active, REVOKE: ""}) as yardstick:
             results = []
             for workload in WORKLOADS:
                 if workload.name in options.workload:
                     print(f"{workload.name} ...", file=sys.stderr)
-                    results.append(compare(workload, (empty_port, service_port), folder, options))
+                    results.append(compare(workload, yardstick, served, folder, options))
             return results
 
 
@@ -123,8 +124,8 @@ def _as_table(results: Sequence[Compared], options: argparse.Namespace) -> str:
     lines = [
         f"{_machine()}, {options.connections} connections, {options.repetitions} runs of {options.seconds} s each",
         "",
-        "| workload | empty handler /s | service /s (least - most) | p50 ms | p99 ms | ratio | target |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| workload | empty handler /s | service /s (least - most) | p50 ms | p99 ms | CPU us each | ratio | target |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for result in results:
         rates = [measurement.rate for measurement in result.service]
@@ -134,6 +135,7 @@ def _as_table(results: Sequence[Compared], options: argparse.Namespace) -> str:
             f"| {_median_rate(result.service):,.0f} ({min(rates):,.0f} - {max(rates):,.0f}) "
             f"| {statistics.median(m.p50_ms for m in result.service):.1f} "
             f"| {statistics.median(m.p99_ms for m in result.service):.1f} "
+            f"| {_cpu(result.empty):.0f} / {_cpu(result.service):.0f} "
             f"| {result.ratio:.2f} | {'' if target is None else target} {'' if result.reached else 'missed'} |"
         )
     return "\n".join(lines)
@@ -167,12 +169,12 @@ def _machine() -> str:
     )
 
 
+def _cpu(measurements: Sequence[Measurement]) -> float:
+    return statistics.median(measurement.cpu_us for measurement in measurements)
+
+
 def _median_rate(measurements: Sequence[Measurement]) -> float:
     return statistics.median(measurement.rate for measurement in measurements)
-
-
-def _url(port: int, path: str) -> str:
-    return f"http://127.0.0.1:{port}{path}"
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
-from benchmarks.wrk import CannotMeasure
+import psutil
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -19,31 +20,51 @@ PATH = "/ms-auth-server"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
+class CannotMeasure(Exception):
+    """Why there is no measurement, in a sentence for whoever started it."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """One of the two, listening on a port of this machine."""
+
+    port: int
+    pid: int
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def cpu_seconds(self) -> float:
+        """Processor time that it used so far, its own only: PostgreSQL is another process."""
+        times = psutil.Process(self.pid).cpu_times()
+        return float(times.user + times.system)
+
+
 @contextmanager
-def service(folder: Path) -> Iterator[int]:
-    """`serve --demo --embedded`: one process and a durable PostgreSQL of its own, logging JSON to a file. Its port."""
+def service(folder: Path) -> Iterator[Server]:
+    """`serve --demo --embedded`: one process and a durable PostgreSQL of its own, logging JSON to a file."""
     port = _free_port()
     command = [sys.executable, "-m", "api.cli.main", "serve", "--demo", "--embedded", str(folder / "postgres")]
     with _process([*command, "--port", str(port), "--log-format", "json"], folder / "service.log") as process:
         _wait_for(port, "/readyz", "The service", process, folder / "service.log")
-        yield port
+        yield Server(port, process.pid)
 
 
 @contextmanager
-def empty_handler(folder: Path, answers: Mapping[str, str]) -> Iterator[int]:
-    """The yardstick, answering these bodies by path. Its port."""
+def empty_handler(folder: Path, answers: Mapping[str, str]) -> Iterator[Server]:
+    """The yardstick, answering these bodies by path."""
     port = _free_port()
     file = folder / "answers.json"
     file.write_text(json.dumps(answers))
     command = [sys.executable, "-m", "benchmarks.empty_handler", str(port), str(file)]
     with _process(command, folder / "empty_handler.log") as process:
         _wait_for(port, "/", "The empty handler", process, folder / "empty_handler.log")
-        yield port
+        yield Server(port, process.pid)
 
 
-def post(port: int, path: str, **form: str) -> str:
+def post(server: Server, path: str, **form: str) -> str:
     """The body of a successful answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     try:
         connection.request("POST", path, urlencode(form), FORM)
         response = connection.getresponse()

@@ -4,14 +4,12 @@ import json
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks.processes import CannotMeasure, Server
+
 SCRIPT = Path(__file__).with_name("post_forms.lua")
-
-
-class CannotMeasure(Exception):
-    """Why there is no measurement, in a sentence for whoever started it."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,11 @@ class Load:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one run of wrk saw. `refused` counts answers other than 2xx and 3xx, `broken` those that never came."""
+    """What one run of wrk saw. `refused` counts answers other than 2xx and 3xx, `broken` those that never came.
+
+    `cpu_us` is what a request cost the server's process in processor time. It hardly changes with what else the machine
+    does, unlike rates.
+    """
 
     requests: int
     seconds: float
@@ -32,6 +34,7 @@ class Measurement:
     p99_ms: float
     refused: int
     broken: int
+    cpu_us: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -46,16 +49,19 @@ def check_installed() -> None:
         raise CannotMeasure(msg)
 
 
-def drive(url: str, bodies: Sequence[str], folder: Path, *, load: Load, seconds: int) -> Measurement:
+def drive(server: Server, path: str, bodies: Sequence[str], folder: Path, *, load: Load, seconds: int) -> Measurement:
     """POST these bodies for that long. Raises CannotMeasure when an answer was not a success."""
+    url = server.url(path)
+    before = server.cpu_seconds()
     measurement = _run(url, bodies, folder, load=load, seconds=seconds, tokens=None)
+    used = server.cpu_seconds() - before
     if measurement.refused or measurement.broken:
         msg = (
             f"{url}: {measurement.refused} of {measurement.requests} requests were refused and {measurement.broken} "
             "got no answer; a rate of failures says nothing"
         )
         raise CannotMeasure(msg)
-    return measurement
+    return replace(measurement, cpu_us=used / measurement.requests * 1e6)
 
 
 def harvest(url: str, body: str, folder: Path, *, load: Load, seconds: int) -> list[str]:
