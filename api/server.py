@@ -38,14 +38,17 @@ class ServerPlan:
     watch_for_demo_clients: bool = False
 
 
-def serve_in_this_process(plan: ServerPlan, listening: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; a second signal stops waiting for requests in flight."""
+def serve_in_this_process(plan: ServerPlan, listening: socket.socket) -> bool:
+    """Serve until SIGTERM or SIGINT, then drain; a second signal stops waiting for requests in flight.
+
+    Returns whether it ended because it was asked to, and not because it refuses to serve this database.
+    """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(plan, listening))
+        return runner.run(_serve(plan, listening))
 
 
-async def build_runner(plan: ServerPlan, stop: Callable[[], None]) -> web.AppRunner:
-    """The runner of the application over a service of its own, which ends with it. `stop` asks the server to end."""
+async def build_runner(plan: ServerPlan, refuse: Callable[[], None]) -> web.AppRunner:
+    """The runner of the application over a service of its own, which ends with it. `refuse` ends the server."""
     service = await start_service(plan.config)
     app = create_app(service, behind_proxy=plan.behind_proxy)
 
@@ -54,25 +57,30 @@ async def build_runner(plan: ServerPlan, stop: Callable[[], None]) -> web.AppRun
 
     app.on_shutdown.append(tell)
     if plan.watch_for_demo_clients:
-        app.cleanup_ctx.append(lambda _: _watching(service, stop))
+        app.cleanup_ctx.append(lambda _: _watching(service, refuse))
     return create_runner(app, shutdown_timeout=plan.shutdown_seconds)
 
 
-async def _serve(plan: ServerPlan, listening: socket.socket) -> None:
+async def _serve(plan: ServerPlan, listening: socket.socket) -> bool:
     loop = asyncio.get_running_loop()
-    stopping, hurrying = asyncio.Event(), asyncio.Event()
+    stopping, hurrying, refusing = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     def on_signal() -> None:
         (hurrying if stopping.is_set() else stopping).set()
 
+    def refuse() -> None:
+        refusing.set()
+        stopping.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
-    runner = await build_runner(plan, stopping.set)
+    runner = await build_runner(plan, refuse)
     await runner.setup()
     await web.SockSite(runner, listening).start()
     structlog.get_logger().info("ready to answer", pid=os.getpid())
     await stopping.wait()
     await _stop(runner, hurrying, plan.shutdown_seconds)
+    return not refusing.is_set()
 
 
 async def _stop(runner: web.AppRunner, hurrying: asyncio.Event, seconds: float) -> None:
@@ -91,15 +99,15 @@ async def _stop(runner: web.AppRunner, hurrying: asyncio.Event, seconds: float) 
         await cleanup
 
 
-async def _watching(service: RunningService, stop: Callable[[], None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(_watch(service, stop))
+async def _watching(service: RunningService, refuse: Callable[[], None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(_watch(service, refuse))
     yield
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
 
 
-async def _watch(service: RunningService, stop: Callable[[], None]) -> None:
+async def _watch(service: RunningService, refuse: Callable[[], None]) -> None:
     """Once the database is there: stop the server if it holds demo clients, as it would not have started with it."""
     for issuer in service.issuers:
         while True:
@@ -109,7 +117,7 @@ async def _watch(service: RunningService, stop: Callable[[], None]) -> None:
                 await asyncio.sleep(RETRY_SECONDS)
             except DemoRefused as refusal:
                 structlog.get_logger().critical("refusing to serve", reason=str(refusal))
-                stop()
+                refuse()
                 return
             else:
                 break

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable
+from mmap import mmap
 from typing import Any
 
 import structlog
@@ -25,20 +26,21 @@ SPARE_SECONDS = 10
 """What a worker gets beyond the shutdown time of its requests, to drain its queue, before it is killed."""
 
 
-def serve_by_workers(plan: ServerPlan, listening: socket.socket, workers: int) -> int:
-    """Serve until SIGTERM or SIGINT; returns gunicorn's exit code, 0 for a stop that was asked for."""
+def serve_by_workers(plan: ServerPlan, listening: socket.socket, workers: int) -> bool:
+    """Serve until SIGTERM or SIGINT; returns whether it ended because it was asked to."""
     parent = os.getpid()
     structlog.get_logger().info("starting workers", pid=parent, workers=workers)
     code = 1
+    application = _Workers(plan, listening, workers)
     try:
-        Arbiter(_Workers(plan, listening, workers)).run()
+        Arbiter(application).run()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
     finally:
         # A worker is a fork: it ends here, and not in what the parent has still to stop, such as a database.
         if os.getpid() != parent:
             os._exit(code)
-    return code
+    return code == 0 and not application.refused
 
 
 class StructuredLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
@@ -66,7 +68,13 @@ class _Workers(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         self._plan = plan
         self._listening = listening
         self._count = workers
+        self._refused = mmap(-1, 1)  # shared with the workers: one of them may find a reason not to serve
         super().__init__(prog="token-ledger")
+
+    @property
+    def refused(self) -> bool:
+        """Whether a worker found that this database is not to be served."""
+        return self._refused[0] != 0
 
     def load_config(self) -> None:
         settings = {
@@ -84,8 +92,12 @@ class _Workers(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
                 self.cfg.set(name, value)
 
     def load(self) -> Callable[[], Awaitable[web.AppRunner]]:
+        def refuse() -> None:
+            self._refused[0] = 1
+            os.kill(os.getppid(), signal.SIGTERM)
+
         async def runner() -> web.AppRunner:
             structlog.get_logger().info("ready to answer", pid=os.getpid())
-            return await build_runner(self._plan, lambda: os.kill(os.getppid(), signal.SIGTERM))
+            return await build_runner(self._plan, refuse)
 
         return runner

@@ -34,21 +34,22 @@ def run_serve(settings: Settings, *, with_demo: bool, with_migrations: bool) -> 
         listening = listen(settings.host, settings.port)
     except CannotListen as error:
         raise CommandError(str(error)) from None
-    code = int(ExitCode.OK)
+    asked_to_stop = True
     with listening, _interruptible(), provide_database(settings) as dsns:
         try:
             plan = _prepare(settings, dsns, port_of(listening), with_demo=with_demo, with_migrations=with_migrations)
-            code = _run(plan, listening, settings)
+            asked_to_stop = _run(plan, listening, settings)
         finally:
             # From here on a signal must not keep the database from being stopped.
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_IGN)
     structlog.get_logger().info("stopped")
-    if code:
-        raise typer.Exit(code)
+    if not asked_to_stop:
+        raise typer.Exit(int(ExitCode.REFUSED))
 
 
-def _run(plan: ServerPlan, listening: socket.socket, settings: Settings) -> int:
+def _run(plan: ServerPlan, listening: socket.socket, settings: Settings) -> bool:
+    """Serve; returns whether it ended because it was asked to."""
     structlog.get_logger().info(
         "serving",
         host=settings.host,
@@ -59,9 +60,8 @@ def _run(plan: ServerPlan, listening: socket.socket, settings: Settings) -> int:
     if settings.workers > 1:
         from api.worker_processes import serve_by_workers  # noqa: PLC0415 (gunicorn is loaded only where it is used)
 
-        return int(serve_by_workers(plan, listening, settings.workers) and ExitCode.REFUSED)
-    serve_in_this_process(plan, listening)
-    return int(ExitCode.OK)
+        return serve_by_workers(plan, listening, settings.workers)
+    return serve_in_this_process(plan, listening)
 
 
 def _prepare(settings: Settings, dsns: Dsns, port: int, *, with_demo: bool, with_migrations: bool) -> ServerPlan:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -110,7 +111,10 @@ class ServiceProcess:
 
     @property
     def port(self) -> int:
-        return int(self.events("serving")[0]["port"])
+        """The port it listens on, in whatever form its log is."""
+        found = re.search(r"\bport\"?[:=](?:\x1b\[\d+m)*(\d+)", self.output)
+        assert found is not None, self.output
+        return int(found[1])
 
     @property
     def issuer(self) -> str:
@@ -122,11 +126,10 @@ class ServiceProcess:
         with self._news:
             while not happened():
                 ended = self.process.poll() is not None and not any(r.is_alive() for r in self._readers)
-                if ended or not self._news.wait(min(0.5, max(0.0, deadline - time.monotonic()))):
-                    if ended or time.monotonic() >= deadline:
-                        code = self.process.poll()
-                        msg = f"waited for: {what}; exit code {code}\n{self.output}"
-                        raise WentWrong(msg)
+                if ended or time.monotonic() >= deadline:
+                    msg = f"waited for: {what}; exit code {self.process.poll()}\n{self.output}"
+                    raise WentWrong(msg)
+                self._news.wait(0.5)
 
     def wait_for_event(self, name: str) -> dict[str, Any]:
         self.wait_for(lambda: bool(self.events(name)), name)

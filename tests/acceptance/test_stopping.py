@@ -19,8 +19,8 @@ class HalfARequest:
         self._rest = body[10:]
         self._socket = socket.create_connection(("127.0.0.1", service.port), timeout=10)
         head = (
-            "POST /ms-auth-server/oauth2/token HTTP/1.1\r\nHost: localhost\r\n"
-            f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
+            "POST /ms-auth-server/oauth2/token HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
+            f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         self._socket.sendall(head.encode())
         # The service asks for the body once it handles the request: from then on it is in flight.

@@ -1,0 +1,72 @@
+"""Commands beside a running service, on one database: what they change holds at once."""
+
+import json
+
+import pytest
+from service_process import RESOURCE_SERVER, USER, command_json, run_command
+
+FILE = """
+[clients.billing]
+scopes = ["invoice.read"]
+grant_types = ["client_credentials"]
+secrets = [{ env = "BILLING_SECRET" }]
+"""
+
+
+def test_a_token_revoked_by_an_operator_is_inactive_at_once_and_its_history_says_why(demo, database):
+    token = USER.token(demo)
+    jti = RESOURCE_SERVER.introspect(demo, token)["jti"]
+    done = run_command(
+        "tokens", "revoke", jti, "--reason", "laptop stolen", "--actor", "ada", "--dsn", database.service_dsn
+    )
+    assert done.returncode == 0, done.stderr
+    assert RESOURCE_SERVER.introspect(demo, token) == {"active": False}
+    history = command_json("tokens", "history", jti, "--dsn", database.service_dsn)
+    issued, revoked = history["events"]
+    assert (issued["actor"], issued["remote_address"]) == ("client:user-client-opaque", "127.0.0.1")
+    assert issued["request_id"]
+    assert (revoked["actor"], revoked["details"]["reason"]) == ("operator:ada", "laptop stolen")
+    assert revoked["position"] > issued["position"]
+
+
+def test_a_disabled_client_is_refused_at_once_and_let_in_again(demo, database):
+    grant = USER.form | {"grant_type": "client_credentials"}
+    assert demo.post("token", grant).status == 200
+    assert run_command("clients", "disable", "user-client-opaque", "--dsn", database.service_dsn).returncode == 0
+    assert demo.post("token", grant).status == 401
+    assert run_command("clients", "enable", "user-client-opaque", "--dsn", database.service_dsn).returncode == 0
+    assert demo.post("token", grant).status == 200
+
+
+def test_apply_twice_from_a_file_with_the_secret_in_the_environment(database, tmp_path):
+    path = tmp_path / "clients.toml"
+    path.write_text(FILE, encoding="utf-8")
+    words = ("clients", "apply", str(path), "--dsn", database.service_dsn, "--json")
+    for action in ("added", "unchanged"):
+        done = run_command(*words, env={"BILLING_SECRET": "chosen-by-a-person"})
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["clients"][0]["action"] == action
+        assert "chosen-by-a-person" not in done.stdout + done.stderr
+
+
+def test_commands_share_the_embedded_database_of_a_running_service(start, demo_folder):
+    service = start("--demo", "--embedded", str(demo_folder)).ready()
+    listed = command_json("clients", "list", "--embedded", str(demo_folder))
+    assert {client["client_id"] for client in listed} == {"auditor", "service-client-jwt", "user-client-opaque"}
+    assert RESOURCE_SERVER.introspect(service, USER.token(service))["active"]
+
+
+def test_migrate_twice(empty_database):
+    words = ("migrate", "--owner-dsn", empty_database.owner_dsn)
+    first, second = command_json(*words), command_json(*words)
+    assert first["applied"]
+    assert second == {"applied": [], "revision": first["revision"]}
+
+
+@pytest.mark.parametrize("command", [("doctor",), ("clients", "list"), ("tokens", "history", "x")])
+def test_help_names_the_twin_of_every_flag(command):
+    words = (*command[:2], "--help") if command[0] != "doctor" else ("doctor", "--help")
+    shown = run_command(*words, env={"COLUMNS": "300"}).stdout
+    flags = [line for line in shown.splitlines() if line.lstrip().startswith("--") and "--help" not in line]
+    assert flags
+    assert [line for line in flags if "TOKEN_LEDGER_" not in line] == []

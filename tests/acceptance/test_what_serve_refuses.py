@@ -1,0 +1,62 @@
+"""What `serve` refuses to do, before it does anything."""
+
+import socket
+
+import pytest
+from service_process import Credentials, command_json, run_command
+
+WRONG = ("serve", "--port", "0")
+
+
+def test_a_port_in_use_is_named_with_what_to_do(database):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = run_command("serve", "--dsn", database.service_dsn, "--port", str(port))
+    assert done.returncode == 1
+    assert f"error: port {port} of 127.0.0.1 is in use" in done.stderr
+    assert "--port (TOKEN_LEDGER_PORT" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_demo_refuses_a_database_with_other_clients_and_changes_nothing(database, add_client):
+    add_client("billing")
+    done = run_command(*WRONG, "--demo", "--dsn", database.service_dsn)
+    assert done.returncode == 1
+    assert "1 client (billing) not of the demo" in done.stderr
+    assert [c["client_id"] for c in command_json("clients", "list", "--dsn", database.service_dsn)] == ["billing"]
+
+
+def test_demo_looks_at_every_issuer_before_it_changes_any(database, add_client):
+    issuers = "http://localhost/first,http://localhost/second"
+    add_client("billing", "--issuers", issuers, "--issuer", "/second")
+    done = run_command(*WRONG, "--demo", "--dsn", database.service_dsn, "--issuers", issuers)
+    assert done.returncode == 1
+    there = ("clients", "list", "--dsn", database.service_dsn, "--issuers", issuers, "--issuer", "/first")
+    assert command_json(*there) == []
+
+
+def test_without_demo_it_refuses_demo_clients_until_they_are_disabled(demo, start, database):
+    assert demo.stop() == 0
+    done = run_command(*WRONG, "--dsn", database.service_dsn)
+    assert done.returncode == 1
+    assert "3 clients (auditor, service-client-jwt, user-client-opaque) of the demo" in done.stderr
+    for client_id in ("auditor", "service-client-jwt", "user-client-opaque"):
+        assert f"token-ledger clients disable {client_id}" in done.stderr
+        assert run_command("clients", "disable", client_id, "--dsn", database.service_dsn).returncode == 0
+    service = start("--dsn", database.service_dsn).ready()
+    answer = service.post("token", Credentials("auditor", "auditor-secret").form | {"grant_type": "client_credentials"})
+    assert answer.status == 401
+
+
+def test_migrate_without_the_owner_is_a_usage_error(database):
+    done = run_command(*WRONG, "--migrate", "--dsn", database.service_dsn)
+    assert done.returncode == 2
+    assert "--migrate needs the owner's DSN: give --owner-dsn (TOKEN_LEDGER_OWNER_DSN)" in done.stderr
+
+
+@pytest.mark.parametrize("flags", [("--workers", "0"), ("--issuers", "nowhere"), ("--log-format", "xml")])
+def test_a_bad_setting_is_one_line(database, flags):
+    done = run_command(*WRONG, "--dsn", database.service_dsn, *flags)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {flags[0]} (TOKEN_LEDGER_")
+    assert len(done.stderr.splitlines()) == 1
