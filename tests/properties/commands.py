@@ -1,0 +1,117 @@
+"""What may be asked of an issuer, as data: a sequence of commands is an example, and it shrinks to a short one."""
+
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+OWNERS = ("shop", "depot")
+"""The clients that get tokens."""
+
+
+@dataclass(frozen=True)
+class Issue:
+    """Authenticate with one of the secrets the client ever had, then ask for a token."""
+
+    client: str
+    scope: tuple[str, ...] | None
+    secret: int
+
+
+@dataclass(frozen=True)
+class Revoke:
+    """Revoke one of the tokens issued so far, as this client."""
+
+    token: int
+    client: str
+
+
+@dataclass(frozen=True)
+class RevokeByOperator:
+    token: int
+
+
+@dataclass(frozen=True)
+class Disable:
+    client: str
+
+
+@dataclass(frozen=True)
+class Enable:
+    client: str
+
+
+@dataclass(frozen=True)
+class ChangeLifetime:
+    client: str
+    seconds: int
+
+
+@dataclass(frozen=True)
+class AddSecret:
+    client: str
+    lasts: int | None
+
+
+@dataclass(frozen=True)
+class RetireSecret:
+    client: str
+    secret: int
+    after: int
+
+
+@dataclass(frozen=True)
+class Advance:
+    """Move the clock; a little backwards as well, as clocks do."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class AdvanceToExpiry:
+    """Put the clock to where a token ends, or a moment beside it."""
+
+    token: int
+    beside: float
+
+
+Concurrent = Issue | Revoke | RevokeByOperator | Disable
+
+
+@dataclass(frozen=True)
+class Together:
+    """Ask all of these at once. What they want recorded is held until it can be one batch."""
+
+    commands: tuple[Concurrent, ...]
+
+
+Command = Concurrent | Enable | ChangeLifetime | AddSecret | RetireSecret | Advance | AdvanceToExpiry | Together
+
+clients = st.sampled_from(OWNERS)
+indexes = st.integers(0, 7)
+scopes = st.sampled_from([None, (), ("read",), ("write", "read"), ("admin",)])
+
+issues = st.builds(Issue, clients, scopes, st.just(0) | indexes)
+revocations = st.builds(Revoke, indexes, clients) | st.builds(RevokeByOperator, indexes)
+concurrent = issues | revocations | st.builds(Disable, clients)
+
+together = st.builds(Together, st.lists(concurrent, min_size=2, max_size=5).map(tuple))
+
+# What comes first is what an example shrinks to: here a clock that does not move, which is nothing at all.
+commands = st.one_of(
+    st.builds(Advance, st.sampled_from([0.0, 0.5, 1.0, 29.5, 30.0, 60.0, 61.0, -5.0])),
+    issues,
+    issues,
+    issues,
+    revocations,
+    revocations,
+    together,
+    together,
+    st.builds(AdvanceToExpiry, indexes, st.sampled_from([-0.5, 0.0, 0.5])),
+    st.builds(Disable, clients),
+    st.builds(Enable, clients),
+    st.builds(ChangeLifetime, clients, st.sampled_from([1, 30, 60, 90])),
+    st.builds(AddSecret, clients, st.sampled_from([None, 1, 30])),
+    st.builds(RetireSecret, clients, indexes, st.sampled_from([0, 30])),
+)
+
+sequences = st.lists(commands, min_size=12, max_size=24)

@@ -1,0 +1,71 @@
+"""The same property on PostgreSQL through the wired service: one database, and a log of its own for each example."""
+
+import asyncio
+import itertools
+from unittest.mock import patch
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from api.service import Service, ServiceConfig
+from ledger import client_secrets
+from ledger.issuer import IssuerIdentifier
+from tests.builders import CHEAP_ARGON2, SettableClock
+from tests.properties.commands import sequences
+from tests.properties.oracle import ActiveRow
+from tests.properties.running import Run
+
+ACTIVE = """
+SELECT digest, jti::text, client_id, subject, scope, audience, issued_at, expires_at
+  FROM active_tokens
+ WHERE log_id = (SELECT log_id FROM logs WHERE name = $1)
+"""
+
+
+class InPostgres:
+    """One issuer of a service over PostgreSQL as a subject of the property."""
+
+    def __init__(self, service: Service, clock: SettableClock, connection: asyncpg.Connection) -> None:
+        (self.issuer,) = service.issuers
+        self.clock = clock
+        self._connection = connection
+
+    async def rows(self):
+        return await self.issuer.streams.select_notifications(None, 1_000_000)
+
+    async def active_rows(self) -> dict[bytes, ActiveRow]:
+        rows = await self._connection.fetch(ACTIVE, self.issuer.identifier.log_name)
+        return {digest: (*values, tuple(audience), start, end) for digest, *values, audience, start, end in rows}
+
+
+@pytest.fixture(autouse=True)
+def _cheap_secrets(monkeypatch):
+    monkeypatch.setattr(client_secrets, "_argon2", CHEAP_ARGON2)
+    monkeypatch.setattr(client_secrets, "_DECOY", CHEAP_ARGON2.hash(b"no client has this secret"))
+
+
+async def example(dsn: str, log_name: str, commands) -> None:
+    clock = SettableClock()
+    with patch("api.service.utc_now", clock):
+        service = Service(ServiceConfig(dsn=dsn, issuers=(IssuerIdentifier(f"http://x/{log_name}"),)))
+    connection = await asyncpg.connect(dsn)
+    try:
+        await Run(InPostgres(service, clock, connection)).all_of(commands)
+    finally:
+        await connection.close()
+        await service.close()
+
+
+def test_the_view_is_the_fold_of_the_log_and_every_answer_is_right(database):
+    logs = itertools.count(1)
+    with asyncio.Runner() as runner:
+
+        @settings(
+            max_examples=max(10, settings.default.max_examples // 10), suppress_health_check=[HealthCheck.too_slow]
+        )
+        @given(sequences)
+        def holds(commands):
+            runner.run(example(database.service_dsn, f"log-{next(logs)}", commands))
+
+        holds()
