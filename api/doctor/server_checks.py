@@ -72,9 +72,9 @@ async def check_room(patient: Patient) -> Finding:
     row = await patient.connection.fetchrow(ROOM)
     if row is None:  # a SELECT without FROM has a row
         raise AssertionError
-    room, wanted = int(row["room"]), patient.connections_wanted
-    if 0 <= (row["role_limit"] or 0) < room and row["role_limit"] not in {None, -1}:
-        room = int(row["role_limit"])
+    limit: int = row["role_limit"]  # -1 for none
+    room = row["room"] if limit < 0 else min(row["room"], limit)
+    wanted = patient.connections_wanted
     found = f"workers x pool size = {wanted} connections, the server has room for {room}"
     if wanted > room:
         advice = "Raise max_connections, or lower TOKEN_LEDGER_POOL_SIZE or TOKEN_LEDGER_WORKERS."

@@ -1,0 +1,144 @@
+"""What the doctor finds: a healthy database first, then one thing wrong at a time."""
+
+import asyncpg
+import pytest
+
+from api.doctor.examination import examine
+from api.doctor.findings import Patient
+from api.doctor.ledger_checks import NEEDED
+from ledger.events import ClientSettings
+from ledger.issuer import IssuerIdentifier
+from ledger.recording import Cause
+from migrations.head import newest_revision
+
+FIRST = IssuerIdentifier("http://localhost:8085/first")
+
+
+@pytest.fixture
+def look(database):
+    async def run(dsn: str | None = None, **changes):
+        connection = await asyncpg.connect(dsn or database.service_dsn)
+        try:
+            given = {"issuers": (FIRST,), "head_revision": newest_revision(), "connections_wanted": 8} | changes
+            return {finding.check: finding for finding in await examine(Patient(connection=connection, **given))}
+        finally:
+            await connection.close()
+
+    return run
+
+
+@pytest.fixture
+def spoil(database):
+    async def run(*statements: str, dsn: str | None = None):
+        connection = await asyncpg.connect(dsn or database.owner_dsn)
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    return run
+
+
+def wrong(findings) -> dict[str, str]:
+    # The test server is fast rather than durable, so what is said of durability is another test's subject.
+    durability = {"fsync", "full_page_writes", "synchronous_commit"}
+    return {f.check: f.level for f in findings.values() if f.level != "ok" and f.check not in durability}
+
+
+async def test_a_migrated_database_with_its_issuers_in_use_is_healthy(look, issuer):
+    await issuer.clients.all()
+    assert wrong(await look()) == {}
+
+
+async def test_whatever_is_found_comes_with_advice_exactly_where_something_is_wrong(look):
+    for finding in (await look(connections_wanted=100_000)).values():
+        assert bool(finding.advice) == (finding.level != "ok"), finding
+
+
+@pytest.mark.parametrize("setting", ["fsync", "full_page_writes", "synchronous_commit"])
+async def test_settings_that_can_lose_what_was_answered_are_problems_when_off(look, setting):
+    found = (await look())[setting]
+    assert (found.found, found.level) in {(f"{setting} = off", "problem"), (f"{setting} = on", "ok")}
+
+
+async def test_synchronous_commit_off_for_the_role_alone_is_found(look, spoil, database):
+    await spoil(f"ALTER DATABASE {database.name} SET synchronous_commit = off")
+    found = (await look())["synchronous_commit"]
+    assert (found.level, found.found) == ("problem", "synchronous_commit = off")
+
+
+async def test_a_superuser_is_found(look, database):
+    findings = await look(database.superuser_dsn)
+    assert "is a superuser" in findings["role"].found
+    assert findings["append-only"].level == "problem"
+
+
+async def test_the_owner_of_the_tables_is_found(look, database):
+    findings = await look(database.owner_dsn)
+    assert "has the rights of the tables' owner" in findings["role"].found
+    assert "UPDATE, DELETE, TRUNCATE, TRIGGER" in findings["append-only"].found
+
+
+@pytest.mark.parametrize("privilege", ["UPDATE", "DELETE", "TRUNCATE", "TRIGGER"])
+async def test_a_role_that_may_change_recorded_events_is_found(look, spoil, privilege):
+    await spoil(f"GRANT {privilege} ON event_log TO token_ledger_service")
+    found = (await look())["append-only"]
+    assert (found.level, found.found) == ("problem", f"the role may {privilege} on event_log")
+    assert f"REVOKE {privilege} ON event_log" in found.advice
+
+
+@pytest.mark.parametrize(
+    ("table", "privilege"),
+    [(t, p) for t, ps in NEEDED.items() for p in sorted(ps) if (t, p) != ("alembic_version", "SELECT")],
+)
+async def test_a_role_that_lacks_what_the_service_needs_is_found(look, spoil, table, privilege):
+    await spoil(f"REVOKE {privilege} ON {table} FROM token_ledger_service")
+    findings = await look()
+    assert findings["privileges"].level == "problem"
+    assert f"{privilege} on {table}" in findings["privileges"].found
+
+
+async def test_the_service_needs_no_more_than_the_migrations_grant(look):
+    assert (await look())["privileges"].level == "ok"
+
+
+async def test_a_database_without_a_ledger_is_found_and_the_rest_is_left(look, empty_database):
+    findings = await look(empty_database.service_dsn)
+    assert findings["schema"].found == "no ledger in this database"
+    assert "token-ledger migrate" in findings["schema"].advice
+    assert "privileges" not in findings
+
+
+@pytest.mark.parametrize(("revision", "level"), [("0000", "problem"), ("9999", "warning")])
+async def test_another_revision_is_found(look, spoil, revision, level):
+    await spoil(f"UPDATE alembic_version SET version_num = '{revision}'")  # noqa: S608 (from the list above)
+    assert (await look())["schema"].level == level
+
+
+async def test_an_issuer_without_a_log_is_a_warning_that_names_the_logs_there_are(look, issuer):
+    await issuer.clients.all()
+    found = (await look(issuers=(FIRST, IssuerIdentifier("http://localhost:8085/frist"))))["logs"]
+    assert (found.level, found.found) == (
+        "warning",
+        "no log yet for http://localhost:8085/frist; there are logs for first",
+    )
+
+
+async def test_enabled_demo_clients_are_a_warning_and_disabled_ones_are_not(look, issuer):
+    cause = Cause(actor="operator:test")
+    await issuer.registry.register("demo-client", ClientSettings(name="Demo", demo=True), cause)
+    found = (await look())["demo clients"]
+    assert (found.level, found.found) == ("warning", "enabled, with public secrets: demo-client (first)")
+    await issuer.registry.disable("demo-client", "no demo", cause)
+    assert (await look())["demo clients"].level == "ok"
+
+
+async def test_connections_that_do_not_fit_are_found(look, spoil, database):
+    await spoil("ALTER ROLE token_ledger_service CONNECTION LIMIT 40", dsn=database.superuser_dsn)
+    try:
+        levels = [(await look(connections_wanted=wanted))["connections"].level for wanted in (20, 21, 40, 41)]
+    finally:
+        await spoil("ALTER ROLE token_ledger_service CONNECTION LIMIT -1", dsn=database.superuser_dsn)
+    assert levels == ["ok", "warning", "warning", "problem"]
+    assert (await look(connections_wanted=100_000))["connections"].level == "problem"

@@ -1,0 +1,88 @@
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import asyncpg
+import pytest
+
+from api.cli import doctor as doctor_command
+from api.doctor.examination import examine
+from api.doctor.findings import Patient, ok, problem, warning
+from api.doctor.server_checks import check_clock, check_version
+
+
+def patient(**answers) -> Patient:
+    async def fetchval(*_):
+        return answers["value"]()
+
+    connection = SimpleNamespace(fetchval=fetchval, get_server_version=lambda: answers["version"])
+    return Patient(connection=connection, issuers=(), head_revision="0001", connections_wanted=8)
+
+
+@pytest.mark.parametrize(("seconds", "level"), [(0, "ok"), (0.5, "ok"), (5, "problem"), (-5, "problem")])
+async def test_clocks_that_differ_by_more_than_a_second_are_a_problem(seconds, level):
+    found = await check_clock(patient(value=lambda: datetime.now(UTC) + timedelta(seconds=seconds)))
+    assert found.level == level
+    if level == "problem":
+        assert ("ahead of" if seconds > 0 else "behind") in found.found
+
+
+@pytest.mark.parametrize(("major", "level"), [(14, "problem"), (15, "ok"), (18, "ok")])
+async def test_a_server_older_than_15_is_a_problem(major, level):
+    version = asyncpg.ServerVersion(major, 2, 0, "final", 0)
+    assert (await check_version(patient(version=version))).level == level
+
+
+async def test_a_check_that_may_not_be_made_is_a_finding_and_the_others_go_on(monkeypatch):
+    async def refused(_):
+        message = "permission denied for table logs"
+        raise asyncpg.InsufficientPrivilegeError(message)
+
+    async def fine(_):
+        return ok("schema", "revision 0001")
+
+    monkeypatch.setattr("api.doctor.examination.OF_THE_SERVER", (refused,))
+    monkeypatch.setattr("api.doctor.examination.OF_THE_LEDGER", ())
+    monkeypatch.setattr("api.doctor.examination.check_schema", fine)
+    denied, schema = await examine(patient())
+    assert (denied.level, denied.found) == ("problem", "could not be checked: permission denied for table logs")
+    assert schema.level == "ok"
+
+
+@pytest.fixture
+def found(monkeypatch):
+    def set_(*findings):
+        async def examine_(*_):
+            return list(findings)
+
+        monkeypatch.setattr(doctor_command, "_examine", examine_)
+
+    return set_
+
+
+DSN = ("--dsn", "postgresql:///nowhere")
+
+
+def test_a_problem_ends_with_1_and_says_what_to_do(bare_cli, found):
+    found(
+        ok("version", "PostgreSQL 18.1"), problem("clock", "5 s behind", "Run NTP."), warning("logs", "none", "Use it.")
+    )
+    result = bare_cli("doctor", *DSN)
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["ok", "version", "PostgreSQL", "18.1"]
+    assert lines[1].startswith("PROBLEM")
+    assert lines[2].strip() == "-> Run NTP."
+    assert lines[-1] == "1 problem, 1 warning"
+
+
+def test_warnings_alone_end_with_0(bare_cli, found):
+    found(warning("logs", "none", "Use it."))
+    assert bare_cli("doctor", *DSN).exit_code == 0
+
+
+def test_json_has_every_finding(bare_cli, found):
+    found(ok("version", "PostgreSQL 18.1"))
+    assert bare_cli.json("doctor", *DSN) == {
+        "healthy": True,
+        "findings": [{"check": "version", "level": "ok", "found": "PostgreSQL 18.1", "advice": ""}],
+    }
