@@ -76,7 +76,17 @@ def _route(router: web.UrlDispatcher, placed: list[Placed]) -> None:
         refused = Served(endpoint, _refuse_method, log)
         resource.add_route(hdrs.METH_ANY, refused.handle, expect_handler=_expect)
     unknown = Served(Endpoint("none"), _refuse_path, log)
-    router.add_route(hdrs.METH_ANY, "/{path:.*}", unknown.handle, expect_handler=_expect)
+    everywhere = _EveryPath("/")
+    everywhere.add_route(hdrs.METH_ANY, unknown.handle, expect_handler=_expect)
+    router.register_resource(everywhere)
+
+
+class _EveryPath(web.PlainResource):
+    """Any target of a request, also what is no path: `*`, or the authority of a CONNECT. Asked after all others."""
+
+    async def resolve(self, request: web.Request) -> tuple[web.UrlMappingMatchInfo, set[str]]:  # noqa: ARG002
+        (route,) = self
+        return web.UrlMappingMatchInfo({}, route), {hdrs.METH_ANY}
 
 
 async def _refuse_method(_request: web.Request) -> web.Response:

@@ -101,6 +101,15 @@ class TestWhatIsNoHttp:
         whole = request(caller, "1.1", b"").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
         assert status_of(await wire(whole + chunk + b"0\r\n\r\n")) in {400, 413}
 
+    async def test_a_body_announced_too_long_is_refused_before_it_is_sent(self, caller, http):
+        reader, writer = await asyncio.open_connection(http.server.host, http.server.port)
+        writer.write(request(caller).replace(b"Content-Length: 29", b"Content-Length: 65537").partition(b"\r\n\r\n")[0])
+        writer.write(b"\r\n\r\n")
+        async with asyncio.timeout(10):
+            assert status_of(await reader.readuntil(b"\r\n\r\n")) == 413
+        writer.close()
+        await writer.wait_closed()
+
     async def test_a_client_that_leaves_before_its_body_ends_is_not_our_error(self, caller, http, service):
         reader, writer = await asyncio.open_connection(http.server.host, http.server.port)
         with capture_logs() as lines:
@@ -141,6 +150,16 @@ class TestRequestId:
         response = await http.request(method, path, headers={"X-Request-Id": "mine"})
         assert response.status == status
         assert response.headers["X-Request-Id"] == "mine"
+
+
+@pytest.mark.parametrize("target", ["OPTIONS *", "GET /%0a", "GET //", "GET /..", "GET /{path}"])
+async def test_a_target_that_is_no_path_of_ours_is_404_as_json(wire, target):
+    answer = await wire(f"{target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert status_of(answer) == 404
+    assert b"Server: token-ledger" in head
+    assert b"X-Request-Id: " in head
+    assert json.loads(body)["error"] == "not_found"
 
 
 async def test_pipelined_requests_are_answered_in_order(caller, wire):
