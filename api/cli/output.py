@@ -26,7 +26,7 @@ def tell(line: str = "") -> None:
 
 def warn(message: str, label: str = "warning") -> None:
     """A warning or an error, one line of it at a time."""
-    for line in message.splitlines():
+    for line in message.split("\n"):
         _write(sys.stderr, f"{label}: {line}")
 
 

@@ -1,0 +1,84 @@
+import shlex
+
+import pytest
+
+from api.demo import CAUSE, DEMO_CLIENTS, DemoRefused, refuse_demo_clients, register_demo_clients, try_it_out
+from ledger.events import ClientSettings
+
+IDS = ["user-client-opaque", "service-client-jwt", "auditor"]
+
+
+@pytest.fixture
+def register(memory):
+    return lambda: memory.run(register_demo_clients(memory.issuer()))
+
+
+def test_the_demo_clients_are_those_of_the_reference_exchange():
+    user, resource_server, auditor = DEMO_CLIENTS
+    assert [c.client_id for c in DEMO_CLIENTS] == IDS
+    assert user.settings.scopes == ("country.read", "customer.read", "customer.write")
+    assert (user.settings.access_token_lifetime, user.settings.token_format) == (14400, "opaque")
+    assert resource_server.settings.introspection == "issuer"
+    assert auditor.settings.scopes == ("audit.read",)
+    assert all(c.settings.demo for c in DEMO_CLIENTS)
+
+
+def test_registering_twice_changes_nothing(register, memory):
+    assert register() == IDS
+    before = len(memory.events())
+    assert register() == []
+    assert len(memory.events()) == before
+
+
+def test_what_differs_is_mended_and_what_was_disabled_stays_disabled(register, memory):
+    register()
+    issuer = memory.issuer()
+    changed = ClientSettings(name="Changed", demo=True)
+    memory.run(issuer.registry.update("auditor", changed, CAUSE))
+    memory.run(issuer.registry.disable("auditor", "enough", CAUSE))
+    assert register() == ["auditor"]
+    assert memory.client("auditor").settings == DEMO_CLIENTS[2].settings
+    assert not memory.client("auditor").enabled
+
+
+def test_a_demo_client_whose_secrets_were_rotated_does_not_stop_the_start(register, memory):
+    register()
+    registry = memory.issuer().registry
+    first = memory.client("auditor").secrets[0].secret_id
+    memory.run(registry.retire_secret("auditor", first, CAUSE))
+    for _ in range(2):
+        memory.run(registry.add_generated_secret("auditor", CAUSE))
+    assert register() == []
+
+
+def test_other_clients_are_refused_by_name_and_nothing_is_registered(register, memory):
+    memory.run(memory.issuer().registry.register("billing", ClientSettings(name="Billing"), CAUSE))
+    with pytest.raises(DemoRefused, match=r"1 client \(billing\) not of the demo"):
+        register()
+    assert [c.client_id for c in memory.run(memory.issuer().clients.all())] == ["billing"]
+
+
+def test_enabled_demo_clients_are_refused_with_the_commands_that_disable_them(register, memory):
+    register()
+    issuer = memory.issuer()
+    with pytest.raises(DemoRefused) as refused:
+        refuse_demo_clients(issuer, memory.run(issuer.clients.all()))
+    for client_id in IDS:
+        assert f"token-ledger clients disable {client_id} --issuer {issuer.identifier.url}" in str(refused.value)
+        memory.run(issuer.registry.disable(client_id, "no demo", CAUSE))
+    refuse_demo_clients(issuer, memory.run(issuer.clients.all()))
+
+
+def test_the_first_request_to_try_is_that_of_the_reference_exchange():
+    shown = try_it_out("http://localhost:8085/ms-auth-server")
+    request = shown.split("TOKEN=$(")[1].split("|")[0].rstrip("\n\\ ").replace("\\\n", "")
+    assert shlex.split(request) == shlex.split(
+        """
+        curl --silent --location --request POST 'http://localhost:8085/ms-auth-server/oauth2/token' \
+        --header 'Content-Type: application/x-www-form-urlencoded' \
+        --data-urlencode 'grant_type=client_credentials' \
+        --data-urlencode 'client_id=user-client-opaque' \
+        --data-urlencode 'client_secret=user-client-secret' \
+        --data-urlencode 'scope=country.read customer.read customer.write'
+        """
+    )
