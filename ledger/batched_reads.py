@@ -24,12 +24,16 @@ class BatchedReads(Generic[K, V]):
 
     async def get(self, key: K) -> V | None:
         """The value of a key as of now, or None. Raises what `load` raises."""
+        return await self.ask(key)
+
+    def ask(self, key: K) -> "asyncio.Future[V | None]":
+        """The same as a future: it is asked by this call, and need not be awaited."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[V | None] = loop.create_future()
         self._asked.setdefault(key, []).append(answer)
         if self._reading is None:
             self._reading = loop.create_task(self._read_all())
-        return await answer
+        return answer
 
     async def _read_all(self) -> None:
         try:
@@ -66,3 +70,4 @@ def _fail(answers: list[asyncio.Future[V | None]], error: Exception) -> None:
     for answer in answers:
         if not answer.done():
             answer.set_exception(error)
+            answer.exception()  # seen, so that one who asked and then went another way is not reported

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import hmac
 from collections import OrderedDict
 from concurrent.futures import Executor
 
@@ -18,7 +17,7 @@ class ClientAuthentication:
     """Authenticates clients of one issuer.
 
     A refusal costs the same whatever its cause: as many argon2id computations as a client can have valid secrets, some
-    of them on a decoy. A success costs one, and is remembered: the memory is keyed by an HMAC, under a key of this
+    of them on a decoy. A success costs one, and is remembered: the memory is keyed by a MAC, under a key of this
     process, of the secret and the stored hash, so it says nothing once the stored hash is no longer the client's.
     """
 
@@ -98,7 +97,7 @@ class ClientAuthentication:
 
     def _memory_key(self, secret: str, stored_hash: str) -> bytes:
         message = f"{len(secret)}:{secret}{stored_hash}".encode("utf-8", "surrogatepass")
-        return hmac.digest(self._key, message, hashlib.sha256)
+        return hashlib.blake2b(message, key=self._key, digest_size=32).digest()
 
 
 def _first_match(secret: str, hashes: tuple[str, ...], stop_at_match: bool) -> str | None:  # noqa: FBT001 (runs in a thread)

@@ -1,5 +1,7 @@
 """Use case: say whether a token is active (RFC 7662). It reads; nothing is ever recorded here."""
 
+from collections.abc import Awaitable
+
 from ledger import opaque_tokens
 from ledger.client import Client
 from ledger.clock import Clock
@@ -14,7 +16,15 @@ class TokenIntrospection:
         self._active_tokens = active_tokens
         self._clock = clock
 
+    def look_up(self, token: str) -> Awaitable[ActiveToken | None]:
+        """Begin to look a token up, while its presenter is still being authenticated. For `show`, and nobody else."""
+        return self._active_tokens.get(opaque_tokens.digest(token))
+
     async def by_client(self, client: Client, token: str) -> ActiveToken | None:
+        """Look a token up and show it to a client, as `show` does."""
+        return await self.show(client, self.look_up(token))
+
+    async def show(self, client: Client, looked_up: Awaitable[ActiveToken | None]) -> ActiveToken | None:
         """The token, if it is active now and this client may see it; None otherwise, whatever the cause (§2.2).
 
         Raises UnauthorizedClient when the client may not introspect at all, Unavailable when the view cannot be read.
@@ -22,7 +32,7 @@ class TokenIntrospection:
         if client.settings.introspection == "none":
             msg = "This client may not introspect tokens."
             raise UnauthorizedClient(msg)
-        found = await self._active_tokens.get(opaque_tokens.digest(token))
+        found = await looked_up
         if found is None or found.expires_at <= self._clock().timestamp():
             return None
         return found if client.may_introspect(found.audience) else None

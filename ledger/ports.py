@@ -1,6 +1,6 @@
 """What the use cases need from outside: the two views they read, and somewhere to write."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -29,8 +29,11 @@ class ActiveToken(Struct, frozen=True):
 class ActiveTokens(Protocol):
     """The tokens that are neither revoked nor long expired."""
 
-    async def get(self, digest: bytes) -> ActiveToken | None:
-        """The token of a digest, as of now: everything answered before this call is seen. Raises Unavailable."""
+    def get(self, digest: bytes) -> Awaitable[ActiveToken | None]:
+        """The token of a digest, as of this call: everything answered before it is seen. Raises Unavailable.
+
+        The read begins with the call, so that it can run beside others; the answer need not be awaited.
+        """
         ...
 
 

@@ -4,7 +4,7 @@ It is written in the transaction that records the event, so a revocation that wa
 look-up on every process.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 
 from ledger.batched_reads import BatchedReads
 from ledger.events import TokenIssued, TokenRevoked
@@ -65,9 +65,9 @@ class PostgresActiveTokens:
         self._log = log
         self._reads = BatchedReads(self._find)
 
-    async def get(self, digest: bytes) -> ActiveToken | None:
-        """The token of a digest as of now, also for a while after it expired. Raises Unavailable."""
-        return await self._reads.get(digest)
+    def get(self, digest: bytes) -> Awaitable[ActiveToken | None]:
+        """The token of a digest as of this call, also for a while after it expired. Raises Unavailable."""
+        return self._reads.ask(digest)
 
     async def _find(self, digests: Sequence[bytes]) -> Mapping[bytes, ActiveToken]:
         log_id = await self._log.log_id()

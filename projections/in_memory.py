@@ -1,6 +1,7 @@
 """The inline projections in memory, for tests: `active_tokens` and `clients`, folded as events are recorded."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Sequence
 
 from ledger.client import Client, evolve_client
 from ledger.events import ClientEvent, TokenIssued, TokenRevoked
@@ -33,9 +34,11 @@ class MemoryActiveTokens:
                 case TokenRevoked() as revoked:
                     self._tokens.pop(revoked.digest, None)
 
-    async def get(self, digest: bytes) -> ActiveToken | None:
-        """The token of a digest, unless it is revoked or was never issued."""
-        return self._tokens.get(digest)
+    def get(self, digest: bytes) -> Awaitable[ActiveToken | None]:
+        """The token of a digest as of this call, unless it is revoked or was never issued."""
+        answer: asyncio.Future[ActiveToken | None] = asyncio.get_running_loop().create_future()
+        answer.set_result(self._tokens.get(digest))
+        return answer
 
 
 class MemoryClients:

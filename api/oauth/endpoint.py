@@ -27,17 +27,22 @@ class ClientEndpoint:
 
     async def _read(self, request: web.Request) -> tuple[Form, Client]:
         """The form and the client who sent it. Raises RequestError, InvalidClient or Unavailable."""
-        form = await _read_form(request)
+        form = await read_form(request)
+        return form, await self._authenticate(request, form)
+
+    async def _authenticate(self, request: web.Request, form: Form) -> Client:
+        """The client who sent a form. Raises RequestError, InvalidClient or Unavailable."""
         client_id, secret = read_credentials(request.headers.getall(hdrs.AUTHORIZATION, ()), form)
         client = await self._issuer.authentication.authenticate(client_id, secret)
         request[EXCHANGE].client_id = client.client_id
-        return form, client
+        return client
 
     def _cause(self, request: web.Request, client: Client) -> Cause:
         return cause_of(request, client, behind_proxy=self._behind_proxy)
 
 
-async def _read_form(request: web.Request) -> Form:
+async def read_form(request: web.Request) -> Form:
+    """The parameters of a request's body. Raises RequestError."""
     content_type = request.headers.get(hdrs.CONTENT_TYPE)
     if content_type is not None:
         check_media_type(content_type)
@@ -58,5 +63,10 @@ def required(form: Form, name: str) -> str:
     """The value of a parameter that the request must have. Raises RequestError naming it."""
     value = form.get(name)
     if not value:
-        raise RequestError(INVALID_REQUEST, f"The parameter '{name}' is missing or empty.")
+        raise missing(name)
     return value
+
+
+def missing(name: str) -> RequestError:
+    """What is wrong with a request that lacks a parameter."""
+    return RequestError(INVALID_REQUEST, f"The parameter '{name}' is missing or empty.")

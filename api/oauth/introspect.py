@@ -7,10 +7,11 @@ import msgspec
 from aiohttp import web
 
 from api.errors import INTROSPECTION_FORBIDDEN, RequestError
-from api.oauth.endpoint import ClientEndpoint, required
+from api.oauth.endpoint import ClientEndpoint, missing, read_form
 from api.responses import encode_json, json_response
 from ledger.errors import UnauthorizedClient
 
+TOKEN = "token"  # noqa: S105 (the name of the parameter)
 INACTIVE = b'{"active":false}'
 """The one answer for a token that is unknown, expired, revoked, or not the caller's to see (RFC 7662 §2.2)."""
 
@@ -36,10 +37,15 @@ class IntrospectionEndpoint(ClientEndpoint):
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer an introspection request (RFC 7662 §2.1). `token_type_hint` is ignored: one look-up finds any kind."""
-        form, client = await self._read(request)
-        token = required(form, "token")
+        form = await read_form(request)
+        token = form.get(TOKEN)
+        # Client and token are looked up side by side; the token is shown only once the client is known.
+        looked_up = self._issuer.introspection.look_up(token) if token else None
+        client = await self._authenticate(request, form)
+        if looked_up is None:
+            raise missing(TOKEN)
         try:
-            found = await self._issuer.introspection.by_client(client, token)
+            found = await self._issuer.introspection.show(client, looked_up)
         except UnauthorizedClient as error:
             raise RequestError(INTROSPECTION_FORBIDDEN, str(error)) from error
         if found is None:
