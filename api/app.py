@@ -89,11 +89,11 @@ class _EveryPath(web.PlainResource):
         return web.UrlMappingMatchInfo({}, route), {hdrs.METH_ANY}
 
 
-async def _refuse_method(_request: web.Request) -> web.Response:
+async def _refuse_method(_request: web.Request) -> web.StreamResponse:
     raise RequestError(METHOD_NOT_ALLOWED)
 
 
-async def _refuse_path(_request: web.Request) -> web.Response:
+async def _refuse_path(_request: web.Request) -> web.StreamResponse:
     raise RequestError(NOT_FOUND)
 
 

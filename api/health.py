@@ -16,11 +16,11 @@ class HealthEndpoints:
     def __init__(self, service: RunningService) -> None:
         self._service = service
 
-    async def live(self, _request: web.Request) -> web.Response:
+    async def live(self, _request: web.Request) -> web.StreamResponse:
         """200 as long as the event loop turns; a database that is away is no reason to restart the process."""
         return json_response(LIVE)
 
-    async def ready(self, _request: web.Request) -> web.Response:
+    async def ready(self, _request: web.Request) -> web.StreamResponse:
         """200, or 503 with a sentence for each thing that is in the way."""
         problems = await self._service.problems()
         if not problems:

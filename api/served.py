@@ -25,7 +25,7 @@ from api.exchange import EXCHANGE, REQUEST_ID, Exchange, request_id_of
 from api.responses import error_response
 from ledger.errors import LedgerError
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Endpoint(Struct, frozen=True):
@@ -77,7 +77,7 @@ class Served:
             self._log.info("request", **line)
         return response
 
-    def _answer(self, error: Exception, line: dict[str, Any]) -> web.Response:
+    def _answer(self, error: Exception, line: dict[str, Any]) -> web.StreamResponse:
         kind, description = _kind_of(error)
         if kind is SERVER_ERROR:
             self._log.error("unexpected error", request_id=line["request_id"], exc_info=error)

@@ -35,7 +35,7 @@ class ActiveAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 class IntrospectionEndpoint(ClientEndpoint):
     """Says whether a token is active, and what it stands for."""
 
-    async def handle(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer an introspection request (RFC 7662 §2.1). `token_type_hint` is ignored: one look-up finds any kind."""
         form = await read_form(request)
         token = form.get(TOKEN)

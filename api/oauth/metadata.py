@@ -45,6 +45,6 @@ class MetadataEndpoint:
         )
         self._body = encode_json(metadata)
 
-    async def handle(self, _request: web.Request) -> web.Response:
+    async def handle(self, _request: web.Request) -> web.StreamResponse:
         """Answer a metadata request (RFC 8414 §3.1)."""
         return public_response(self._body)

@@ -24,7 +24,7 @@ class TokenAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 class TokenEndpoint(ClientEndpoint):
     """Issues access tokens."""
 
-    async def handle(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer an access token request (RFC 6749 §4.4.2) once the token is recorded."""
         form, client = await self._read(request)
         if required(form, "grant_type") not in GRANT_TYPES:
