@@ -1,6 +1,7 @@
 """One process that serves: it starts, answers, and on SIGTERM or SIGINT finishes what it has begun."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -23,6 +24,9 @@ HURRY_SECONDS = 5.0
 
 RETRY_SECONDS = 1.0
 """How often a database that is away is asked for demo clients."""
+
+COLLECT_AFTER = (20_000, 20, 100)
+"""Thresholds of the garbage collector. A request makes hardly any cycles, so it need not look after every few."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ def serve_in_this_process(plan: ServerPlan, listening: socket.socket) -> bool:
 
 async def build_runner(plan: ServerPlan, refuse: Callable[[], None]) -> web.AppRunner:
     """The runner of the application over a service of its own, which ends with it. `refuse` ends the server."""
+    _spare_the_collector()
     service = await start_service(plan.config)
     app = create_app(service, behind_proxy=plan.behind_proxy)
 
@@ -59,6 +64,13 @@ async def build_runner(plan: ServerPlan, refuse: Callable[[], None]) -> web.AppR
     if plan.watch_for_demo_clients:
         app.cleanup_ctx.append(lambda _: _watching(service, refuse))
     return create_runner(app, shutdown_timeout=plan.shutdown_seconds)
+
+
+def _spare_the_collector() -> None:
+    """What was loaded until now stays until the end: the garbage collector need not go through it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 async def _serve(plan: ServerPlan, listening: socket.socket) -> bool:
