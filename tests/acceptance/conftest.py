@@ -1,12 +1,20 @@
+import asyncio
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
-from service_process import Credentials, ServiceProcess, command_json
+from service_process import Credentials, ServiceProcess
 
 from api.embedded_postgres import EmbeddedPostgres
+from api.service import ServiceConfig, start_service
+from ledger.events import ClientSettings
+from ledger.issuer import IssuerIdentifier
+from ledger.recording import Cause
+
+CAUSE = Cause(actor="operator:test")
 
 
 @pytest.fixture
@@ -35,10 +43,20 @@ def demo(start, database) -> ServiceProcess:
 
 @pytest.fixture
 def add_client(database) -> Callable[..., Credentials]:
-    """Registers a client by the command line; returns its id and generated secret."""
+    """Registers a client, in this process; returns its id and generated secret."""
 
-    def add(client_id: str, *flags: str) -> Credentials:
-        added = command_json("clients", "add", client_id, "--dsn", database.service_dsn, *flags)
-        return Credentials(client_id, added["client_secret"])
+    async def register(client_id: str, issuer: str, settings: ClientSettings) -> str:
+        service = await start_service(ServiceConfig(dsn=database.service_dsn, issuers=(IssuerIdentifier(issuer),)))
+        try:
+            registry = service.issuers[0].registry
+            await registry.register(client_id, settings, CAUSE)
+            _, secret = await registry.add_generated_secret(client_id, CAUSE)
+        finally:
+            await service.close()
+        return secret
+
+    def add(client_id: str, issuer: str = "http://localhost/ms-auth-server", **settings: Any) -> Credentials:
+        given = ClientSettings(name=client_id, grant_types=("client_credentials",), **settings)
+        return Credentials(client_id, asyncio.run(register(client_id, issuer, given)))
 
     return add

@@ -8,8 +8,8 @@ from service_process import Credentials
 
 @pytest.mark.parametrize("flags", [("--log-format", "json"), ("--log-format", "console"), ("--workers", "2")])
 def test_no_secret_and_no_token_is_in_the_output_of_a_full_run(start, database, add_client, flags):
-    app = add_client("billing", "--scope", "invoice.read")
-    resource_server = add_client("rs", "--introspection", "issuer")
+    app = add_client("billing", scopes=("invoice.read",))
+    resource_server = add_client("rs", introspection="issuer")
     service = start("--dsn", database.service_dsn, "--log-level", "debug", *flags)
     service.wait_for(lambda: "ready to answer" in service.output, "it to be ready")
     token = app.token(service, scope="invoice.read")

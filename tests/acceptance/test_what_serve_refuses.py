@@ -28,7 +28,7 @@ def test_demo_refuses_a_database_with_other_clients_and_changes_nothing(database
 
 def test_demo_looks_at_every_issuer_before_it_changes_any(database, add_client):
     issuers = "http://localhost/first,http://localhost/second"
-    add_client("billing", "--issuers", issuers, "--issuer", "/second")
+    add_client("billing", "http://localhost/second")
     done = run_command(*WRONG, "--demo", "--dsn", database.service_dsn, "--issuers", issuers)
     assert done.returncode == 1
     there = ("clients", "list", "--dsn", database.service_dsn, "--issuers", issuers, "--issuer", "/first")
