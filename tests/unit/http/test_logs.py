@@ -53,6 +53,16 @@ def test_a_json_line_starts_with_time_level_and_event():
     }
 
 
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_what_is_logged_under_the_name_of_a_secret_is_masked_however_short(form):
+    output = Output(form)
+    structlog.get_logger().info("odd", token="abc123", Authorization="abc123", client_secret=123456, fine="visible")
+    assert "abc123" not in output.text
+    assert "123456" not in output.text
+    assert output.text.count("[redacted]") == 3
+    assert "visible" in output.text
+
+
 @pytest.mark.parametrize("name", [None, "asyncpg", "alembic", "gunicorn.error", "aiohttp.server", "some.library"])
 def test_lines_of_the_standard_library_have_the_same_shape_and_come_once(name):
     library = logging.getLogger(name)

@@ -94,3 +94,14 @@ async def test_the_other_issuer_is_not_affected(caller: Caller, other: Caller, m
     monkeypatch.setattr(caller.tenant.clients, "get", failing(Unavailable(SECRET_DETAIL)))
     assert (await caller.post("token", grant_type="client_credentials")).status == 503
     assert (await other.post("token", grant_type="client_credentials")).status == 200
+
+
+async def test_headers_of_one_answer_are_not_on_the_next(caller: Caller, monkeypatch):
+    issued = await caller.post("token", grant_type="client_credentials")
+    assert "Token-Ledger-Position" in issued.headers
+    with monkeypatch.context() as away:
+        away.setattr(caller.tenant.clients, "get", failing(Unavailable("away")))
+        assert "Retry-After" in (await caller.post("token", grant_type="client_credentials")).headers
+    assert "WWW-Authenticate" in (await caller.post("token", secret="wrong")).headers
+    refused = await caller.post("token", grant_type="unknown")
+    assert not {"Token-Ledger-Position", "Retry-After", "WWW-Authenticate", "Allow"} & set(refused.headers)

@@ -101,6 +101,11 @@ class TestWhatIsNoHttp:
         whole = request(caller, "1.1", b"").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
         assert status_of(await wire(whole + chunk + b"0\r\n\r\n")) in {400, 413}
 
+    async def test_a_body_that_is_not_compressed_as_it_says_is_no_error_of_ours(self, caller, wire, caplog):
+        whole = request(caller, "1.1", b"grant_type=client_credentials", "Content-Encoding: gzip")
+        assert status_of(await wire(whole.replace(b"Connection: close\r\n", b""))) == 400
+        assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
     async def test_a_body_announced_too_long_is_refused_before_it_is_sent(self, caller, http):
         reader, writer = await asyncio.open_connection(http.server.host, http.server.port)
         writer.write(request(caller).replace(b"Content-Length: 29", b"Content-Length: 65537").partition(b"\r\n\r\n")[0])
