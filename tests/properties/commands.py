@@ -86,32 +86,33 @@ class Together:
 
 Command = Concurrent | Enable | ChangeLifetime | AddSecret | RetireSecret | Advance | AdvanceToExpiry | Together
 
+
+def often(*weighted: tuple[int, st.SearchStrategy]) -> st.SearchStrategy:
+    """One of these, each so many times as often; one_of would draw them evenly."""
+    return st.sampled_from([strategy for weight, strategy in weighted for _ in range(weight)]).flatmap(lambda one: one)
+
+
 clients = st.sampled_from(OWNERS)
 indexes = st.integers(0, 7)
-scopes = st.sampled_from([None, (), ("read",), ("write", "read"), ("admin",)])
+scopes = often((6, st.sampled_from([None, (), ("read",), ("write", "read")])), (1, st.just(("admin",))))
+secrets = often((6, st.just(0)), (1, indexes))
 
-issues = st.builds(Issue, clients, scopes, st.just(0) | indexes)
-revocations = st.builds(Revoke, indexes, clients) | st.builds(RevokeByOperator, indexes)
-concurrent = issues | revocations | st.builds(Disable, clients)
-
-together = st.builds(Together, st.lists(concurrent, min_size=2, max_size=5).map(tuple))
+issues = st.builds(Issue, clients, scopes, secrets)
+revocations = often((2, st.builds(Revoke, indexes, clients)), (1, st.builds(RevokeByOperator, indexes)))
+concurrent = often((3, issues), (5, revocations), (1, st.builds(Disable, clients)))
 
 # What comes first is what an example shrinks to: here a clock that does not move, which is nothing at all.
-commands = st.one_of(
-    st.builds(Advance, st.sampled_from([0.0, 0.5, 1.0, 29.5, 30.0, 60.0, 61.0, -5.0])),
-    issues,
-    issues,
-    issues,
-    revocations,
-    revocations,
-    together,
-    together,
-    st.builds(AdvanceToExpiry, indexes, st.sampled_from([-0.5, 0.0, 0.5])),
-    st.builds(Disable, clients),
-    st.builds(Enable, clients),
-    st.builds(ChangeLifetime, clients, st.sampled_from([1, 30, 60, 90])),
-    st.builds(AddSecret, clients, st.sampled_from([None, 1, 30])),
-    st.builds(RetireSecret, clients, indexes, st.sampled_from([0, 30])),
+commands = often(
+    (2, st.builds(Advance, st.sampled_from([0.0, 0.5, 1.0, 29.5, 30.0, 60.0, 61.0, -5.0]))),
+    (2, st.builds(AdvanceToExpiry, indexes, st.sampled_from([-0.5, 0.0, 0.5]))),
+    (6, issues),
+    (3, revocations),
+    (6, st.builds(Together, st.lists(concurrent, min_size=2, max_size=6).map(tuple))),
+    (1, st.builds(Disable, clients)),
+    (3, st.builds(Enable, clients)),
+    (1, st.builds(ChangeLifetime, clients, st.sampled_from([1, 30, 60, 90]))),
+    (1, st.builds(AddSecret, clients, st.sampled_from([None, 1, 30]))),
+    (1, st.builds(RetireSecret, clients, indexes, st.sampled_from([30, 0]))),
 )
 
 sequences = st.lists(commands, min_size=12, max_size=24)

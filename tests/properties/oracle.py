@@ -37,6 +37,12 @@ def fold_of(rows) -> dict[bytes, ActiveRow]:
     return active
 
 
+def positions_of_tokens(rows) -> dict[int, tuple[str, str]]:
+    """Topic and jti by position, of the events of tokens."""
+    tokens = [row for row in rows if row.topic.startswith("token.")]
+    return {row.position: (row.topic, json.loads(row.state)["jti"]) for row in tokens}
+
+
 def seconds_of(text: str) -> int:
     instant = datetime.fromisoformat(text).timestamp()
     assert instant == int(instant), f"{text} is not a whole second"

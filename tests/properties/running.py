@@ -34,6 +34,7 @@ from tests.properties.oracle import (
     check_disabled_clients_get_nothing,
     check_order,
     fold_of,
+    positions_of_tokens,
 )
 
 SCOPES = ("read", "write")
@@ -58,6 +59,7 @@ class Run:
         self._issuer = subject.issuer
         self._clock = subject.clock
         self._tokens: list[KnownToken] = []
+        self._answered: dict[int, tuple[str, str]] = {}
         self._clients = {
             "shop": KnownClient(lifetime=60, audience=("shop",)),
             "depot": KnownClient(lifetime=60, audience=("api", "depot")),
@@ -73,6 +75,7 @@ class Run:
         self._sees_its_own = await registry.register("api", settings(introspection="audience"), OPERATOR)
         for client_id in self._clients:
             await self._do(AddSecret(client_id, None))
+            await self._do(Issue(client_id, None, 0))
         await self._check()
         for command in commands:
             await self._do(command)
@@ -136,6 +139,7 @@ class Run:
             return refused
         assert issued.scope == (command.scope or ())
         self._tokens.append(KnownToken(issued.access_token, issued.jti, command.client, known.audience, expires_at))
+        self._answered[issued.position] = ("token.issued", issued.jti)
         return None
 
     async def _revoke(self, command: Revoke | RevokeByOperator) -> None:
@@ -163,6 +167,8 @@ class Run:
         except Refusal as refused:
             return None, refused
         token.revoked = token.revoked or was_active
+        if position is not None:
+            self._answered[position] = ("token.revoked", token.jti)
         return position, None
 
     async def _add_secret(self, command: AddSecret) -> None:
@@ -215,7 +221,7 @@ class Run:
         writer._committing = asyncio.create_task(hold())
         # Reads come before a write, and nobody is told when a write begins to wait.
         while writer.waiting < sum(not task.done() for task in tasks):  # noqa: ASYNC110
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
         every_write_waits.set()
 
     async def _check(self) -> None:
@@ -223,6 +229,7 @@ class Run:
         rows = await self._subject.rows()
         check_order(rows)
         check_disabled_clients_get_nothing(rows)
+        assert self._answered == positions_of_tokens(rows), "an answer named another position than the log"
         folded = fold_of(rows)
         assert await self._subject.active_rows() == folded, "the view is not the fold of the log"
         by_jti = {row[0]: row for row in folded.values()}
