@@ -11,7 +11,7 @@ from ledger.errors import Unavailable
 from ledger.group_commit import GroupCommit
 from ledger.issuer import Issuer, IssuerIdentifier, assemble_issuer
 from ledger.postgres.database import Database
-from ledger.postgres.logs import Log
+from ledger.postgres.logs import NO_LEDGER, Log
 from ledger.postgres.recorder import PostgresRecorder
 from ledger.recording import EventMapper
 from projections.active_tokens import ActiveTokensProjection, PostgresActiveTokens
@@ -95,7 +95,7 @@ class Service:
         except Unavailable as error:
             return [str(error)]
         if found is None:
-            return ["The database has no ledger in it yet: run 'token-ledger migrate'."]
+            return [NO_LEDGER]
         # Revisions are numbered; a later one only adds, so that processes of both releases run during an upgrade.
         needed = self._config.revision
         if needed is not None and found < needed:

@@ -70,7 +70,7 @@ class PostgresActiveTokens:
         return self._reads.ask(digest)
 
     async def _find(self, digests: Sequence[bytes]) -> Mapping[bytes, ActiveToken]:
-        log_id = await self._log.log_id()
+        log_id = await self._log.to_read()
         async with self._log.database.connection() as connection:
             rows = await connection.fetch(SQL["find"], log_id, digests)
         return {

@@ -75,13 +75,13 @@ class PostgresClients:
 
     async def all(self) -> Sequence[Client]:
         """Every client, by id. Raises Unavailable."""
-        log_id = await self._log.log_id()
+        log_id = await self._log.to_read()
         async with self._log.database.connection() as connection:
             rows = await connection.fetch(SQL["all"], log_id)
         return [_decode(row["document"]) for row in rows]
 
     async def _find(self, client_ids: Sequence[str]) -> Mapping[str, Client]:
-        log_id = await self._log.log_id()
+        log_id = await self._log.to_read()
         async with self._log.database.connection() as connection:
             return await _find(connection, log_id, client_ids)
 

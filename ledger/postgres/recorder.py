@@ -5,7 +5,7 @@ Positions are dense and in commit order because the head row is locked before an
 
 import sys
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from ledger.conflicts import find_conflicts, streams_of
@@ -28,6 +28,9 @@ from ledger.recording import (
 
 SQL = load_statements("ledger.postgres", "event_log.sql")
 
+BEGINNING = datetime.fromtimestamp(0, UTC)
+"""The instant of a log that does not exist yet."""
+
 LAST_VERSION = 2**31 - 1
 LAST_POSITION = sys.maxsize
 
@@ -47,7 +50,7 @@ class PostgresRecorder:
         When the connection breaks during commit, the log is asked what became of them before anything is answered.
         Raises Unavailable (nothing was recorded) or OutcomeUnknown.
         """
-        attempt = _Attempt(await self._log.log_id(), writes)
+        attempt = _Attempt(await self._log.to_write(), writes)
         try:
             async with self._database.connection() as connection:
                 await self._attempt(connection, attempt)
@@ -118,7 +121,7 @@ class PostgresRecorder:
         """The events of a stream in version order, bounded by version."""
         statement = SQL["read_stream_backwards" if desc else "read_stream"]
         last = LAST_VERSION if lte is None else lte
-        log_id = await self._log.log_id()
+        log_id = await self._log.to_read()
         async with self._database.connection() as connection:
             rows = await connection.fetch(statement, log_id, originator_id, gt or 0, last, limit)
         return [recorded_event(row) for row in rows]
@@ -135,7 +138,7 @@ class PostgresRecorder:
         """A page of the log in position order, from start to stop, of these topics (all when empty)."""
         after = 0 if start is None else start - 1 if inclusive_of_start else start
         last = LAST_POSITION if stop is None else stop
-        arguments = (await self._log.log_id(), after, last, limit)
+        arguments = (await self._log.to_read(), after, last, limit)
         async with self._database.connection() as connection:
             if topics:
                 rows = await connection.fetch(SQL["read_log_topics"], *arguments, topics)
@@ -149,10 +152,11 @@ class PostgresRecorder:
 
     async def head(self) -> LogHead:
         """The newest position and its instant."""
-        log_id = await self._log.log_id()
+        log_id = await self._log.to_read()
         async with self._database.connection() as connection:
             row = await connection.fetchrow(SQL["head"], log_id)
-        assert row is not None, f"log {log_id} has no head row"
+        if row is None:
+            return LogHead(0, BEGINNING)
         return LogHead(row["position"], row["recorded_at"])
 
 

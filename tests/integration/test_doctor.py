@@ -46,8 +46,7 @@ def wrong(findings) -> dict[str, str]:
     return {f.check: f.level for f in findings.values() if f.level != "ok" and f.check not in durability}
 
 
-async def test_a_migrated_database_with_its_issuers_in_use_is_healthy(look, issuer):
-    await issuer.clients.all()
+async def test_a_migrated_database_with_its_issuers_in_use_is_healthy(look, client):
     assert wrong(await look()) == {}
 
 
@@ -116,8 +115,7 @@ async def test_another_revision_is_found(look, spoil, revision, level):
     assert (await look())["schema"].level == level
 
 
-async def test_an_issuer_without_a_log_is_a_warning_that_names_the_logs_there_are(look, issuer):
-    await issuer.clients.all()
+async def test_an_issuer_without_a_log_is_a_warning_that_names_the_logs_there_are(look, client):
     found = (await look(issuers=(FIRST, IssuerIdentifier("http://localhost:8085/frist"))))["logs"]
     assert (found.level, found.found) == (
         "warning",

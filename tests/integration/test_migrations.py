@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from migrations import runner
+from migrations.head import newest_revision
 from migrations.preconditions import (
     MigrationError,
     OwnerMayNotCreate,
@@ -60,7 +61,7 @@ async def test_an_upgrade_applies_every_revision_and_names_them_oldest_first(emp
 
     assert applied[0] == "0001"
     assert applied == sorted(applied)
-    assert applied[-1] == head_revision()
+    assert applied[-1] == head_revision() == newest_revision()
 
 
 async def test_an_upgraded_database_is_at_the_head_for_owner_and_service(empty_database):

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import asyncpg
 import pytest
 
 from ledger.errors import InvalidClient, UnauthorizedClient, Unavailable
@@ -109,6 +110,16 @@ async def test_processes_that_start_together_agree_on_the_logs(start_process):
     await register_client(processes[0].issuers[1])
     assert await processes[3].issuers[1].clients.get("shop") is not None
     assert await processes[3].issuers[0].clients.get("shop") is None
+
+
+async def test_looking_at_an_issuer_that_was_never_written_creates_nothing(service, database):
+    issuer = service.issuers[0]
+    assert await issuer.clients.all() == []
+    assert await issuer.clients.get("shop") is None
+    assert await issuer.streams.select_notifications(None, 10) == []
+    connection = await asyncpg.connect(database.service_dsn)
+    assert await connection.fetchval("SELECT count(*) FROM logs") == 0
+    await connection.close()
 
 
 async def test_a_service_that_was_closed_takes_no_more(service, client, issuer):

@@ -93,7 +93,7 @@ async def test_a_commit_still_on_its_way_is_waited_for(recorder, proxy, database
 async def test_a_place_taken_by_another_process_is_not_ours(recorder, database, theirs):
     await recorder.write([theirs])
     connections = Database(database.service_dsn)
-    log_id = await Log(connections, LOG).log_id()
+    log_id = await Log(connections, LOG).to_read()
     with pytest.raises(Unavailable, match="nothing was recorded"):
         await outcome.find_outcome(connections, log_id, [], [a_write(STREAM)])
     await connections.close()
