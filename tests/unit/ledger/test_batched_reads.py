@@ -30,6 +30,15 @@ class HeldTable:
             self._answers.put_nowait(failure)
 
 
+@pytest.fixture(autouse=True)
+async def _waits_end():
+    """What would wait for ever is cancelled after some seconds, and fails its test."""
+    loop = asyncio.get_running_loop()
+    alarm = loop.call_later(5, lambda: [task.cancel("waited too long") for task in asyncio.all_tasks(loop)])
+    yield
+    alarm.cancel()
+
+
 @pytest.fixture
 async def table():
     return HeldTable(a=1, b=2, c=3)

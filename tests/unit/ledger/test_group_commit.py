@@ -54,6 +54,15 @@ def name_of(write: Write) -> int:
     return write.events[0].originator_id.int
 
 
+@pytest.fixture(autouse=True)
+async def _waits_end():
+    """What would wait for ever is cancelled after some seconds, and fails its test."""
+    loop = asyncio.get_running_loop()
+    alarm = loop.call_later(5, lambda: [task.cancel("waited too long") for task in asyncio.all_tasks(loop)])
+    yield
+    alarm.cancel()
+
+
 @pytest.fixture
 async def recorder():
     return HeldRecorder()
