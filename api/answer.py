@@ -1,4 +1,4 @@
-"""An answer that is whole when it is made: its fixed headers are bytes already, and it goes out in one write.
+"""An answer that is whole when it is made: most of its headers are rendered already, and it goes out in one write.
 
 The library's Response prepares and serialises every header of every answer, which took a tenth of the time of an
 introspection. What it negotiates besides (compression, chunks, cookies) an answer of this service never has.
@@ -8,19 +8,18 @@ import time
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
 
-from aiohttp import HttpVersion11, hdrs, web
+from aiohttp import HttpVersion, HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
 
 class Answer(web.StreamResponse):
     """A status, headers that are the same for every answer of its kind, some that are not, and a body.
 
-    `fixed` is encoded header lines, each with its end. `headers` is for the others; they may still be added.
+    `fixed` is header lines, each with its end. `headers` is for the others; they may still be added.
     """
 
-    def __init__(self, fixed: bytes, body: bytes = b"", status: int = 200) -> None:
+    def __init__(self, fixed: str, body: bytes = b"", status: int = 200) -> None:
         super().__init__(status=status)
         self._fixed = fixed
         self._whole_body = body
@@ -44,21 +43,15 @@ class Answer(web.StreamResponse):
         self._eof_sent = True
 
     def _head(self, request: web.BaseRequest) -> bytes:
-        lines = [f"{name}: {_checked(value)}\r\n" for name, value in self._headers.items()]
-        if request.version >= HttpVersion11:
-            if not self._keep_alive:
-                lines.append("Connection: close\r\n")
-        elif self._keep_alive:
-            lines.append("Connection: keep-alive\r\n")
-        varying = f"{''.join(lines)}{_date_line(int(time.time()))}Content-Length: {len(self._whole_body)}\r\n\r\n"
-        return _status_line(request.version, self.status) + self._fixed + varying.encode("utf-8")
+        first = _first_lines(request.version, self._status, self._keep_alive)
+        others = "".join([f"{name}: {_checked(value)}\r\n" for name, value in self._headers.items()])
+        date = _date_line(int(time.time()))
+        return f"{first}{self._fixed}{others}{date}Content-Length: {len(self._whole_body)}\r\n\r\n".encode()
 
 
-def header_lines(**headers: str) -> bytes:
+def header_lines(**headers: str) -> str:
     """Header lines for `fixed`; an underscore in a name stands for a hyphen."""
-    return "".join(f"{name.replace('_', '-')}: {_checked(value)}\r\n" for name, value in headers.items()).encode(
-        "ascii"
-    )
+    return "".join(f"{name.replace('_', '-')}: {_checked(value)}\r\n" for name, value in headers.items())
 
 
 def _checked(value: str) -> str:
@@ -73,6 +66,10 @@ def _date_line(second: int) -> str:
     return f"Date: {formatdate(second, usegmt=True)}\r\n"
 
 
-@lru_cache(maxsize=64)
-def _status_line(version: Any, status: int) -> bytes:
-    return f"HTTP/{version.major}.{version.minor} {status} {HTTPStatus(status).phrase}\r\n".encode("ascii")
+@lru_cache(maxsize=256)
+def _first_lines(version: HttpVersion, status: int, keep_alive: bool | None) -> str:  # noqa: FBT001 (a key of the cache)
+    """The status line and, where it is not the version's default (RFC 9112 §9.3), what becomes of the connection."""
+    lines = f"HTTP/{version.major}.{version.minor} {status} {HTTPStatus(status).phrase}\r\n"
+    if version >= HttpVersion11:
+        return lines if keep_alive else f"{lines}Connection: close\r\n"
+    return f"{lines}Connection: keep-alive\r\n" if keep_alive else lines

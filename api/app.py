@@ -7,6 +7,7 @@ from aiohttp import HttpVersion11, hdrs, web
 
 from api.errors import METHOD_NOT_ALLOWED, NOT_FOUND, RequestError
 from api.health import HealthEndpoints
+from api.http_server import DIRECT, Direct
 from api.oauth import metadata
 from api.oauth.endpoint import LONGEST_BODY
 from api.oauth.introspect import IntrospectionEndpoint
@@ -36,7 +37,7 @@ def create_app(service: RunningService, *, behind_proxy: bool = False) -> web.Ap
         placed.extend(_of_issuer(issuer, behind_proxy=behind_proxy))
     app = web.Application(client_max_size=LONGEST_BODY)
     app[SERVICE] = service
-    _route(app.router, placed)
+    app[DIRECT] = _route(app.router, placed)
     app.on_cleanup.append(_close_service)
     return app
 
@@ -61,8 +62,12 @@ def _of_issuer(issuer: Issuer, *, behind_proxy: bool) -> Iterator[Placed]:
         yield place, described.handle, Endpoint("metadata", READ, name)
 
 
-def _route(router: web.UrlDispatcher, placed: list[Placed]) -> None:
-    """Every method of every path is routed, so that errors of routing are answered as all others are."""
+def _route(router: web.UrlDispatcher, placed: list[Placed]) -> Direct:
+    """Every method of every path is routed, so that errors of routing are answered as all others are.
+
+    Returns what answers requests that need no routing: those for exactly the path of an endpoint.
+    """
+    direct: Direct = {}
     log = structlog.get_logger().bind()
     taken: set[str] = set()
     for path, handler, endpoint in placed:
@@ -71,14 +76,17 @@ def _route(router: web.UrlDispatcher, placed: list[Placed]) -> None:
             raise ValueError(msg)
         taken.add(path)
         resource = router.add_resource(path)
+        served = Served(endpoint, handler, log).handle
         for method in endpoint.methods:
-            resource.add_route(method, Served(endpoint, handler, log).handle, expect_handler=_expect)
+            resource.add_route(method, served, expect_handler=_expect)
+            direct[method, path] = served
         refused = Served(endpoint, _refuse_method, log)
         resource.add_route(hdrs.METH_ANY, refused.handle, expect_handler=_expect)
     unknown = Served(Endpoint("none"), _refuse_path, log)
     everywhere = _EveryPath("/")
     everywhere.add_route(hdrs.METH_ANY, unknown.handle, expect_handler=_expect)
     router.register_resource(everywhere)
+    return direct
 
 
 class _EveryPath(web.PlainResource):

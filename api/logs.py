@@ -4,6 +4,7 @@ Everything goes to standard error, so that what commands print can be piped. Eve
 """
 
 import asyncio
+import atexit
 import logging
 import sys
 from collections.abc import Callable, MutableMapping, Sequence
@@ -64,37 +65,39 @@ def configure_logging(*, format: Format, level: str = "info", stream: TextIO | N
 class Lines:
     """A logger in structlog's sense: what all others end in. It writes lines and hands them to the system.
 
-    Lines of one turn of the event loop are handed over together, at its end: under load that is one system call for
-    many requests. Outside of a loop each line is handed over at once.
+    Lines of one turn of the event loop are handed over together, in the next turn: under load that is one system call
+    for many requests. Outside of a loop each line is handed over at once.
     """
 
     def __init__(self, out: BinaryIO) -> None:
-        self._write = out.write
-        self._flush = out.flush
-        self._flush_is_due = False
+        self._out = out
+        self._waiting: list[bytes] = []
 
     def msg(self, line: bytes) -> None:
         """Write one line, given without its end."""
-        self._write(line + b"\n")
-        if self._flush_is_due:
+        self._waiting.append(line)
+        if len(self._waiting) > 1:  # the first of them has seen to it
             return
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            self._flush()
+            self.hand_over()
         else:
-            self._flush_is_due = True
-            loop.call_soon(self._flush_now)
+            loop.call_soon(self.hand_over)
 
-    def _flush_now(self) -> None:
-        self._flush_is_due = False
-        self._flush()
+    def hand_over(self) -> None:
+        """Give what waits to the system."""
+        lines, self._waiting = self._waiting, []
+        if lines:
+            self._out.write(b"\n".join(lines) + b"\n")
+            self._out.flush()
 
     debug = info = warning = error = critical = exception = fatal = warn = log = msg
 
 
 def _lines_to(out: BinaryIO) -> Callable[..., Lines]:
     lines = Lines(out)
+    atexit.register(lines.hand_over)  # for a loop that ended before its next turn
     return lambda *_args: lines
 
 

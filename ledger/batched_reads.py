@@ -21,6 +21,7 @@ class BatchedReads(Generic[K, V]):
         self._max_batch = max_batch
         self._asked: dict[K, list[asyncio.Future[V | None]]] = {}
         self._reading: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def get(self, key: K) -> V | None:
         """The value of a key as of now, or None. Raises what `load` raises."""
@@ -28,12 +29,17 @@ class BatchedReads(Generic[K, V]):
 
     def ask(self, key: K) -> "asyncio.Future[V | None]":
         """The same as a future: it is asked by this call, and need not be awaited."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop or self._enter_loop()
         answer: asyncio.Future[V | None] = loop.create_future()
         self._asked.setdefault(key, []).append(answer)
         if self._reading is None:
             self._reading = loop.create_task(self._read_all())
         return answer
+
+    def _enter_loop(self) -> asyncio.AbstractEventLoop:
+        # It stays with the loop it was first used in, as what it loads from does. Asking each time is a system call.
+        self._loop = asyncio.get_running_loop()
+        return self._loop
 
     async def _read_all(self) -> None:
         try:

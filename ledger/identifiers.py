@@ -6,6 +6,9 @@ from uuid import UUID, uuid5
 _CLIENT_STREAMS = UUID("6e7f2c1a-9d0b-5a43-8f0e-3c5b1d2a4e60")
 RANDOM_BYTES = 10
 
+_NEITHER = ~((0xF << 76) | (0x3 << 62))
+_VERSION_7_AND_VARIANT = (0x7 << 76) | (0x2 << 62)
+
 
 def time_ordered_uuid(now: datetime, random_bytes: bytes) -> UUID:
     """UUID version 7 (RFC 9562 §5.7): 48 bits of Unix milliseconds, then 74 random bits.
@@ -18,9 +21,7 @@ def time_ordered_uuid(now: datetime, random_bytes: bytes) -> UUID:
         raise ValueError(msg)
     milliseconds = int(now.timestamp() * 1000)
     value = (milliseconds << 80) | int.from_bytes(random_bytes, "big")
-    value = value & ~(0xF << 76) | (0x7 << 76)
-    value = value & ~(0x3 << 62) | (0x2 << 62)
-    return UUID(int=value)
+    return UUID(int=value & _NEITHER | _VERSION_7_AND_VARIANT)
 
 
 def client_stream_id(client_id: str) -> UUID:

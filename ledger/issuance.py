@@ -49,8 +49,9 @@ class TokenIssuance:
         """
         while True:
             now = self._clock()
-            token = opaque_tokens.new_token(self._random_bytes(opaque_tokens.TOKEN_BYTES))
-            grant_id = identifiers.time_ordered_uuid(now, self._random_bytes(identifiers.RANDOM_BYTES))
+            random_bytes = self._random_bytes(opaque_tokens.TOKEN_BYTES + identifiers.RANDOM_BYTES)
+            token = opaque_tokens.new_token(random_bytes[: opaque_tokens.TOKEN_BYTES])
+            grant_id = identifiers.time_ordered_uuid(now, random_bytes[opaque_tokens.TOKEN_BYTES :])
             issued = issue_by_client_credentials(
                 client, requested, now=now, grant_id=grant_id, digest=opaque_tokens.digest(token)
             )

@@ -101,7 +101,7 @@ class Database:
     async def _acquire(self) -> tuple[Pool, PooledConnection]:
         try:
             pool = self._pool or await self._make_pool()
-            return pool, await pool.acquire(timeout=CONNECT_SECONDS)
+            return pool, await pool.acquire()
         except CONNECTION_ERRORS:
             self._refuse_until = time.monotonic() + PAUSE_AFTER_REFUSAL
             raise

@@ -2,16 +2,21 @@
 -- Take the write lock of a log: whoever holds its head row is the only one to append.
 SELECT position, recorded_at FROM log_head WHERE log_id = $1 FOR UPDATE;
 
--- name: stream_versions
--- Where these streams are now, 0 for one that does not exist, and what time it is. Asked under the head lock.
-SELECT s.stream_id,
+-- name: begin_and_lock_head
+-- Begin a transaction with the head lock, in one round trip. Several statements at once take no arguments, so the
+-- number of the log is put into the text.
+BEGIN; SELECT FROM log_head WHERE log_id = %d FOR UPDATE;
+
+-- name: stand_of_log
+-- Under the head lock: the head, what time it is, and where these streams are, 0 for one that does not exist.
+SELECT h.position, h.recorded_at, clock_timestamp() AS now, s.stream_id,
        coalesce((SELECT e.stream_version
                    FROM event_log e
                   WHERE e.log_id = $1 AND e.stream_id = s.stream_id
                   ORDER BY e.stream_version DESC
-                  LIMIT 1), 0) AS version,
-       clock_timestamp() AS now
-  FROM unnest($2::uuid[]) AS s (stream_id);
+                  LIMIT 1), 0) AS version
+  FROM log_head h, unnest($2::uuid[]) AS s (stream_id)
+ WHERE h.log_id = $1;
 
 -- name: append
 -- Number and insert a batch, move the head, and wake the followers. One row of the answer, nothing to read in it.
@@ -84,11 +89,11 @@ SELECT position, recorded_at FROM log_head WHERE log_id = $1;
 SELECT log_id FROM logs WHERE name = $1;
 
 -- name: create_log
--- Give a new issuer the next log. Two that race for a number: one of them fails on the unique log_id and tries again.
-INSERT INTO logs (name, log_id, created_at)
-SELECT $1, coalesce(max(log_id), 0) + 1, clock_timestamp() FROM logs
-ON CONFLICT (name) DO NOTHING;
-
--- name: create_head
--- The head row of a log: empty.
-INSERT INTO log_head (log_id, position, recorded_at) VALUES ($1, 0, clock_timestamp()) ON CONFLICT DO NOTHING;
+-- Give a new issuer the next log, with its head. Two that race for a number: one of them fails on the unique log_id.
+WITH created AS (
+    INSERT INTO logs (name, log_id, created_at)
+    SELECT $1, coalesce(max(log_id), 0) + 1, clock_timestamp() FROM logs
+    ON CONFLICT (name) DO NOTHING
+    RETURNING log_id
+)
+INSERT INTO log_head (log_id, position, recorded_at) SELECT log_id, 0, clock_timestamp() FROM created;

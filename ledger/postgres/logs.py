@@ -63,7 +63,6 @@ async def ensure_log(database: Database, name: str) -> int:
                     await connection.execute(SQL["create_log"], name)
                 log_id: int | None = await connection.fetchval(SQL["find_log"], name)
                 if log_id is not None:
-                    await connection.execute(SQL["create_head"], log_id)
                     return log_id
             except asyncpg.UniqueViolationError:
                 continue

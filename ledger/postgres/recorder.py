@@ -61,23 +61,21 @@ class PostgresRecorder:
         return attempt.results
 
     async def _attempt(self, connection: Connection, attempt: "_Attempt") -> None:
-        transaction = connection.transaction()
-        await transaction.start()
         try:
-            head = await connection.fetchrow(SQL["lock_head"], attempt.log_id)
-            assert head is not None, f"log {attempt.log_id} has no head row"
-            versions = await connection.fetch(SQL["stream_versions"], attempt.log_id, streams_of(attempt.writes))
-            recorded_at = max(head["recorded_at"], *(row["now"] for row in versions))
-            attempt.number({row["stream_id"]: row["version"] for row in versions}, head["position"], recorded_at)
+            await connection.execute(SQL["begin_and_lock_head"] % attempt.log_id)
+            stand = await connection.fetch(SQL["stand_of_log"], attempt.log_id, streams_of(attempt.writes))
+            position = stand[0]["position"]
+            recorded_at = max(stand[0]["recorded_at"], stand[0]["now"])
+            attempt.number({row["stream_id"]: row["version"] for row in stand}, position, recorded_at)
             if attempt.events:
-                await self._append(connection, attempt, head["position"], recorded_at)
+                await self._append(connection, attempt, position, recorded_at)
         except BaseException:
             # The connection may be what failed; the transaction ends with it then.
             if not connection.is_closed():
-                await transaction.rollback()
+                await connection.execute("ROLLBACK;")
             raise
         attempt.committing = True
-        await transaction.commit()
+        await connection.execute("COMMIT;")
 
     async def _append(self, connection: Connection, attempt: "_Attempt", position: int, recorded_at: datetime) -> None:
         events = attempt.events
