@@ -9,13 +9,14 @@ INSTALLED := $(VENV)/.installed
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --only-binary :all: \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
-.PHONY: help setup run test check format lock clean
+.PHONY: help setup run test check bench-http format lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run      start the demo on http://localhost:$(PORT)/ms-auth-server (PORT=8086 for another port)'
 	@echo 'make test     run all tests (ARGS="-k revoke" for some of them)'
 	@echo 'make check    lint, formatting, types and the layers of the architecture'
+	@echo 'make bench-http   rates beside an empty aiohttp handler; needs wrk (ARGS="--connections 64")'
 	@echo 'make format   let the formatter have its way'
 	@echo 'make setup    install into $(VENV) what is pinned in requirements; the others do it by themselves'
 	@echo 'make lock     pin anew after a change of pyproject.toml; needs uv (UPGRADE=1 for newer releases)'
@@ -51,6 +52,9 @@ check: setup
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+bench-http: setup
+	@$(VENV)/bin/python -m benchmarks.http $(ARGS)
 
 format: setup
 	$(VENV)/bin/ruff check --fix-only --quiet
