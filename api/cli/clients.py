@@ -92,9 +92,11 @@ async def add(
         access_token_lifetime=lifetime,
         introspection=introspection,
     )
-    client = await desk.issuer.registry.register(client_id, settings, desk.cause)
-    secret = None if no_secret else await desk.issuer.registry.add_generated_secret(client_id, desk.cause)
+    registry = desk.issuer.registry
+    client = await registry.register(client_id, settings, desk.cause)
+    secret = None if no_secret else await registry.add_generated_secret(client_id, desk.cause)
     if json:
+        client = await registry.load(client_id) or client
         shown = {"secret_id": secret[0], "client_secret": secret[1]} if secret else {}
         as_json(client_document(client, utc_now()) | shown)
         return

@@ -27,6 +27,8 @@ def test_add_prints_the_secret_for_people(cli):
 
 def test_add_without_a_secret(cli):
     assert cli.json("clients", "add", "rs", "--introspection", "issuer", "--no-secret")["secrets"] == []
+    added = cli.json("clients", "add", "rs1")
+    assert [secret["secret_id"] for secret in added["secrets"]] == [added["secret_id"]]
     assert "client_secret" not in cli.ok("clients", "add", "rs2", "--no-secret")
 
 
