@@ -6,6 +6,7 @@ from ledger import opaque_tokens
 from ledger.client import Client
 from ledger.clock import Clock
 from ledger.errors import UnauthorizedClient, UnknownToken
+from ledger.events import TokenIssued
 from ledger.grant import Grant, fold_grant
 from ledger.ports import ActiveTokens, Streams, Writer
 from ledger.recording import Cause, EventMapper, StreamEvent, VersionConflict, Write
@@ -62,13 +63,9 @@ class TokenRevocation:
 
     async def _load(self, jti: UUID) -> Grant:
         rows = await self._streams.select_events(jti)
-        # A client's stream is a stream too: its id is no jti.
-        grant = (
-            None
-            if rows and not rows[0].topic.startswith("token.")
-            else fold_grant(self._mapper.to_domain_event(row) for row in rows)
-        )
-        if grant is None:
+        if not rows or rows[0].topic != TokenIssued.TOPIC:  # a client's stream is a stream too, and its id no jti
             msg = f"No token with jti {jti} was ever issued by this issuer."
             raise UnknownToken(msg)
+        grant = fold_grant(self._mapper.to_domain_event(row) for row in rows)
+        assert grant is not None
         return grant

@@ -38,7 +38,7 @@ DURABILITY = {
 async def check_version(patient: Patient) -> Finding:
     """The server's major version."""
     version = patient.connection.get_server_version()
-    found = f"PostgreSQL {version.major}.{version.minor}"
+    found = f"PostgreSQL {version.major}.{version.micro}"  # the library has 18.4 as 18.0.4
     if version.major < OLDEST_POSTGRES:
         return problem("version", found, f"The ledger needs PostgreSQL {OLDEST_POSTGRES} or later: upgrade the server.")
     return ok("version", found)

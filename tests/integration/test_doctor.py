@@ -50,6 +50,13 @@ async def test_a_migrated_database_with_its_issuers_in_use_is_healthy(look, clie
     assert wrong(await look()) == {}
 
 
+async def test_the_version_is_as_the_server_gives_it(look, database):
+    connection = await asyncpg.connect(database.service_dsn)
+    version = await connection.fetchval("SHOW server_version")
+    await connection.close()
+    assert (await look())["version"].found == f"PostgreSQL {version.split()[0]}"
+
+
 async def test_whatever_is_found_comes_with_advice_exactly_where_something_is_wrong(look):
     for finding in (await look(connections_wanted=100_000)).values():
         assert bool(finding.advice) == (finding.level != "ok"), finding
