@@ -199,9 +199,10 @@ class TestSize:
 
 
 class TestMethod:
+    @pytest.mark.parametrize("query", ["", "?token=x"])
     @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "PROPFIND"])
-    async def test_other_than_post_is_405_with_allow(self, caller, endpoint, method):
-        response = await caller.http.request(method, f"{caller.path}/oauth2/{endpoint}?token=x")
+    async def test_other_than_post_is_405_with_allow(self, caller, endpoint, method, query):
+        response = await caller.http.request(method, f"{caller.path}/oauth2/{endpoint}{query}")
         assert response.status == 405
         assert response.headers["Allow"] == "POST"
         assert response.headers["Cache-Control"] == "no-store"

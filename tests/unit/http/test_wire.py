@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import pytest
 from memory_service import FORM, assert_error, basic
@@ -16,12 +18,12 @@ def wire(http):
         reader, writer = await asyncio.open_connection(http.server.host, http.server.port)
         try:
             received = b""
-            for part in parts:
-                writer.write(part)
-                await writer.drain()
-                if until is not None and part is not parts[-1]:
-                    received += await reader.readuntil(until)
             async with asyncio.timeout(10):
+                for part in parts:
+                    writer.write(part)
+                    await writer.drain()
+                    if until is not None and part is not parts[-1]:
+                        received += await reader.readuntil(until)
                 return received + await reader.read()
         finally:
             writer.close()
@@ -45,6 +47,43 @@ def request(caller, version: str = "1.1", body: bytes = b"grant_type=client_cred
 
 def status_of(answer: bytes) -> int:
     return int(answer.split(b" ", 2)[1])
+
+
+def header_lines(answer: bytes) -> list[str]:
+    return answer.partition(b"\r\n\r\n")[0].decode().split("\r\n")
+
+
+class TestWhatBecomesOfTheConnection:
+    """RFC 9112 §9.3: kept by default in HTTP/1.1, closed by default in HTTP/1.0, and said when it is otherwise."""
+
+    async def test_one_that_is_to_be_closed_is_closed_and_said_to_be(self, caller, wire):
+        assert "Connection: close" in header_lines(await wire(request(caller)))
+
+    async def test_one_that_is_kept_is_not_spoken_of(self, caller, wire):
+        kept = request(caller).replace(b"Connection: close\r\n", b"")
+        first, second = (await wire(kept, request(caller), until=b"}")).split(b"}")[:2]
+        assert not [line for line in header_lines(first) if line.startswith("Connection")]
+        assert "Connection: close" in header_lines(second)
+
+    async def test_of_http_1_0_is_closed_without_a_word(self, caller, wire):
+        answer = await wire(request(caller, "1.0").replace(b"Connection: close\r\n", b""))
+        assert not [line for line in header_lines(answer) if line.startswith("Connection")]
+
+    async def test_of_http_1_0_is_kept_when_asked_for_and_said_to_be(self, caller, wire):
+        kept = request(caller, "1.0").replace(b"Connection: close", b"Connection: keep-alive")
+        first, _ = (await wire(kept, request(caller, "1.0"), until=b"}")).split(b"}")[:2]
+        assert "Connection: keep-alive" in header_lines(first)
+
+    async def test_headers_are_complete(self, caller, wire):
+        status, *lines = header_lines(await wire(request(caller)))
+        assert status == "HTTP/1.1 200 OK"
+        names = [line.partition(": ")[0] for line in lines]
+        assert sorted(names) == sorted(set(names))
+        assert {"Content-Type", "Content-Length", "Date", "Server", "Cache-Control", "Pragma", "X-Request-Id"} <= set(
+            names
+        )
+        (date,) = [line.removeprefix("Date: ") for line in lines if line.startswith("Date: ")]
+        assert abs(parsedate_to_datetime(date) - datetime.now(UTC)) < timedelta(minutes=1)
 
 
 class TestHttp10:
