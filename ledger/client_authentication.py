@@ -52,7 +52,7 @@ class ClientAuthentication:
         valid = client.valid_secrets(self._clock()) if client is not None else ()
         if enabled and client is not None and self._matches_at_once(secret, valid):
             return client
-        matched = await self._verify(secret, valid, stop_at_match=enabled)
+        matched = await self._verify(client_id, secret, valid, stop_at_match=enabled)
         if client is None or not enabled or not matched:
             raise InvalidClient
         return client
@@ -69,9 +69,13 @@ class ClientAuthentication:
                     return True
         return False
 
-    async def _verify(self, secret: str, valid: tuple[StoredSecret, ...], *, stop_at_match: bool) -> bool:
+    async def _verify(
+        self, client_id: str, secret: str, valid: tuple[StoredSecret, ...], *, stop_at_match: bool
+    ) -> bool:
         hashes = tuple(stored.hash for stored in valid if stored.kind == "argon2id")
-        matched = await self._share_verification(secret[:LONGEST_SECRET], hashes, stop_at_match=stop_at_match)
+        matched = await self._share_verification(
+            client_id, secret[:LONGEST_SECRET], hashes, stop_at_match=stop_at_match
+        )
         if matched is None or len(secret) > LONGEST_SECRET:
             return False
         if stop_at_match:
@@ -80,9 +84,14 @@ class ClientAuthentication:
                 self._successes.popitem(last=False)
         return True
 
-    async def _share_verification(self, secret: str, hashes: tuple[str, ...], *, stop_at_match: bool) -> str | None:
-        """Requests that bring the same secret at the same time wait for one computation, not for one each."""
-        key = self._memory_key(secret, f"{stop_at_match}{hashes}")
+    async def _share_verification(
+        self, client_id: str, secret: str, hashes: tuple[str, ...], *, stop_at_match: bool
+    ) -> str | None:
+        """Requests of one client that bring the same secret at the same time wait for one computation.
+
+        Only of one client: if unknown ones shared theirs, how long a crowd of ids takes would tell which are known.
+        """
+        key = self._memory_key(secret, f"{stop_at_match}{hashes}{client_id}")
         under_way = self._under_way.get(key)
         if under_way is None:
             if len(self._under_way) >= self._max_waiting:

@@ -302,6 +302,19 @@ class TestOverload:
         assert await asyncio.gather(*waiting) == [client] * 50
         assert len(computations) == 1
 
+    @pytest.mark.parametrize("known", [(), ("app",), ("app", "app2")])
+    async def test_clients_share_no_computation_so_that_a_crowd_of_ids_tells_nothing(self, computations, known):
+        world = World()
+        for client_id in known:
+            world.add(client_id)
+        world.executor.held = []
+        waiting = [asyncio.create_task(world.authenticate(client_id, "wrong")) for client_id in ("app", "app2")]
+        await asyncio.sleep(0)
+        world.executor.release()
+        refused = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(refusal) for refusal in refused] == [InvalidClient] * 2
+        assert len(computations) == 2 * MAX_VALID_SECRETS
+
     async def test_a_caller_that_leaves_does_not_take_the_computation_from_the_others(self):
         world = World(max_waiting=1)
         client = world.add("app", chosen("c"))
