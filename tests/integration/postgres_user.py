@@ -70,8 +70,8 @@ async def server_process(dsn: str) -> int:
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    """One system call: the signal may come while a line is being said, and a buffered stream takes no second writer."""
+    os.write(sys.stdout.fileno(), f"{line}\n".encode())
 
 
 def _main(folder: Path) -> None:
