@@ -1,13 +1,11 @@
 """One log in memory: the recorder that unit tests run on. It forgets everything when the process ends."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from uuid import UUID
 
 from ledger.clock import Clock, utc_now
-from ledger.conflicts import find_conflicts, streams_of
+from ledger.conflicts import number_writes, streams_of
 from ledger.recording import (
-    EventToStore,
     LogHead,
     RecordedEvent,
     StoredEvent,
@@ -40,23 +38,15 @@ class MemoryRecorder:
         """Record many independent writes, in this order; a write that conflicts leaves the others alone."""
         recorded_at = max(self._recorded_at, self._clock())
         versions = {stream: len(self._streams.get(stream, ())) for stream in streams_of(writes)}
-        recorded: list[RecordedEvent] = []
-        results: list[WriteResult | VersionConflict] = []
-        for write, conflict in zip(writes, find_conflicts(writes, versions), strict=True):
-            if conflict is not None:
-                results.append(conflict)
-                continue
-            first = len(self._log) + len(recorded) + 1
-            rows = [_at(event, first + offset, recorded_at) for offset, event in enumerate(write.events)]
-            recorded.extend(rows)
-            results.append(WriteResult([row.position for row in rows], recorded_at))
+        numbered = number_writes(writes, versions, head=len(self._log), recorded_at=recorded_at)
+        recorded = numbered.events
         if recorded:
             self._inline(recorded)
             self._recorded_at = recorded_at
             self._log.extend(recorded)
             for row in recorded:
                 self._streams.setdefault(stream_id(row), []).append(row)
-        return results
+        return numbered.results
 
     async def insert_events(self, stored_events: Sequence[StoredEvent]) -> Sequence[int]:
         """Record one write; return its positions. Raises VersionConflict."""
@@ -109,19 +99,3 @@ class MemoryRecorder:
     async def head(self) -> LogHead:
         """The newest position and its instant; for an empty log, when it was made."""
         return LogHead(len(self._log), self._recorded_at)
-
-
-def _at(event: StoredEvent, position: int, recorded_at: datetime) -> RecordedEvent:
-    known = event if isinstance(event, EventToStore) else None
-    return RecordedEvent(
-        originator_id=stream_id(event),
-        originator_version=event.originator_version,
-        topic=event.topic,
-        state=event.state,
-        id=position,
-        schema_version=known.schema_version if known else 1,
-        recorded_at=recorded_at,
-        actor=known.actor if known else None,
-        request_id=known.request_id if known else None,
-        remote_address=known.remote_address if known else None,
-    )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from ledger.conflicts import find_conflicts, streams_of
+from ledger.conflicts import Numbered, number_writes, streams_of
 from ledger.errors import Unavailable
 from ledger.postgres.database import Connection
 from ledger.postgres.inline import InlineProjection
@@ -17,7 +17,6 @@ from ledger.postgres.outcome import find_outcome
 from ledger.postgres.rows import recorded_event
 from ledger.postgres.statements import load_statements
 from ledger.recording import (
-    EventToStore,
     LogHead,
     RecordedEvent,
     StoredEvent,
@@ -57,8 +56,10 @@ class PostgresRecorder:
         except Unavailable:
             if not attempt.committing:
                 raise
-            return await find_outcome(self._database, attempt.log_id, attempt.results, attempt.survivors)
-        return attempt.results
+            return await find_outcome(
+                self._database, attempt.log_id, attempt.numbered.results, attempt.numbered.survivors
+            )
+        return attempt.numbered.results
 
     async def _attempt(self, connection: Connection, attempt: "_Attempt") -> None:
         try:
@@ -66,8 +67,9 @@ class PostgresRecorder:
             stand = await connection.fetch(SQL["stand_of_log"], attempt.log_id, streams_of(attempt.writes))
             position = stand[0]["position"]
             recorded_at = max(stand[0]["recorded_at"], stand[0]["now"])
-            attempt.number({row["stream_id"]: row["version"] for row in stand}, position, recorded_at)
-            if attempt.events:
+            versions = {row["stream_id"]: row["version"] for row in stand}
+            attempt.numbered = number_writes(attempt.writes, versions, head=position, recorded_at=recorded_at)
+            if attempt.numbered.events:
                 await self._append(connection, attempt, position, recorded_at)
         except BaseException:
             # The connection may be what failed; the transaction ends with it then.
@@ -78,7 +80,7 @@ class PostgresRecorder:
         await connection.execute("COMMIT;")
 
     async def _append(self, connection: Connection, attempt: "_Attempt", position: int, recorded_at: datetime) -> None:
-        events = attempt.events
+        events = attempt.numbered.events
         await connection.fetch(
             SQL["append"],
             attempt.log_id,
@@ -159,41 +161,10 @@ class PostgresRecorder:
 
 
 class _Attempt:
-    """One transaction's worth of writes: what becomes of each, and the rows of those that survive."""
+    """One transaction's worth of writes: what becomes of each, and how far it came."""
 
     def __init__(self, log_id: int, writes: Sequence[Write]) -> None:
         self.log_id = log_id
         self.writes = writes
-        self.results: list[WriteResult | VersionConflict] = []
-        self.survivors: list[Write] = []
-        self.events: list[RecordedEvent] = []
+        self.numbered = Numbered((), (), ())
         self.committing = False
-
-    def number(self, versions: dict[UUID, int], position: int, recorded_at: datetime) -> None:
-        for write, conflict in zip(self.writes, find_conflicts(self.writes, versions), strict=True):
-            if conflict is not None:
-                self.results.append(conflict)
-                continue
-            first = position + len(self.events) + 1
-            positions = range(first, first + len(write.events))
-            self.events.extend(
-                _at(event, place, recorded_at) for event, place in zip(write.events, positions, strict=True)
-            )
-            self.results.append(WriteResult(list(positions), recorded_at))
-            self.survivors.append(write)
-
-
-def _at(event: StoredEvent, position: int, recorded_at: datetime) -> RecordedEvent:
-    known = event if isinstance(event, EventToStore) else None
-    return RecordedEvent(
-        originator_id=event.originator_id,
-        originator_version=event.originator_version,
-        topic=event.topic,
-        state=event.state,
-        id=position,
-        schema_version=known.schema_version if known else 1,
-        recorded_at=recorded_at,
-        actor=known.actor if known else None,
-        request_id=known.request_id if known else None,
-        remote_address=known.remote_address if known else None,
-    )
