@@ -2,20 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import get_args
 
 import msgspec
 
 from ledger.batched_reads import BatchedReads
 from ledger.client import Client, evolve_client
-from ledger.events import (
-    ClientDisabled,
-    ClientEnabled,
-    ClientEvent,
-    ClientRegistered,
-    ClientSecretAdded,
-    ClientSecretRetired,
-    ClientUpdated,
-)
+from ledger.events import ClientEvent
 from ledger.postgres.database import Connection
 from ledger.postgres.logs import Log
 from ledger.postgres.statements import load_statements
@@ -32,14 +25,7 @@ class ClientsProjection(Projection):
 
     name = "clients"
     version = 1
-    handles = (
-        ClientRegistered,
-        ClientUpdated,
-        ClientSecretAdded,
-        ClientSecretRetired,
-        ClientDisabled,
-        ClientEnabled,
-    )
+    handles = get_args(ClientEvent)
     tables = ("clients",)
 
     async def fold(self, connection: Connection, log_id: int, events: Sequence[Projected]) -> None:

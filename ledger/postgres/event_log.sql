@@ -57,13 +57,6 @@ SELECT position, recorded_at, stream_id, stream_version, topic, schema_version, 
  ORDER BY stream_version DESC
  LIMIT $5;
 
--- name: read_streams
--- Several streams whole.
-SELECT position, recorded_at, stream_id, stream_version, topic, schema_version, payload, actor, request_id, remote_address
-  FROM event_log
- WHERE log_id = $1 AND stream_id = ANY ($2::uuid[])
- ORDER BY stream_id, stream_version;
-
 -- name: read_log
 -- A page of the log in position order, after $2 and up to $3.
 SELECT position, recorded_at, stream_id, stream_version, topic, schema_version, payload, actor, request_id, remote_address
