@@ -17,6 +17,7 @@ from api.app import create_app
 from api.demo import DemoRefused, refuse_demo_clients
 from api.http_server import create_runner
 from api.service import RunningService, ServiceConfig, start_service
+from api.start_up import StartUp
 from ledger.errors import Unavailable
 
 HURRY_SECONDS = 5.0
@@ -42,13 +43,13 @@ class ServerPlan:
     watch_for_demo_clients: bool = False
 
 
-def serve_in_this_process(plan: ServerPlan, listening: socket.socket) -> bool:
+def serve_in_this_process(plan: ServerPlan, listening: socket.socket, start_up: StartUp) -> bool:
     """Serve until SIGTERM or SIGINT, then drain; a second signal stops waiting for requests in flight.
 
     Returns whether it ended because it was asked to, and not because it refuses to serve this database.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(plan, listening))
+        return runner.run(_serve(plan, listening, start_up))
 
 
 async def build_runner(plan: ServerPlan, refuse: Callable[[], None]) -> web.AppRunner:
@@ -73,7 +74,7 @@ def _spare_the_collector() -> None:
     gc.set_threshold(*COLLECT_AFTER)
 
 
-async def _serve(plan: ServerPlan, listening: socket.socket) -> bool:
+async def _serve(plan: ServerPlan, listening: socket.socket, start_up: StartUp) -> bool:
     loop = asyncio.get_running_loop()
     stopping, hurrying, refusing = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
@@ -86,6 +87,8 @@ async def _serve(plan: ServerPlan, listening: socket.socket) -> bool:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
+    if start_up.asked_to_stop:
+        stopping.set()
     runner = await build_runner(plan, refuse)
     await runner.setup()
     await web.SockSite(runner, listening).start()

@@ -18,6 +18,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
 from api.server import ServerPlan, build_runner
+from api.start_up import StartUp
 
 UNRESPONSIVE_SECONDS = 60
 """A worker whose event loop has not turned for this long is replaced."""
@@ -26,12 +27,12 @@ SPARE_SECONDS = 10
 """What a worker gets beyond the shutdown time of its requests, to drain its queue, before it is killed."""
 
 
-def serve_by_workers(plan: ServerPlan, listening: socket.socket, workers: int) -> bool:
+def serve_by_workers(plan: ServerPlan, listening: socket.socket, workers: int, start_up: StartUp) -> bool:
     """Serve until SIGTERM or SIGINT; returns whether it ended because it was asked to."""
     parent = os.getpid()
     structlog.get_logger().info("starting workers", pid=parent, workers=workers)
     code = 1
-    application = _Workers(plan, listening, workers)
+    application = _Workers(plan, listening, workers, start_up)
     try:
         Arbiter(application).run()
     except SystemExit as end:
@@ -64,8 +65,9 @@ class StructuredLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
 
 
 class _Workers(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
-    def __init__(self, plan: ServerPlan, listening: socket.socket, workers: int) -> None:
+    def __init__(self, plan: ServerPlan, listening: socket.socket, workers: int, start_up: StartUp) -> None:
         self._plan = plan
+        self._start_up = start_up
         self._listening = listening
         self._count = workers
         self._refused = mmap(-1, 1)  # shared with the workers: one of them may find a reason not to serve
@@ -86,10 +88,16 @@ class _Workers(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "graceful_timeout": int(self._plan.shutdown_seconds) + SPARE_SECONDS,
             "logger_class": StructuredLogger,
             "control_socket_disable": True,
+            "when_ready": self._pass_on,
         }
         for name, value in settings.items():
             if name in self.cfg.settings:
                 self.cfg.set(name, value)
+
+    def _pass_on(self, _arbiter: Arbiter) -> None:
+        """A signal that came before gunicorn handles signals; it does from here on."""
+        if self._start_up.asked_to_stop:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def load(self) -> Callable[[], Awaitable[web.AppRunner]]:
         def refuse() -> None:

@@ -51,4 +51,4 @@ def serve(
     given = {name: given[name] for name in Settings.model_fields if name in given}
     from api.cli.serving import run_serve  # noqa: PLC0415 (the HTTP server, slow to load, and of no use to the others)
 
-    run_serve(load_settings(given), with_demo=demo, with_migrations=migrate)
+    run_serve(load_settings(given), with_demo=demo, migrating=migrate)

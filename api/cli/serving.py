@@ -1,13 +1,8 @@
 """Serving, from settings to the end: take the port, provide the database, prepare it, serve, stop what was started."""
 
-import asyncio
 import logging
-import os
-import signal
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -22,11 +17,12 @@ from api.logs import configure_logging
 from api.server import ServerPlan, serve_in_this_process
 from api.service import start_service
 from api.settings import Settings, name_of
+from api.start_up import StartUp, StoppedEarly
 from ledger.errors import Unavailable
 from ledger.issuer import IssuerIdentifier
 
 
-def run_serve(settings: Settings, *, with_demo: bool, with_migrations: bool) -> None:
+def run_serve(settings: Settings, *, with_demo: bool, migrating: bool) -> None:
     """Serve; returns when asked to stop. Raises CommandError, Refusal or Unavailable when it cannot start."""
     configure_logging(format=log_format(settings), level=settings.log_level)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # what was applied is said once, in one line
@@ -34,22 +30,27 @@ def run_serve(settings: Settings, *, with_demo: bool, with_migrations: bool) -> 
         listening = listen(settings.host, settings.port)
     except CannotListen as error:
         raise CommandError(str(error)) from None
-    asked_to_stop = True
-    with listening, _interruptible(), provide_database(settings) as dsns:
-        try:
-            plan = _prepare(settings, dsns, port_of(listening), with_demo=with_demo, with_migrations=with_migrations)
-            asked_to_stop = _run(plan, listening, settings)
-        finally:
-            # From here on a signal must not keep the database from being stopped.
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, signal.SIG_IGN)
+    start_up = StartUp()
+    try:
+        start_up.note_signals()
+        with listening, provide_database(settings) as dsns:
+            try:
+                plan = _prepare(start_up, settings, dsns, port_of(listening), with_demo=with_demo, migrating=migrating)
+                asked_to_stop = _run(start_up, plan, listening, settings)
+            finally:
+                # From here on a signal must not keep the database from being stopped.
+                start_up.ignore_signals()
+    except (StoppedEarly, KeyboardInterrupt):
+        structlog.get_logger().info("stopped before it served")
+        asked_to_stop = True
     structlog.get_logger().info("stopped")
     if not asked_to_stop:
         raise typer.Exit(int(ExitCode.REFUSED))
 
 
-def _run(plan: ServerPlan, listening: socket.socket, settings: Settings) -> bool:
+def _run(start_up: StartUp, plan: ServerPlan, listening: socket.socket, settings: Settings) -> bool:
     """Serve; returns whether it ended because it was asked to."""
+    start_up.check()
     structlog.get_logger().info(
         "serving",
         host=settings.host,
@@ -60,28 +61,31 @@ def _run(plan: ServerPlan, listening: socket.socket, settings: Settings) -> bool
     if settings.workers > 1:
         from api.worker_processes import serve_by_workers  # noqa: PLC0415 (gunicorn is loaded only where it is used)
 
-        return serve_by_workers(plan, listening, settings.workers)
-    return serve_in_this_process(plan, listening)
+        return serve_by_workers(plan, listening, settings.workers, start_up)
+    return serve_in_this_process(plan, listening, start_up)
 
 
-def _prepare(settings: Settings, dsns: Dsns, port: int, *, with_demo: bool, with_migrations: bool) -> ServerPlan:
+def _prepare(
+    start_up: StartUp, settings: Settings, dsns: Dsns, port: int, *, with_demo: bool, migrating: bool
+) -> ServerPlan:
     """Migrate, register or refuse demo clients, and say so."""
     identifiers = settings.issuer_identifiers(port)
     if dsns.directory is not None:
         _tell_of(f"embedded PostgreSQL runs in {dsns.directory}", demo=with_demo)
-    if with_migrations or dsns.directory is not None:
-        if dsns.owner_dsn is None:
+    if migrating or dsns.directory is not None:
+        owner_dsn = dsns.owner_dsn
+        if owner_dsn is None:
             msg = f"--migrate needs the owner's DSN: give {name_of('owner_dsn')}"
             raise CommandError(msg, ExitCode.USAGE)
-        applied = asyncio.run(migrate(dsns.owner_dsn, settings.service_role))
+        applied = start_up.run(lambda: migrate(owner_dsn, settings.service_role))
         _tell_of(f"migrations applied: {', '.join(applied) or 'none were missing'}", demo=with_demo)
     config = service_config(settings, dsns.service_dsn, identifiers)
     plan = ServerPlan(config, settings.behind_proxy, settings.shutdown_seconds)
     if with_demo:
-        _introduce(asyncio.run(_register_demo(plan)), identifiers)
+        _introduce(start_up.run(lambda: _register_demo(plan)), identifiers)
         return plan
     try:
-        asyncio.run(_refuse_demo(plan))
+        start_up.run(lambda: _refuse_demo(plan))
     except Unavailable as error:
         structlog.get_logger().warning("starting without the database", reason=str(error))
         return ServerPlan(config, settings.behind_proxy, settings.shutdown_seconds, watch_for_demo_clients=True)
@@ -134,19 +138,3 @@ def log_format(settings: Settings) -> Any:
     if settings.log_format != "auto":
         return settings.log_format
     return "console" if sys.stderr.isatty() else "json"
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let SIGTERM unwind like Ctrl-C until the server handles it: what was started is stopped. Both end well."""
-    parent = os.getpid()
-
-    def interrupt(_number: int, _frame: object) -> None:
-        if os.getpid() == parent:
-            raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    except KeyboardInterrupt:
-        structlog.get_logger().info("stopped before it served")

@@ -122,9 +122,11 @@ def test_ctrl_c_stops_the_embedded_database_too_and_the_data_stays(start, demo_f
     assert servers_on(demo_folder) == []
 
 
-def test_ctrl_c_while_it_starts_stops_what_was_started(start, demo_folder):
-    service = start("--demo", "--embedded", str(demo_folder))
-    service.wait_for(lambda: "embedded PostgreSQL runs" in service.stdout, "the database")
+@pytest.mark.parametrize("seen", ["embedded PostgreSQL runs", "migrations applied", "demo clients registered"])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_ctrl_c_while_it_starts_stops_what_was_started(start, demo_folder, seen, workers):
+    service = start("--demo", "--embedded", str(demo_folder), "--workers", workers)
+    service.wait_for(lambda: seen in service.stdout, seen)
     service.press_ctrl_c()
     assert service.ends() == 0
     assert servers_on(demo_folder) == []
