@@ -56,6 +56,7 @@ async def build_runner(plan: ServerPlan, refuse: Callable[[], None]) -> web.AppR
     """The runner of the application over a service of its own, which ends with it. `refuse` ends the server."""
     _spare_the_collector()
     service = await start_service(plan.config)
+    service.follow()
     app = create_app(service, behind_proxy=plan.behind_proxy)
 
     async def tell(_: web.Application) -> None:  # by now no new connections are taken

@@ -1,6 +1,9 @@
 """The composition root: what one process of the service shares, and the issuers wired to their logs."""
 
+import asyncio
+import os
 import secrets
+import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,9 +16,13 @@ from ledger.issuer import Issuer, IssuerIdentifier, assemble_issuer
 from ledger.postgres.database import Database
 from ledger.postgres.logs import NO_LEDGER, Log
 from ledger.postgres.recorder import PostgresRecorder
+from ledger.postgres.wakeups import Wakeups
 from ledger.recording import EventMapper
 from projections.active_tokens import ActiveTokensProjection, PostgresActiveTokens
+from projections.audit_trail import PostgresAuditTrail
 from projections.clients import ClientsProjection, PostgresClients
+from projections.follower import Follower
+from projections.token_history import TokenHistoryProjection
 
 VERIFICATION_THREADS = 2
 """How many argon2id computations run at once in a process; each takes 19 MiB and a core."""
@@ -61,7 +68,11 @@ class Service:
         self._config = config
         self._database = Database(config.dsn, pool_size=config.pool_size)
         self._verifications = ThreadPoolExecutor(VERIFICATION_THREADS, thread_name_prefix="argon2")
+        self._wakeups = Wakeups(config.dsn)
         self._writers: list[GroupCommit] = []
+        self._trails: list[PostgresAuditTrail] = []
+        self._followers: list[Follower] = []
+        self._following: list[asyncio.Task[None]] = []
         names = [identifier.log_name for identifier in config.issuers]
         if len(set(names)) != len(names):
             msg = f"two issuers have the same path, and so the same log: {', '.join(sorted(names))}"
@@ -73,18 +84,32 @@ class Service:
         log = Log(self._database, identifier.log_name)
         recorder = PostgresRecorder(log, (ActiveTokensProjection(mapper), ClientsProjection(mapper)))
         writer = GroupCommit(recorder, max_waiting=self._config.max_waiting_appends)
+        active_tokens = PostgresActiveTokens(log)
+        trail = PostgresAuditTrail(log, recorder, active_tokens, wakeups=self._wakeups, mapper=mapper, clock=utc_now)
         self._writers.append(writer)
+        self._trails.append(trail)
+        self._followers.append(Follower(log, TokenHistoryProjection(mapper), self._wakeups, holder=_this_process()))
         return assemble_issuer(
             identifier,
             clients=PostgresClients(log),
-            active_tokens=PostgresActiveTokens(log),
+            active_tokens=active_tokens,
             streams=recorder,
+            audit=trail,
             writer=writer,
             mapper=mapper,
             verifications=self._verifications,
             clock=utc_now,
             random_bytes=secrets.token_bytes,
         )
+
+    def follow(self) -> None:
+        """Keep the catch-up projections up to date until this is closed, as far as no other process does."""
+        self._following = [asyncio.create_task(follower.run()) for follower in self._followers]
+
+    async def catch_up(self) -> None:
+        """Bring the catch-up projections to the end of the log, where no other process does. Raises Unavailable."""
+        for follower in self._followers:
+            await follower.catch_up()
 
     async def problems(self) -> Sequence[str]:
         """Why the service is not ready, one sentence each; empty when it is. Never raises."""
@@ -108,6 +133,12 @@ class Service:
         """Record what waits to be recorded, then let go of the database."""
         for writer in self._writers:
             await writer.close()
+        for following in self._following:
+            following.cancel()
+        await asyncio.gather(*self._following, return_exceptions=True)
+        for trail in self._trails:
+            await trail.close()
+        await self._wakeups.close()
         await self._database.close()
         self._verifications.shutdown(wait=False, cancel_futures=True)
 
@@ -115,3 +146,8 @@ class Service:
 async def start_service(config: ServiceConfig) -> Service:
     """A service on the running event loop. Raises ValueError for a configuration that cannot be."""
     return Service(config)
+
+
+def _this_process() -> str:
+    """How operators tell this process from others: by host and process id."""
+    return f"{socket.gethostname()}:{os.getpid()}"

@@ -5,6 +5,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from ledger.audit import AuditTrail
 from ledger.client_authentication import ClientAuthentication
 from ledger.client_registry import ClientRegistry
 from ledger.clock import Clock, RandomBytes
@@ -72,6 +73,7 @@ class Issuer:
     registry: ClientRegistry
     clients: Clients
     streams: Streams
+    audit: AuditTrail
 
 
 def assemble_issuer(
@@ -80,6 +82,7 @@ def assemble_issuer(
     clients: Clients,
     active_tokens: ActiveTokens,
     streams: Streams,
+    audit: AuditTrail,
     writer: Writer,
     mapper: EventMapper,
     verifications: Executor,
@@ -100,4 +103,5 @@ def assemble_issuer(
         registry=ClientRegistry(streams=streams, writer=writer, mapper=mapper, clock=clock, random_bytes=random_bytes),
         clients=clients,
         streams=streams,
+        audit=audit,
     )

@@ -7,6 +7,7 @@ from ledger.issuer import IssuerIdentifier, assemble_issuer
 from ledger.memory.recorder import MemoryRecorder
 from ledger.recording import Cause, EventMapper, RecordedEvent
 from projections.in_memory import MemoryActiveTokens, MemoryClients
+from projections.in_memory_audit import MemoryAuditTrail
 from tests.builders import ImmediateExecutor, PredictableBytes, SettableClock, settings
 
 OPERATOR = Cause(actor="operator:ana")
@@ -34,6 +35,7 @@ class InMemoryIssuer:
             clients=self.clients,
             active_tokens=self.active_tokens,
             streams=self.recorder,
+            audit=MemoryAuditTrail(self.recorder, mapper=self.mapper, clock=self.clock),
             writer=self.writer,
             mapper=self.mapper,
             verifications=ImmediateExecutor(),

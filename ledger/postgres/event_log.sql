@@ -90,3 +90,28 @@ WITH created AS (
     RETURNING log_id
 )
 INSERT INTO log_head (log_id, position, recorded_at) SELECT log_id, 0, clock_timestamp() FROM created;
+
+-- name: position_at
+-- The newest position recorded at or before $2, 0 when there is none. A binary search, because instants never go back.
+WITH RECURSIVE search (low, high) AS (
+    SELECT 0::bigint, position FROM log_head WHERE log_id = $1
+    UNION ALL
+    SELECT CASE WHEN e.recorded_at <= $2 THEN e.position ELSE s.low END,
+           CASE WHEN e.recorded_at <= $2 THEN s.high ELSE e.position - 1 END
+      FROM search s
+      JOIN event_log e ON e.log_id = $1 AND e.position = (s.low + s.high + 1) / 2
+     WHERE s.low < s.high
+)
+SELECT low FROM search WHERE low = high;
+
+-- name: clock_and_head
+-- What time it is, and when the newest event was recorded.
+SELECT clock_timestamp() AS now, position, recorded_at FROM log_head WHERE log_id = $1;
+
+-- name: settle
+-- Wait for the batch under way, if there is one: what comes after it is recorded later than now.
+SELECT FROM log_head WHERE log_id = $1 FOR SHARE;
+
+-- name: recorded_at
+-- When a position was recorded.
+SELECT recorded_at FROM event_log WHERE log_id = $1 AND position = $2;

@@ -28,6 +28,7 @@ from ledger.issuer import Issuer, IssuerIdentifier, assemble_issuer
 from ledger.memory.recorder import MemoryRecorder
 from ledger.recording import EventMapper, RecordedEvent
 from projections.in_memory import MemoryActiveTokens, MemoryClients
+from projections.in_memory_audit import MemoryAuditTrail
 
 T = TypeVar("T")
 
@@ -63,6 +64,7 @@ class Store:
             clients=self.clients,
             active_tokens=self.active_tokens,
             streams=self.recorder,
+            audit=MemoryAuditTrail(self.recorder, mapper=self.mapper, clock=self.clock),
             writer=GroupCommit(self.recorder),
             mapper=self.mapper,
             verifications=executor,

@@ -18,6 +18,7 @@ from ledger.issuer import Issuer, IssuerIdentifier, assemble_issuer
 from ledger.memory.recorder import MemoryRecorder
 from ledger.recording import Cause, EventMapper
 from projections.in_memory import MemoryActiveTokens, MemoryClients
+from projections.in_memory_audit import MemoryAuditTrail
 
 FORM = "application/x-www-form-urlencoded"
 MAIN = "http://localhost:8085/ms-auth-server"
@@ -74,6 +75,7 @@ class Tenant:
             clients=self.clients,
             active_tokens=self.active_tokens,
             streams=self.recorder,
+            audit=MemoryAuditTrail(self.recorder, mapper=mapper, clock=clock),
             writer=self.writer,
             mapper=mapper,
             verifications=verifications,

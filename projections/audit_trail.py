@@ -1,0 +1,234 @@
+"""The history of one log in PostgreSQL. Implements `ledger.audit.AuditTrail`.
+
+What is asked of one stream is read from the log itself and is complete. What is searched for is found through the
+projection `token_history`, which follows; an answer says as of which position it is.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+
+from ledger.audit import (
+    ActivityQuery,
+    AheadOfLog,
+    EventPage,
+    EventQuery,
+    NotCaughtUp,
+    Summary,
+    TokenPage,
+    TokenQuery,
+)
+from ledger.clock import Clock
+from ledger.codec import CODEC
+from ledger.identifiers import client_stream_id
+from ledger.log_tail import PAGE, LogTail
+from ledger.ports import ActiveTokens
+from ledger.postgres.logs import Log
+from ledger.postgres.recorder import PostgresRecorder
+from ledger.postgres.rows import recorded_event
+from ledger.postgres.statements import load_statements
+from ledger.postgres.wakeups import Wakeups
+from ledger.recording import EventMapper, RecordedEvent
+from ledger.token_record import Moment, TokenRecord, token_record
+from projections.activity_view import read_summary
+from projections.checkpoint import read_checkpoint
+from projections.token_history import TokenHistoryProjection
+from projections.token_history_view import find_jti, read_page
+
+LOG = load_statements("ledger.postgres", "event_log.sql")
+EVENTS = load_statements("projections", "audited_events.sql")
+
+PATIENCE_SECONDS = 2.0
+"""How long a read waits for the projection to come to a position."""
+
+LOOK_SECONDS = 0.02
+TOPICS = sorted(CODEC.topics)
+TAIL_LOOK_SECONDS = 1.0
+BEGINNING = datetime.fromtimestamp(0, UTC)
+MOMENT = timedelta(microseconds=1)
+"""The least time between two instants that a timestamp tells apart."""
+
+
+class PostgresAuditTrail:
+    """Answers auditors of one issuer."""
+
+    def __init__(
+        self,
+        log: Log,
+        recorder: PostgresRecorder,
+        active_tokens: ActiveTokens,
+        *,
+        wakeups: Wakeups,
+        mapper: EventMapper,
+        clock: Clock,
+    ) -> None:
+        self._log = log
+        self._database = log.database
+        self._recorder = recorder
+        self._active_tokens = active_tokens
+        self._wakeups = wakeups
+        self._mapper = mapper
+        self._clock = clock
+        self._tail = LogTail(self._read_log, self._wait_for_growth, mapper)
+
+    async def moment(self, as_of: datetime | int | None = None, min_position: int = 0) -> Moment:
+        """The moment of an instant, of a position, or now. Raises AheadOfLog, NotCaughtUp, Unavailable."""
+        if as_of is None:
+            return Moment(await self._caught_up(min_position), self._clock())
+        if isinstance(as_of, int):
+            moment = Moment(as_of, await self._recorded_at(as_of))
+        else:
+            moment = Moment(await self._position_at(as_of), as_of)
+        await self._caught_up(max(moment.position, min_position))
+        return moment
+
+    async def token(self, jti: UUID) -> TokenRecord | None:
+        """A token from its own stream. Raises Unavailable, StoredDataError."""
+        return token_record(await self._recorder.select_events(jti), self._mapper)
+
+    async def jti_of(self, digest: bytes) -> UUID | None:
+        """The jti of a digest. Raises Unavailable, NotCaughtUp."""
+        found = await find_jti(self._log, digest)
+        if found is None and (active := await self._active_tokens.get(digest)) is not None:
+            return active.jti
+        if found is None:  # unless it was revoked before the projection heard that it was issued
+            head = (await self._recorder.head()).position
+            if await read_checkpoint(self._database, await self._log.to_read(), TokenHistoryProjection.name) < head:
+                await self._caught_up(head)
+                return await find_jti(self._log, digest)
+        return found
+
+    async def token_events(self, jti: UUID) -> Sequence[RecordedEvent]:
+        """The rows of a token's stream. Raises Unavailable."""
+        rows = await self._recorder.select_events(jti)
+        return rows if rows and rows[0].topic.startswith("token.") else ()
+
+    async def client_events(self, client_id: str) -> Sequence[RecordedEvent]:
+        """The rows of a client's stream. Raises Unavailable."""
+        return await self._recorder.select_events(client_stream_id(client_id))
+
+    async def tokens(self, query: TokenQuery, moment: Moment, *, before: int | None, limit: int) -> TokenPage:
+        """A page of tokens as of a moment. Raises Unavailable."""
+        last = moment.position if query.issued_before is None else await self._up_to(query.issued_before)
+        top = min(last, moment.position) + 1
+        first = 1 if query.issued_after is None else await self._from(query.issued_after)
+        return await read_page(self._log, query, moment, first=first, before=min(top, before or top), limit=limit)
+
+    async def events(self, query: EventQuery, *, after: int, limit: int, min_position: int = 0) -> EventPage:
+        """A page of events after a position. Raises AheadOfLog, NotCaughtUp, Unavailable."""
+        if query.client_id is not None or query.subject is not None:
+            last = await self._caught_up(min_position)
+        else:
+            last = (await self._recorder.head()).position
+            if last < min_position:
+                raise _ahead(min_position, last)
+        stop = last
+        if query.until is not None:
+            stop = min(stop, await self._up_to(query.until))
+        start = after
+        if query.since is not None:
+            start = max(start, await self._from(query.since) - 1)
+        if start >= stop:
+            return EventPage((), max(after, last), ended=True)
+        rows = [recorded_event(row) for row in await self._find(query, start, stop, limit)]
+        ended = len(rows) < limit
+        of_interest = [row for row in rows if query.actor in {None, row.actor}]
+        return EventPage(of_interest, max(after, last) if ended else rows[-1].position, ended=ended)
+
+    async def news(self, query: EventQuery, *, after: int, seconds: float) -> EventPage:
+        """The first events after a position, as soon as there are any. Raises Unavailable, StoredDataError."""
+        if not self._tail.covers(after):
+            page = await self.events(query, after=after, limit=PAGE)
+            if page.events or not page.ended:
+                return page
+            after = page.position
+        return await self._tail.news(query, after=after, seconds=seconds)
+
+    async def summary(self, query: ActivityQuery, *, clients: int, min_position: int = 0) -> Summary:
+        """Activity per bucket and client. Raises AheadOfLog, NotCaughtUp, Unavailable."""
+        position = await self._caught_up(min_position)
+        return await read_summary(self._log, query, position=position, clients=clients)
+
+    async def close(self) -> None:
+        """Let go of those who wait for news."""
+        await self._tail.close()
+
+    async def _find(self, query: EventQuery, start: int, stop: int, limit: int) -> Sequence[asyncpg.Record]:
+        log_id = await self._log.to_read()
+        topics = list(query.types) or TOPICS
+        bounds = (log_id, start, stop, limit)
+        async with self._database.connection() as connection:
+            if query.subject is not None:
+                return await connection.fetch(EVENTS["of_subject"], *bounds, query.subject, query.client_id, topics)
+            if query.client_id is not None:
+                stream = client_stream_id(query.client_id)
+                return await connection.fetch(EVENTS["of_client"], *bounds, query.client_id, stream, topics)
+            if query.actor is not None:
+                return await connection.fetch(EVENTS["of_actor"], *bounds, query.actor, topics)
+            if query.types:
+                return await connection.fetch(EVENTS["of_topics"], *bounds, topics)
+            return await connection.fetch(LOG["read_log"], *bounds)
+
+    async def _caught_up(self, position: int) -> int:
+        """The checkpoint of the projection, once it has come to a position. Raises AheadOfLog, NotCaughtUp."""
+        log_id = await self._log.to_read()
+        checkpoint = await read_checkpoint(self._database, log_id, TokenHistoryProjection.name)
+        if checkpoint >= position:
+            return checkpoint
+        head = (await self._recorder.head()).position
+        if position > head:
+            raise _ahead(position, head)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + PATIENCE_SECONDS
+        while loop.time() < deadline:
+            await asyncio.sleep(LOOK_SECONDS)
+            checkpoint = await read_checkpoint(self._database, log_id, TokenHistoryProjection.name)
+            if checkpoint >= position:
+                return checkpoint
+        msg = f"The history is at position {checkpoint} and was asked for {position}; it follows the log, try again."
+        raise NotCaughtUp(msg)
+
+    async def _recorded_at(self, position: int) -> datetime:
+        if position == 0:
+            return BEGINNING
+        log_id = await self._log.to_read()
+        async with self._database.connection() as connection:
+            instant: datetime | None = await connection.fetchval(LOG["recorded_at"], log_id, position)
+        if instant is None:
+            raise _ahead(position, (await self._recorder.head()).position)
+        return instant
+
+    async def _position_at(self, instant: datetime) -> int:
+        """The newest position recorded by an instant; that of a moment ago will not change any more."""
+        log_id = await self._log.to_read()
+        async with self._database.connection() as connection:
+            now = await connection.fetchrow(LOG["clock_and_head"], log_id)
+            if now is not None and instant > now["now"]:
+                msg = f"as_of lies ahead: it is {now['now'].isoformat()} here"
+                raise AheadOfLog(msg)
+            if now is not None and instant >= now["recorded_at"]:
+                await connection.fetch(LOG["settle"], log_id)
+            return await connection.fetchval(LOG["position_at"], log_id, instant) or 0
+
+    async def _up_to(self, instant: datetime) -> int:
+        """The newest position recorded by an instant, as far as the log has come."""
+        log_id = await self._log.to_read()
+        async with self._database.connection() as connection:
+            return await connection.fetchval(LOG["position_at"], log_id, instant) or 0
+
+    async def _from(self, instant: datetime) -> int:
+        """The first position recorded at an instant or later: one after the last recorded before it."""
+        return await self._up_to(instant - MOMENT) + 1
+
+    async def _read_log(self, after: int, limit: int) -> Sequence[RecordedEvent]:
+        return await self._recorder.select_notifications(after, limit, inclusive_of_start=False)
+
+    async def _wait_for_growth(self, position: int) -> None:
+        await self._wakeups.wait(await self._log.to_read(), beyond=position, seconds=TAIL_LOOK_SECONDS)
+
+
+def _ahead(position: int, head: int) -> AheadOfLog:
+    return AheadOfLog(f"position {position} lies ahead of the log, which ends at {head}")

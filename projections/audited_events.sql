@@ -1,0 +1,72 @@
+-- name: of_actor
+-- Events of an actor and of these topics, after $2 and up to $3, each topic by its index.
+SELECT e.position, e.recorded_at, e.stream_id, e.stream_version, e.topic, e.schema_version, e.payload, e.actor,
+       e.request_id, e.remote_address
+  FROM unnest($6::text[]) AS t (topic)
+ CROSS JOIN LATERAL (SELECT * FROM event_log
+                      WHERE log_id = $1 AND actor = $5 AND topic = t.topic AND position > $2 AND position <= $3
+                      ORDER BY position LIMIT $4) e
+ ORDER BY e.position
+ LIMIT $4;
+
+-- name: of_topics
+-- Events of these topics, after $2 and up to $3, each topic by its index.
+SELECT e.position, e.recorded_at, e.stream_id, e.stream_version, e.topic, e.schema_version, e.payload, e.actor,
+       e.request_id, e.remote_address
+  FROM unnest($5::text[]) AS t (topic)
+ CROSS JOIN LATERAL (SELECT * FROM event_log
+                      WHERE log_id = $1 AND topic = t.topic AND position > $2 AND position <= $3
+                      ORDER BY position LIMIT $4) e
+ ORDER BY e.position
+ LIMIT $4;
+
+-- name: of_client
+-- Events of these topics about a client, after $2 and up to $3: its tokens issued, its tokens revoked, itself. The
+-- projection token_history knows which they are; $6 is the client's own stream.
+WITH found AS (
+    (SELECT issued_position AS position FROM token_history
+      WHERE 'token.issued' = ANY ($7::text[]) AND log_id = $1 AND client_id = $5
+        AND issued_position > $2 AND issued_position <= $3
+      ORDER BY issued_position LIMIT $4)
+    UNION ALL
+    (SELECT revoked_position FROM token_history
+      WHERE 'token.revoked' = ANY ($7::text[]) AND log_id = $1 AND client_id = $5
+        AND revoked_position > $2 AND revoked_position <= $3 AND revoked_position IS NOT NULL
+      ORDER BY revoked_position LIMIT $4)
+    UNION ALL
+    SELECT position FROM event_log
+     WHERE log_id = $1 AND stream_id = $6 AND topic = ANY ($7::text[]) AND position > $2 AND position <= $3
+), candidate AS MATERIALIZED (
+    SELECT position FROM found ORDER BY position LIMIT $4
+)
+SELECT e.position, e.recorded_at, e.stream_id, e.stream_version, e.topic, e.schema_version, e.payload, e.actor,
+       e.request_id, e.remote_address
+  FROM candidate c JOIN event_log e ON e.log_id = $1 AND e.position = c.position
+ ORDER BY e.position;
+
+-- name: of_subject
+-- Events of these topics about a subject's tokens, after $2 and up to $3, of one client where $6 names it. A subject that
+-- is the client itself is found as a client.
+WITH found AS (
+    (SELECT issued_position AS position FROM token_history
+      WHERE 'token.issued' = ANY ($7::text[]) AND log_id = $1 AND client_id = $5 AND subject = $5
+        AND issued_position > $2 AND issued_position <= $3 AND ($6::text IS NULL OR client_id = $6)
+      ORDER BY issued_position LIMIT $4)
+    UNION ALL
+    (SELECT issued_position FROM token_history
+      WHERE 'token.issued' = ANY ($7::text[]) AND log_id = $1 AND subject = $5 AND subject <> client_id
+        AND issued_position > $2 AND issued_position <= $3 AND ($6::text IS NULL OR client_id = $6)
+      ORDER BY issued_position LIMIT $4)
+    UNION ALL
+    (SELECT revoked_position FROM token_history
+      WHERE 'token.revoked' = ANY ($7::text[]) AND log_id = $1 AND subject = $5
+        AND revoked_position > $2 AND revoked_position <= $3 AND revoked_position IS NOT NULL
+        AND ($6::text IS NULL OR client_id = $6)
+      ORDER BY revoked_position LIMIT $4)
+), candidate AS MATERIALIZED (
+    SELECT position FROM found ORDER BY position LIMIT $4
+)
+SELECT e.position, e.recorded_at, e.stream_id, e.stream_version, e.topic, e.schema_version, e.payload, e.actor,
+       e.request_id, e.remote_address
+  FROM candidate c JOIN event_log e ON e.log_id = $1 AND e.position = c.position
+ ORDER BY e.position;

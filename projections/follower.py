@@ -1,0 +1,187 @@
+"""Following the log: one projection of one log, applied batch by batch by whoever holds the lease.
+
+A batch is one transaction: hold the checkpoint's row, read what comes after it, apply, advance. A notification wakes
+it; it looks by itself as well. An event that cannot be applied stops the projection there: nothing is skipped, the reason
+is beside the checkpoint, and it is tried again until it can be.
+"""
+
+import asyncio
+import time
+from contextlib import suppress
+
+import structlog
+from msgspec import Struct
+
+from ledger.errors import Unavailable
+from ledger.postgres.database import CONNECTION_ERRORS, Connection
+from ledger.postgres.logs import NO_LOG, Log
+from ledger.postgres.recorder import LAST_POSITION
+from ledger.postgres.rows import recorded_event
+from ledger.postgres.statements import load_statements
+from ledger.postgres.wakeups import Wakeups
+from ledger.recording import RecordedEvent
+from projections import checkpoint
+from projections.checkpoint import Lease, LeaseLost, VersionMismatch
+from projections.projection import Projection
+
+SQL = load_statements("ledger.postgres", "event_log.sql")
+
+BATCH = 500
+GATHER_SECONDS = 0.03
+"""After a batch that reached the end of the log, how long the next one gathers: many small ones would cost more."""
+
+LOOK_SECONDS = 1.0
+"""How often it looks for itself while notifications are heard, and renews the lease."""
+
+DEAF_LOOK_SECONDS = 0.05
+"""The same while they are not."""
+
+RETRY_SECONDS = 1.0
+"""After the database was away, the lease was somebody else's, or an event could not be applied."""
+
+TRANSACTION = """
+    -- What a crash takes along is applied again: rows and checkpoint are one. So nobody waits for the disk.
+    SET LOCAL synchronous_commit = off;
+    -- A process that is paused in the middle must not keep the next holder waiting.
+    SET LOCAL idle_in_transaction_session_timeout = '2s';
+"""
+
+
+class Step(Struct, frozen=True):
+    """What a batch came to: where the checkpoint is, and whether that is the end of the log for now."""
+
+    position: int
+    at_end: bool
+
+
+class Poison(Exception):
+    """An event that cannot be applied."""
+
+    def __init__(self, row: RecordedEvent, cause: Exception) -> None:
+        super().__init__(f"{type(cause).__name__}: {cause}")
+        self.row = row
+
+
+class Follower:
+    """Keeps one catch-up projection of one log up to date."""
+
+    def __init__(self, log: Log, projection: Projection, wakeups: Wakeups, *, holder: str) -> None:
+        """`holder` names this process to operators."""
+        self._log = log
+        self._database = log.database
+        self._projection = projection
+        self._wakeups = wakeups
+        self._holder = holder
+        self._lease: Lease | None = None
+        self._renewed = 0.0
+        self._told = 0
+        self._logger = structlog.get_logger().bind(projection=projection.name, log=log.name)
+
+    async def run(self) -> None:
+        """Follow until cancelled, whatever happens to the database; then let go of the lease."""
+        try:
+            while True:
+                try:
+                    await self._follow()
+                except LeaseLost:
+                    self._lease = None
+                except Unavailable:
+                    pass
+                except VersionMismatch as error:
+                    self._logger.warning("projection not followed", reason=str(error))
+                except Poison as poison:
+                    await self._tell(poison)
+                except Exception:
+                    # It must go on for as long as the process does.
+                    self._logger.exception("projection interrupted")
+                await asyncio.sleep(RETRY_SECONDS)
+        finally:
+            with suppress(Unavailable):
+                await self._let_go()
+
+    async def catch_up(self) -> bool:
+        """Apply all there is and let go; False when another process follows. Raises Poison, Unavailable."""
+        try:
+            if not await self._take():
+                return False
+            while not (await self._step(BATCH)).at_end:
+                pass
+        except LeaseLost:
+            self._lease = None
+            return False
+        finally:
+            await self._let_go()
+        return True
+
+    async def _follow(self) -> None:
+        if not await self._take():
+            return
+        while True:
+            step = await self._step_around_poison()
+            if not step.at_end:
+                continue
+            await asyncio.sleep(GATHER_SECONDS)
+            await self._wait_for_news(step.position)
+
+    async def _wait_for_news(self, position: int) -> None:
+        seconds = LOOK_SECONDS if self._wakeups.listening else DEAF_LOOK_SECONDS
+        await self._wakeups.wait(await self._log.to_read(), beyond=position, seconds=seconds)
+
+    async def _take(self) -> bool:
+        if self._lease is None:
+            log_id = await self._log.to_read()
+            if log_id != NO_LOG:
+                name, version = self._projection.name, self._projection.version
+                self._lease = await checkpoint.take_lease(self._database, log_id, name, version, self._holder)
+        return self._lease is not None
+
+    async def _let_go(self) -> None:
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            await checkpoint.release(self._database, lease)
+
+    async def _step_around_poison(self) -> Step:
+        """A step; when its batch fails, event by event up to the one that does. Raises Poison."""
+        try:
+            return await self._step(BATCH)
+        except Poison:
+            while not (step := await self._step(1)).at_end:
+                pass
+            return step
+
+    async def _step(self, limit: int) -> Step:
+        lease = self._lease
+        assert lease is not None
+        async with self._database.connection() as connection, connection.transaction():
+            await connection.execute(TRANSACTION)
+            position = await checkpoint.hold(connection, lease)
+            rows = await connection.fetch(SQL["read_log"], lease.log_id, position, LAST_POSITION, limit)
+            if rows:
+                position = rows[-1]["position"]
+                await self._apply(connection, lease, [recorded_event(row) for row in rows])
+            if rows or time.monotonic() - self._renewed > LOOK_SECONDS:
+                await checkpoint.advance(connection, lease, position)
+                self._renewed = time.monotonic()
+        return Step(position, at_end=len(rows) < limit)
+
+    async def _apply(self, connection: Connection, lease: Lease, rows: list[RecordedEvent]) -> None:
+        of_interest = [row for row in rows if row.topic in self._projection.topics]
+        if not of_interest:
+            return
+        try:
+            await self._projection.apply(connection, lease.log_id, of_interest)
+        except Exception as error:
+            if isinstance(error, CONNECTION_ERRORS) and not isinstance(error, ValueError):
+                raise
+            raise Poison(of_interest[0], error) from error
+
+    async def _tell(self, poison: Poison) -> None:
+        """Where operators look; and let go, so that a process with other code may try."""
+        row = poison.row
+        if self._told != row.position:
+            self._logger.error("projection stopped", position=row.position, topic=row.topic, reason=str(poison))
+            self._told = row.position
+        with suppress(Unavailable):
+            if self._lease is not None:
+                await checkpoint.stop_at(self._database, self._lease, row.position, row.topic, str(poison))
+            await self._let_go()

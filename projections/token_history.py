@@ -1,0 +1,121 @@
+"""The catch-up projection `token_history`: every token ever issued, what became of it, and activity over time.
+
+It follows the log, so it costs the requests nothing. What introspection needs is in `active_tokens`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ledger.events import TokenIssued, TokenRevoked
+from ledger.postgres.database import Connection
+from ledger.postgres.statements import load_statements
+from ledger.scope import format_scope
+from projections.projection import Projected, Projection
+from projections.token_activity import ActivityCounts
+
+SQL = load_statements("projections", "token_history.sql")
+
+ISSUED = (
+    "log_id",
+    "issued_position",
+    "jti",
+    "grant_id",
+    "digest",
+    "client_id",
+    "subject",
+    "scope",
+    "audience",
+    "grant_type",
+    "token_format",
+    "issued_at",
+    "expires_at",
+    "issued_recorded_at",
+    "issued_by",
+    "issued_request_id",
+    "issued_from",
+)
+"""The columns that an issuance fills; the others wait for a revocation."""
+
+
+class RevokedBeforeIssued(Exception):
+    """The log has the revocation of a token that it did not issue before."""
+
+
+class TokenHistoryProjection(Projection):
+    """One row a token, from its issuance for ever; and counts per client, in `token_activity`."""
+
+    name = "token_history"
+    version = 1
+    handles = (TokenIssued, TokenRevoked)
+    tables = ("token_history", "token_activity")
+
+    async def fold(self, connection: Connection, log_id: int, events: Sequence[Projected]) -> None:
+        """One COPY, one update and one upsert a batch. Raises RevokedBeforeIssued."""
+        counts = ActivityCounts()
+        issued = []
+        revoked: dict[bytes, tuple[TokenRevoked, Projected]] = {}
+        for projected in events:
+            match projected.event:
+                case TokenIssued() as event:
+                    issued.append(_issued_row(log_id, event, projected))
+                    counts.add_issued(event.client_id, projected.row.recorded_at, event.expires_at)
+                case TokenRevoked() as event:
+                    revoked[event.digest] = event, projected
+        if issued:
+            await connection.copy_records_to_table("token_history", records=issued, columns=ISSUED)
+        if revoked:
+            await _revoke(connection, log_id, revoked, counts)
+        rows = list(counts.rows())
+        await connection.execute(SQL["count"], log_id, *map(list, zip(*rows, strict=True)))
+
+
+async def _revoke(
+    connection: Connection, log_id: int, revoked: dict[bytes, tuple[TokenRevoked, Projected]], counts: ActivityCounts
+) -> None:
+    ended = await connection.fetch(
+        SQL["revoke"],
+        log_id,
+        list(revoked),
+        [projected.row.position for _, projected in revoked.values()],
+        [event.revoked_at for event, _ in revoked.values()],
+        [projected.row.recorded_at for _, projected in revoked.values()],
+        [projected.row.actor for _, projected in revoked.values()],
+        [projected.row.request_id for _, projected in revoked.values()],
+        [projected.row.remote_address for _, projected in revoked.values()],
+        [event.reason for event, _ in revoked.values()],
+    )
+    if len(ended) != len(revoked):
+        found = {row["digest"] for row in ended}
+        jti = next(event.jti for digest, (event, _) in revoked.items() if digest not in found)
+        msg = f"the token {jti} was revoked and is not among those issued before"
+        raise RevokedBeforeIssued(msg)
+    for row in ended:
+        counts.add_revoked(
+            row["client_id"],
+            row["revoked_recorded_at"],
+            expires_at=row["expires_at"],
+            issued_at=row["issued_recorded_at"],
+        )
+
+
+def _issued_row(log_id: int, event: TokenIssued, projected: Projected) -> tuple[Any, ...]:
+    row = projected.row
+    return (
+        log_id,
+        row.position,
+        event.jti,
+        event.jti,
+        event.digest,
+        event.client_id,
+        event.subject,
+        format_scope(event.scope),
+        format_scope(event.audience),
+        event.grant_type,
+        event.token_format,
+        event.issued_at,
+        event.expires_at,
+        row.recorded_at,
+        row.actor,
+        row.request_id,
+        row.remote_address,
+    )
