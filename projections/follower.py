@@ -1,8 +1,8 @@
 """Following the log: one projection of one log, applied batch by batch by whoever holds the lease.
 
 A batch is one transaction: hold the checkpoint's row, read what comes after it, apply, advance. A notification wakes
-it; it looks by itself as well. An event that cannot be applied stops the projection there: nothing is skipped, the reason
-is beside the checkpoint, and it is tried again until it can be.
+it; it looks by itself as well. An event that cannot be applied stops the projection there: nothing is skipped, the
+reason is beside the checkpoint, and it is tried again until it can be.
 """
 
 import asyncio

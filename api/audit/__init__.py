@@ -1,0 +1,1 @@
+"""The audit endpoints of an issuer: every token can explain itself."""
