@@ -19,7 +19,7 @@ EARLIEST = datetime.fromtimestamp(0, UTC)
 class InvalidWindow(Refusal):
     """A time that no summary can be about; `parameter` is the one to change."""
 
-    def __init__(self, parameter: str, message: str) -> None:
+    def __init__(self, message: str, parameter: str) -> None:
         super().__init__(message)
         self.parameter = parameter
 
@@ -36,19 +36,19 @@ def activity_query(
     if since is None:
         first = end - DEFAULT_BUCKETS * width
     elif since < EARLIEST:
-        message = "since: must not be before 1970"
-        raise InvalidWindow("since", message)
+        msg = "since: must not be before 1970"
+        raise InvalidWindow(msg, "since")
     else:
         first = epoch_seconds(since) // width * width
     if until is not None and until > now + timedelta(seconds=width):
-        message = f"until: lies ahead, it is {now.isoformat()} here"
-        raise InvalidWindow("until", message)
+        msg = f"until: lies ahead, it is {now.isoformat()} here"
+        raise InvalidWindow(msg, "until")
     if first >= end:
-        message = "since: must be before until"
-        raise InvalidWindow("since", message)
+        msg = "since: must be before until"
+        raise InvalidWindow(msg, "since")
     if end - first > MOST_BUCKETS * width:
-        message = f"since: {(end - first) // width} buckets of a {bucket} are more than {MOST_BUCKETS}; take wider ones"
-        raise InvalidWindow("since", message)
+        msg = f"since: {(end - first) // width} buckets of a {bucket} are more than {MOST_BUCKETS}; take wider ones"
+        raise InvalidWindow(msg, "since")
     return ActivityQuery(
         since=datetime.fromtimestamp(max(first, 0), UTC),
         until=datetime.fromtimestamp(end, UTC),
