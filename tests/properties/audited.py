@@ -1,0 +1,156 @@
+"""Histories of tokens and questions about them, as data; and the same log held in memory, where answers are folded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from uuid import UUID
+
+from hypothesis import strategies as st
+
+from ledger.audit import EventQuery, TokenQuery
+from ledger.events import ClientDisabled, ClientRegistered, Event, TokenIssued, TokenRevoked
+from ledger.identifiers import client_stream_id
+from ledger.recording import Cause, EventMapper, RecordedEvent, StreamEvent, Write, stream_id
+from ledger.token_record import STATUSES
+from tests.builders import settings
+
+CLIENTS = ("shop", "depot", "till")
+SUBJECTS = (None, "ana", "ben", "shop")
+"""Whose token it is; None stands for the client itself."""
+
+SCOPES = ((), ("read",), ("read", "write"), ("write", "read"), ("admin",))
+ACTORS = (*(f"client:{client}" for client in CLIENTS), "operator:ana")
+TOPICS = ("token.issued", "token.revoked", "client.registered", "client.disabled")
+
+
+@dataclass(frozen=True)
+class Issue:
+    client: str
+    subject: str | None
+    scope: tuple[str, ...]
+    lasts: int
+    """In seconds from the start of the example: it may have expired before it was recorded."""
+
+
+@dataclass(frozen=True)
+class Revoke:
+    token: int
+    actor: str
+
+
+@dataclass(frozen=True)
+class CatchUp:
+    """Let the projection read what is there so far."""
+
+
+Step = Issue | Revoke | CatchUp
+
+lifetimes = st.sampled_from([1, 0, -1, -2, -70, 70, -4000, 4000, -90_000, 90_000])
+steps = st.one_of(
+    st.builds(Issue, st.sampled_from(CLIENTS), st.sampled_from(SUBJECTS), st.sampled_from(SCOPES), lifetimes),
+    st.builds(Issue, st.just("shop"), st.none(), st.just(("read",)), lifetimes),
+    st.builds(Revoke, st.integers(0, 30), st.sampled_from(ACTORS)),
+    st.just(CatchUp()),
+)
+histories = st.lists(st.lists(steps, min_size=2, max_size=8), min_size=2, max_size=6)
+"""Batches: what is in one is recorded at one instant."""
+
+
+TOKEN_FILTERS = {
+    "client_id": st.sampled_from(CLIENTS),
+    "subject": st.sampled_from(("ana", "shop", "depot", "nobody")),
+    "scope": st.sampled_from(("read", "write", "admin", "other")),
+    "status": st.sampled_from(STATUSES),
+}
+EVENT_FILTERS = {
+    "types": st.sets(st.sampled_from(TOPICS), max_size=3).map(tuple),
+    "client_id": st.sampled_from(CLIENTS),
+    "subject": st.sampled_from(("ana", "shop", "nobody")),
+    "actor": st.sampled_from(ACTORS),
+}
+token_queries = st.fixed_dictionaries({}, optional=TOKEN_FILTERS).map(lambda fields: TokenQuery(**fields))
+event_queries = st.fixed_dictionaries({}, optional=EVENT_FILTERS).map(lambda fields: EventQuery(**fields))
+
+
+class Historian:
+    """Turns steps into writes; every token it issued can be revoked once."""
+
+    def __init__(self) -> None:
+        self._mapper = EventMapper()
+        self._start = datetime.now(UTC).replace(microsecond=0)
+        self._tokens: list[TokenIssued] = []
+        self._revoked: set[UUID] = set()
+
+    @property
+    def expiries(self) -> set[datetime]:
+        return {token.expires_at for token in self._tokens}
+
+    @property
+    def digests(self) -> dict[bytes, UUID]:
+        return {token.digest: token.jti for token in self._tokens}
+
+    def clients(self) -> list[Write]:
+        return [
+            self._write(client_stream_id(client), 1, self._registered(client), "operator:ana") for client in CLIENTS
+        ] + [
+            self._write(client_stream_id("till"), 2, self._disabled("till"), "operator:ana"),
+        ]
+
+    def writes(self, batch: Sequence[Step]) -> list[Write]:
+        return [write for step in batch if (write := self._of(step)) is not None]
+
+    def _of(self, step: Step) -> Write | None:
+        match step:
+            case Issue():
+                number = len(self._tokens) + 1
+                issued = TokenIssued(
+                    jti=UUID(int=number),
+                    digest=sha256(b"%d" % number).digest(),
+                    client_id=step.client,
+                    subject=step.subject or step.client,
+                    scope=step.scope,
+                    audience=(step.client, "api"),
+                    grant_type="client_credentials",
+                    token_format="opaque",
+                    issued_at=self._start,
+                    expires_at=self._start + timedelta(seconds=step.lasts),
+                )
+                self._tokens.append(issued)
+                return self._write(issued.jti, 1, issued, f"client:{step.client}")
+            case Revoke() if self._tokens:
+                token = self._tokens[step.token % len(self._tokens)]
+                if token.jti not in self._revoked:
+                    self._revoked.add(token.jti)
+                    revoked = TokenRevoked(
+                        jti=token.jti,
+                        digest=token.digest,
+                        client_id=token.client_id,
+                        revoked_at=self._start,
+                        reason="asked for",
+                    )
+                    return self._write(token.jti, 2, revoked, step.actor)
+        return None
+
+    def _registered(self, client: str) -> Event:
+        return ClientRegistered(client_id=client, settings=settings(), registered_at=self._start)
+
+    def _disabled(self, client: str) -> Event:
+        return ClientDisabled(client_id=client, disabled_at=self._start, reason="closed")
+
+    def _write(self, stream: UUID, version: int, event: Event, actor: str) -> Write:
+        cause = Cause(actor=actor, request_id=f"r-{stream.int % 97}", remote_address="192.0.2.1")
+        return Write((self._mapper.to_stored_event(StreamEvent(stream, version, event), cause),))
+
+
+class Rows:
+    """A log that is there already, read as a recorder is."""
+
+    def __init__(self, rows: Sequence[RecordedEvent]) -> None:
+        self.rows = rows
+
+    async def select_events(self, originator_id: UUID) -> Sequence[RecordedEvent]:
+        return [row for row in self.rows if stream_id(row) == originator_id]
+
+    async def select_notifications(self, start, limit, *, inclusive_of_start=True) -> Sequence[RecordedEvent]:
+        return [row for row in self.rows if row.position > start][:limit]

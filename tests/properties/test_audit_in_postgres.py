@@ -1,0 +1,172 @@
+"""What auditors are answered is the fold of the log: at any position and instant, for any question, in any pages."""
+
+import asyncio
+import itertools
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from api.service import Service, ServiceConfig
+from ledger.audit import ActivityQuery, EventQuery
+from ledger.issuer import IssuerIdentifier
+from ledger.recording import EventMapper, VersionConflict
+from projections.in_memory_audit import MemoryAuditTrail
+from tests.properties.audited import (
+    CLIENTS,
+    CatchUp,
+    Historian,
+    Rows,
+    event_queries,
+    histories,
+    token_queries,
+)
+
+EXAMPLES = max(50, settings.default.max_examples // 10)
+PHASES = [Phase.reuse, Phase.generate] if settings.default.derandomize else settings.default.phases
+
+questions = st.fixed_dictionaries(
+    {
+        "tokens": st.lists(token_queries, min_size=4, max_size=8, unique=True),
+        "events": st.lists(event_queries, min_size=4, max_size=8, unique=True),
+        "page": st.sampled_from([1, 2, 3, 100]),
+        "of": st.integers(0, 60),
+    }
+)
+
+
+RECENT = timedelta(seconds=100)
+
+
+async def all_pages(trail, query, moment, limit):
+    tokens, before = [], None
+    while True:
+        page = await trail.tokens(query, moment, before=before, limit=limit)
+        assert len(page.tokens) <= limit
+        tokens.extend(page.tokens)
+        if page.before is None:
+            return tokens
+        assert before is None or page.before < before
+        before = page.before
+
+
+async def all_events(trail, query, after, limit):
+    events = []
+    while True:
+        page = await trail.events(query, after=after, limit=limit)
+        assert len(page.events) <= limit
+        events.extend(page.events)
+        assert page.position >= after
+        if page.ended:
+            return events, page.position
+        after = page.position
+
+
+def instants(rows, of):
+    """One that something was recorded at, and those beside it."""
+    at = rows[of % len(rows)].recorded_at
+    return [at + timedelta(microseconds=beside) for beside in (-1, 0, 1)]
+
+
+def past(expiries):
+    now = datetime.now(UTC)
+    return [
+        at + timedelta(microseconds=beside) for at in expiries for beside in (-1, 0) if timedelta() < now - at < RECENT
+    ]
+
+
+class Example:
+    def __init__(self, dsn: str, log_name: str) -> None:
+        self._service = Service(ServiceConfig(dsn=dsn, issuers=(IssuerIdentifier(f"http://x/{log_name}"),)))
+        (self._issuer,) = self._service.issuers
+        self.trail = self._issuer.audit
+
+    async def run(self, history, questions) -> None:
+        try:
+            historian = Historian()
+            rows = await self._record(historian, history)
+            fold = MemoryAuditTrail(Rows(rows), mapper=EventMapper(), clock=lambda: datetime.now(UTC))
+            await self._ask_for_tokens(fold, historian, rows, questions)
+            await self._ask_for_events(fold, rows, questions)
+            await self._ask_about_each(fold, historian)
+            await self._ask_for_activity(fold)
+        finally:
+            await self._service.close()
+
+    async def _record(self, historian, history):
+        recorder = self._issuer.streams
+        await recorder.write(historian.clients())
+        for batch in history:
+            if writes := historian.writes(batch):
+                results = await recorder.write(writes)
+                assert not any(isinstance(result, VersionConflict) for result in results)
+            if CatchUp() in batch:
+                await self._service.catch_up()
+        await self._service.catch_up()
+        return await recorder.select_notifications(None, 10_000)
+
+    async def _ask_for_tokens(self, fold, historian, rows, questions):
+        revoked = [row.position for row in rows if row.topic == "token.revoked"]
+        positions = {0, len(rows), questions["of"] % len(rows), *revoked[-2:]}
+        for as_of in (*positions, *instants(rows, questions["of"]), *past(historian.expiries)):
+            moment = await self.trail.moment(as_of)
+            assert moment == await fold.moment(as_of)
+            for query in questions["tokens"]:
+                await self._compare_tokens(fold, query, moment, questions["page"])
+        for after, before in itertools.combinations_with_replacement(instants(rows, questions["of"]), 2):
+            query = replace(questions["tokens"][0], issued_after=after, issued_before=before)
+            await self._compare_tokens(fold, query, await self.trail.moment(), questions["page"])
+
+    async def _compare_tokens(self, fold, query, moment, limit):
+        expected = await all_pages(fold, query, moment, 1000)
+        assert await all_pages(self.trail, query, moment, limit) == expected
+
+    async def _ask_for_events(self, fold, rows, questions):
+        for query in questions["events"]:
+            await self._compare_events(fold, query, questions["of"] % 7, questions["page"])
+        for since, until in itertools.combinations_with_replacement(instants(rows, questions["of"]), 2):
+            query = replace(questions["events"][0], since=since, until=until)
+            await self._compare_events(fold, query, 0, questions["page"])
+        for last in [row for row in rows if row.topic == "token.revoked"][-2:]:
+            for about in ({"client_id": "shop"}, {"client_id": "depot"}, {"subject": "shop"}, {"subject": "ana"}):
+                query = EventQuery(until=last.recorded_at, **about)
+                await self._compare_events(fold, query, 0, questions["page"])
+
+    async def _compare_events(self, fold, query, after, limit):
+        expected = await all_events(fold, query, after, 1000)
+        assert await all_events(self.trail, query, after, limit) == expected
+
+    async def _ask_about_each(self, fold, historian):
+        for digest, jti in historian.digests.items():
+            assert await self.trail.jti_of(digest) == jti
+            assert await self.trail.token(jti) == await fold.token(jti)
+            assert await self.trail.token_events(jti) == await fold.token_events(jti)
+        for client in (*CLIENTS, "nobody"):
+            assert await self.trail.client_events(client) == await fold.client_events(client)
+
+    async def _ask_for_activity(self, fold):
+        now = int(datetime.now(UTC).timestamp())
+        for unit in (60, 3600, 86400):
+            end = now // unit * unit + unit
+            windows = ((end - 3 * unit, end), (end - unit, end), (end, end + 2 * unit))
+            for (first, last), client_id in itertools.product(windows, (None, "shop")):
+                query = ActivityQuery(
+                    since=datetime.fromtimestamp(first, UTC),
+                    until=datetime.fromtimestamp(last, UTC),
+                    bucket=unit,
+                    client_id=client_id,
+                )
+                assert await self.trail.summary(query, clients=2) == await fold.summary(query, clients=2)
+
+
+def test_what_auditors_are_answered_is_the_fold_of_the_log(database):
+    logs = itertools.count(1)
+    with asyncio.Runner() as runner:
+
+        @settings(max_examples=EXAMPLES, phases=PHASES, suppress_health_check=[HealthCheck.too_slow])
+        @given(histories, questions)
+        def holds(history, questions):
+            runner.run(Example(database.service_dsn, f"log-{next(logs)}").run(history, questions))
+
+        holds()
