@@ -83,7 +83,7 @@ class LogTail:
         loop = asyncio.get_running_loop()
         rest_at = loop.time() + REST_SECONDS
         try:
-            while loop.time() < rest_at:
+            while self._waiting or loop.time() < rest_at:
                 if self._waiting:
                     rest_at = loop.time() + REST_SECONDS
                 try:

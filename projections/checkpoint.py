@@ -37,7 +37,9 @@ class Lease(Struct, frozen=True):
 async def take_lease(database: Database, log_id: int, projection: str, version: int, holder: str) -> Lease | None:
     """The lease, unless somebody has it. Raises VersionMismatch, Unavailable."""
     async with database.connection() as connection:
-        await connection.execute(SQL["create"], log_id, projection, version)
+        # Looked for first: to insert what is there already would wait for the transaction that holds it.
+        if await connection.fetchval(SQL["read"], log_id, projection) is None:
+            await connection.execute(SQL["create"], log_id, projection, version)
         row = await connection.fetchrow(SQL["take_lease"], log_id, projection, holder, LEASE)
     if row is None:
         return None

@@ -10,6 +10,9 @@ NEEDED: Mapping[str, frozenset[str]] = {
     "event_log": frozenset({"SELECT", "INSERT"}),
     "active_tokens": frozenset({"SELECT", "INSERT", "DELETE"}),
     "clients": frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"}),
+    "token_history": frozenset({"SELECT", "INSERT", "UPDATE"}),
+    "token_activity": frozenset({"SELECT", "INSERT", "UPDATE"}),
+    "projection_checkpoints": frozenset({"SELECT", "INSERT", "UPDATE"}),
     "alembic_version": frozenset({"SELECT"}),
 }
 """What the service needs to do with each table."""

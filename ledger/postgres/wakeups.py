@@ -15,7 +15,7 @@ CHANNEL = "token_ledger"
 
 RECONNECT_SECONDS = 1.0
 ALIVE_SECONDS = 10.0
-"""How often the connection is asked whether it still is one."""
+"""How often the connection is asked whether it still is one: a network can lose it without a word."""
 
 
 class Wakeups:
@@ -64,11 +64,15 @@ class Wakeups:
 
     async def _listen_once(self) -> None:
         connection = await asyncpg.connect(self._dsn, timeout=CONNECT_SECONDS, server_settings=SESSION)
+        lost = asyncio.Event()
+        connection.add_termination_listener(lambda _: lost.set())
         try:
             await connection.add_listener(CHANNEL, self._hear)
             self.listening = True
             while True:
-                await asyncio.sleep(ALIVE_SECONDS)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(lost.wait(), ALIVE_SECONDS)
+                    return
                 await connection.execute("SELECT 1", timeout=CONNECT_SECONDS)
         finally:
             connection.terminate()

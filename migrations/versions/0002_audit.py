@@ -122,8 +122,8 @@ TABLES: Sequence[Sequence[str]] = (CHECKPOINTS, TOKEN_HISTORY, TOKEN_ACTIVITY, E
 
 GRANTS = {
     "projection_checkpoints": "SELECT, INSERT, UPDATE",
-    "token_history": "SELECT, INSERT, UPDATE, DELETE",
-    "token_activity": "SELECT, INSERT, UPDATE, DELETE",
+    "token_history": "SELECT, INSERT, UPDATE",
+    "token_activity": "SELECT, INSERT, UPDATE",
 }
 
 

@@ -19,6 +19,9 @@ MAY = {
     "event_log": {"SELECT", "INSERT"},
     "log_head": {"SELECT", "INSERT", "UPDATE"},
     "logs": {"SELECT", "INSERT"},
+    "projection_checkpoints": {"SELECT", "INSERT", "UPDATE"},
+    "token_activity": {"SELECT", "INSERT", "UPDATE"},
+    "token_history": {"SELECT", "INSERT", "UPDATE"},
 }
 
 REFUSED = [
@@ -48,6 +51,9 @@ REFUSED = [
     "UPDATE active_tokens SET expires_at = 0",
     "TRUNCATE active_tokens",
     "TRUNCATE clients",
+    "DELETE FROM token_history",
+    "TRUNCATE token_history",
+    "DELETE FROM projection_checkpoints",
     "UPDATE alembic_version SET version_num = '0'",
     "DELETE FROM alembic_version",
     "CREATE TABLE mine (it text)",

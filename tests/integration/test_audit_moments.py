@@ -1,0 +1,130 @@
+"""As of which position and instant auditors are answered, and when they have to wait."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+
+from ledger import opaque_tokens
+from ledger.audit import AheadOfLog, EventQuery, NotCaughtUp
+from projections import audit_trail
+from tests.integration.conftest import CAUSE, register_client
+
+ISSUED = EventQuery(types=("token.issued",))
+
+
+@pytest.fixture
+async def trail(issuer):
+    return issuer.audit
+
+
+@pytest.fixture
+async def owner(database):
+    connection = await asyncpg.connect(database.owner_dsn)
+    yield connection
+    await connection.close()
+
+
+async def issue(issuer, client):
+    return await issuer.issuance.by_client_credentials(client, None, CAUSE)
+
+
+async def test_an_empty_log_is_at_position_0(trail):
+    assert (await trail.moment()).position == 0
+    assert (await trail.moment(datetime.now(UTC) - timedelta(days=1))).position == 0
+
+
+async def test_now_is_as_far_as_the_projection_has_come(service, issuer, client, trail):
+    await service.catch_up()
+    await issue(issuer, client)
+    assert (await trail.moment()).position == 1
+    await service.catch_up()
+    assert (await trail.moment()).position == 2
+
+
+async def test_a_position_that_is_not_there_yet_is_refused(trail, client):
+    with pytest.raises(AheadOfLog, match="2 lies ahead of the log, which ends at 1"):
+        await trail.moment(2)
+    with pytest.raises(AheadOfLog):
+        await trail.moment(min_position=2)
+    with pytest.raises(AheadOfLog):
+        await trail.events(EventQuery(), after=0, limit=1, min_position=2)
+
+
+async def test_an_instant_that_has_not_come_is_refused(trail, client):
+    with pytest.raises(AheadOfLog, match="as_of lies ahead: it is 20"):
+        await trail.moment(datetime.now(UTC) + timedelta(hours=1))
+
+
+async def test_an_answer_as_of_an_instant_waits_for_the_batch_under_way(service, issuer, client, trail, owner):
+    """What is being recorded at this moment has an instant already and no position yet that anybody sees."""
+    await service.catch_up()
+    transaction = owner.transaction()
+    await transaction.start()
+    await owner.execute("SELECT FROM log_head WHERE log_id = 1 FOR UPDATE")
+    recorded_at = await owner.fetchval("SELECT clock_timestamp()")
+    await asyncio.sleep(0.01)
+    asked = asyncio.create_task(trail.moment(datetime.now(UTC)))
+    await asyncio.sleep(0.05)
+    assert not asked.done()
+    await owner.execute("UPDATE log_head SET position = 2, recorded_at = $1 WHERE log_id = 1", recorded_at)
+    await owner.execute(
+        """
+        INSERT INTO event_log (log_id, position, recorded_at, stream_id, stream_version, schema_version, topic, payload)
+        VALUES (1, 2, $1, gen_random_uuid(), 1, 1, 'thing.happened', '{}')
+        """,
+        recorded_at,
+    )
+    await transaction.commit()
+    await service.catch_up()
+    assert (await asked).position == 2
+
+
+async def test_an_instant_of_long_ago_waits_for_nobody(service, client, trail, owner):
+    await service.catch_up()
+    async with owner.transaction():
+        await owner.execute("SELECT FROM log_head FOR UPDATE")
+        moment = await trail.moment(datetime.now(UTC) - timedelta(hours=1))
+    assert moment.position == 0
+
+
+async def test_a_token_is_found_by_its_digest_however_new_it_is(service, issuer, client, trail, monkeypatch):
+    active = await issue(issuer, client)
+    digest = opaque_tokens.digest(active.access_token)
+    assert str(await trail.jti_of(digest)) == active.jti
+    await issuer.revocation.by_client(client, active.access_token, CAUSE)
+    monkeypatch.setattr(audit_trail, "PATIENCE_SECONDS", 0.05)
+    with pytest.raises(NotCaughtUp):  # rather than to say that there is none
+        await trail.jti_of(digest)
+    await service.catch_up()
+    assert str(await trail.jti_of(digest)) == active.jti
+    assert await trail.jti_of(b"x" * 32) is None
+
+
+async def test_a_client_has_no_token_events(trail, client):
+    assert await trail.token_events(client.id) == ()
+    assert await trail.token(client.id) is None
+
+
+async def test_news_comes_to_all_who_wait_for_it(issuer, client, trail):
+    waiting = [asyncio.create_task(trail.news(ISSUED, after=1, seconds=20)) for _ in range(20)]
+    other = asyncio.create_task(trail.news(EventQuery(types=("client.disabled",)), after=1, seconds=20))
+    token = await issue(issuer, client)
+    for page in await asyncio.gather(*waiting):
+        assert [row.position for row in page.events] == [token.position]
+    assert not other.done()
+    await issuer.registry.disable("shop", "closed", CAUSE)
+    assert [row.topic for row in (await other).events] == ["client.disabled"]
+
+
+async def test_news_from_further_back_begins_in_the_log(issuer, client, trail):
+    tokens = [await issue(issuer, client) for _ in range(3)]
+    page = await trail.news(ISSUED, after=0, seconds=20)
+    assert [row.position for row in page.events] == [token.position for token in tokens]
+
+
+async def test_no_news_says_how_far_was_looked(issuer, client, trail):
+    await register_client(issuer, "other")
+    page = await trail.news(ISSUED, after=0, seconds=0.01)
+    assert (page.events, page.position) == ((), 2)

@@ -1,0 +1,288 @@
+"""A projection follows the log: once each event, by one process at a time, and never past one it cannot apply."""
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+
+import asyncpg
+import pytest
+
+from ledger.audit import NotCaughtUp, TokenQuery
+from ledger.postgres.database import Database
+from ledger.postgres.logs import Log
+from ledger.postgres.wakeups import Wakeups
+from ledger.recording import EventMapper
+from projections import audit_trail, checkpoint, follower
+from projections.checkpoint import LeaseLost, VersionMismatch
+from projections.follower import Follower, Poison
+from projections.token_history import TokenHistoryProjection
+from tests.integration.conftest import CAUSE, ISSUER, register_client
+
+NAME = TokenHistoryProjection.name
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    monkeypatch.setattr(follower, "RETRY_SECONDS", 0.02)
+    monkeypatch.setattr(follower, "GATHER_SECONDS", 0.0)
+
+
+@pytest.fixture
+async def superuser(database):
+    connection = await asyncpg.connect(database.superuser_dsn)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def parts(database):
+    """A database, a log and wake-ups, to make followers of."""
+    made = Database(database.service_dsn)
+    wakeups = Wakeups(database.service_dsn)
+    yield Log(made, ISSUER.log_name), wakeups
+    await wakeups.close()
+    await made.close()
+
+
+@pytest.fixture
+def make_follower(parts):
+    log, wakeups = parts
+    return lambda projection=None, holder="test": Follower(
+        log, projection or TokenHistoryProjection(EventMapper()), wakeups, holder=holder
+    )
+
+
+async def issue(issuer, client, count=1):
+    return [await issuer.issuance.by_client_credentials(client, None, CAUSE) for _ in range(count)]
+
+
+async def history(superuser):
+    return [str(row["jti"]) for row in await superuser.fetch("SELECT jti FROM token_history ORDER BY issued_position")]
+
+
+async def status(superuser):
+    return await superuser.fetchrow("SELECT * FROM projection_checkpoints")
+
+
+async def test_it_catches_up_and_lets_go(make_follower, issuer, client, superuser):
+    issued = await issue(issuer, client, 3)
+    assert await make_follower().catch_up()
+    assert await history(superuser) == [token.jti for token in issued]
+    row = await status(superuser)
+    assert (row["position"], row["holder"], row["lease_until"]) == (issued[-1].position, None, None)
+
+
+async def test_a_long_log_is_read_batch_by_batch(make_follower, issuer, client, superuser, monkeypatch):
+    monkeypatch.setattr(follower, "BATCH", 2)
+    issued = await issue(issuer, client, 5)
+    assert await make_follower().catch_up()
+    assert await history(superuser) == [token.jti for token in issued]
+
+
+async def test_events_of_other_topics_move_the_checkpoint(make_follower, issuer, client, superuser):
+    await register_client(issuer, "other")
+    assert await make_follower().catch_up()
+    assert (await status(superuser))["position"] == 2
+
+
+async def test_a_log_that_was_never_written_is_not_followed(make_follower, superuser):
+    assert not await make_follower().catch_up()
+    assert await status(superuser) is None
+
+
+async def test_a_token_issued_and_revoked_in_one_batch_is_whole(make_follower, issuer, client, superuser):
+    (token,) = await issue(issuer, client)
+    await issuer.revocation.by_client(client, token.access_token, CAUSE)
+    assert await make_follower().catch_up()
+    row = await superuser.fetchrow("SELECT * FROM token_history")
+    assert (row["issued_position"], row["revoked_position"]) == (2, 3)
+    assert row["revoked_by"] == CAUSE.actor
+
+
+async def test_a_service_that_follows_hears_of_what_is_recorded(service, issuer, client):
+    service.follow()
+    for _ in range(3):
+        (token,) = await issue(issuer, client)
+        moment = await issuer.audit.moment(min_position=token.position)
+        page = await issuer.audit.tokens(TokenQuery(), moment, before=None, limit=1)
+        assert str(page.tokens[0].jti) == token.jti
+
+
+async def test_it_hears_again_after_its_connections_were_cut(service, issuer, client, superuser):
+    service.follow()
+    (token,) = await issue(issuer, client)
+    await issuer.audit.moment(min_position=token.position)
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'token-ledger'"
+    await superuser.execute(cut)
+    for _ in range(100):
+        with suppress(Exception):
+            (token,) = await issue(issuer, client)
+            await issuer.audit.moment(min_position=token.position)
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail("it never came back")
+
+
+async def test_it_follows_without_notifications_too(service, issuer, client, monkeypatch):
+    monkeypatch.setattr(Wakeups, "_hear", lambda *_: None)
+    monkeypatch.setattr(follower, "LOOK_SECONDS", 0.02)
+    service.follow()
+    (token,) = await issue(issuer, client)
+    assert (await issuer.audit.moment(min_position=token.position)).position >= token.position
+
+
+async def test_a_read_that_nobody_follows_for_is_refused_for_now(issuer, client, monkeypatch):
+    monkeypatch.setattr(audit_trail, "PATIENCE_SECONDS", 0.05)
+    (token,) = await issue(issuer, client)
+    with pytest.raises(NotCaughtUp, match=str(token.position)):
+        await issuer.audit.moment(min_position=token.position)
+
+
+async def test_two_processes_that_follow_apply_every_event_once(start_process, client, superuser):
+    processes = [await start_process() for _ in range(2)]
+    for process in processes:
+        process.follow()
+    writers = [process.issuers[0] for process in processes]
+    batches = await asyncio.gather(*(issue(issuer, client, 40) for issuer in writers for _ in range(3)))
+    last = max(token.position for batch in batches for token in batch)
+    await writers[0].audit.moment(min_position=last)
+    issued = sorted((token for batch in batches for token in batch), key=lambda token: token.position)
+    assert await history(superuser) == [token.jti for token in issued]
+    counted = await superuser.fetchval("SELECT sum(issued) FROM token_activity WHERE unit = 60")
+    assert counted == len(issued)
+
+
+async def test_only_one_has_the_lease_and_the_next_takes_it_when_it_is_let_go(parts):
+    log, _ = parts
+    log_id = await log.to_write()
+    first = await checkpoint.take_lease(log.database, log_id, NAME, 1, "first")
+    assert await checkpoint.take_lease(log.database, log_id, NAME, 1, "second") is None
+    await checkpoint.release(log.database, first)
+    second = await checkpoint.take_lease(log.database, log_id, NAME, 1, "second")
+    assert second.token != first.token
+
+
+async def test_a_lease_that_ran_out_is_taken_over(parts, superuser):
+    log, _ = parts
+    log_id = await log.to_write()
+    assert await checkpoint.take_lease(log.database, log_id, NAME, 1, "killed")
+    await superuser.execute("UPDATE projection_checkpoints SET lease_until = clock_timestamp() - interval '1 ms'")
+    assert await checkpoint.take_lease(log.database, log_id, NAME, 1, "next")
+
+
+async def test_who_lost_the_lease_writes_nothing(make_follower, parts, issuer, client, superuser):
+    """A process that was paused: it wakes up after another took over, and finds its token is no longer good."""
+    log, _ = parts
+    paused = make_follower(holder="paused")
+    assert await paused._take()
+    await superuser.execute("UPDATE projection_checkpoints SET lease_until = clock_timestamp() - interval '1 ms'")
+    assert await checkpoint.take_lease(log.database, await log.to_read(), NAME, 1, "next")
+    await issue(issuer, client)
+    with pytest.raises(LeaseLost):
+        await paused._step(follower.BATCH)
+    assert await history(superuser) == []
+    assert (await status(superuser))["holder"] == "next"
+    await paused._let_go()
+    assert (await status(superuser))["holder"] == "next"
+
+
+async def test_nobody_takes_over_in_the_middle_of_a_batch(parts, superuser):
+    log, _ = parts
+    log_id = await log.to_write()
+    lease = await checkpoint.take_lease(log.database, log_id, NAME, 1, "slow")
+    async with log.database.connection() as connection, connection.transaction():
+        await checkpoint.hold(connection, lease)
+        later = timedelta(seconds=-1)
+        await connection.execute(checkpoint.SQL["advance"], log_id, NAME, lease.token, 0, later)
+        assert await checkpoint.take_lease(log.database, log_id, NAME, 1, "next") is None
+    assert await checkpoint.take_lease(log.database, log_id, NAME, 1, "next")
+
+
+async def test_another_version_is_not_mixed_with(make_follower, issuer, client, superuser):
+    assert await make_follower().catch_up()
+    await superuser.execute("UPDATE projection_checkpoints SET version = 2")
+    with pytest.raises(VersionMismatch, match="version 2, this release has 1"):
+        await make_follower().catch_up()
+    assert (await status(superuser))["lease_until"] is None
+
+
+class Allergic(TokenHistoryProjection):
+    """Cannot apply what was issued with this jti."""
+
+    poison = None
+
+    async def fold(self, connection, log_id, events):
+        if any(str(projected.event.jti) == self.poison for projected in events):
+            msg = "no such thing"
+            raise RuntimeError(msg)
+        await super().fold(connection, log_id, events)
+
+
+async def until(condition):
+    for _ in range(500):
+        if await condition():
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("it never came true")
+
+
+async def test_it_stops_at_an_event_that_cannot_be_applied_and_says_so(make_follower, issuer, client, superuser):
+    issued = await issue(issuer, client, 5)
+    projection = Allergic(EventMapper())
+    projection.poison = issued[2].jti
+    following = asyncio.create_task(make_follower(projection).run())
+
+    async def stopped():
+        row = await status(superuser)
+        return row is not None and row["stopped_at"] is not None
+
+    await until(stopped)
+    row = await status(superuser)
+    assert (row["stopped_at"], row["stopped_topic"]) == (issued[2].position, "token.issued")
+    assert row["error"] == "RuntimeError: no such thing"
+    assert row["position"] == issued[1].position
+    assert await history(superuser) == [token.jti for token in issued[:2]]
+
+    projection.poison = None  # the code is mended
+
+    async def caught_up():
+        return (await status(superuser))["position"] == issued[-1].position
+
+    await until(caught_up)
+    row = await status(superuser)
+    assert (row["stopped_at"], row["error"]) == (None, None)
+    assert await history(superuser) == [token.jti for token in issued]
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+
+
+async def test_an_event_that_cannot_be_read_stops_it_too(make_follower, issuer, client, superuser):
+    await issue(issuer, client)
+    await superuser.execute(
+        """
+        INSERT INTO event_log (log_id, position, recorded_at, stream_id, stream_version, schema_version, topic, payload)
+        SELECT log_id, 3, now(), gen_random_uuid(), 1, 1, 'token.issued', 'not json' FROM log_head
+        """
+    )
+    with pytest.raises(Poison, match="CorruptPayload"):
+        await make_follower().catch_up()
+
+
+async def test_a_revocation_of_what_was_never_issued_stops_it(make_follower, issuer, client, superuser):
+    await issue(issuer, client)
+    await make_follower().catch_up()
+    await superuser.execute("DELETE FROM token_history")
+    grant = (await issuer.streams.select_notifications(2, 1))[0]
+    await issuer.revocation.by_operator(grant.originator_id, "lost", CAUSE)
+    with pytest.raises(Poison, match=f"RevokedBeforeIssued: the token {grant.originator_id}"):
+        await make_follower().catch_up()
+
+
+async def test_closing_a_service_lets_go_of_the_lease(start_process, client, superuser):
+    process = await start_process()
+    process.follow()
+    (token,) = await issue(process.issuers[0], client)
+    await process.issuers[0].audit.moment(min_position=token.position)
+    assert (await status(superuser))["holder"]
+    await process.close()
+    assert (await status(superuser))["holder"] is None
