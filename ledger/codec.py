@@ -61,6 +61,15 @@ class Codec:
             msg = f"The payload of a {topic!r} event (schema version {schema_version}) cannot be read: {error}"
             raise CorruptPayload(msg) from error
 
+    def is_canonical(self, topic: str, schema_version: int, payload: bytes) -> bool:
+        """Whether the payload is the one encoding of its event.
+
+        For an old schema version that of its fields, as the types that encoded it are gone. Raises as decode does.
+        """
+        event = self.decode(topic, schema_version, payload)
+        current = (topic, schema_version) in self._current
+        return _canonical.encode(event if current else _raw.decode(payload)) == payload
+
     def _decode_old(self, topic: str, schema_version: int, payload: bytes) -> Event:
         event_type = self._types.get(topic)
         if event_type is None:
