@@ -1,0 +1,42 @@
+"""What tests of a log as a whole have in common: restoring one, and changing one past every privilege."""
+
+import asyncpg
+
+from ledger.log_archive_reader import ArchiveReader
+from ledger.postgres.logs import Log
+from ledger.postgres.restoring import Restoration
+from ledger.postgres.whole_log import Progress
+from ledger.recording import EventMapper
+from api.service import inline_projections
+
+
+def ignore_progress(_events: int) -> None:
+    pass
+
+
+async def restore(log: Log, lines, progress: Progress = ignore_progress) -> None:
+    """Import an export, as the command does."""
+    await Restoration(log, ArchiveReader(iter(lines)), inline_projections(EventMapper()), progress).run()
+
+
+async def tamper(database, *statements: str) -> None:
+    connection = await asyncpg.connect(database.superuser_dsn)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def rows_of(database) -> dict[str, list[tuple]]:
+    """Everything that is in the tables of the ledger, but for which logs there are."""
+    connection = await asyncpg.connect(database.superuser_dsn)
+    try:
+        return {
+            "event_log": [tuple(r) for r in await connection.fetch("SELECT * FROM event_log ORDER BY log_id, position")],
+            "log_head": [tuple(r) for r in await connection.fetch("SELECT log_id, position FROM log_head")],
+            "active_tokens": [tuple(r) for r in await connection.fetch("SELECT * FROM active_tokens ORDER BY digest")],
+            "clients": [tuple(r) for r in await connection.fetch("SELECT * FROM clients ORDER BY client_id")],
+        }
+    finally:
+        await connection.close()
