@@ -1,22 +1,25 @@
 """What tests of a log as a whole have in common: restoring one, and changing one past every privilege."""
 
+from collections.abc import Iterable, Sequence
+
 import asyncpg
 
+from api.service import inline_projections
 from ledger.log_archive_reader import ArchiveReader
+from ledger.postgres.inline import InlineProjection
 from ledger.postgres.logs import Log
 from ledger.postgres.restoring import Restoration
-from ledger.postgres.whole_log import Progress
 from ledger.recording import EventMapper
-from api.service import inline_projections
 
 
 def ignore_progress(_events: int) -> None:
     pass
 
 
-async def restore(log: Log, lines, progress: Progress = ignore_progress) -> None:
+async def restore(log: Log, lines: Iterable[bytes], inline: Sequence[InlineProjection] | None = None) -> None:
     """Import an export, as the command does."""
-    await Restoration(log, ArchiveReader(iter(lines)), inline_projections(EventMapper()), progress).run()
+    views = inline_projections(EventMapper()) if inline is None else inline
+    await Restoration(log, ArchiveReader(iter(lines)), views, ignore_progress).run()
 
 
 async def tamper(database, *statements: str) -> None:
@@ -33,7 +36,9 @@ async def rows_of(database) -> dict[str, list[tuple]]:
     connection = await asyncpg.connect(database.superuser_dsn)
     try:
         return {
-            "event_log": [tuple(r) for r in await connection.fetch("SELECT * FROM event_log ORDER BY log_id, position")],
+            "event_log": [
+                tuple(r) for r in await connection.fetch("SELECT * FROM event_log ORDER BY log_id, position")
+            ],
             "log_head": [tuple(r) for r in await connection.fetch("SELECT log_id, position FROM log_head")],
             "active_tokens": [tuple(r) for r in await connection.fetch("SELECT * FROM active_tokens ORDER BY digest")],
             "clients": [tuple(r) for r in await connection.fetch("SELECT * FROM clients ORDER BY client_id")],
