@@ -57,7 +57,7 @@ async def stats(desk: LogDesk, *, days: Days = 7, json: flags.Json = False) -> N
 
 def _show_verification(desk: LogDesk, found: Verification) -> None:
     if found.sound:
-        say(f"log {desk.log.name!r} is sound: {found.events:,} events, up to position {found.head.position}")
+        say(f"log {desk.log.name!r} is sound: {found.events:,} events")
         return
     as_table(("POSITION", "FINDING"), [(str(finding.position), finding.what) for finding in found.findings])
     say()
