@@ -20,6 +20,12 @@ def write(target, **options) -> None:
             write_(line)
 
 
+def break_off(target, error, **options) -> None:
+    with archive_to_write(str(target), **options) as write_:
+        write_(LINES[0])
+        raise error
+
+
 def read(source) -> list[bytes]:
     with archive_to_read(str(source)) as lines:
         return list(lines)
@@ -51,9 +57,8 @@ def test_equal_lines_are_equal_bytes_compressed_too(tmp_path):
 @pytest.mark.parametrize("name", ["log", "log.gz"])
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
 def test_an_export_that_breaks_leaves_no_file(tmp_path, name, error):
-    with pytest.raises((error, CommandError)), archive_to_write(str(tmp_path / name)) as write_:
-        write_(LINES[0])
-        raise error
+    with pytest.raises((error, CommandError)):
+        break_off(tmp_path / name, error)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -75,9 +80,8 @@ def test_a_file_that_is_there_is_left_alone(tmp_path):
 def test_with_force_it_is_replaced_once_the_new_one_is_whole(tmp_path):
     target = tmp_path / "log"
     target.write_bytes(b"of yesterday")
-    with pytest.raises(RuntimeError), archive_to_write(str(target), force=True) as write_:
-        write_(LINES[0])
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        break_off(target, RuntimeError, force=True)
     assert target.read_bytes() == b"of yesterday"
     write(target, force=True)
     assert read(target) == LINES
