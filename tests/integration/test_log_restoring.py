@@ -159,7 +159,7 @@ WRONG = {
     "of another format version": [LINES[0].replace(b'"version":1', b'"version":2'), *LINES[1:]],
     "of something else": [b"id,secret\n"],
     "of nothing": [],
-    "of a part from the middle": export_of(LOG[2:], head=6, after=2),
+    "of a part from the middle": export_of(LOG[3:4], head=6, after=3, until=4),
     "with an unknown topic": export_of(changed(LOG, 6, topic="os.system")),
     "with a payload that is not JSON": export_of(changed(LOG, 6, state=b"not JSON")),
     "with a gap": export_of(LOG[:3] + LOG[4:]),

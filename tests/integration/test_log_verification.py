@@ -60,7 +60,7 @@ TAMPERED = {
     ),
     "an event lies behind the head": (
         """
-        INSERT INTO event_log SELECT log_id, 9, recorded_at, gen_random_uuid(), 1, 1, topic, payload
+        INSERT INTO event_log SELECT log_id, 9, recorded_at, gen_random_uuid(), 5, 1, topic, payload
           FROM event_log WHERE position = 3
         """,
         [Finding(9, "lies behind the head of the log, which is at 6")],

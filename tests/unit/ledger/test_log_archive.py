@@ -152,6 +152,10 @@ class TestWhateverWasDoneToAFile:
         altered = [line.replace(b"192.0.2.7", b"192.0.2.8") for line in LINES]
         assert refusal(altered) == "line 8: the checksum does not fit the lines before: the file was altered"
 
+    def test_a_count_that_does_not_fit_is_told_as_such(self):
+        altered = [line.replace(b'"events":6', b'"events":7') for line in LINES]
+        assert refusal(altered) == "line 8: the export has 7 events, here are 6"
+
     def test_an_altered_header_is_told_by_the_checksum(self):
         altered = [line.replace(b"localhost", b"localhose") for line in LINES]
         assert "checksum" in refusal(altered)
