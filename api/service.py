@@ -21,9 +21,8 @@ from ledger.recording import EventMapper
 from projections.active_tokens import ActiveTokensProjection, PostgresActiveTokens
 from projections.audit_trail import PostgresAuditTrail
 from projections.clients import ClientsProjection, PostgresClients
-from projections.projection import Projection
-
 from projections.follower import Follower
+from projections.projection import Projection
 from projections.token_history import TokenHistoryProjection
 
 VERIFICATION_THREADS = 2
