@@ -22,6 +22,7 @@ from projections.active_tokens import ActiveTokensProjection, PostgresActiveToke
 from projections.audit_trail import PostgresAuditTrail
 from projections.clients import ClientsProjection, PostgresClients
 from projections.follower import Follower
+from projections.projection import Projection
 from projections.token_history import TokenHistoryProjection
 
 VERIFICATION_THREADS = 2
@@ -81,8 +82,8 @@ class Service:
 
     def _issuer(self, identifier: IssuerIdentifier) -> Issuer:
         mapper = EventMapper()
-        log = Log(self._database, identifier.log_name)
-        recorder = PostgresRecorder(log, (ActiveTokensProjection(mapper), ClientsProjection(mapper)))
+        log = self.log(identifier)
+        recorder = PostgresRecorder(log, inline_projections(mapper))
         writer = GroupCommit(recorder, max_waiting=self._config.max_waiting_appends)
         active_tokens = PostgresActiveTokens(log)
         trail = PostgresAuditTrail(log, recorder, active_tokens, wakeups=self._wakeups, mapper=mapper, clock=utc_now)
@@ -101,6 +102,10 @@ class Service:
             clock=utc_now,
             random_bytes=secrets.token_bytes,
         )
+
+    def log(self, identifier: IssuerIdentifier) -> Log:
+        """The log of an issuer, for what works on the log as a whole."""
+        return Log(self._database, identifier.log_name)
 
     def follow(self) -> None:
         """Keep the catch-up projections up to date until this is closed, as far as no other process does."""
@@ -141,6 +146,11 @@ class Service:
         await self._wakeups.close()
         await self._database.close()
         self._verifications.shutdown(wait=False, cancel_futures=True)
+
+
+def inline_projections(mapper: EventMapper) -> tuple[Projection, ...]:
+    """The projections that are written with every append, in their order."""
+    return ActiveTokensProjection(mapper), ClientsProjection(mapper)
 
 
 async def start_service(config: ServiceConfig) -> Service:

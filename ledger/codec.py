@@ -4,8 +4,10 @@ The payload is canonical JSON: UTF-8, keys sorted, no insignificant space, insta
 One event has one encoding, so payloads can be compared and hashed as bytes.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from operator import attrgetter
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 
@@ -33,6 +35,10 @@ class Codec:
                     msg = f"no upcaster for {event_type.TOPIC!r} from schema version {version}"
                     raise ValueError(msg)
         self._upcasters = upcasters
+        self._instants = {
+            topic: [attrgetter(path) for path in _paths_of_instants(event_type)]
+            for topic, event_type in self._types.items()
+        }
         self._current = {
             (topic, event_type.SCHEMA_VERSION): msgspec.json.Decoder(event_type)
             for topic, event_type in self._types.items()
@@ -61,6 +67,18 @@ class Codec:
             msg = f"The payload of a {topic!r} event (schema version {schema_version}) cannot be read: {error}"
             raise CorruptPayload(msg) from error
 
+    def is_canonical(self, topic: str, schema_version: int, payload: bytes) -> bool:
+        """Whether the payload is the one encoding of its event.
+
+        For an old schema version that of its fields, as the types that encoded it are gone. Raises as decode does.
+        """
+        event = self.decode(topic, schema_version, payload)
+        if (topic, schema_version) not in self._current:
+            return _canonical.encode(_raw.decode(payload)) == payload
+        # An instant keeps the offset it was written with, and would be written with it again.
+        in_utc = all(at is None or at.tzinfo is UTC for at in (get(event) for get in self._instants[topic]))
+        return in_utc and _canonical.encode(event) == payload
+
     def _decode_old(self, topic: str, schema_version: int, payload: bytes) -> Event:
         event_type = self._types.get(topic)
         if event_type is None:
@@ -76,6 +94,14 @@ class Codec:
         for version in range(schema_version, event_type.SCHEMA_VERSION):
             fields = self._upcasters[topic, version](fields)
         return msgspec.convert(fields, event_type)
+
+
+def _paths_of_instants(struct: type[msgspec.Struct], prefix: str = "") -> Iterator[str]:
+    for name, hint in get_type_hints(struct).items():
+        if datetime in {hint, *get_args(hint)}:
+            yield prefix + name
+        elif isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+            yield from _paths_of_instants(hint, f"{prefix}{name}.")
 
 
 CODEC = Codec(EVENT_TYPES, UPCASTERS)

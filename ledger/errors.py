@@ -40,6 +40,18 @@ class UnknownToken(Refusal):
     """No token of this jti was ever issued by this issuer."""
 
 
+class NoLog(Refusal):
+    """This issuer has no log in this database."""
+
+
+class LogNotEmpty(Refusal):
+    """A log can only be restored where nothing is recorded yet."""
+
+
+class InvalidArchive(Refusal):
+    """A file that is not the whole, unaltered export of a log; the message names the line."""
+
+
 class Unavailable(LedgerError):
     """The log cannot take or answer this now. Unless a subclass says otherwise, nothing was recorded."""
 

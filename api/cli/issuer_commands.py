@@ -1,21 +1,22 @@
-"""What commands that work on one issuer have in common: its flags, the open database, the issuer, who acts."""
+"""What commands that work on one issuer have in common: its flags, the open database, the issuer or log, who acts."""
 
 import asyncio
 import functools
 import inspect
 import os
 import pwd
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from api.cli import flags
 from api.cli.database import open_database, service_config
 from api.cli.exit_codes import CommandError, ExitCode
-from api.service import start_service
+from api.service import Service, start_service
 from api.settings import Settings, load_settings
 from ledger.errors import Unavailable
 from ledger.issuer import Issuer, IssuerIdentifier
+from ledger.postgres.logs import Log
 from ledger.recording import Cause
 
 SHARED_FLAGS: dict[str, Any] = {
@@ -35,34 +36,66 @@ class Desk:
     cause: Cause
 
 
+@dataclass(frozen=True)
+class LogDesk:
+    """Where an operator works on the log of one issuer as a whole."""
+
+    identifier: IssuerIdentifier
+    log: Log
+
+
 def issuer_command(command: Callable[..., Awaitable[None]]) -> Callable[..., None]:
     """Make a command of a coroutine function whose first argument is a Desk.
 
     It gets the shared flags; calling it opens the database and runs the coroutine. Errors are those of `load_settings`,
     `choose_issuer` and `open_database`, and Unavailable.
     """
+
+    def desk(service: Service, _identifier: IssuerIdentifier, actor: str | None) -> Desk:
+        return Desk(service.issuers[0], Cause(actor=f"operator:{actor or login_name()}"))
+
+    return _command(command, SHARED_FLAGS, desk)
+
+
+def log_command(command: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """The same for a coroutine function whose first argument is a LogDesk. Nobody acts: there is no --actor."""
+
+    def desk(service: Service, identifier: IssuerIdentifier, _actor: str | None) -> LogDesk:
+        return LogDesk(identifier, service.log(identifier))
+
+    return _command(command, {name: flag for name, flag in SHARED_FLAGS.items() if name != "actor"}, desk)
+
+
+def _command(
+    command: Callable[..., Awaitable[None]],
+    shared_flags: Mapping[str, Any],
+    make_desk: Callable[[Service, IssuerIdentifier, str | None], Any],
+) -> Callable[..., None]:
     own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
     shared = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-        for name, annotation in SHARED_FLAGS.items()
+        for name, annotation in shared_flags.items()
     ]
     parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + shared
 
     @functools.wraps(command)
     def run(**values: Any) -> None:
-        given = {name: values.pop(name) for name in SHARED_FLAGS}
+        given = {name: values.pop(name) for name in shared_flags}
         settings = load_settings({name: given[name] for name in ("dsn", "embedded", "issuers")})
         chosen = choose_issuer(settings.issuer_identifiers(), given["issuer"])
-        cause = Cause(actor=f"operator:{given['actor'] or login_name()}")
-        asyncio.run(_at_desk(settings, chosen, cause, lambda desk: command(desk, **values)))
+
+        async def work(service: Service) -> None:
+            await command(make_desk(service, chosen, given.get("actor")), **values)
+
+        asyncio.run(_with_service(settings, chosen, work))
 
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads the flags from
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     return run
 
 
-async def _at_desk(
-    settings: Settings, chosen: IssuerIdentifier, cause: Cause, work: Callable[[Desk], Awaitable[None]]
+async def _with_service(
+    settings: Settings, chosen: IssuerIdentifier, work: Callable[[Service], Awaitable[None]]
 ) -> None:
     async with open_database(settings) as database:
         service = await start_service(service_config(settings, database.service_dsn, (chosen,)))
@@ -70,7 +103,7 @@ async def _at_desk(
             problems = await service.problems()
             if problems:
                 raise Unavailable("\n".join(problems))
-            await work(Desk(service.issuers[0], cause))
+            await work(service)
         finally:
             await service.close()
 

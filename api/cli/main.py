@@ -5,10 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli import apply, client_secrets  # noqa: F401 (they add their commands to `clients`)
+from api.cli import apply, client_secrets, log_archives  # noqa: F401 (they add their commands to `clients` and `log`)
 from api.cli.clients import clients
 from api.cli.doctor import doctor
 from api.cli.exit_codes import AnsweringGroup
+from api.cli.log import log
 from api.cli.migrate import migrate
 from api.cli.output import say, warn
 from api.cli.serve import serve
@@ -33,6 +34,7 @@ app.command()(serve)
 app.command()(migrate)
 app.add_typer(clients, name="clients")
 app.add_typer(tokens, name="tokens")
+app.add_typer(log, name="log")
 app.command()(doctor)
 
 

@@ -1,0 +1,64 @@
+"""What a log consists of, in numbers."""
+
+from datetime import date, datetime
+
+from msgspec import Struct
+
+from ledger.postgres.logs import Log
+from ledger.postgres.whole_log import SQL, Extent, Progress
+
+PAGE = 50_000
+"""Positions a page: counted by the database, so that few rows come back."""
+
+
+class Statistics(Struct, kw_only=True):
+    """The numbers of one log up to its head at the time. Days are of UTC; days without events are left out.
+
+    `table_bytes` and `index_bytes` are of the table that all logs share.
+    """
+
+    events: int = 0
+    streams: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+    topics: dict[str, int]
+    days: dict[date, int]
+    payload_bytes: int = 0
+    table_bytes: int = 0
+    index_bytes: int = 0
+
+    def add(
+        self,
+        *,
+        topic: str,
+        day: date,
+        events: int,
+        streams: int,
+        payload_bytes: int,
+        first: datetime,
+        last: datetime,
+    ) -> None:
+        """Add a count of some events of one topic and one day."""
+        self.events += events
+        self.streams += streams
+        self.payload_bytes += payload_bytes
+        self.topics[topic] = self.topics.get(topic, 0) + events
+        self.days[day] = self.days.get(day, 0) + events
+        self.first = first if self.first is None else min(self.first, first)
+        self.last = last if self.last is None else max(self.last, last)
+
+
+async def statistics(log: Log, extent: Extent, progress: Progress) -> Statistics:
+    """Count a log, a page at a time. Raises Unavailable."""
+    total = Statistics(topics={}, days={})
+    async with log.database.connection() as connection:
+        for after in range(0, extent.head.position, PAGE):
+            until = min(after + PAGE, extent.head.position)
+            for row in await connection.fetch(SQL["page_to_count"], extent.log_id, after, until):
+                total.add(**row)
+            progress(until - after)
+        sizes = await connection.fetchrow(SQL["sizes"])
+    if sizes is None:  # a SELECT without FROM has a row
+        raise AssertionError
+    total.table_bytes, total.index_bytes = sizes["table_bytes"], sizes["index_bytes"]
+    return total

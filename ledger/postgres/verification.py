@@ -1,0 +1,43 @@
+"""Proving of one log that it is what it promises to be, while it is written."""
+
+from msgspec import Struct
+
+from ledger.log_checks import Finding, Findings, RunningChecks, unreadable_or_not_canonical
+from ledger.postgres.logs import Log
+from ledger.postgres.whole_log import Extent, Progress, check_streams, pages_to_check
+from ledger.recording import LogHead
+
+
+class Verification(Struct, frozen=True):
+    """What was found of a log up to its head at the time: the first findings, and how many there are."""
+
+    head: LogHead
+    events: int
+    findings: tuple[Finding, ...]
+    count: int
+
+    @property
+    def sound(self) -> bool:
+        """Whether everything holds."""
+        return self.count == 0
+
+
+async def verify(log: Log, extent: Extent, *, limit: int, progress: Progress) -> Verification:
+    """Check every event of a log, by position and then by stream; `limit` findings are kept.
+
+    Progress is told of every event twice. Raises Unavailable.
+    """
+    findings = Findings(limit)
+    checks = RunningChecks(findings.add, unreadable_or_not_canonical)
+    events = 0
+    async for page in pages_to_check(log, extent):
+        for row in page:
+            checks.check(*row.values())
+        events += len(page)
+        progress(len(page))
+    checks.end(extent.head)
+    if extent.newest > extent.head.position:
+        findings.add(extent.newest, f"lies behind the head of the log, which is at {extent.head.position}")
+    async with log.database.connection() as connection:
+        await check_streams(connection, extent.log_id, extent.head.position, findings.add, progress)
+    return Verification(extent.head, events, tuple(findings.first), findings.count)

@@ -1,0 +1,249 @@
+"""A log as a file and back, by the real command: beside a running service, through pipes, killed half-way."""
+
+import asyncio
+import gzip
+import json
+import signal
+import subprocess
+import time
+from uuid import UUID
+
+import asyncpg
+import pytest
+from service_process import COMMAND, PATIENCE, RESOURCE_SERVER, USER, WentWrong, command_json, environment, run_command
+
+from ledger.postgres.whole_log import PAGE
+from ledger.recording import RecordedEvent, StreamEvent
+from tests.archives import export_of, recorded, small_log
+from tests.builders import CAUSE, NOW, token_issued
+
+LINES = export_of(small_log())
+ISSUERS = "http://localhost/original,http://localhost/copy"
+
+
+@pytest.fixture
+def log_command(database):
+    """Runs a verb of `log` on one of two issuers; what it reads and writes is bytes."""
+
+    def run(issuer: str, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        words = ("log", *words, "--issuers", ISSUERS, "--issuer", f"/{issuer}", "--dsn", database.service_dsn)
+        return subprocess.run(
+            [*COMMAND, *words], env=environment(), input=stdin, capture_output=True, timeout=PATIENCE, check=False
+        )
+
+    return run
+
+
+@pytest.fixture
+def ok(log_command):
+    def run(*words: str, stdin: bytes = b"") -> bytes:
+        done = log_command(*words, stdin=stdin)
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def query(database):
+    """What one statement gives, asked as the superuser."""
+
+    async def fetch(statement: str):
+        connection = await asyncpg.connect(database.superuser_dsn)
+        try:
+            return await connection.fetchval(statement)
+        finally:
+            await connection.close()
+
+    return lambda statement: asyncio.run(fetch(statement))
+
+
+def but_for_the_header(data: bytes) -> list[bytes]:
+    """The lines of an export without what differs between two exports of the same events."""
+    _, *events, end = data.splitlines()
+    return [*events, json.loads(end)["events_sha256"].encode()]
+
+
+def test_there_and_back_through_files_and_pipes_compressed_or_not(ok, tmp_path, database):
+    ok("original", "import", "-", stdin=b"".join(LINES))
+    first = ok("original", "export", "-")
+    assert but_for_the_header(first) == but_for_the_header(b"".join(LINES))
+    compressed = ok("original", "export", "-", "--compress")
+    assert but_for_the_header(gzip.decompress(compressed)) == but_for_the_header(first)
+    said = ok("original", "export", str(tmp_path / "log.ndjson.gz")).decode()
+    assert said.startswith("exported 6 events of log 'original', up to position 6\n")
+    assert json.loads(LINES[-1])["events_sha256"] in said
+    said = ok("copy", "import", str(tmp_path / "log.ndjson.gz")).decode()
+    assert said.startswith("imported 6 events into log 'copy'\nexported from http://localhost/original at ")
+    header, *_ = (copy := ok("copy", "export", "-")).splitlines()
+    assert json.loads(header)["issuer"] == "http://localhost/copy"
+    assert but_for_the_header(copy) == but_for_the_header(first)
+
+
+def test_a_compressed_export_comes_in_through_a_pipe(ok):
+    document = json.loads(ok("copy", "import", "-", "--json", stdin=gzip.compress(b"".join(LINES))))
+    assert document == {"log": "copy", "events": 6, "exported_from": "http://localhost:8085/first"}
+
+
+def test_parts(log_command, ok):
+    ok("original", "import", "-", stdin=b"".join(LINES))
+    part = ok("original", "export", "-", "--after", "2", "--until", "4")
+    assert [json.loads(line)["position"] for line in part.splitlines()[1:-1]] == [3, 4]
+    refused = log_command("copy", "import", "-", stdin=part)
+    assert refused.returncode == 1
+    assert refused.stderr.decode() == (
+        "error: standard input: the export is a part that starts after position 2: a log starts at 1\n"
+        "error: Nothing was imported.\n"
+    )
+    start = ok("original", "export", "-", "--until", "4")
+    ok("copy", "import", "-", stdin=start)
+    assert ok("copy", "export", "-").splitlines()[1:-1] == start.splitlines()[1:-1]
+
+
+@pytest.mark.parametrize("words", [("--after", "7"), ("--after", "4", "--until", "4")])
+def test_a_part_that_is_none_is_usage(log_command, ok, words):
+    ok("original", "import", "-", stdin=b"".join(LINES))
+    refused = log_command("original", "export", "-", *words)
+    assert (refused.returncode, refused.stdout) == (2, b"")
+    assert b"the log ends at 6" in refused.stderr
+
+
+def test_a_file_is_not_overwritten_unasked(log_command, ok, tmp_path):
+    ok("original", "import", "-", stdin=b"".join(LINES))
+    target = tmp_path / "log"
+    target.write_text("of yesterday")
+    assert log_command("original", "export", str(target)).returncode == 1
+    assert target.read_text() == "of yesterday"
+    ok("original", "export", str(target), "--force")
+    assert but_for_the_header(target.read_bytes()) == but_for_the_header(b"".join(LINES))
+
+
+def test_what_is_wrong_with_a_file_is_said_with_its_line_and_nothing_is_imported(log_command, tmp_path, query):
+    cut_off = tmp_path / "log"
+    cut_off.write_bytes(b"".join(LINES[:4]))
+    refused = log_command("copy", "import", str(cut_off))
+    assert refused.returncode == 1
+    assert refused.stderr.decode() == (
+        f"error: {cut_off}: line 5: the file was cut off here\nerror: Nothing was imported.\n"
+    )
+    assert query("SELECT count(*) FROM event_log") == 0
+
+
+def test_a_log_with_events_is_not_imported_into(log_command, ok):
+    ok("copy", "import", "-", stdin=b"".join(LINES))
+    refused = log_command("copy", "import", "-", stdin=b"".join(LINES))
+    assert refused.returncode == 1
+    assert b"log 'copy' has events already" in refused.stderr
+
+
+@pytest.mark.parametrize("verb", [("verify",), ("export", "-"), ("stats",)])
+def test_an_issuer_that_was_never_used_has_no_log(log_command, verb):
+    refused = log_command("original", *verb)
+    assert (refused.returncode, refused.stdout) == (1, b"")
+    assert b"there is no log 'original' in this database" in refused.stderr
+
+
+def test_an_import_that_is_killed_half_way_leaves_nothing(database, ok, query):
+    lines = export_of(long_log())
+    words = (*COMMAND, "log", "import", "-", "--issuers", ISSUERS, "--issuer", "/copy", "--dsn", database.service_dsn)
+    process = subprocess.Popen(words, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    assert process.stdin is not None
+    # A whole batch is in the table, not committed; the next one is not complete, so it waits for more.
+    process.stdin.write(b"".join(lines[:-1]))
+    process.stdin.flush()
+    wait_until(lambda: query(UNCOMMITTED) > 0 and query(BUSY) == 1)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait(PATIENCE) == -signal.SIGKILL
+    process.stdin.close()
+    wait_until(lambda: query(BUSY) == 0)
+    for table in ("event_log", "active_tokens", "clients"):
+        assert query(f"SELECT count(*) FROM {table}") == 0  # noqa: S608 (the names above)
+    ok("copy", "import", "-", stdin=b"".join(lines))
+    assert but_for_the_header(ok("copy", "export", "-")) == but_for_the_header(b"".join(lines))
+
+
+def long_log() -> list[RecordedEvent]:
+    """More events than are recorded at once."""
+    streams = [UUID(int=number) for number in range(1, PAGE + 100)]
+    return [
+        recorded(number, NOW, StreamEvent(stream, 1, token_issued(jti=stream, digest=number.to_bytes(32))), CAUSE)
+        for number, stream in enumerate(streams, start=1)
+    ]
+
+
+UNCOMMITTED = "SELECT pg_relation_size('event_log')"
+BUSY = """
+SELECT count(*) FROM pg_stat_activity
+ WHERE datname = current_database() AND usename = 'token_ledger_service' AND state = 'idle in transaction'
+"""
+
+
+def test_a_log_is_verified_exported_and_counted_while_the_service_writes_it(demo, database, tmp_path):
+    for _ in range(5):
+        USER.token(demo)
+    verified = command_json("log", "verify", "--dsn", database.service_dsn)
+    assert verified["sound"]
+    assert (verified["log"], verified["count"], verified["findings"]) == ("ms-auth-server", 0, [])
+    assert verified["events"] == verified["head"]["position"] >= 5
+    said = run_command("log", "verify", "--dsn", database.service_dsn)
+    assert said.returncode == 0
+    assert said.stdout == f"log 'ms-auth-server' is sound: {verified['events']} events\n"
+    numbers = command_json("log", "stats", "--days", "2", "--dsn", database.service_dsn)
+    assert numbers["events"] == verified["events"]
+    assert numbers["topics"]["token.issued"] == 5
+    assert len(numbers["days"]) == 2
+    table = run_command("log", "stats", "--dsn", database.service_dsn).stdout
+    assert "token.issued" in table
+    assert run_command("log", "export", str(tmp_path / "log"), "--dsn", database.service_dsn).returncode == 0
+
+
+def test_tokens_and_clients_live_on_in_a_restored_log(demo, database, database_server, start, tmp_path):
+    token, revoked = USER.token(demo), USER.token(demo)
+    USER.revoke(demo, revoked)
+    backup = str(tmp_path / "log.gz")
+    assert run_command("log", "export", backup, "--dsn", database.service_dsn).returncode == 0
+    elsewhere = database_server.create_migrated()
+    assert run_command("log", "import", backup, "--dsn", elsewhere.service_dsn).returncode == 0
+    restored = start("--demo", "--dsn", elsewhere.service_dsn).ready()
+    assert RESOURCE_SERVER.introspect(restored, token)["active"]
+    assert RESOURCE_SERVER.introspect(restored, revoked) == {"active": False}
+    assert USER.token(restored)
+    restored.kill()
+    database_server.drop(elsewhere)
+
+
+def test_an_unsound_log_ends_with_1_and_shows_what_and_where(demo, database, query):
+    USER.token(demo)
+    query("UPDATE event_log SET topic = E'\\e[2Jwiped' WHERE position = 1 RETURNING 1")
+    query("UPDATE event_log SET payload = payload || ' ' WHERE position = 2 RETURNING 1")
+    done = run_command("log", "verify", "--findings", "1", "--dsn", database.service_dsn)
+    assert done.returncode == 1
+    heading, first, _, last = done.stdout.splitlines()
+    assert heading.split() == ["POSITION", "FINDING"]
+    assert first.startswith("1 ")
+    assert "is not known" in first
+    assert "\x1b" not in done.stdout
+    assert last.startswith("log 'ms-auth-server' is NOT sound: 2 findings in ")
+    assert last.endswith(", of which the first 1 are shown")
+    document = run_command("log", "verify", "--dsn", database.service_dsn, "--json")
+    assert document.returncode == 1
+    found = json.loads(document.stdout)
+    assert (found["sound"], found["count"]) == (False, 2)
+    assert [finding["position"] for finding in found["findings"]] == [1, 2]
+
+
+def test_an_export_shows_no_secret_in_what_it_says_and_is_for_its_owner(demo, database, tmp_path):
+    token = USER.token(demo)
+    done = run_command("log", "export", str(tmp_path / "log"), "--dsn", database.service_dsn)
+    assert done.returncode == 0
+    assert token not in (tmp_path / "log").read_text()
+    assert USER.form["client_secret"] not in (tmp_path / "log").read_text()
+    assert (tmp_path / "log").stat().st_mode & 0o777 == 0o600
+
+
+def wait_until(condition) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > end:
+            msg = "what was waited for did not come"
+            raise WentWrong(msg)

@@ -1,0 +1,69 @@
+"""Logs and their exports for tests: a small log with every kind of row, and the lines that an export of it has."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from ledger.events import ClientDisabled, ClientRegistered, ClientSecretAdded, Event
+from ledger.identifiers import client_stream_id
+from ledger.log_archive import ArchiveWriter, export_header
+from ledger.log_archive_reader import ArchiveReader
+from ledger.recording import Cause, EventMapper, RecordedEvent, StreamEvent
+from tests.builders import CAUSE, JTI, NOW, seconds, settings, stored_secret, token_issued, token_revoked
+
+ISSUER = "http://localhost:8085/first"
+SHOP = client_stream_id("shop")
+OPERATOR = Cause(actor="operator:ada")
+NEVER_REVOKED = UUID("018f4c2a-1111-7222-8333-444455557777")
+
+
+def recorded(position: int, recorded_at: datetime, placed: StreamEvent, cause: Cause) -> RecordedEvent:
+    row = EventMapper().to_stored_event(placed, cause)
+    return RecordedEvent(
+        originator_id=row.originator_id,
+        originator_version=row.originator_version,
+        topic=row.topic,
+        state=row.state,
+        id=position,
+        schema_version=row.schema_version,
+        recorded_at=recorded_at,
+        actor=row.actor,
+        request_id=row.request_id,
+        remote_address=row.remote_address,
+    )
+
+
+def small_log() -> list[RecordedEvent]:
+    """A client is registered, gets a secret and two tokens, one of which is revoked, and is disabled."""
+    events: list[tuple[UUID, int, Event, Cause]] = [
+        (SHOP, 1, ClientRegistered(client_id="shop", settings=settings(name="Loja Açaí"), registered_at=NOW), OPERATOR),
+        (SHOP, 2, ClientSecretAdded(client_id="shop", secret=stored_secret()), OPERATOR),
+        (JTI, 1, token_issued(), CAUSE),
+        (NEVER_REVOKED, 1, token_issued(jti=NEVER_REVOKED, digest=bytes(32)), CAUSE),
+        (JTI, 2, token_revoked(), CAUSE),
+        (SHOP, 3, ClientDisabled(client_id="shop", disabled_at=NOW, reason="no\nmore \u2028 of it"), OPERATOR),
+    ]
+    return [
+        # Two and two are of one instant, as of one batch; it has microseconds.
+        recorded(position, NOW + seconds(position // 2 + 0.000_001), StreamEvent(stream, version, event), cause)
+        for position, (stream, version, event, cause) in enumerate(events, start=1)
+    ]
+
+
+def changed(log: Sequence[RecordedEvent], position: int, **changes: Any) -> list[RecordedEvent]:
+    """The log with other values in one of its rows; `position` there may be changed as `id`."""
+    return [replace(row, **changes) if row.position == position else row for row in log]
+
+
+def export_of(log: Sequence[RecordedEvent], **changes: Any) -> list[bytes]:
+    """The lines of an export that has these rows, with an end that fits them."""
+    last = log[-1].position if log else 0
+    given = {"issuer": ISSUER, "log": "first", "head": last, "exported_at": NOW} | changes
+    writer = ArchiveWriter(export_header(**given))
+    return [writer.header(), *map(writer.event, log), writer.end()[0]]
+
+
+def read_export(lines: Sequence[bytes]) -> list[RecordedEvent]:
+    return list(ArchiveReader(iter(lines)).events())

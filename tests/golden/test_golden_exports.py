@@ -1,0 +1,20 @@
+"""The golden exports: a backup in every format version that was ever written stays readable."""
+
+from pathlib import Path
+
+import pytest
+
+from ledger.log_archive import VERSION
+from tests.archives import export_of, read_export, small_log
+
+EXPORTS = Path(__file__).parent / "exports"
+
+
+@pytest.mark.parametrize("version", range(1, VERSION + 1))
+def test_an_export_of_every_format_version_is_read(version):
+    lines = (EXPORTS / f"log.v{version}.ndjson").read_bytes().splitlines(keepends=True)
+    assert read_export(lines) == small_log()
+
+
+def test_the_bytes_of_an_export_are_those_of_its_version():
+    assert b"".join(export_of(small_log())) == (EXPORTS / f"log.v{VERSION}.ndjson").read_bytes()

@@ -1,0 +1,280 @@
+"""Importing an export: the whole log at its places with its instants and its views, or nothing at all."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import asyncpg
+import pytest
+
+from ledger.errors import InvalidArchive, LogNotEmpty, OutcomeUnknown, Unavailable
+from ledger.log_archive import ArchiveWriter, export_header
+from ledger.postgres import restoring, whole_log
+from ledger.postgres.database import Database
+from ledger.postgres.logs import Log
+from ledger.postgres.verification import verify
+from ledger.postgres.whole_log import extent_of, pages_of_events
+from tests.archives import changed, export_of, read_export, small_log
+from tests.breaking_proxy import AtCommit, BreakingProxy
+from tests.builders import NOW
+from tests.integration.conftest import CAUSE, ISSUER, OTHER_ISSUER, register_client
+from tests.integration.whole_logs import ignore_progress, restore, rows_of
+
+LOG = small_log()
+LINES = export_of(LOG)
+
+
+@pytest.fixture(params=[whole_log.PAGE, 2], ids=lambda size: f"pages of {size}")
+def _pages(request, monkeypatch):
+    monkeypatch.setattr(whole_log, "PAGE", request.param)
+    monkeypatch.setattr(restoring, "PAGE", request.param)
+
+
+@pytest.fixture
+async def open_log(database):
+    """Opens a log, as the service's role."""
+    opened: list[Database] = []
+
+    def open_(name: str = ISSUER.log_name, dsn: str = database.service_dsn) -> Log:
+        opened.append(Database(dsn))
+        return Log(opened[-1], name)
+
+    yield open_
+    for connections in opened:
+        await connections.close()
+
+
+@pytest.fixture
+def log(open_log: Callable[..., Log]) -> Log:
+    return open_log()
+
+
+async def exported(log: Log) -> list[bytes]:
+    """The lines that the command would write."""
+    extent = await extent_of(log)
+    position = extent.head.position
+    writer = ArchiveWriter(export_header(issuer=ISSUER.url, log="first", head=position, exported_at=NOW))
+    lines = [writer.header()]
+    async for page in pages_of_events(log, extent, 0, position):
+        lines += map(writer.event, page)
+    return [*lines, writer.end()[0]]
+
+
+async def nothing_is_recorded(database) -> bool:
+    rows = await rows_of(database)
+    return not (rows["event_log"] or rows["active_tokens"] or rows["clients"]) and rows["log_head"] in ([], [(1, 0)])
+
+
+@pytest.mark.usefixtures("_pages")
+async def test_the_export_of_an_import_is_the_export(log):
+    await restore(log, LINES)
+    assert await exported(log) == LINES
+    assert read_export(LINES) == LOG
+
+
+@pytest.mark.usefixtures("_pages")
+async def test_an_import_is_sound_and_the_views_are_those_of_the_log_it_came_from(log, open_log, issuer, database):
+    await register_client(issuer)
+    await issuer.registry.add_generated_secret("shop", CAUSE)
+    client = await issuer.registry.load("shop")
+    tokens = [await issuer.issuance.by_client_credentials(client, None, CAUSE) for _ in range(5)]
+    await issuer.revocation.by_operator(tokens[2].jti, "lost", CAUSE)
+    await issuer.registry.disable("shop", "test", CAUSE)
+    lines = await exported(log)
+    copy = open_log("copy")
+    await restore(copy, lines)
+    assert await exported(copy) == lines
+    extent = await extent_of(copy)
+    assert (await verify(copy, extent, limit=5, progress=ignore_progress)).sound
+    rows = await rows_of(database)
+    for table in ("event_log", "active_tokens", "clients"):
+        of = {log_id: [row[1:] for row in rows[table] if row[0] == log_id] for log_id in (1, 2)}
+        assert of[1] == of[2]
+        assert of[1]
+    assert len([row for row in rows["active_tokens"] if row[0] == 2]) == 4
+
+
+async def test_the_service_goes_on_from_an_import(log, issuer):
+    await restore(log, LINES)
+    enabled = await issuer.registry.enable("shop", CAUSE)
+    token = await issuer.issuance.by_client_credentials(enabled, None, CAUSE)
+    assert token.position == 8
+    extent = await extent_of(log)
+    assert extent.head.recorded_at >= LOG[-1].recorded_at
+    assert (await verify(log, extent, limit=5, progress=ignore_progress)).sound
+
+
+async def test_followers_are_woken(log, database):
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    follower = await asyncpg.connect(database.service_dsn)
+    await follower.add_listener("token_ledger", lambda *said: heard.put_nowait(said[3]))
+    await restore(log, LINES)
+    assert await asyncio.wait_for(heard.get(), 10) == "1:6"
+    await follower.close()
+
+
+async def test_an_empty_export_is_an_empty_log(log):
+    await restore(log, export_of([]))
+    assert (await extent_of(log)).head.position == 0
+
+
+async def test_a_part_from_the_start_is_a_log(log):
+    await restore(log, export_of(LOG[:4], head=6, until=4))
+    assert (await extent_of(log)).head.position == 4
+
+
+async def test_another_issuer_with_events_is_in_nobodys_way(log, start_process):
+    service = await start_process()
+    await register_client(service.issuers[1])
+    await restore(log, LINES)
+    assert await exported(log) == LINES
+    other = service.log(OTHER_ISSUER)
+    assert (await extent_of(other)).head.position == 1
+
+
+async def test_a_log_with_events_is_refused_and_stays_as_it_is(log, issuer, database):
+    await register_client(issuer)
+    before = await rows_of(database)
+    with pytest.raises(LogNotEmpty, match="log 'first' has events already"):
+        await restore(log, LINES)
+    assert await rows_of(database) == before
+
+
+async def test_a_second_import_is_refused(log, database):
+    await restore(log, LINES)
+    before = await rows_of(database)
+    with pytest.raises(LogNotEmpty):
+        await restore(log, LINES)
+    assert await rows_of(database) == before
+
+
+WRONG = {
+    "cut off before its end": LINES[:-1],
+    "cut off in the middle": LINES[:4],
+    "cut off in a line": [*LINES[:4], LINES[4][:30]],
+    "without its header": LINES[1:],
+    "in another order": [*LINES[:2], LINES[3], LINES[2], *LINES[4:]],
+    "with an altered event": [line.replace(b"192.0.2.7", b"192.0.2.8") for line in LINES],
+    "with an altered end": [*LINES[:-1], LINES[-1].replace(b'"sha256":"', b'"sha256":"0')],
+    "with something behind it": [*LINES, b"\n"],
+    "of another format version": [LINES[0].replace(b'"version":1', b'"version":2'), *LINES[1:]],
+    "of something else": [b"id,secret\n"],
+    "of nothing": [],
+    "of a part from the middle": export_of(LOG[3:4], head=6, after=3, until=4),
+    "with an unknown topic": export_of(changed(LOG, 6, topic="os.system")),
+    "with a payload that is not JSON": export_of(changed(LOG, 6, state=b"not JSON")),
+    "with a gap": export_of(LOG[:3] + LOG[4:]),
+    "whose time goes back": export_of(changed(LOG, 6, recorded_at=NOW)),
+    "with a stream that has a version twice": export_of(changed(LOG, 6, originator_version=2)),
+    "with a stream that has a gap": export_of(changed(LOG, 6, originator_version=4)),
+    "with a stream that starts late": export_of(changed(LOG, 4, originator_version=2)),
+    "with a stream out of order": export_of(changed(changed(LOG, 3, originator_version=2), 5, originator_version=1)),
+    "with a digest that is none": export_of(changed(LOG, 4, state=LOG[3].state.replace(b"A" * 43 + b"=", b"AAAA"))),
+    "with a client that is disabled before it is registered": export_of(
+        changed(changed(LOG, 1, topic=LOG[5].topic, state=LOG[5].state), 6, topic=LOG[0].topic, state=LOG[0].state)
+    ),
+}
+
+
+@pytest.mark.usefixtures("_pages")
+@pytest.mark.parametrize("what", WRONG)
+async def test_a_wrong_file_is_refused_and_leaves_nothing(log, database, what):
+    with pytest.raises(InvalidArchive):
+        await restore(log, WRONG[what])
+    assert await nothing_is_recorded(database)
+
+
+async def test_after_a_refusal_the_right_file_can_be_imported(log):
+    with pytest.raises(InvalidArchive):
+        await restore(log, LINES[:-1])
+    await restore(log, LINES)
+    assert await exported(log) == LINES
+
+
+async def test_a_stream_fault_is_named_by_line_and_position(log):
+    with pytest.raises(InvalidArchive) as refused:
+        await restore(log, export_of(changed(LOG, 6, originator_version=4)))
+    assert str(refused.value) == "line 7: position 6: has version 4 of its stream, where 3 should follow"
+
+
+async def test_a_refusal_by_the_database_shows_no_row(log):
+    with pytest.raises(InvalidArchive) as refused:
+        await restore(log, WRONG["with a digest that is none"])
+    assert str(refused.value) == (
+        "positions 1 to 6 cannot be recorded: "
+        'new row for relation "active_tokens" violates check constraint "active_tokens_digest_check"'
+    )
+
+
+async def test_a_connection_that_breaks_on_the_way_leaves_nothing(log, database, monkeypatch):
+    monkeypatch.setattr(restoring, "PAGE", 2)
+    killer = await asyncpg.connect(database.superuser_dsn)
+
+    class Breaking:
+        """A projection whose second batch finds the server's process gone."""
+
+        topics = frozenset(row.topic for row in LOG)
+        batches = 0
+
+        async def apply(self, connection, log_id, events):
+            self.batches += 1
+            if self.batches == 2:
+                assert await killer.fetchval("SELECT pg_terminate_backend($1)", connection.get_server_pid())
+
+    with pytest.raises(Unavailable) as caught:
+        await restore(log, LINES, inline=[Breaking()])
+    await killer.close()
+    assert not isinstance(caught.value, OutcomeUnknown)
+    assert await nothing_is_recorded(database)
+    await restore(log, LINES)
+    assert await exported(log) == LINES
+
+
+@pytest.mark.parametrize("at_commit", [AtCommit.LOSE_ANSWER, AtCommit.LOSE_REQUEST])
+async def test_a_connection_that_breaks_during_commit_leaves_all_or_nothing_and_says_so(database, open_log, at_commit):
+    async with BreakingProxy(database.service_dsn).running() as proxy:
+        behind = open_log(dsn=proxy.dsn)
+        await behind.to_write()
+        proxy.at_commit = at_commit
+        with pytest.raises(OutcomeUnknown, match="the whole log is there, or nothing"):
+            await restore(behind, LINES)
+    if at_commit is AtCommit.LOSE_REQUEST:
+        assert await nothing_is_recorded(database)
+    else:
+        assert await exported(open_log()) == LINES
+
+
+async def test_a_writer_waits_for_an_import_and_comes_after_it(log, issuer, database):
+    await log.to_write()
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    class Waiting:
+        topics = frozenset(row.topic for row in LOG)
+
+        async def apply(self, connection, log_id, events):
+            begun.set()
+            await go_on.wait()
+
+    importing = asyncio.create_task(restore(log, LINES, inline=[Waiting()]))
+    await begun.wait()
+    writing = asyncio.create_task(register_client(issuer, "later"))
+    watcher = await asyncpg.connect(database.superuser_dsn)
+    while not await watcher.fetchval(
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    ):
+        assert not writing.done()
+    await watcher.close()
+    go_on.set()
+    await importing
+    await writing
+    assert (await extent_of(log)).head.position == 7
+
+
+def endless() -> Iterator[bytes]:
+    yield LINES[0]
+    while True:
+        yield LINES[1]
+
+
+async def test_a_file_is_read_no_further_than_its_first_fault(log):
+    with pytest.raises(InvalidArchive, match="line 3: position 1"):
+        await restore(log, endless())

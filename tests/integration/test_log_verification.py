@@ -1,0 +1,239 @@
+"""`log verify` finds whatever a superuser did to a log, and nothing in a log that the service writes meanwhile."""
+
+import asyncio
+
+import pytest
+
+from ledger.errors import NoLog
+from ledger.events import ClientSettings
+from ledger.log_checks import Finding
+from ledger.postgres import whole_log
+from ledger.postgres.database import Database
+from ledger.postgres.logs import Log
+from ledger.postgres.statistics import statistics
+from ledger.postgres.verification import verify
+from ledger.postgres.whole_log import extent_of
+from tests.archives import export_of, small_log
+from tests.integration.conftest import CAUSE, ISSUER, register_client
+from tests.integration.whole_logs import ignore_progress, restore, tamper
+
+LOG = small_log()
+
+
+@pytest.fixture(params=[whole_log.PAGE, 3, 2], ids=lambda size: f"pages of {size}")
+def _pages(request, monkeypatch):
+    monkeypatch.setattr(whole_log, "PAGE", request.param)
+
+
+@pytest.fixture
+async def log(database):
+    connections = Database(database.service_dsn)
+    yield Log(connections, ISSUER.log_name)
+    await connections.close()
+
+
+@pytest.fixture
+async def _restored(log):
+    await restore(log, export_of(LOG))
+
+
+async def look(log, **more):
+    return await verify(log, await extent_of(log), **{"limit": 20, "progress": ignore_progress} | more)
+
+
+@pytest.mark.usefixtures("_restored", "_pages")
+async def test_a_sound_log_is_found_sound(log):
+    found = await look(log)
+    assert (found.sound, found.events, found.findings) == (True, 6, ())
+    assert (found.head.position, found.head.recorded_at) == (6, LOG[-1].recorded_at)
+
+
+TAMPERED = {
+    "an event is gone": ("DELETE FROM event_log WHERE position = 4", [Finding(5, "nothing is at 4")]),
+    "the first event is gone": (
+        "DELETE FROM event_log WHERE position = 1",
+        [Finding(2, "nothing is at 1"), Finding(2, "has version 2 of its stream, where 1 should follow")],
+    ),
+    "the newest events are gone": (
+        "DELETE FROM event_log WHERE position > 4",
+        [Finding(6, "the log ends at 4, its head says 6")],
+    ),
+    "an event lies behind the head": (
+        """
+        INSERT INTO event_log SELECT log_id, 9, recorded_at, gen_random_uuid(), 5, 1, topic, payload
+          FROM event_log WHERE position = 3
+        """,
+        [Finding(9, "lies behind the head of the log, which is at 6")],
+    ),
+    "the head was moved back": (
+        "UPDATE log_head SET position = 5, recorded_at = (SELECT recorded_at FROM event_log WHERE position = 5)",
+        [Finding(6, "lies behind the head of the log, which is at 5")],
+    ),
+    "the head has another instant": (
+        "UPDATE log_head SET recorded_at = '2024-05-06 08:00+00'",
+        [
+            Finding(
+                6,
+                "the newest event was recorded at 2024-05-06 07:08:12.000001+00:00, "
+                "its head says 2024-05-06 08:00:00+00:00",
+            )
+        ],
+    ),
+    "an event was dated back": (
+        "UPDATE event_log SET recorded_at = '2024-01-01 00:00+00' WHERE position = 4",
+        [
+            Finding(
+                4, "recorded at 2024-01-01 00:00:00+00:00, before its predecessor (2024-05-06 07:08:10.000001+00:00)"
+            )
+        ],
+    ),
+    "a stream has a gap": (
+        "UPDATE event_log SET stream_version = 4 WHERE position = 6",
+        [Finding(6, "has version 4 of its stream, where 3 should follow")],
+    ),
+    "a stream starts late": (
+        "UPDATE event_log SET stream_version = stream_version + 5 WHERE position IN (3, 5)",
+        [Finding(3, "has version 6 of its stream, where 1 should follow")],
+    ),
+    "an event was moved into another stream": (
+        """
+        UPDATE event_log SET stream_id = (SELECT stream_id FROM event_log WHERE position = 1), stream_version = 4
+         WHERE position = 5
+        """,
+        [Finding(5, "version 4 of its stream lies before version 3, which is at 6")],
+    ),
+    "a stream is in the wrong order": (
+        """
+        UPDATE event_log SET stream_version = 9 WHERE position = 3;
+        UPDATE event_log SET stream_version = 1 WHERE position = 5;
+        UPDATE event_log SET stream_version = 2 WHERE position = 3
+        """,
+        [Finding(3, "version 2 of its stream lies before version 1, which is at 5")],
+    ),
+    "a topic is unknown": (
+        "UPDATE event_log SET topic = 'os.system' WHERE position = 2",
+        [Finding(2, "The topic 'os.system' is not known to this version of the service.")],
+    ),
+    "a schema version is of the future": (
+        "UPDATE event_log SET schema_version = 7 WHERE position = 2",
+        [
+            Finding(
+                2,
+                "A 'client.secret_added' event has schema version 7; this version of the service reads up to 1. "
+                "Run the newer release that wrote it.",
+            )
+        ],
+    ),
+    "a payload is not canonical": (
+        r"UPDATE event_log SET payload = payload || '\x20' WHERE position = 2",
+        [Finding(2, "the payload of this 'client.secret_added' event is not canonical")],
+    ),
+}
+
+
+@pytest.mark.usefixtures("_restored", "_pages")
+@pytest.mark.parametrize("what", TAMPERED)
+async def test_what_was_tampered_with_is_found_and_nothing_else(log, database, what):
+    statements, expected = TAMPERED[what]
+    await tamper(database, statements)
+    found = await look(log)
+    assert not found.sound
+    assert sorted(found.findings, key=repr) == sorted(expected, key=repr)
+    assert found.count == len(expected)
+
+
+@pytest.mark.usefixtures("_restored")
+async def test_a_payload_that_is_no_event_is_found(log, database):
+    await tamper(database, "UPDATE event_log SET payload = 'not JSON' WHERE position = 3")
+    (finding,) = (await look(log)).findings
+    assert finding.position == 3
+    assert "cannot be read" in finding.what
+
+
+@pytest.mark.usefixtures("_restored")
+async def test_all_findings_are_counted_and_some_are_kept(log, database):
+    await tamper(database, "UPDATE event_log SET payload = 'not JSON'")
+    found = await look(log, limit=2)
+    assert ([f.position for f in found.findings], found.count) == ([1, 2], 6)
+
+
+@pytest.mark.usefixtures("_restored", "_pages")
+async def test_progress_is_told_of_every_event_twice(log):
+    told = []
+    await look(log, progress=told.append)
+    assert sum(told) == 12
+
+
+async def test_a_log_that_was_never_written_is_not_called_sound(log):
+    with pytest.raises(NoLog, match="there is no log 'first'"):
+        await extent_of(log)
+
+
+async def test_an_empty_log_is_sound(log):
+    await log.to_write()
+    assert (await look(log)).sound
+
+
+@pytest.mark.usefixtures("_restored")
+async def test_another_log_is_not_looked_at(log, database, start_process):
+    service = await start_process()
+    await register_client(service.issuers[1])
+    await tamper(database, "UPDATE event_log SET payload = '' WHERE log_id <> 1")
+    assert (await look(log)).sound
+
+
+async def test_a_log_is_sound_while_it_is_written(log, issuer, client, monkeypatch):
+    monkeypatch.setattr(whole_log, "PAGE", 20)
+
+    async def issue(count: int) -> None:
+        for _ in range(count):
+            await issuer.issuance.by_client_credentials(client, None, CAUSE)
+
+    await issue(50)
+    extent = await extent_of(log)
+    # While pages are read, more is recorded: also new versions of streams that were read, or are to be.
+    appended = 0
+
+    def record_more(_events: int) -> None:
+        nonlocal appended
+        appended += 1
+        tasks.append(asyncio.ensure_future(issuer.registry.update("shop", settings_number(appended), CAUSE)))
+        tasks.append(asyncio.ensure_future(issue(3)))
+
+    tasks: list[asyncio.Future] = []
+    found = await verify(log, extent, limit=20, progress=record_more)
+    await asyncio.gather(*tasks)
+    assert (found.sound, found.events) == (True, extent.head.position)
+    later = await extent_of(log)
+    assert later.head.position >= extent.head.position + 4 * appended
+    assert (await look(log)).sound
+
+
+def settings_number(number: int) -> ClientSettings:
+    return ClientSettings(
+        name=f"Shop {number}", grant_types=("client_credentials",), introspection="issuer", access_token_lifetime=60
+    )
+
+
+@pytest.mark.usefixtures("_restored")
+async def test_statistics_count_what_is_there(log):
+    numbers = await statistics(log, await extent_of(log), ignore_progress)
+    assert (numbers.events, numbers.streams) == (6, 3)
+    assert numbers.topics == {
+        "client.registered": 1,
+        "client.secret_added": 1,
+        "client.disabled": 1,
+        "token.issued": 2,
+        "token.revoked": 1,
+    }
+    assert (numbers.first, numbers.last) == (LOG[0].recorded_at, LOG[-1].recorded_at)
+    assert numbers.days == {LOG[0].recorded_at.date(): 6}
+    assert numbers.payload_bytes == sum(len(row.state) for row in LOG)
+    assert numbers.table_bytes > 0
+    assert numbers.index_bytes > 0
+
+
+async def test_statistics_of_an_empty_log(log):
+    await log.to_write()
+    numbers = await statistics(log, await extent_of(log), ignore_progress)
+    assert (numbers.events, numbers.first, numbers.days) == (0, None, {})

@@ -1,0 +1,142 @@
+"""The file of an export: there whole or not at all, for its owner alone; read whether compressed or not."""
+
+import gzip
+import io
+import stat
+from types import SimpleNamespace
+
+import pytest
+
+from api.cli.archive_files import LONGEST_LINE, archive_to_read, archive_to_write
+from api.cli.exit_codes import CommandError, ExitCode
+from ledger.errors import InvalidArchive
+
+LINES = [b"one\n", b"two\n", b"three\n"]
+
+
+def write(target, **options) -> None:
+    with archive_to_write(str(target), **options) as write_:
+        for line in LINES:
+            write_(line)
+
+
+def break_off(target, error, **options) -> None:
+    with archive_to_write(str(target), **options) as write_:
+        write_(LINES[0])
+        raise error
+
+
+def read(source) -> list[bytes]:
+    with archive_to_read(str(source)) as lines:
+        return list(lines)
+
+
+@pytest.mark.parametrize(("name", "compress"), [("log.ndjson", False), ("log.ndjson.gz", False), ("log", True)])
+def test_what_is_written_is_read(tmp_path, name, compress):
+    write(tmp_path / name, compress=compress)
+    assert read(tmp_path / name) == LINES
+    compressed = (tmp_path / name).read_bytes().startswith(b"\x1f\x8b")
+    assert compressed == (name.endswith(".gz") or compress)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_file_is_for_its_owner_alone(tmp_path, force):
+    target = tmp_path / "log"
+    if force:
+        target.touch(0o644)
+    write(target, force=force)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+def test_equal_lines_are_equal_bytes_compressed_too_whatever_the_name_and_the_hour(tmp_path, monkeypatch):
+    write(tmp_path / "a.gz")
+    monkeypatch.setattr("time.time", lambda: 0.0)
+    write(tmp_path / "b.gz")
+    assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["log", "log.gz"])
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
+def test_an_export_that_breaks_leaves_no_file(tmp_path, name, error):
+    with pytest.raises((error, CommandError)):
+        break_off(tmp_path / name, error)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_while_it_is_written_nothing_has_its_name(tmp_path):
+    with archive_to_write(str(tmp_path / "log")) as write_:
+        write_(LINES[0])
+        assert not (tmp_path / "log").exists()
+    assert [file.name for file in tmp_path.iterdir()] == ["log"]
+
+
+def test_a_file_that_is_there_is_left_alone(tmp_path):
+    (tmp_path / "log").write_bytes(b"of yesterday")
+    with pytest.raises(CommandError, match="is there already: give another name, or --force to replace it") as refused:
+        write(tmp_path / "log")
+    assert refused.value.exit_code == ExitCode.REFUSED
+    assert (tmp_path / "log").read_bytes() == b"of yesterday"
+
+
+def test_with_force_it_is_replaced_once_the_new_one_is_whole(tmp_path):
+    target = tmp_path / "log"
+    target.write_bytes(b"of yesterday")
+    with pytest.raises(RuntimeError):
+        break_off(target, RuntimeError, force=True)
+    assert target.read_bytes() == b"of yesterday"
+    write(target, force=True)
+    assert read(target) == LINES
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_what_is_no_file_is_never_replaced(tmp_path, force):
+    with pytest.raises(CommandError, match="is no file") as refused:
+        write(tmp_path, force=force)
+    assert refused.value.exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize("target", ["nowhere/log", "file/log"])
+def test_a_folder_that_is_not_there_is_said(tmp_path, target):
+    (tmp_path / "file").touch()
+    with pytest.raises(CommandError, match="cannot be written: No"):
+        write(tmp_path / target)
+
+
+@pytest.mark.parametrize(("name", "why"), [("nothing", "No such file"), (".", "Is a directory")])
+def test_a_file_that_cannot_be_read_is_usage(tmp_path, name, why):
+    with pytest.raises(CommandError, match=f"cannot be read: {why}") as refused:
+        read(tmp_path / name)
+    assert refused.value.exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_standard_output_and_input(monkeypatch, compress):
+    out = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", SimpleNamespace(buffer=out))
+    write("-", compress=compress)
+    assert (gzip.decompress(out.getvalue()) if compress else out.getvalue()) == b"".join(LINES)
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BufferedReader(io.BytesIO(out.getvalue()))))
+    assert read("-") == LINES
+
+
+def test_compressed_data_that_is_cut_off_anywhere_is_noticed(tmp_path):
+    whole = gzip.compress(b"".join(LINES))
+    for length in range(3, len(whole)):
+        (tmp_path / "log").write_bytes(whole[:length])
+        with pytest.raises(InvalidArchive, match="cut off or altered"):
+            read(tmp_path / "log")
+
+
+def test_compressed_data_that_is_altered_is_noticed(tmp_path):
+    whole = bytearray(gzip.compress(b"".join(LINES)))
+    whole[-8] ^= 1
+    (tmp_path / "log").write_bytes(whole)
+    with pytest.raises(InvalidArchive, match="cut off or altered"):
+        read(tmp_path / "log")
+
+
+def test_a_file_without_line_ends_is_not_read_into_memory(tmp_path):
+    with (tmp_path / "log").open("wb") as file:
+        file.truncate(LONGEST_LINE + 5)
+    with archive_to_read(str(tmp_path / "log")) as lines:
+        assert len(next(lines)) == LONGEST_LINE

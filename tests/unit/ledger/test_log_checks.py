@@ -1,0 +1,167 @@
+"""What a sound log satisfies, and that each way of not doing so has its words."""
+
+from datetime import timedelta, timezone
+from typing import ClassVar
+
+import pytest
+
+from ledger.codec import CODEC, Codec
+from ledger.events import ClientSecretAdded, Event
+from ledger.log_checks import (
+    Finding,
+    Findings,
+    RunningChecks,
+    stream_fault,
+    unreadable,
+    unreadable_or_not_canonical,
+)
+from ledger.recording import LogHead
+from tests.archives import changed, small_log
+from tests.builders import NOW, seconds, stored_secret
+
+LOG = small_log()
+HEAD = LogHead(6, LOG[-1].recorded_at)
+
+
+class ParcelSent(Event, frozen=True, kw_only=True):
+    """An event in its second form: the first had `kilos`."""
+
+    TOPIC: ClassVar[str] = "parcel.sent"
+    SCHEMA_VERSION: ClassVar[int] = 2
+
+    grams: int
+    to: str
+
+
+def kilos_to_grams(payload):
+    return {"grams": payload["kilos"] * 1000, "to": payload["to"]}
+
+
+def findings_in(log, head=HEAD, *, examine=unreadable_or_not_canonical, after=0) -> list[Finding]:
+    findings = Findings(100)
+    checks = RunningChecks(findings.add, examine, after=after)
+    for row in log:
+        checks.check(row.position, row.recorded_at, row.topic, row.schema_version, row.state)
+    checks.end(head)
+    return findings.first
+
+
+def test_nothing_is_found_in_a_sound_log():
+    assert findings_in(LOG) == []
+    assert findings_in(LOG[2:], after=2) == []
+    assert findings_in([], LogHead(0, NOW)) == []
+
+
+@pytest.mark.parametrize(
+    ("log", "head", "expected"),
+    [
+        (LOG[1:], HEAD, Finding(2, "nothing is at 1")),
+        (LOG[:1] + LOG[4:], HEAD, Finding(5, "nothing is at 2 to 4")),
+        ([*LOG[:2], LOG[1], *LOG[2:]], HEAD, Finding(2, "position 2 comes after 2")),
+        (LOG[:4], HEAD, Finding(6, "the log ends at 4, its head says 6")),
+        ([], HEAD, Finding(6, "the log ends at 0, its head says 6")),
+        (
+            LOG,
+            LogHead(6, NOW),
+            Finding(
+                6,
+                "the newest event was recorded at 2024-05-06 07:08:12.000001+00:00, "
+                "its head says 2024-05-06 07:08:09+00:00",
+            ),
+        ),
+        (
+            changed(LOG, 3, recorded_at=NOW - seconds(1)),
+            HEAD,
+            Finding(
+                3, "recorded at 2024-05-06 07:08:08+00:00, before its predecessor (2024-05-06 07:08:10.000001+00:00)"
+            ),
+        ),
+        (
+            changed(LOG, 2, topic="client.exploded"),
+            HEAD,
+            Finding(2, "The topic 'client.exploded' is not known to this version of the service."),
+        ),
+    ],
+)
+def test_one_fault_is_one_finding_at_its_position(log, head, expected):
+    assert findings_in(log, head) == [expected]
+
+
+@pytest.mark.parametrize("version", [0, 2])
+def test_a_schema_version_that_is_not_known_is_found(version):
+    (found,) = findings_in(changed(LOG, 3, schema_version=version))
+    assert found.position == 3
+    assert f"has schema version {version}" in found.what
+
+
+@pytest.mark.parametrize("payload", [b"", b"{", b"{}", b"null", b"\xff"])
+def test_a_payload_that_cannot_be_read_is_found(payload):
+    (found,) = findings_in(changed(LOG, 3, state=payload))
+    assert (found.position, "cannot be read" in found.what) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'{"audience"', b'{ "audience"'),
+        (b'"audience":["shop"],"client_id":"shop"', b'"client_id":"shop","audience":["shop"]'),
+        (b'"client_id":"shop"', b'"client_id":"sh\\u006fp"'),
+        (b'"client_id":"shop"', b'"client_id":"shop","more":1'),
+        (b'"client_id":"shop"', b'"client_id":"first","client_id":"shop"'),
+        (b"07:08:09Z", b"07:08:09+00:00"),
+        (b"07:08:09Z", b"09:08:09+02:00"),
+    ],
+)
+def test_a_payload_that_says_the_same_in_other_bytes_is_found_but_can_be_read(old, new):
+    payload = LOG[2].state.replace(old, new)
+    assert payload != LOG[2].state
+    spoiled = changed(LOG, 3, state=payload)
+    assert findings_in(spoiled) == [Finding(3, "the payload of this 'token.issued' event is not canonical")]
+    assert findings_in(spoiled, examine=unreadable) == []
+
+
+@pytest.mark.parametrize("field", ["created_at", "expires_at"])
+def test_an_instant_within_a_secret_is_in_utc_too(field):
+    secret = stored_secret(**{field: NOW.astimezone(timezone(timedelta(hours=2)))})
+    payload = CODEC.encode(ClientSecretAdded(client_id="shop", secret=secret))
+    assert unreadable_or_not_canonical("client.secret_added", 1, payload) is not None
+
+
+class TestAnOldSchemaVersion:
+    codec = Codec([ParcelSent], {("parcel.sent", 1): kilos_to_grams})
+
+    def test_is_canonical_when_its_fields_are(self):
+        assert unreadable_or_not_canonical("parcel.sent", 1, b'{"kilos":2,"to":"Home"}', self.codec) is None
+
+    @pytest.mark.parametrize("payload", [b'{"to":"Home","kilos":2}', b'{"kilos":2, "to":"Home"}'])
+    def test_is_found_when_they_are_not(self, payload):
+        assert "not canonical" in str(unreadable_or_not_canonical("parcel.sent", 1, payload, self.codec))
+        assert unreadable("parcel.sent", 1, payload, self.codec) is None
+
+    def test_is_found_when_it_cannot_be_lifted(self):
+        assert "cannot be read" in str(unreadable_or_not_canonical("parcel.sent", 1, b'{"kilos":2}', self.codec))
+
+
+def test_what_the_codec_writes_is_canonical():
+    assert all(CODEC.is_canonical(row.topic, row.schema_version, row.state) for row in LOG)
+
+
+@pytest.mark.parametrize(
+    ("version", "position", "before", "fault"),
+    [
+        (1, 7, (None, None), None),
+        (2, 7, (1, 6), None),
+        (2, 7, (None, None), "has version 2 of its stream, where 1 should follow"),
+        (4, 7, (2, 6), "has version 4 of its stream, where 3 should follow"),
+        (2, 7, (1, 9), "version 2 of its stream lies before version 1, which is at 9"),
+    ],
+)
+def test_the_place_in_a_stream(version, position, before, fault):
+    assert stream_fault(version, position, *before) == fault
+
+
+def test_all_findings_are_counted_and_the_first_are_kept():
+    findings = Findings(2)
+    for position in range(1, 6):
+        findings.add(position, "wrong")
+    assert (findings.count, [f.position for f in findings.first]) == (5, [1, 2])
