@@ -1,0 +1,72 @@
+"""What the tools of projections keep: builds under way, and the events that an operator had skipped.
+
+Revision ID: 0003
+Revises: 0002
+"""
+
+from collections.abc import Sequence
+
+from alembic import op
+
+from migrations.privileges import grant
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+BUILDS = (
+    """
+    CREATE TABLE projection_builds (
+        projection text COLLATE "C" PRIMARY KEY,
+        version    integer NOT NULL,
+        state      text NOT NULL,
+        started_at timestamptz NOT NULL,
+        updated_at timestamptz NOT NULL,
+        holder     text NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE projection_build_positions (
+        projection text COLLATE "C" NOT NULL,
+        log_id     integer NOT NULL,
+        position   bigint NOT NULL CHECK (position >= 0),
+        PRIMARY KEY (projection, log_id)
+    )
+    """,
+    "COMMENT ON TABLE projection_builds IS 'Projections that are being built anew beside the live tables.'",
+    "COMMENT ON TABLE projection_build_positions IS 'How far such a build has read each log.'",
+)
+
+SKIPS = (
+    """
+    CREATE TABLE projection_skips (
+        log_id     integer NOT NULL,
+        projection text COLLATE "C" NOT NULL,
+        position   bigint NOT NULL,
+        topic      text NOT NULL,
+        error      text,
+        reason     text NOT NULL,
+        actor      text NOT NULL,
+        skipped_at timestamptz NOT NULL,
+        PRIMARY KEY (log_id, projection, position)
+    )
+    """,
+    "COMMENT ON TABLE projection_skips IS 'Events that a projection passed over because an operator said so.'",
+)
+
+TABLES: Sequence[Sequence[str]] = (BUILDS, SKIPS)
+
+GRANTS = {
+    "projection_builds": "SELECT",
+    "projection_build_positions": "SELECT",
+    "projection_skips": "SELECT, INSERT",
+}
+
+
+def upgrade() -> None:
+    """Create the tables and let the service's role at them."""
+    for statements in TABLES:
+        for statement in statements:
+            op.get_bind().exec_driver_sql(statement)
+    grant(GRANTS)
