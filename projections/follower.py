@@ -26,7 +26,7 @@ from projections.projection import Projection
 
 SQL = load_statements("ledger.postgres", "event_log.sql")
 
-BATCH = 500
+BATCH = 1000
 GATHER_SECONDS = 0.03
 """After a batch that reached the end of the log, how long the next one gathers: many small ones would cost more."""
 

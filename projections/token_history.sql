@@ -1,5 +1,6 @@
 -- name: revoke
--- Tokens that were revoked, by digest: how each ended. Answers what is needed to count it.
+-- Tokens that were revoked: how each ended. Answers what is needed to count it. They are found by digest alone; that is
+-- what "+ 0" is for, because the primary key too begins with log_id.
 UPDATE token_history h
    SET revoked_position = r.position, revoked_at = r.revoked_at, revoked_recorded_at = r.recorded_at,
        revoked_by = r.actor, revoked_request_id = r.request_id, revoked_from = r.remote_address,
@@ -7,7 +8,7 @@ UPDATE token_history h
   FROM unnest($2::bytea[], $3::bigint[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[], $8::text[],
               $9::text[])
        AS r (digest, position, revoked_at, recorded_at, actor, request_id, remote_address, reason)
- WHERE h.log_id = $1 AND h.digest = r.digest
+ WHERE h.log_id + 0 = $1 AND h.digest = r.digest
 RETURNING h.digest, h.client_id, h.expires_at, h.issued_recorded_at, h.revoked_recorded_at;
 
 -- name: count
@@ -22,7 +23,7 @@ DO UPDATE SET issued = a.issued + excluded.issued, revoked = a.revoked + exclude
 
 -- name: find_digest
 -- Which token a digest is of, whatever became of it.
-SELECT jti FROM token_history WHERE log_id = $1 AND digest = $2;
+SELECT jti FROM token_history WHERE log_id + 0 = $1 AND digest = $2;
 
 -- name: page
 -- A page of tokens, newest first, of those issued before position $3 and not before $4, as of position $5 and instant

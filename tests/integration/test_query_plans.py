@@ -12,7 +12,12 @@ from ledger.postgres.database import SESSION
 from ledger.postgres.recorder import SQL as LOG
 from ledger.postgres.whole_log import SQL as WHOLE_LOG
 from projections.active_tokens import SQL as ACTIVE_TOKENS
+from projections.activity_view import SQL as ACTIVITY
+from projections.audit_trail import EVENTS
+from projections.checkpoint import SQL as CHECKPOINTS
 from projections.clients import SQL as CLIENTS
+from projections.token_history import SQL as HISTORY
+from tests.builders import NOW
 
 FILL = """
 INSERT INTO event_log
@@ -32,7 +37,7 @@ async def connection(database) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
-@pytest.fixture(params=["empty", "filled"])
+@pytest.fixture(params=["empty", "filled", "never analysed"])
 async def filled(request, database, connection) -> None:
     if request.param == "empty":
         return
@@ -90,6 +95,40 @@ HOT = {
     "unknown outcome": (LOG["find_recorded"], (1, [STREAM], [1]), {"event_log"}),
     "follow the log": (LOG["read_log"], (1, 100, 200, 50), {"event_log"}),
     "follow some topics": (LOG["read_log_topics"], (1, 100, 200, 50, ["token.issued"]), {"event_log"}),
+    "as of an instant": (LOG["position_at"], (1, NOW), {"log_head", "event_log"}),
+    "as of a position": (LOG["recorded_at"], (1, 7), {"event_log"}),
+    "checkpoint": (CHECKPOINTS["read"], (1, "token_history"), {"projection_checkpoints"}),
+    "follow: hold": (CHECKPOINTS["hold"], (1, "token_history", 1), {"projection_checkpoints"}),
+    "follow: revoke": (
+        HISTORY["revoke"],
+        (1, [b"x" * 32], [5], [NOW], [NOW], ["a"], ["r"], ["h"], ["why"]),
+        {"token_history"},
+    ),
+    "audit: lookup": (HISTORY["find_digest"], (1, b"x" * 32), {"token_history"}),
+    "audit: page of tokens": (
+        HISTORY["page"],
+        (1, 100, 20000, 1, 20000, NOW, "client", "client-3", None, "read", "active"),
+        {"token_history"},
+    ),
+    "audit: events of an actor": (
+        EVENTS["of_actor"],
+        (1, 100, 200, 50, "client:a", ["token.issued", "token.revoked"]),
+        {"event_log"},
+    ),
+    "audit: events of some topics": (EVENTS["of_topics"], (1, 100, 200, 50, ["token.revoked"]), {"event_log"}),
+    "audit: events of a client": (
+        EVENTS["of_client"],
+        (1, 100, 200, 50, "client-3", STREAM, ["token.issued"]),
+        {"event_log", "token_history"},
+    ),
+    "audit: events of a subject": (
+        EVENTS["of_subject"],
+        (1, 100, 200, 50, "s-1", "client-3", ["token.issued"]),
+        {"event_log", "token_history"},
+    ),
+    "audit: activity": (ACTIVITY["buckets"], (1, 60, 60, 6000, None), {"token_activity"}),
+    "audit: active tokens": (ACTIVITY["active_at"], (1, 6000, None), {"token_activity"}),
+    "audit: activity of clients": (ACTIVITY["clients"], (1, 60, 60, 6000, None, 10), {"token_activity"}),
 }
 
 
