@@ -12,7 +12,7 @@ from ledger.token_record import Moment, Recorded, Revocation, TokenRecord
 
 SQL = load_statements("projections", "token_history.sql")
 
-LONGEST_LOOK = 5000
+LONGEST_LOOK = 2000
 """How many candidates one page looks at, at most. A filter that few of them pass makes short pages, not slow ones."""
 
 WIDEN = 4
