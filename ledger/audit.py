@@ -129,6 +129,10 @@ class AuditTrail(Protocol):
         """
         ...
 
+    async def log_moment(self, as_of: datetime | int | None = None, min_position: int = 0) -> Moment:
+        """The same for what is read from the log itself: no projection is waited for. Raises AheadOfLog."""
+        ...
+
     async def token(self, jti: UUID) -> TokenRecord | None:
         """A token from its own stream, complete to this instant; None when none of that jti was ever issued."""
         ...
