@@ -19,7 +19,7 @@ Security = Literal["none", "client", "bearer"]
 
 
 class Reply(Struct, frozen=True, kw_only=True):
-    """An answer that is no error. `models` are the types that its body may be of, none when it has no body; `headers` are names."""
+    """An answer that is no error. `models` are the types that its body may be of: none, when it has no body."""
 
     description: str
     status: int = 200

@@ -42,8 +42,8 @@ class EventStreamEndpoint(AuditEndpoint):
         summary="Events as they are recorded",
         description=(
             "Server-sent events: `id` is the position, `event` the type, `data` an EventDocument. To resume, send the "
-            "last id as `Last-Event-ID`; without it or `after` the stream begins at the end of the log. Blocks with an id "
-            "alone say how far the log was looked at. It ends when the service stops, and soon after its token does."
+            "last id as `Last-Event-ID`; without it or `after` the stream begins at the end of the log. Blocks with an "
+            "id alone say how far the log was looked at. It ends when the service stops, and soon after its token does."
         ),
         security="bearer",
         parameters=(TYPE, CLIENT_ID, ACTOR, AFTER, LAST_EVENT_ID),

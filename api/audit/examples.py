@@ -30,7 +30,7 @@ _NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 _LATER = _NOON + timedelta(minutes=5)
 
 
-def _row(position: int, stream: UUID, version: int, event: Event, actor: str, at: datetime) -> RecordedEvent:
+def _row(position: int, stream: UUID, version: int, event: Event, *, actor: str, at: datetime) -> RecordedEvent:
     stored = _MAPPER.to_stored_event(StreamEvent(stream, version, event), Cause(actor=actor, request_id="r-1"))
     return RecordedEvent(
         originator_id=stream,
@@ -61,15 +61,15 @@ def _token_rows() -> Sequence[RecordedEvent]:
     )
     revoked = TokenRevoked(jti=_JTI, digest=bytes(32), client_id=_CLIENT, revoked_at=_LATER, reason="lost laptop")
     return (
-        _row(4711, _JTI, 1, issued, f"client:{_CLIENT}", _NOON),
-        _row(4812, _JTI, 2, revoked, "operator:ana", _LATER),
+        _row(4711, _JTI, 1, issued, actor=f"client:{_CLIENT}", at=_NOON),
+        _row(4812, _JTI, 2, revoked, actor="operator:ana", at=_LATER),
     )
 
 
 def _client_rows() -> Sequence[RecordedEvent]:
     settings = ClientSettings(name="App", grant_types=("client_credentials",), scopes=("read", "write"))
     registered = ClientRegistered(client_id=_CLIENT, settings=settings, registered_at=_NOON)
-    return (_row(1, client_stream_id(_CLIENT), 1, registered, "operator:ana", _NOON),)
+    return (_row(1, client_stream_id(_CLIENT), 1, registered, actor="operator:ana", at=_NOON),)
 
 
 def _plain(document: object) -> Any:

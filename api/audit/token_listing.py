@@ -29,6 +29,9 @@ from ledger.audit import AheadOfLog, TokenQuery
 from ledger.token_record import Moment
 
 
+NOT_OF_THIS_LOG = "lies ahead of the log"
+
+
 class TokenListingEndpoint(AuditEndpoint):
     """Finds tokens."""
 
@@ -38,8 +41,8 @@ class TokenListingEndpoint(AuditEndpoint):
         tag="audit",
         summary="Tokens, newest first, now or as of a moment",
         description=(
-            "Every page of a listing is of the moment of its first page, however much is recorded in between. A page may "
-            "hold fewer tokens than `limit`, or none, and not be the last: go on while `next` is there."
+            "Every page of a listing is of the moment of its first page, however much is recorded in between. A page "
+            "may hold fewer tokens than `limit`, or none, and not be the last: go on while `next` is there."
         ),
         security="bearer",
         parameters=(
@@ -89,7 +92,7 @@ class TokenListingEndpoint(AuditEndpoint):
         except AheadOfLog as error:
             if cursor.position < values.either(MIN_POSITION, 0):
                 raise
-            raise _at_fault("lies ahead of the log") from error
+            raise _at_fault(NOT_OF_THIS_LOG) from error
         return cursor.moment, cursor.before
 
     async def _moment(self, as_of: datetime | int | None, values: Values) -> Moment:
