@@ -99,7 +99,8 @@ def _route(router: web.UrlDispatcher, placed: Sequence[Placed]) -> Direct:
             msg = f"two endpoints would be at {path!r}: give each issuer a path of its own"
             raise ValueError(msg)
         taken.add(path)
-        resource = router.add_resource(path)
+        # The router's own placeholder takes no braces, and a client id may have some.
+        resource = router.add_resource(path.replace("}", ":[^/]+}"))
         served = Served(endpoint, handler, log).handle
         for method in endpoint.methods:
             resource.add_route(method, served, expect_handler=_expect)

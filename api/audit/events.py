@@ -33,8 +33,8 @@ class EventsEndpoint(AuditEndpoint):
         tag="audit",
         summary="Events, in the order of the log",
         description=(
-            f"With `Accept: {MEDIA_TYPE}` all events from `after` to the end of the log at the time of the request, "
-            "one a line, of any number; `limit` is not for that. An export that is broken off ends without its last chunk."
+            f"With `Accept: {MEDIA_TYPE}` all from `after` to the end of the log at the time of the request, "
+            "one a line, however many; `limit` is not for that. One that is broken off ends without its last chunk."
         ),
         security="bearer",
         parameters=(TYPE, CLIENT_ID, SUBJECT, ACTOR, SINCE, UNTIL, AFTER, MIN_POSITION, LIMIT),

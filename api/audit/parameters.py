@@ -56,7 +56,7 @@ def parse_instant(text: str) -> datetime:
     except (msgspec.ValidationError, OverflowError):
         instant = None
     if instant is None or instant < EARLIEST:
-        msg = "must be an instant of RFC 3339 with its zone, such as 2026-03-01T12:00:00Z, from 1970 on"
+        msg = "must be an instant of RFC 3339 with its zone, such as 2024-01-31T09:30:00Z, from 1970 on"
         raise MalformedValue(msg)
     return instant
 

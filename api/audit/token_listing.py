@@ -28,7 +28,6 @@ from api.responses import POSITION_HEADER
 from ledger.audit import AheadOfLog, TokenQuery
 from ledger.token_record import Moment
 
-
 NOT_OF_THIS_LOG = "lies ahead of the log"
 
 
