@@ -4,10 +4,12 @@ A payload is decoded into such a type directly, so what is withheld is passed ov
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, get_type_hints
 
 import msgspec
 from msgspec import Struct, defstruct
+from msgspec.structs import fields
 
 from ledger.codec import CODEC
 from ledger.events import EVENT_TYPES, Event
@@ -32,21 +34,20 @@ class EventLine(Struct, frozen=True):
     data: Struct
 
 
+@cache
 def shown_type(of: type[Struct]) -> type[Struct]:
-    """The type without its withheld fields, at any depth."""
+    """The type without its withheld fields, at any depth; itself when it has none."""
     hints = get_type_hints(of, include_extras=True)
-    fields: list[Any] = []
-    for field in msgspec.structs.fields(of):
-        if field.name in WITHHELD:
-            continue
-        kind = hints[field.name]
-        if isinstance(kind, type) and issubclass(kind, Struct):
-            kind = shown_type(kind)
-        if field.required:
-            fields.append((field.name, kind))
-        else:
-            fields.append((field.name, kind, field.default))
-    return defstruct(of.__name__, fields, frozen=True, kw_only=True, namespace={"__doc__": of.__doc__})
+    kinds = {field.name: _shown_kind(hints[field.name]) for field in fields(of) if field.name not in WITHHELD}
+    if kinds == {field.name: hints[field.name] for field in fields(of)}:
+        return of
+    defaults = {field.name: (field.default,) for field in fields(of) if not field.required}
+    kept: list[Any] = [(name, kind, *defaults.get(name, ())) for name, kind in kinds.items()]
+    return defstruct(of.__name__, kept, frozen=True, kw_only=True, namespace={"__doc__": of.__doc__})
+
+
+def _shown_kind(kind: Any) -> Any:
+    return shown_type(kind) if isinstance(kind, type) and issubclass(kind, Struct) else kind
 
 
 SHOWN_TYPES = {of.TOPIC: shown_type(of) for of in EVENT_TYPES}
