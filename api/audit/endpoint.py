@@ -26,6 +26,11 @@ class Asked(Struct, frozen=True):
     values: Values
     bearer: Bearer
 
+    def note(self, **more: str) -> None:
+        """Have the log line of the request say more."""
+        exchange = self.request[EXCHANGE]
+        exchange.more = {**(exchange.more or {}), **more}
+
 
 class AuditEndpoint:
     """An endpoint of one issuer for auditors.

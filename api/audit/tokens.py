@@ -68,6 +68,7 @@ class TokenLookupEndpoint(_TokenState):
         jti = await self._issuer.audit.jti_of(opaque_tokens.digest(asked.values.required(TOKEN)))
         if jti is None:
             raise RequestError(UNKNOWN_TOKEN)
+        asked.note(found=str(jti))
         return await self._state(jti, asked.values.get(AS_OF_IN_FORM))
 
 
