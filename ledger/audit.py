@@ -160,7 +160,8 @@ class AuditTrail(Protocol):
     async def news(self, query: EventQuery, *, after: int, seconds: float) -> EventPage:
         """The first events after a position that are asked for, as soon as there are any; a query without a subject.
 
-        When there are none for so long, an empty page that says how far was looked.
+        When there are none for so long, an empty page that says how far was looked. Where a page has not `ended`, there
+        is more in the log: ask `events` for it.
         """
         ...
 

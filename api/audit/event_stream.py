@@ -97,7 +97,7 @@ class EventStreamEndpoint(AuditEndpoint):
                 page = await audit.news(query, after=position, seconds=HEARTBEAT_SECONDS)
             else:
                 page = await audit.events(query, after=position, limit=PAGE)
-                ended = page.ended
+            ended = page.ended
             if not await bearer.still_there():
                 return False
             if page.events:
