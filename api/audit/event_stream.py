@@ -1,5 +1,6 @@
 """Events as they are recorded: server-sent events, resumable, each position once and none left out."""
 
+import asyncio
 from collections.abc import Sequence
 
 import msgspec
@@ -24,6 +25,8 @@ MEDIA_TYPE = "text/event-stream"
 PAGE = 500
 HEARTBEAT_SECONDS = 15.0
 """How long nothing may be sent. Then the id goes ahead, and whether the token is still active is looked at again."""
+
+LOOK_AGAIN_SECONDS = 0.2
 
 _encode = msgspec.json.Encoder().encode
 
@@ -91,19 +94,22 @@ class EventStreamEndpoint(AuditEndpoint):
         """Send all that comes after a position; ends, with False, when the token is no longer active."""
         audit = self._issuer.audit
         await send(_mark(position))
-        ended = False
+        at_the_end = False
         while True:
-            if ended:
+            waited = at_the_end
+            if waited:
                 page = await audit.news(query, after=position, seconds=HEARTBEAT_SECONDS)
             else:
                 page = await audit.events(query, after=position, limit=PAGE)
-            ended = page.ended
+            at_the_end = page.ended
             if not await bearer.still_there():
                 return False
             if page.events:
                 await send(_blocks(page.events))
-            elif page.position > position or ended:
+            elif page.position > position or (waited and at_the_end):
                 await send(_mark(page.position))
+            elif waited:  # what finds the events of a client is far behind the log
+                await asyncio.sleep(LOOK_AGAIN_SECONDS)
             position = page.position
 
 
