@@ -37,9 +37,9 @@ _decode = msgspec.json.Decoder(Cursor).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def listing_of(issuer: str, query: TokenQuery, as_of: datetime | int | None) -> str:
-    """What tells one listing from another: whose tokens, which, and as of when."""
-    asked = _encode((issuer, query, as_of))
+def listing_of(issuer: str, query: TokenQuery) -> str:
+    """What tells one listing from another, besides its moment: whose tokens, and which."""
+    asked = _encode((issuer, query))
     return urlsafe_b64encode(hashlib.sha256(asked).digest()[:FINGERPRINT_BYTES]).decode()
 
 
@@ -49,14 +49,14 @@ def write_cursor(listing: str, moment: Moment, before: int) -> str:
     return urlsafe_b64encode(made).rstrip(b"=").decode()
 
 
-def read_cursor(text: str, listing: str) -> Cursor:
-    """A cursor of this listing. Raises InvalidCursor."""
+def read_cursor(text: str, listing: str, as_of: datetime | int | None) -> Cursor:
+    """A cursor of this listing, and of this moment where one is given. Raises InvalidCursor."""
     try:
         cursor = _decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (binascii.Error, msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
         msg = "is not the `next` of a page"
         raise InvalidCursor(msg) from error
-    if cursor.listing != listing:
+    if cursor.listing != listing or as_of not in {None, cursor.position, cursor.instant}:
         msg = "belongs to a listing with other filters; repeat those it was made for"
         raise InvalidCursor(msg)
     if not 0 < cursor.before <= cursor.position:

@@ -185,7 +185,7 @@ ISSUED_AFTER = _instant("issued_after", "Recorded as issued at this instant or l
 ISSUED_BEFORE = _instant("issued_before", "Recorded as issued at this instant or earlier.")
 CURSOR = Parameter(
     "cursor",
-    "Where the page begins: the `next` of the page before. It goes with the filters that it was made for.",
+    "Where the page begins: the `next` of the page before. It goes with the filters it was made for.",
     {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,512}$"},
     _parse_cursor,
 )

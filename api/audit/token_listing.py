@@ -70,7 +70,7 @@ class TokenListingEndpoint(AuditEndpoint):
     async def _answer(self, asked: Asked) -> web.StreamResponse:
         values = asked.values
         query = _query(values)
-        listing = listing_of(self._issuer.identifier.log_name, query, values.get(AS_OF))
+        listing = listing_of(self._issuer.identifier.log_name, query)
         moment, before = await self._place(values, listing)
         page = await self._issuer.audit.tokens(query, moment, before=before, limit=values.either(LIMIT, DEFAULT_LIMIT))
         document = TokenPageDocument(
@@ -85,7 +85,7 @@ class TokenListingEndpoint(AuditEndpoint):
         text = values.get(CURSOR)
         if text is None:
             return await self._moment(values.get(AS_OF), values), None
-        cursor = _read(text, listing)
+        cursor = _read(text, listing, values.get(AS_OF))
         try:  # another process may not have come so far yet
             await self._moment(cursor.position, values)
         except AheadOfLog as error:
@@ -109,9 +109,9 @@ def _query(values: Values) -> TokenQuery:
     )
 
 
-def _read(text: str, listing: str) -> Cursor:
+def _read(text: str, listing: str, as_of: datetime | int | None) -> Cursor:
     try:
-        return read_cursor(text, listing)
+        return read_cursor(text, listing, as_of)
     except InvalidCursor as error:
         raise _at_fault(str(error)) from None
 

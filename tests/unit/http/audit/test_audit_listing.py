@@ -142,6 +142,17 @@ class TestPages:
         assert second["as_of"] == first["as_of"]
         assert second["next"] is None
 
+    async def test_need_not_be_told_the_moment_again(self, auditor):
+        for _ in range(3):
+            await auditor.issue("app2", "read")
+        position = await auditor.position()
+        first = await auditor.get("/tokens", client_id="app2", as_of=position, limit=2)
+        await auditor.issue("app2", "read")
+        second = await auditor.get("/tokens", client_id="app2", cursor=first["next"])
+        assert (second["as_of"], len(second["tokens"])) == (first["as_of"], 1)
+        at = first["as_of"]["instant"]
+        assert await auditor.get("/tokens", client_id="app2", as_of=at, cursor=first["next"]) == second
+
     async def test_have_100_tokens_where_nothing_else_is_asked(self, auditor):
         for _ in range(101):
             await auditor.caller.token("app2", "read")
