@@ -1,29 +1,31 @@
 """The HTTP application: which endpoint is where."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import structlog
 from aiohttp import HttpVersion11, hdrs, web
 
+from api.audit.endpoints import audit_endpoints
+from api.audit.problems import problem_answers
+from api.audit.streaming import OpenStreams
 from api.errors import METHOD_NOT_ALLOWED, NOT_FOUND, RequestError
-from api.health import HealthEndpoints
+from api.health import LIVEZ, READYZ, HealthEndpoints
 from api.http_server import DIRECT, Direct
-from api.oauth import metadata
+from api.oauth import metadata, operations
 from api.oauth.endpoint import LONGEST_BODY
 from api.oauth.introspect import IntrospectionEndpoint
 from api.oauth.revoke import RevocationEndpoint
 from api.oauth.token import TokenEndpoint
+from api.openapi.document import OPENAPI, PLACE, OpenApiEndpoint
+from api.operation import Operation
 from api.served import Endpoint, Handler, Served
 from api.service import RunningService
 from ledger.issuer import Issuer
 
 SERVICE = web.AppKey("SERVICE", RunningService)
 
-READ = (hdrs.METH_GET, hdrs.METH_HEAD)
-SEND = (hdrs.METH_POST,)
-
-Placed = tuple[str, Handler, Endpoint]
-"""A path, what answers there, and what it is."""
+Placed = tuple[str, Operation, Handler, Endpoint]
+"""A path, what is there, what answers, and how it is served."""
 
 
 def create_app(service: RunningService, *, behind_proxy: bool = False) -> web.Application:
@@ -32,37 +34,59 @@ def create_app(service: RunningService, *, behind_proxy: bool = False) -> web.Ap
     `behind_proxy` believes the last entry of X-Forwarded-For: set it only where a proxy of one's own always adds one.
     Logging is to be configured before this. Raises ValueError when two endpoints would share a path.
     """
-    placed = list(_health(service))
+    open_streams = OpenStreams()
+    health = list(_health(service))
+    placed = [*health]
     for issuer in service.issuers:
-        placed.extend(_of_issuer(issuer, behind_proxy=behind_proxy))
+        of_issuer = [*_of_oauth(issuer, behind_proxy=behind_proxy), *_of_audit(issuer, open_streams)]
+        placed.extend([*of_issuer, _openapi(issuer, [*health, *of_issuer])])
     app = web.Application(client_max_size=LONGEST_BODY)
     app[SERVICE] = service
     app[DIRECT] = _route(app.router, placed)
+    app.on_shutdown.append(open_streams.end_all)
     app.on_cleanup.append(_close_service)
     return app
 
 
 def _health(service: RunningService) -> Iterator[Placed]:
     health = HealthEndpoints(service)
-    yield "/livez", health.live, Endpoint("livez", READ, quiet=True)
-    yield "/readyz", health.ready, Endpoint("readyz", READ, quiet=True)
+    for path, operation, handler in (("/livez", LIVEZ, health.live), ("/readyz", READYZ, health.ready)):
+        yield path, operation, handler, Endpoint(operation.name, operation.methods, quiet=True)
 
 
-def _of_issuer(issuer: Issuer, *, behind_proxy: bool) -> Iterator[Placed]:
+def _of_oauth(issuer: Issuer, *, behind_proxy: bool) -> Iterator[Placed]:
     identifier = issuer.identifier
-    path, name, challenge = identifier.path, identifier.log_name, _challenge(identifier.url)
-    for place, label, handler in (
-        (metadata.TOKEN, "token", TokenEndpoint(issuer, behind_proxy=behind_proxy).handle),
-        (metadata.INTROSPECT, "introspect", IntrospectionEndpoint(issuer, behind_proxy=behind_proxy).handle),
-        (metadata.REVOKE, "revoke", RevocationEndpoint(issuer, behind_proxy=behind_proxy).handle),
+    path, name, challenge = identifier.path, identifier.log_name, f"Basic realm={_realm(identifier.url)}"
+    for place, operation, kind in (
+        (metadata.TOKEN, operations.ISSUE, TokenEndpoint),
+        (metadata.INTROSPECT, operations.INTROSPECT, IntrospectionEndpoint),
+        (metadata.REVOKE, operations.REVOKE, RevocationEndpoint),
     ):
-        yield path + place, handler, Endpoint(label, SEND, name, challenge)
-    described = metadata.MetadataEndpoint(identifier)
+        handler = kind(issuer, behind_proxy=behind_proxy).handle
+        yield path + place, operation, handler, Endpoint(operation.name, operation.methods, name, challenge)
+    described, operation = metadata.MetadataEndpoint(identifier), operations.METADATA
     for place in metadata.well_known_paths(identifier):
-        yield place, described.handle, Endpoint("metadata", READ, name)
+        yield place, operation, described.handle, Endpoint(operation.name, operation.methods, name)
 
 
-def _route(router: web.UrlDispatcher, placed: list[Placed]) -> Direct:
+def _of_audit(issuer: Issuer, open_streams: OpenStreams) -> Iterator[Placed]:
+    identifier = issuer.identifier
+    failed = problem_answers(_realm(identifier.url))
+    for place, audited in audit_endpoints(issuer, open_streams):
+        operation = audited.OPERATION
+        endpoint = Endpoint(operation.name, operation.methods, identifier.log_name, failed=failed)
+        yield identifier.path + place, operation, audited.handle, endpoint
+
+
+def _openapi(issuer: Issuer, described: Iterable[Placed]) -> Placed:
+    identifier = issuer.identifier
+    path = identifier.path + PLACE
+    operations_by_path = {path: operation for path, operation, *_ in described} | {path: OPENAPI}
+    endpoint = Endpoint(OPENAPI.name, OPENAPI.methods, identifier.log_name)
+    return path, OPENAPI, OpenApiEndpoint(identifier, operations_by_path).handle, endpoint
+
+
+def _route(router: web.UrlDispatcher, placed: Sequence[Placed]) -> Direct:
     """Every method of every path is routed, so that errors of routing are answered as all others are.
 
     Returns what answers requests that need no routing: those for exactly the path of an endpoint.
@@ -70,16 +94,18 @@ def _route(router: web.UrlDispatcher, placed: list[Placed]) -> Direct:
     direct: Direct = {}
     log = structlog.get_logger().bind()
     taken: set[str] = set()
-    for path, handler, endpoint in placed:
+    for path, _, handler, endpoint in placed:
         if path in taken:
             msg = f"two endpoints would be at {path!r}: give each issuer a path of its own"
             raise ValueError(msg)
         taken.add(path)
-        resource = router.add_resource(path)
+        # The router's own placeholder takes no braces, and a client id may have some.
+        resource = router.add_resource(path.replace("}", ":[^/]+}"))
         served = Served(endpoint, handler, log).handle
         for method in endpoint.methods:
             resource.add_route(method, served, expect_handler=_expect)
-            direct[method, path] = served
+            if "{" not in path:
+                direct[method, path] = served
         refused = Served(endpoint, _refuse_method, log)
         resource.add_route(hdrs.METH_ANY, refused.handle, expect_handler=_expect)
     unknown = Served(Endpoint("none"), _refuse_path, log)
@@ -105,10 +131,10 @@ async def _refuse_path(_request: web.Request) -> web.StreamResponse:
     raise RequestError(NOT_FOUND)
 
 
-def _challenge(realm: str) -> str:
-    """RFC 7617 §2; the realm is a quoted-string (RFC 9110 §5.6.4)."""
+def _realm(realm: str) -> str:
+    """The realm of a challenge as a quoted-string (RFC 9110 §5.6.4)."""
     quoted = realm.replace("\\", "\\\\").replace('"', '\\"')
-    return f'Basic realm="{quoted}"'
+    return f'"{quoted}"'
 
 
 async def _expect(request: web.Request) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from random import getrandbits
+from typing import Any
 
 from aiohttp import web
 from msgspec import Struct
@@ -17,10 +18,14 @@ _ADDRESS = re.compile(r"[0-9A-Fa-f.:\[\]]{2,64}")
 
 
 class Exchange(Struct):
-    """What is known so far. `client_id` is set once the client is authenticated, so it is never a guess."""
+    """What is known so far. `client_id` is set once the client is authenticated, so it is never a guess.
+
+    `more` is what else the log line of this request is to have.
+    """
 
     request_id: str
     client_id: str | None = None
+    more: dict[str, Any] | None = None
 
 
 EXCHANGE = web.RequestKey("EXCHANGE", Exchange)

@@ -20,7 +20,14 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class MalformedForm(ValueError):
-    """The text is not form-encoded; the message says what is wrong and never quotes a value."""
+    """The text is not form-encoded; the message says what is wrong and never quotes a value.
+
+    `parameter` is the one at fault, where one is and its name looks like a name.
+    """
+
+    def __init__(self, message: str, parameter: str | None = None) -> None:
+        super().__init__(message)
+        self.parameter = parameter
 
 
 def check_media_type(content_type: str) -> None:
@@ -41,7 +48,12 @@ def parse_form(body: bytes) -> Form:
     try:
         return _parse(body)
     except MalformedForm as error:
-        raise RequestError(INVALID_REQUEST, str(error)) from None
+        raise RequestError(INVALID_REQUEST, str(error), parameter=error.parameter) from None
+
+
+def parse_query(query: str) -> Form:
+    """The parameters of a query string as it was sent. Raises RequestError (400) naming what is wrong."""
+    return parse_form(query.encode("utf-8", "surrogateescape"))
 
 
 def decode_component(component: bytes) -> str:
@@ -52,7 +64,7 @@ def decode_component(component: bytes) -> str:
 
 def _parse(body: bytes) -> Form:
     if body.count(b"&") >= MOST_PARAMETERS:
-        msg = f"The body has more than {MOST_PARAMETERS} parameters."
+        msg = f"The request has more than {MOST_PARAMETERS} parameters."
         raise MalformedForm(msg)
     _check_encoding(body)
     form: Form = {}
@@ -93,6 +105,12 @@ def _utf8(encoded: bytes) -> str:
 
 def _refuse_repeated(name: str) -> None:
     # A name is quoted only when it looks like one: anything else might be a value in the wrong place.
-    quoted = f"'{name}'" if _PLAIN_NAME.fullmatch(name) else "with an unusual name"
+    plain = plain_name(name)
+    quoted = f"'{plain}'" if plain else "with an unusual name"
     msg = f"The parameter {quoted} is given more than once."
-    raise MalformedForm(msg)
+    raise MalformedForm(msg, plain)
+
+
+def plain_name(name: str) -> str | None:
+    """The name of a parameter where it may be quoted: when it looks like one."""
+    return name if _PLAIN_NAME.fullmatch(name) else None

@@ -1,10 +1,40 @@
 """Health endpoints for whoever starts and routes to processes: `/livez` and `/readyz`."""
 
+from typing import Literal
+
+import msgspec
 from aiohttp import web
 
+from api.operation import READ, Operation, Reply
 from api.redaction import redact_text
 from api.responses import encode_json, json_response
 from api.service import RunningService
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How it is; `problems`, a sentence each, when it is not ready."""
+
+    status: Literal["live", "ready", "not ready"]
+    problems: tuple[str, ...] = ()
+
+
+LIVEZ = Operation(
+    name="livez",
+    methods=READ,
+    tag="health",
+    summary="Whether the process answers",
+    replies=(Reply(description="It does.", models=(Health,), example={"status": "live"}),),
+)
+READYZ = Operation(
+    name="readyz",
+    methods=READ,
+    tag="health",
+    summary="Whether it can serve",
+    replies=(
+        Reply(description="It can.", models=(Health,), example={"status": "ready"}),
+        Reply(description="It cannot; why not.", status=503, models=(Health,)),
+    ),
+)
 
 LIVE = b'{"status":"live"}'
 READY = b'{"status":"ready"}'
@@ -26,4 +56,4 @@ class HealthEndpoints:
         if not problems:
             return json_response(READY)
         reasons = [redact_text(problem) for problem in problems]
-        return json_response(encode_json({"status": "not ready", "problems": reasons}), 503)
+        return json_response(encode_json(Health(status="not ready", problems=tuple(reasons))), 503)

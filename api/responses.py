@@ -1,9 +1,11 @@
 """Responses: the headers that each kind carries, and JSON bodies."""
 
+from http import HTTPStatus
+
 import msgspec
 
 from api.answer import Answer, header_lines
-from api.errors import TEMPORARILY_UNAVAILABLE, ErrorKind, error_description
+from api.errors import ErrorKind, error_description
 
 SERVER = "token-ledger"
 RETRY_AFTER = "1"
@@ -13,6 +15,7 @@ POSITION_HEADER = "Token-Ledger-Position"
 _NOT_STORED = {"Cache_Control": "no-store", "Pragma": "no-cache"}
 _PROTECTED_JSON = {"Content_Type": "application/json", "X_Content_Type_Options": "nosniff", "Server": SERVER}
 
+PROBLEM_HEADERS = header_lines(**_PROTECTED_JSON | {"Content_Type": "application/problem+json"}, **_NOT_STORED)
 JSON_HEADERS = header_lines(**_PROTECTED_JSON, **_NOT_STORED)
 EMPTY_HEADERS = header_lines(Server=SERVER, **_NOT_STORED)
 PUBLIC_HEADERS = header_lines(**_PROTECTED_JSON, Cache_Control="public, max-age=300")
@@ -46,7 +49,12 @@ def error_response(kind: ErrorKind, description: str | None = None) -> Answer:
     """The answer of an error; with Retry-After where trying again helps."""
     text = error_description(description or kind.description)
     response = json_response(encode_json(ErrorAnswer(kind.code, text)), kind.status)
-    if kind is TEMPORARILY_UNAVAILABLE:
+    return with_retry(kind, response)
+
+
+def with_retry(kind: ErrorKind, response: Answer) -> Answer:
+    """The answer with Retry-After, where trying again helps."""
+    if kind.status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = RETRY_AFTER
     return response
 

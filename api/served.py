@@ -12,11 +12,13 @@ from aiohttp import hdrs, web
 from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
+from api.answer import Answer
 from api.errors import (
     INVALID_CLIENT,
     METHOD_NOT_ALLOWED,
     SERVER_ERROR,
     ErrorKind,
+    Failure,
     RequestError,
     kind_of_ledger_error,
     kind_of_status,
@@ -32,7 +34,8 @@ class Endpoint(Struct, frozen=True):
     """What there is to know of an endpoint besides what it does.
 
     `name` and `issuer` (the name of its log) are for the log line, which comes at level debug when `quiet`;
-    `challenge` is for WWW-Authenticate; `methods` are for Allow.
+    `challenge` is for WWW-Authenticate; `methods` are for Allow. `failed` makes the answers of its errors, where
+    they are not those of OAuth 2.0.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Endpoint(Struct, frozen=True):
     issuer: str | None = None
     challenge: str | None = None
     quiet: bool = False
+    failed: Callable[[Failure], Answer] | None = None
 
 
 class Served:
@@ -65,6 +69,8 @@ class Served:
         response.headers[REQUEST_ID] = exchange.request_id
         if exchange.client_id is not None:
             line["client_id"] = exchange.client_id
+        if exchange.more is not None:
+            line |= exchange.more
         if self._endpoint.issuer is not None:
             line["issuer"] = self._endpoint.issuer
         line["status"] = status = response.status
@@ -84,7 +90,11 @@ class Served:
         elif isinstance(error, LedgerError) and kind.status >= SERVER_ERROR.status:
             line["reason"] = str(error)
         line["error"] = kind.code
-        response = error_response(kind, description)
+        if self._endpoint.failed is not None:
+            parameter = error.parameter if isinstance(error, RequestError) else None
+            response = self._endpoint.failed(Failure(kind, description, line["request_id"], parameter))
+        else:
+            response = error_response(kind, description)
         if kind is INVALID_CLIENT and self._endpoint.challenge is not None:
             response.headers[hdrs.WWW_AUTHENTICATE] = self._endpoint.challenge
         elif kind is METHOD_NOT_ALLOWED:

@@ -129,6 +129,10 @@ class AuditTrail(Protocol):
         """
         ...
 
+    async def log_moment(self, as_of: datetime | int | None = None, min_position: int = 0) -> Moment:
+        """The same for what is read from the log itself: no projection is waited for. Raises AheadOfLog."""
+        ...
+
     async def token(self, jti: UUID) -> TokenRecord | None:
         """A token from its own stream, complete to this instant; None when none of that jti was ever issued."""
         ...
@@ -156,7 +160,8 @@ class AuditTrail(Protocol):
     async def news(self, query: EventQuery, *, after: int, seconds: float) -> EventPage:
         """The first events after a position that are asked for, as soon as there are any; a query without a subject.
 
-        When there are none for so long, an empty page that says how far was looked.
+        When there are none for so long, an empty page that says how far was looked. Where a page has not `ended`, there
+        is more in the log: ask `events` for it.
         """
         ...
 

@@ -20,6 +20,10 @@ class TokenIntrospection:
         """Begin to look a token up, while its presenter is still being authenticated. For `show`, and nobody else."""
         return self._active_tokens.get(opaque_tokens.digest(token))
 
+    async def presented(self, token: str) -> ActiveToken | None:
+        """The token, if it is active now, for a resource server of this issuer's own. Raises Unavailable."""
+        return self._if_active(await self.look_up(token))
+
     async def by_client(self, client: Client, token: str) -> ActiveToken | None:
         """Look a token up and show it to a client, as `show` does."""
         return await self.show(client, self.look_up(token))
@@ -32,7 +36,8 @@ class TokenIntrospection:
         if client.settings.introspection == "none":
             msg = "This client may not introspect tokens."
             raise UnauthorizedClient(msg)
-        found = await looked_up
-        if found is None or found.expires_at <= self._clock().timestamp():
-            return None
-        return found if client.may_introspect(found.audience) else None
+        found = self._if_active(await looked_up)
+        return found if found is not None and client.may_introspect(found.audience) else None
+
+    def _if_active(self, found: ActiveToken | None) -> ActiveToken | None:
+        return found if found is not None and found.expires_at > self._clock().timestamp() else None

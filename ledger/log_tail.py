@@ -53,12 +53,15 @@ class LogTail:
     async def news(self, query: EventQuery, *, after: int, seconds: float) -> EventPage:
         """The first events after a position that are asked for; an empty page when there are none for so long.
 
-        The first to ask does so from the end of the log, the others from a position that is covered. Raises what
-        reading raises, and StoredDataError.
+        The first to ask does so from the end of the log, the others from a position that is covered. For one that is
+        not, because much was recorded since it was looked, the page is empty and does not end: read the log on from
+        there. Raises what reading raises, and StoredDataError.
         """
         if self._pump is None:
             self._kept, self._begins_after, self._position = [], after, after
             self._pump = asyncio.create_task(self._read_on())
+        elif not self.covers(after):
+            return EventPage((), after, ended=False)
         if found := self._matching(query, self._kept, after):
             return EventPage(found, self._position, ended=True)
         follower = _Follower(after)

@@ -78,12 +78,18 @@ class PostgresAuditTrail:
         """The moment of an instant, of a position, or now. Raises AheadOfLog, NotCaughtUp, Unavailable."""
         if as_of is None:
             return Moment(await self._caught_up(min_position), self._clock())
-        if isinstance(as_of, int):
-            moment = Moment(as_of, await self._recorded_at(as_of))
-        else:
-            moment = Moment(await self._position_at(as_of), as_of)
+        moment = await self._moment_of(as_of)
         await self._caught_up(max(moment.position, min_position))
         return moment
+
+    async def log_moment(self, as_of: datetime | int | None = None, min_position: int = 0) -> Moment:
+        """The same for what is read from the log itself. Raises AheadOfLog, Unavailable."""
+        head = 0
+        if as_of is None or min_position:
+            head = (await self._recorder.head()).position
+            if min_position > head:
+                raise _ahead(min_position, head)
+        return Moment(head, self._clock()) if as_of is None else await self._moment_of(as_of)
 
     async def token(self, jti: UUID) -> TokenRecord | None:
         """A token from its own stream. Raises Unavailable, StoredDataError."""
@@ -190,6 +196,11 @@ class PostgresAuditTrail:
                 return checkpoint
         msg = f"The history is at position {checkpoint} and was asked for {position}; it follows the log, try again."
         raise NotCaughtUp(msg)
+
+    async def _moment_of(self, as_of: datetime | int) -> Moment:
+        if isinstance(as_of, int):
+            return Moment(as_of, await self._recorded_at(as_of))
+        return Moment(await self._position_at(as_of), as_of)
 
     async def _recorded_at(self, position: int) -> datetime:
         if position == 0:

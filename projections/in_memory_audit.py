@@ -48,10 +48,15 @@ class MemoryAuditTrail:
         if isinstance(as_of, int):
             _check(max(as_of, min_position), rows)
             return Moment(as_of, rows[as_of - 1].recorded_at if as_of else BEGINNING)
+        _check(min_position, rows)
         if as_of > self._clock():
             msg = f"as_of lies ahead: it is {self._clock().isoformat()} here"
             raise AheadOfLog(msg)
         return Moment(sum(row.recorded_at <= as_of for row in rows), as_of)
+
+    async def log_moment(self, as_of: datetime | int | None = None, min_position: int = 0) -> Moment:
+        """The same: nothing lags here. Raises AheadOfLog."""
+        return await self.moment(as_of, min_position)
 
     async def token(self, jti: UUID) -> TokenRecord | None:
         """A token from its own stream."""

@@ -11,15 +11,12 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
+from api.audit.shown_events import shown_data
 from ledger.audit import Activity, ClientActivity, Summary
-from ledger.codec import CODEC
 from ledger.events import ClientRegistered, ClientSettings, ClientUpdated
 from ledger.recording import EventMapper, RecordedEvent, stream_id
 from ledger.scope import format_scope
 from ledger.token_record import Moment, Recorded, Revocation, TokenRecord, TokenState
-
-WITHHELD = ("digest", "hash")
-"""Fields of events, at any depth, that never leave the log."""
 
 
 class TokenDocument(Struct, frozen=True, kw_only=True):
@@ -169,7 +166,6 @@ def summary_document(summary: Summary, *, since: datetime, until: datetime, buck
 
 
 def _fields(row: RecordedEvent) -> dict[str, Any]:
-    event = CODEC.decode(row.topic, row.schema_version, row.state)
     return {
         "position": row.position,
         "recorded_at": row.recorded_at,
@@ -180,15 +176,7 @@ def _fields(row: RecordedEvent) -> dict[str, Any]:
         "actor": row.actor,
         "request_id": row.request_id,
         "remote_address": row.remote_address,
-        "data": _shown(msgspec.to_builtins(event)),
-    }
-
-
-def _shown(fields: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: _shown(value) if isinstance(value, dict) else value
-        for name, value in fields.items()
-        if name not in WITHHELD
+        "data": msgspec.to_builtins(shown_data(row)),
     }
 
 

@@ -32,6 +32,12 @@ class ActiveAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     token_type: str
 
 
+class InactiveAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The shape of `INACTIVE`."""
+
+    active: Literal[False]
+
+
 class IntrospectionEndpoint(ClientEndpoint):
     """Says whether a token is active, and what it stands for."""
 

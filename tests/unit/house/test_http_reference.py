@@ -1,15 +1,19 @@
-"""docs/reference/http.md has every error answer and every endpoint."""
+"""docs/reference/http.md and audit-api.md have every error answer, every endpoint, and every parameter of an audit."""
 
 import asyncio
+import re
 
 from documents import ROOT, sections, table
 
 import api.errors
 from api.app import create_app
+from api.audit.endpoints import audit_endpoints
+from api.audit.streaming import OpenStreams
 from api.errors import ErrorKind
 from ledger.issuer import IssuerIdentifier
 
 TEXT = (ROOT / "docs/reference/http.md").read_text()
+AUDIT = (ROOT / "docs/reference/audit-api.md").read_text()
 
 
 def test_every_error_of_the_catalogue_and_no_other():
@@ -19,18 +23,35 @@ def test_every_error_of_the_catalogue_and_no_other():
 
 
 def test_every_endpoint_is_listed():
-    # A path with a placeholder is where unknown paths are answered, not an endpoint.
-    paths = {r.canonical for r in asyncio.run(routes()).router.resources() if "{" not in r.canonical}
+    # The last one is where unknown paths are answered, not an endpoint.
+    *resources, _ = asyncio.run(routes()).router.resources()
+    paths = {resource.canonical for resource in resources}
     assert len(paths) > 5
     placed = {path.replace("/tenant", "", 1) if path.startswith("/tenant") else path for path in paths}
-    missing = {path.removesuffix("/tenant") for path in placed if path.removesuffix("/tenant") not in TEXT}
+    missing = {path.removesuffix("/tenant") for path in placed if path.removesuffix("/tenant") not in TEXT + AUDIT}
     assert missing == set()
 
 
-async def routes():
-    class Described:
-        identifier = IssuerIdentifier("http://localhost/tenant")
+def test_every_parameter_of_an_audit_endpoint_and_no_other():
+    for path, endpoint in audit_endpoints(Described(), OpenStreams()):
+        declared = [(p.name, p.place) for p in endpoint.OPERATION.parameters]
+        assert sorted(documented_parameters(path)) == sorted(declared), path
 
+
+def documented_parameters(path):
+    """Those of the section that the table of endpoints links an endpoint's path to."""
+    (anchor,) = re.findall(rf"\[`{{issuer}}{re.escape(path)}`\]\(#([^)]+)\)", AUDIT)
+    (section,) = (text for title, text in sections(AUDIT, 2).items() if title.lower().replace(" ", "-") == anchor)
+    for names, place, *_ in (row for row in table(section) if len(row) == 3):
+        for name in names.split(", "):
+            yield name.strip("`"), place
+
+
+class Described:
+    identifier = IssuerIdentifier("http://localhost/tenant")
+
+
+async def routes():
     class Service:
         issuers = (Described(),)
 

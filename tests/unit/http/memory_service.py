@@ -43,6 +43,7 @@ CLIENTS = {
     "disabled": ClientSettings(
         name="Disabled", grant_types=("client_credentials",), scopes=("read",), introspection="issuer"
     ),
+    "auditor": ClientSettings(name="Auditor", grant_types=("client_credentials",), scopes=("audit.read", "read")),
     "odd+id%:&=": ClientSettings(name="Odd", grant_types=("client_credentials",), introspection="issuer"),
 }
 

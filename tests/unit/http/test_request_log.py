@@ -5,7 +5,6 @@ import json
 from urllib.parse import urlencode
 
 import pytest
-import structlog
 from memory_service import MAIN, OPERATOR, Caller, LedgerTestServer, MemoryService, basic
 from structlog.testing import capture_logs
 
@@ -76,22 +75,6 @@ class TestTheLine:
     async def test_of_a_service_that_is_not_ready_is_a_warning(self, http, service):
         service.reported = ["Something is wrong."]
         assert (await self._line(http.get("/readyz")))["log_level"] == "warning"
-
-
-@pytest.fixture
-def _restored_logging():
-    import logging  # noqa: PLC0415
-
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    kept = structlog.get_config()
-    yield
-    structlog.configure(**kept)
-    for handler in root.handlers[:]:
-        root.removeHandler(handler)
-    for handler in handlers:
-        root.addHandler(handler)
-    root.setLevel(level)
 
 
 @pytest.mark.usefixtures("_restored_logging")

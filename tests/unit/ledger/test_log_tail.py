@@ -185,3 +185,15 @@ async def test_closing_answers_those_who_wait(log):
     await settle()
     await log.tail.close()
     assert positions(await waiting) == []
+
+
+async def test_one_who_comes_after_what_is_no_longer_kept_is_sent_back_to_the_log(log, monkeypatch):
+    """It looked at the log, found nothing, and before it comes to wait much is recorded and let go of."""
+    monkeypatch.setattr(log_tail, "KEEP", 4)
+    first = log.follow(after=0)
+    await settle()
+    log.add(*["token.issued"] * 8)
+    await first
+    await settle()
+    page = await log.follow(after=0, seconds=0.05)
+    assert (positions(page), page.position, page.ended) == ([], 0, False)

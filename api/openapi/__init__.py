@@ -1,0 +1,1 @@
+"""The OpenAPI document of an issuer, made of what its endpoints declare."""

@@ -1,0 +1,137 @@
+"""Exports and streams over PostgreSQL, while another process writes."""
+
+import asyncio
+import json
+
+import pytest
+from aiohttp import ClientSession, TCPConnector
+from aiohttp.test_utils import TestServer
+
+from api.app import create_app
+from api.audit import event_stream, export
+from api.http_server import create_runner
+from tests.integration.conftest import CAUSE, register_client
+
+SOON = 20.0
+
+
+class Served(TestServer):
+    async def _make_runner(self, **options):
+        return create_runner(self.app, **options)
+
+
+@pytest.fixture
+async def there(start_process):
+    """Another process, which writes."""
+    return (await start_process()).issuers[0]
+
+
+@pytest.fixture
+async def here(start_process):
+    """The process that is asked."""
+    return await start_process()
+
+
+@pytest.fixture
+async def http(here, there):
+    """Asks with an auditor's token."""
+    here.follow()
+    await register_client(there)
+    auditor = await register_client(there, "auditor", scopes=("audit.read",))
+    issued = await there.issuance.by_client_credentials(auditor, ("audit.read",), CAUSE)
+    server = Served(create_app(here))
+    await server.start_server()
+    headers = {"Authorization": f"Bearer {issued.access_token}"}
+    async with ClientSession(server.make_url("/"), headers=headers, connector=TCPConnector(limit=0)) as session:
+        yield session
+    await server.close()
+
+
+async def write(there, count):
+    """Tokens, every third of them revoked; the newest position."""
+    client = await there.clients.get("shop")
+
+    async def one(number):
+        issued = await there.issuance.by_client_credentials(client, None, CAUSE)
+        if number % 3 == 0:
+            return await there.revocation.by_client(client, issued.access_token, CAUSE)
+        return issued.position
+
+    return max(await asyncio.gather(*(one(number) for number in range(count))))
+
+
+async def events_of(response, until):
+    """The documents of a stream, until one at a position."""
+    found = []
+    while not found or found[-1]["position"] < until:
+        line = await asyncio.wait_for(response.content.readline(), SOON)
+        if line.startswith(b"data: "):
+            found.append(json.loads(line[6:]))
+    return found
+
+
+async def test_an_export_equals_the_log(http, there, monkeypatch):
+    monkeypatch.setattr(export, "PAGE", 100)
+    last = await write(there, 600)
+    rows = await there.streams.select_notifications(None, 10_000)
+    for query in ("", f"?client_id=shop&min_position={last}", "?type=token.revoked", "?actor=operator:test"):
+        response = await http.get(f"/first/audit/events{query}", headers={"Accept": "application/x-ndjson"})
+        assert response.status == 200, await response.text()
+        lines = [json.loads(line) for line in (await response.text()).splitlines()]
+        positions = [line["position"] for line in lines]
+        expected = [row.position for row in rows if matches(query, row)]
+        assert positions == expected
+        assert len(positions) >= 200
+        assert not [line for line in lines if "digest" in line["data"]]
+
+
+def matches(query, row):
+    if "type" in query:
+        return row.topic == "token.revoked"
+    return "client_id" not in query or json.loads(row.state)["client_id"] == "shop"
+
+
+@pytest.mark.parametrize("query", ["", "&client_id=shop", "&type=token.issued,token.revoked"])
+async def test_a_stream_that_is_resumed_again_and_again_skips_and_repeats_nothing(http, there, query, monkeypatch):
+    """While it is read, another process writes."""
+    monkeypatch.setattr(event_stream, "PAGE", 50)
+    start = (await there.streams.head()).position
+    writing = asyncio.create_task(write(there, 600))
+    found = []
+    last_id = start
+    while last_id < start + 800:
+        response = await http.get(
+            f"/first/audit/events/stream?after={start}{query}", headers={"Last-Event-ID": f"{last_id}"}
+        )
+        assert response.status == 200, await response.text()
+        found += await events_of(response, min(last_id + 170, start + 800))
+        response.close()
+        last_id = found[-1]["position"]
+    assert await writing == start + 800
+    assert [event["position"] for event in found] == list(range(start + 1, start + 801))
+
+
+async def test_two_hundred_idle_readers_cost_what_one_does(here, http, there, monkeypatch):
+    reads = []
+    recorder = here.issuers[0].streams
+    select = recorder.select_notifications
+
+    async def counted(*args, **more):
+        reads.append(args)
+        return await select(*args, **more)
+
+    monkeypatch.setattr(recorder, "select_notifications", counted)
+    readers = await asyncio.gather(*(http.get("/first/audit/events/stream") for _ in range(200)))
+    assert {reader.status for reader in readers} == {200}
+    for reader in readers:
+        assert (await reader.content.readline()).startswith(b"id: ")
+    reads.clear()
+    position = await write(there, 1)
+    found = await asyncio.gather(*(events_of(reader, position - 1) for reader in readers))
+    assert {tuple(event["position"] for event in events) for events in found} <= {
+        (position - 1,),
+        (position - 1, position),
+    }
+    assert len(reads) < 20
+    for reader in readers:
+        reader.close()

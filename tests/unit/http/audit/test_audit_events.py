@@ -1,0 +1,204 @@
+"""Events of the log: pages, and the export as lines of JSON."""
+
+import json
+
+import msgspec
+import pytest
+from aiohttp import ClientError
+from auditing import NDJSON, assert_problem
+
+from api.audit import export
+from api.audit.documents import event_document
+from api.audit.parameters import TYPES
+from ledger.errors import CorruptPayload, Unavailable
+
+
+def positions(events):
+    return [event["position"] for event in events]
+
+
+class TestPages:
+    async def test_are_the_log_in_order(self, auditor):
+        await auditor.issue()
+        found, after = [], 0
+        while after is not None:
+            page = await auditor.get("/events", limit=7, after=after)
+            found += page["events"]
+            after = page["next"]
+        assert positions(found) == list(range(1, await auditor.position() + 1))
+        assert page["position"] == await auditor.position()
+
+    async def test_go_on_after_a_position(self, auditor):
+        page = await auditor.get("/events", after=await auditor.position())
+        assert (page["events"], page["next"], page["position"]) == ([], None, await auditor.position())
+
+    async def test_are_narrowed_by_each_filter(self, auditor, service):
+        service.clock.advance(60)
+        at = service.clock.now.isoformat()
+        token = await auditor.caller.token("app2", "read")
+        await auditor.caller.post("revoke", "app2", token=token)
+        last = await auditor.position()
+        assert positions((await auditor.get("/events", since=at))["events"]) == [last - 1, last]
+        assert positions((await auditor.get("/events", actor="client:app2"))["events"]) == [last - 1, last]
+        assert positions((await auditor.get("/events", subject="app2"))["events"]) == [last - 1, last]
+        revoked = await auditor.get("/events", type="token.revoked")
+        assert positions(revoked["events"]) == [last]
+        about = (await auditor.get("/events", client_id="app2", type="token.issued,client.registered"))["events"]
+        assert [event["type"] for event in about] == ["client.registered", "token.issued"]
+        assert last not in positions((await auditor.get("/events", until="2026-03-01T12:00:30Z"))["events"])
+
+    async def test_say_up_to_where_they_reach(self, auditor):
+        response = await auditor.ask("/events", limit=3)
+        assert response.headers["Token-Ledger-Position"] == "3"
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("type", "token.issued,"),
+            ("type", "token.issued,token.issued"),
+            ("type", "token.lost"),
+            ("after", "-1"),
+            ("since", "x"),
+            ("until", "2026-03-01"),
+            ("actor", "a\tb"),
+            ("cursor", "x"),
+        ],
+    )
+    async def test_of_malformed_filters_are_400(self, auditor, name, value):
+        for accept in ("*/*", NDJSON):
+            response = await auditor.ask("/events", headers={"Accept": accept}, **{name: value})
+            await assert_problem(response, 400, "invalid_request", name)
+
+    async def test_of_a_write_that_has_not_been_are_400(self, auditor):
+        for accept in ("*/*", NDJSON):
+            response = await auditor.ask("/events", headers={"Accept": accept}, min_position=999)
+            await assert_problem(response, 400, "ahead_of_log", "min_position")
+
+    async def test_that_cannot_be_read_now_are_503(self, auditor, monkeypatch):
+        async def away(*_args, **_more):
+            msg = "The database cannot be reached."
+            raise Unavailable(msg)
+
+        monkeypatch.setattr(auditor.tenant.issuer.audit, "events", away)
+        for accept in ("*/*", NDJSON):
+            response = await auditor.ask("/events", headers={"Accept": accept})
+            await assert_problem(response, 503, "temporarily_unavailable")
+
+
+class TestExport:
+    async def test_equals_the_log(self, auditor, monkeypatch):
+        monkeypatch.setattr(export, "PAGE", 4)
+        token = await auditor.caller.token("app", "read")
+        await auditor.caller.post("revoke", token=token)
+        rows = await auditor.tenant.events()
+        lines = await auditor.export()
+        assert lines == [json.loads(msgspec.json.encode(event_document(row))) for row in rows]
+        assert {line["type"] for line in lines} >= {"token.issued", "token.revoked", "client.secret_added"}
+
+    async def test_withholds_what_a_stolen_token_could_be_tested_against(self, auditor):
+        token = await auditor.caller.token("app", "read")
+        await auditor.caller.post("revoke", token=token)
+        for accept in ("*/*", NDJSON):
+            text = await (await auditor.ask("/events", headers={"Accept": accept}, limit=None)).text()
+            assert '"secret_id"' in text
+            for withheld in ('"digest"', '"hash"', token):
+                assert withheld not in text
+
+    async def test_begins_after_a_position_and_ends_where_the_log_did_when_it_was_asked(self, auditor, monkeypatch):
+        monkeypatch.setattr(export, "PAGE", 3)
+        trail = auditor.tenant.issuer.audit
+        last = await auditor.position()
+        read = trail.events
+
+        async def while_it_grows(query, **more):
+            page = await read(query, **more)
+            await auditor.caller.token()
+            return page
+
+        monkeypatch.setattr(trail, "events", while_it_grows)
+        response = await auditor.ask("/events", headers={"Accept": NDJSON}, after=5)
+        found = [json.loads(line)["position"] for line in (await response.text()).splitlines()]
+        assert found == list(range(6, last + 1))
+        assert response.headers["Token-Ledger-Position"] == str(last)
+
+    async def test_takes_the_filters_of_a_page(self, auditor):
+        await auditor.issue("app2", "read")
+        assert [line["data"]["client_id"] for line in await auditor.export(subject="app2")] == ["app2"]
+        assert await auditor.export(type="token.revoked") == []
+
+    async def test_of_nothing_is_empty(self, auditor):
+        assert await auditor.export(after=await auditor.position()) == []
+
+    async def test_has_no_limit(self, auditor):
+        response = await auditor.ask("/events", headers={"Accept": NDJSON}, limit=5)
+        await assert_problem(response, 400, "invalid_request", "limit")
+
+    @pytest.mark.parametrize(
+        ("accept", "media_type"),
+        [
+            ("application/x-ndjson", NDJSON),
+            ("application/json;q=0.5, Application/X-NDJSON;q=0.9", NDJSON),
+            ("*/*", "application/json"),
+            ("application/json", "application/json"),
+            ("application/x-ndjson;q=0", "application/json"),
+            ("text/html", "application/json"),
+        ],
+    )
+    async def test_is_for_those_who_accept_it_by_name(self, auditor, accept, media_type):
+        assert (await auditor.ask("/events", headers={"Accept": accept})).headers["Content-Type"] == media_type
+
+    async def test_answers_head_without_reading_on(self, auditor):
+        response = await auditor.ask("/events", "HEAD", headers={"Accept": NDJSON})
+        assert (response.status, await response.read()) == (200, b"")
+        assert response.headers["Content-Type"] == NDJSON
+
+    async def test_is_broken_off_when_the_token_is_revoked(self, auditor, monkeypatch):
+        monkeypatch.setattr(export, "PAGE", 4)
+        trail = auditor.tenant.issuer.audit
+        read = trail.events
+
+        async def read_and_revoke(query, *, after, **more):
+            if after == 8:
+                await auditor.sign_out()
+            return await read(query, after=after, **more)
+
+        monkeypatch.setattr(trail, "events", read_and_revoke)
+        response = await auditor.ask("/events", headers={"Accept": NDJSON})
+        received = await all_that_comes(response)
+        assert response.status == 200
+        assert positions(received) == list(range(1, 9))
+
+    @pytest.mark.parametrize("error", [Unavailable("away"), CorruptPayload("bad"), RuntimeError("a defect")])
+    async def test_that_fails_on_the_way_is_broken_off(self, auditor, monkeypatch, error):
+        monkeypatch.setattr(export, "PAGE", 4)
+        trail = auditor.tenant.issuer.audit
+        read = trail.events
+
+        async def fail_later(query, *, after, **more):
+            if after == 8:
+                raise error
+            return await read(query, after=after, **more)
+
+        monkeypatch.setattr(trail, "events", fail_later)
+        response = await auditor.ask("/events", headers={"Accept": NDJSON})
+        assert positions(await all_that_comes(response)) == list(range(1, 9))
+
+
+async def all_that_comes(response):
+    """The lines of an answer that is broken off."""
+    received = b""
+    broken_off = False
+    while not broken_off:
+        try:
+            chunk = await response.content.readany()
+        except ClientError:
+            broken_off = True
+        else:
+            assert chunk, "it ended as if it were whole"
+            received += chunk
+    return [json.loads(line) for line in received.splitlines()]
+
+
+async def test_every_type_of_event_may_be_asked_for(auditor):
+    for topic in TYPES:
+        assert {event["type"] for event in (await auditor.get("/events", type=topic))["events"]} <= {topic}

@@ -1,0 +1,188 @@
+"""One token: by its jti, by itself, and its events."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from auditing import assert_problem
+from memory_service import FORM
+
+
+def instant(clock, seconds=0.0):
+    return (clock.now + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
+
+
+class TestAToken:
+    async def test_that_is_active_says_who_issued_it_and_until_when(self, auditor, service):
+        token = await auditor.caller.token("app", "read")
+        jti = await auditor.jti_of(token)
+        response = await auditor.ask(f"/tokens/{jti}")
+        found = await response.json()
+        assert response.headers["Token-Ledger-Position"] == str(await auditor.position())
+        assert (found["jti"], found["state"], found["revoked"]) == (jti, "active", None)
+        assert (found["client_id"], found["subject"], found["scope"]) == ("app", "app", "read")
+        assert found["issued"]["actor"] == "client:app"
+        assert found["issued"]["remote_address"] == "127.0.0.1"
+        assert found["issued"]["position"] == await auditor.position() == found["as_of"]["position"]
+        assert found["explanation"].startswith("active until ")
+
+    async def test_that_was_revoked_says_by_whom_and_why(self, auditor):
+        token = await auditor.caller.token()
+        jti = await auditor.jti_of(token)
+        await auditor.caller.post("revoke", token=token)
+        found = await auditor.get(f"/tokens/{jti}")
+        assert found["state"] == "revoked"
+        assert (found["revoked"]["actor"], found["revoked"]["position"]) == ("client:app", await auditor.position())
+
+    async def test_expires_at_its_exp(self, auditor, service):
+        jti = await auditor.issue()
+        found = await auditor.get(f"/tokens/{jti}")
+        service.clock.advance(601)
+        await auditor.sign_in()
+        assert found["state"] == "active"
+        assert (await auditor.get(f"/tokens/{jti}"))["state"] == "expired"
+
+    async def test_as_of_a_position_is_what_it_was_then(self, auditor):
+        before = await auditor.position()
+        token = await auditor.caller.token()
+        jti = await auditor.jti_of(token)
+        issued_at = await auditor.position()
+        await auditor.caller.post("revoke", token=token)
+        states = [await auditor.get(f"/tokens/{jti}", as_of=position) for position in range(before, before + 3)]
+        assert [found["state"] for found in states] == ["not_issued", "active", "revoked"]
+        assert [found["revoked"] is not None for found in states] == [False, False, True]
+        assert states[1]["as_of"]["position"] == issued_at
+
+    async def test_as_of_an_instant_is_what_it_was_then(self, auditor, service):
+        service.clock.advance(10)
+        token = await auditor.caller.token()
+        jti = await auditor.jti_of(token)
+        service.clock.advance(10)
+        await auditor.caller.post("revoke", token=token)
+        asked = [instant(service.clock, seconds) for seconds in (-11, -1, 0)]
+        assert [(await auditor.get(f"/tokens/{jti}", as_of=at))["state"] for at in asked] == [
+            "not_issued",
+            "active",
+            "revoked",
+        ]
+
+    @pytest.mark.parametrize("place", ["/tokens/{}", "/tokens/{}/events"])
+    async def test_that_was_never_issued_is_404(self, auditor, place):
+        await assert_problem(await auditor.ask(place.format(uuid4())), 404, "unknown_token")
+
+    @pytest.mark.parametrize("place", ["/tokens/{}", "/tokens/{}/events"])
+    async def test_of_another_issuer_is_404(self, auditor, other, place):
+        jti = (await other.introspect(await other.token()))["jti"]
+        await assert_problem(await auditor.ask(place.format(jti)), 404, "unknown_token")
+
+    async def test_is_no_client_whose_stream_has_that_id(self, auditor):
+        stream = (await auditor.get("/clients/app/events"))["events"][0]["stream_id"]
+        await assert_problem(await auditor.ask(f"/tokens/{stream}"), 404, "unknown_token")
+        await assert_problem(await auditor.ask(f"/tokens/{stream}/events"), 404, "unknown_token")
+
+    @pytest.mark.parametrize("jti", ["x", "0" * 32, "{00000000-0000-0000-0000-000000000000}", "t" * 128, "%00", "%ff"])
+    @pytest.mark.parametrize("place", ["/tokens/{}", "/tokens/{}/events"])
+    async def test_of_a_malformed_jti_is_400(self, auditor, place, jti):
+        await assert_problem(await auditor.ask(place.format(jti)), 400, "invalid_request", "jti")
+
+    @pytest.mark.parametrize("as_of", ["99999", "2030-01-01T00:00:00Z"])
+    async def test_as_of_a_moment_that_has_not_come_is_400(self, auditor, as_of):
+        jti = await auditor.issue()
+        await assert_problem(await auditor.ask(f"/tokens/{jti}", as_of=as_of), 400, "ahead_of_log", "as_of")
+
+    async def test_of_a_write_that_has_not_been_is_400(self, auditor):
+        jti = await auditor.issue()
+        for as_of in (None, "1", "2026-01-01T00:00:00Z"):
+            response = await auditor.ask(f"/tokens/{jti}", as_of=as_of, min_position=99999)
+            await assert_problem(response, 400, "ahead_of_log", "min_position")
+
+
+class TestTheEventsOfAToken:
+    async def test_are_in_order_with_positions_and_without_the_digest(self, auditor):
+        token = await auditor.caller.token("app", "read")
+        jti = await auditor.jti_of(token)
+        await auditor.caller.post("revoke", token=token)
+        response = await auditor.ask(f"/tokens/{jti}/events")
+        found = await response.json()
+        last = await auditor.position()
+        assert found["jti"] == jti
+        assert [(event["position"], event["type"]) for event in found["events"]] == [
+            (last - 1, "token.issued"),
+            (last, "token.revoked"),
+        ]
+        assert found["events"][0]["data"]["scope"] == ["read"]
+        assert all("digest" not in event["data"] for event in found["events"])
+        assert response.headers["Token-Ledger-Position"] == str(last)
+
+
+class TestALookUp:
+    async def test_finds_a_token_whatever_became_of_it(self, auditor, service):
+        active, revoked = await auditor.caller.token(), await auditor.caller.token()
+        await auditor.caller.post("revoke", token=revoked)
+        assert (await (await auditor.look_up(active)).json())["state"] == "active"
+        found = await (await auditor.look_up(revoked)).json()
+        assert found["state"] == "revoked"
+        service.clock.advance(601)
+        await auditor.sign_in()
+        assert (await (await auditor.look_up(active)).json())["state"] == "expired"
+
+    async def test_answers_as_of_a_moment(self, auditor):
+        before = await auditor.position()
+        token = await auditor.caller.token()
+        assert (await (await auditor.look_up(token, as_of=str(before))).json())["state"] == "not_issued"
+        await assert_problem(await auditor.look_up(token, as_of="99999"), 400, "ahead_of_log", "as_of")
+
+    async def test_does_not_repeat_the_token(self, auditor):
+        token = await auditor.caller.token()
+        assert token not in await (await auditor.look_up(token)).text()
+
+    async def test_of_what_was_never_issued_is_404(self, auditor, other):
+        for token in ("x", "t" * 128, "é" * 9000, await other.token()):
+            detail = await assert_problem(await auditor.look_up(token), 404, "unknown_token")
+            assert token not in detail or token == "x"
+
+    async def test_without_a_token_is_400(self, auditor):
+        headers = auditor.authorization | {"Content-Type": FORM}
+        url = f"{auditor.base}/tokens/lookup"
+        for body, what in ((b"", "is missing"), (b"token=", "must have a value")):
+            detail = await assert_problem(
+                await auditor.http.post(url, data=body, headers=headers), 400, "invalid_request", "token"
+            )
+            assert what in detail
+
+    @pytest.mark.parametrize(
+        ("body", "parameter"),
+        [
+            ("token=a&token=b", "token"),
+            ("token=a&x=b", "x"),
+            ("token=%zz", None),
+            ("token=%00", None),
+            ("t" * 128, None),
+        ],
+    )
+    async def test_of_a_form_that_is_not_right_is_400(self, auditor, body, parameter):
+        headers = auditor.authorization | {"Content-Type": FORM}
+        response = await auditor.http.post(f"{auditor.base}/tokens/lookup", data=body.encode(), headers=headers)
+        detail = await assert_problem(response, 400, "invalid_request", parameter)
+        assert "ttt" not in detail
+
+    async def test_takes_forms_only_and_not_too_large_ones(self, auditor):
+        url = f"{auditor.base}/tokens/lookup"
+        response = await auditor.http.post(url, json={"token": "x"}, headers=auditor.authorization)
+        await assert_problem(response, 415, "invalid_request")
+        response = await auditor.look_up("t" * 70_000)
+        await assert_problem(response, 413, "invalid_request")
+
+    async def test_with_anything_in_the_query_is_400(self, auditor):
+        token = await auditor.caller.token()
+        headers = auditor.authorization | {"Content-Type": FORM}
+        for query, parameter in (("?as_of=1", "as_of"), (f"?token={token}", "token")):
+            response = await auditor.http.post(
+                f"{auditor.base}/tokens/lookup{query}", data=f"token={token}", headers=headers
+            )
+            await assert_problem(response, 400, "invalid_request", parameter)
+
+    async def test_is_not_a_token_by_that_name(self, auditor):
+        response = await auditor.ask("/tokens/lookup")
+        await assert_problem(response, 405, "invalid_request")
+        assert response.headers["Allow"] == "POST"

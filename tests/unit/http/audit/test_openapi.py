@@ -1,0 +1,136 @@
+"""The OpenAPI document: complete, true to the routes, and made of the code's own declarations."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from memory_service import MAIN, LedgerTestServer, MemoryService, assert_error
+
+from api import errors
+from api.app import create_app
+from api.audit import parameters
+from api.audit.documents import EventDocument
+from api.errors import ErrorKind
+from api.parameters import Parameter
+from ledger.events import EVENT_TYPES
+
+PLACE = "/ms-auth-server/openapi.json"
+
+
+@pytest.fixture
+async def document(http):
+    return await (await http.get(PLACE)).json()
+
+
+def operations(document) -> Iterator[dict[str, Any]]:
+    for item in document["paths"].values():
+        yield from item.values()
+
+
+def references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if "$ref" in value:
+            yield value["$ref"]
+        for entry in value.values():
+            yield from references(entry)
+    elif isinstance(value, list):
+        for entry in value:
+            yield from references(entry)
+
+
+async def test_anybody_may_have_it_and_keep_it(http):
+    response = await http.get(PLACE)
+    assert response.status == 200
+    assert response.headers["Content-Type"] == "application/json"
+    assert "max-age" in response.headers["Cache-Control"]
+    assert (await http.head(PLACE)).status == 200
+    await assert_error(await http.post(PLACE), 405, "invalid_request")
+
+
+async def test_has_every_route_of_its_issuer_and_no_other(service, document):
+    routed = {
+        (resource.canonical, route.method)
+        for resource in create_app(service).router.resources()
+        for route in resource
+        if route.method != "*" and "/other" not in resource.canonical
+    }
+    described = {(path, method.upper()) for path, item in document["paths"].items() for method in item}
+    assert described == routed
+    assert len(routed) > 25
+
+
+async def test_of_each_issuer_is_its_own(http, document):
+    others = await (await http.get("/other/openapi.json")).json()
+    assert "/other/audit/tokens" in others["paths"]
+    assert not [path for path in document["paths"] if "/other" in path]
+    assert MAIN in document["info"]["description"]
+    assert document["servers"] == [{"url": "http://localhost:8085"}]
+
+
+async def test_of_an_issuer_at_the_root_has_the_same_endpoints(aiohttp_client, document):
+    service = await MemoryService("https://id.example").start()
+    http = await aiohttp_client(LedgerTestServer(create_app(service)))
+    root = await (await http.get("/openapi.json")).json()
+    assert root["servers"] == [{"url": "https://id.example"}]
+    assert {path.replace("/ms-auth-server", "") for path in document["paths"]} == set(root["paths"])
+
+
+async def test_names_each_operation_once(document):
+    names = [operation["operationId"] for operation in operations(document)]
+    assert len(set(names)) == len(names)
+
+
+async def test_refers_to_nothing_that_is_not_there(document):
+    there = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    found = set(references(document))
+    assert found <= there
+    assert len(found) > 10
+
+
+async def test_shows_what_each_type_of_event_holds_and_nothing_withheld(document):
+    schemas = document["components"]["schemas"]
+    shown = {reference.rpartition("/")[2] for reference in references(schemas[EventDocument.__name__]["properties"])}
+    assert shown == {event_type.__name__ for event_type in EVENT_TYPES}
+    properties = {name for schema in schemas.values() for name in schema.get("properties", {})}
+    assert not properties & {"digest", "hash"}
+
+
+async def test_has_every_parameter_as_it_is_declared(document):
+    declared = [value for value in vars(parameters).values() if isinstance(value, Parameter)]
+    described = [parameter for operation in operations(document) for parameter in operation.get("parameters", [])]
+    for parameter in declared:
+        if parameter.place != "form":
+            assert any(
+                (found["name"], found["in"], found["description"])
+                == (parameter.name, parameter.place, parameter.description)
+                and found["schema"] == json.loads(json.dumps(parameter.schema))
+                for found in described
+            ), parameter.name
+
+
+async def test_has_every_error_of_the_catalogue_but_those_of_no_endpoint(document):
+    described = {
+        (int(status), code)
+        for operation in operations(document)
+        for status, response in operation["responses"].items()
+        for content in response.get("content", {}).values()
+        for code in content.get("examples", {})
+    }
+    catalogue = {(kind.status, kind.code) for kind in vars(errors).values() if isinstance(kind, ErrorKind)}
+    # No endpoint answers that there is none, or what it would answer to a method that it has not.
+    assert catalogue - described == {(404, "not_found"), (405, "invalid_request")}
+
+
+async def test_says_how_each_operation_is_secured(document):
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            schemes = {name for requirement in operation["security"] for name in requirement}
+            if "/audit/" in path:
+                assert schemes == {"bearer"}
+                assert {"401", "403"} <= operation["responses"].keys()
+            elif "/oauth2/" in path:
+                assert schemes == {"client_secret_basic"}
+                assert "client_secret" in json.dumps(operation["requestBody"])
+            else:
+                assert schemes == set()

@@ -1,0 +1,156 @@
+"""Who looked at what: the log line of an audit request, and no token in any of them."""
+
+import asyncio
+import io
+import json
+
+import pytest
+from auditing import NDJSON, Auditor, ServerSentEvents
+from memory_service import MAIN, Caller, LedgerTestServer, MemoryService
+from structlog.testing import capture_logs
+
+from api.app import create_app
+from api.audit import event_stream
+from api.logs import configure_logging
+from tests.builders import settle
+
+
+async def line_of(request):
+    with capture_logs() as lines:
+        response = await request
+        await response.read()
+        await settle()
+    (line,) = [line for line in lines if line["event"] == "request"]
+    return line
+
+
+class TestTheLine:
+    async def test_names_the_client_its_token_and_the_filter(self, auditor):
+        line = await line_of(auditor.ask("/tokens", client_id="app", status="active", as_of="3"))
+        assert line.pop("ms") >= 0
+        assert line.pop("request_id")
+        assert line == {
+            "event": "request",
+            "log_level": "info",
+            "endpoint": "audit_tokens",
+            "issuer": "ms-auth-server",
+            "client_id": "auditor",
+            "jti": await auditor.jti_of(auditor.token),
+            "filter": {"client_id": "app", "status": "active", "as_of": "3"},
+            "status": 200,
+        }
+
+    async def test_names_what_was_looked_at_in_the_path(self, auditor):
+        jti = await auditor.issue()
+        assert (await line_of(auditor.ask(f"/tokens/{jti}")))["filter"] == {"jti": jti}
+        assert (await line_of(auditor.ask("/clients/app/events")))["filter"] == {"client_id": "app"}
+
+    async def test_of_a_refusal_has_the_filter_too(self, auditor):
+        line = await line_of(auditor.ask("/tokens", client_id="app", status="lost"))
+        assert (line["status"], line["error"]) == (400, "invalid_request")
+        assert line["filter"] == {"client_id": "app", "status": "lost"}
+
+    async def test_masks_what_is_long_or_unusual(self, auditor):
+        line = await line_of(auditor.ask("/tokens", client_id="x" * 101, subject="a%b", scope='a"b', actor="z"))
+        assert line["filter"] == {"client_id": "[redacted]", "subject": "[redacted]", "scope": "[redacted]"}
+
+    async def test_masks_the_token_that_is_looked_up(self, auditor):
+        line = await line_of(auditor.look_up("short", as_of="1"))
+        assert line["filter"] == {"token": "[redacted]", "as_of": "1"}
+        assert "found" not in line
+
+    async def test_names_the_token_that_was_found_by_its_jti(self, auditor):
+        token = await auditor.caller.token()
+        line = await line_of(auditor.look_up(token))
+        assert line["found"] == await auditor.jti_of(token)
+
+    async def test_of_one_who_is_not_known_names_nobody_and_nothing(self, auditor):
+        auditor.token = "t" * 128
+        line = await line_of(auditor.ask("/tokens", client_id="app"))
+        assert (line["status"], line["error"]) == (401, "invalid_token")
+        assert not {"client_id", "jti", "filter"} & line.keys()
+
+    async def test_of_one_who_may_not_says_nothing_of_the_filter(self, auditor):
+        auditor.token = await auditor.caller.token("app", "read")
+        assert "filter" not in await line_of(auditor.ask("/tokens", client_id="app"))
+
+    async def test_of_an_export_says_how_it_ended(self, auditor):
+        line = await line_of(auditor.ask("/events", headers={"Accept": NDJSON}, type="token.issued"))
+        assert (line["ended"], line["status"]) == ("complete", 200)
+        assert line["filter"] == {"type": "token.issued"}
+
+    async def test_of_a_stream_says_how_it_ended(self, auditor, monkeypatch):
+        monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.01)
+        with capture_logs() as lines:
+            reader = ServerSentEvents(await auditor.ask("/events/stream", headers={"Last-Event-ID": "3"}))
+            await auditor.sign_out()
+            while await reader.block() is not None:
+                pass
+        (line,) = [line for line in lines if line.get("endpoint") == "audit_event_stream"]
+        assert line["ended"] == "token no longer active"
+        assert line["filter"] == {"Last-Event-ID": "3"}
+
+    async def test_of_a_defect_in_a_stream_has_its_trace(self, auditor, monkeypatch):
+        async def fail(*_args, **_more):
+            msg = f"a defect near {auditor.token}"
+            raise RuntimeError(msg)
+
+        monkeypatch.setattr(auditor.tenant.issuer.audit, "news", fail)
+        with capture_logs() as lines:
+            reader = ServerSentEvents(await auditor.ask("/events/stream"))
+            while await reader.block() is not None:
+                pass
+        (unexpected,) = [line for line in lines if line["event"] == "unexpected error"]
+        (request,) = [line for line in lines if line["event"] == "request"]
+        assert unexpected["request_id"] == request["request_id"]
+        assert unexpected["exc_info"].args[0].startswith("a defect")
+        assert request["ended"] == "server_error"
+
+
+@pytest.mark.usefixtures("_restored_logging")
+async def test_a_whole_run_logs_no_token(aiohttp_client, monkeypatch):
+    monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.01)
+    written = io.BytesIO()
+    configure_logging(format="json", level="debug", stream=io.TextIOWrapper(written, write_through=True))
+    service = await MemoryService(MAIN).start()
+    caller = Caller(await aiohttp_client(LedgerTestServer(create_app(service))), service.tenants[0])
+    auditor = await Auditor(caller).sign_in()
+    token, other = await caller.token("app", "read"), await caller.token("app2", "read")
+    hidden = [token, other, auditor.token, *caller.tenant.secrets.values()]
+    answers = []
+
+    async def keep(request):
+        response = await request
+        answers.append(await response.text())
+
+    for place in ("/tokens", "/events", "/summary", "/events/stream", "/clients/app/events"):
+        for name in ("token", "access_token", "client_id", "cursor", token):
+            await keep(auditor.ask(place, "GET" if "stream" not in place else "HEAD", **{name: token}))
+    await keep(auditor.look_up(token))
+    await keep(auditor.look_up(token, as_of=other))
+    await keep(auditor.look_up(token[:-1] + "%"))
+    await keep(auditor.ask(f"/tokens/{token}"))
+    await keep(auditor.ask(f"/clients/{token}/events"))
+    await keep(auditor.ask("/tokens", headers={"Authorization": f"Bearer {token} {other}"}))
+    await keep(auditor.ask("/tokens", headers={"Authorization": f"Basic {other}"}))
+    await keep(auditor.ask("/events/stream", "HEAD", headers={"Last-Event-ID": token}))
+    await keep(auditor.ask("/events", headers={"Accept": NDJSON}))
+    with monkeypatch.context() as broken:
+
+        async def fail(*_args, **_more):
+            msg = f"could not look up {token}"
+            raise RuntimeError(msg)
+
+        broken.setattr(caller.tenant.issuer.audit, "jti_of", fail)
+        await keep(auditor.look_up(token))
+    reader = ServerSentEvents(await auditor.ask("/events/stream", after=0))
+    await auditor.sign_out()
+    while (block := await reader.block()) is not None:
+        answers.append(json.dumps(block))
+    await asyncio.sleep(0)
+
+    lines = written.getvalue().decode()
+    assert lines.count("audit_") > 25
+    assert "could not look up [redacted]" in lines
+    assert [text for text in hidden if text in lines] == []
+    assert [text for text in hidden if any(text in answer for answer in answers)] == []
