@@ -18,7 +18,6 @@ from typer.testing import CliRunner, Result
 from api.cli import client_secrets as client_secrets_commands
 from api.cli import clients as clients_commands
 from api.cli import issuer_commands
-from api.cli import tokens as tokens_commands
 from api.cli.database import Dsns
 from api.cli.main import app
 from ledger import client_secrets
@@ -80,6 +79,7 @@ class MemoryDatabase:
         self.clock = MovableClock()
         self.stores: dict[str, Store] = {}
         self.reported: Sequence[str] = ()
+        self.poison: Exception | None = None
         self._executor = ThreadPoolExecutor(1)
 
     def issuer(self, url: str = "http://localhost:8085/ms-auth-server") -> Issuer:
@@ -99,6 +99,10 @@ class MemoryDatabase:
         assert found is not None
         return found
 
+    async def caught_up(self) -> None:
+        if self.poison is not None:
+            raise self.poison
+
     async def start(self, config: Any) -> "_Running":
         return _Running(self, [self.issuer(identifier.url) for identifier in config.issuers])
 
@@ -110,6 +114,9 @@ class _Running:
 
     async def problems(self) -> Sequence[str]:
         return self._database.reported
+
+    async def catch_up(self) -> None:
+        await self._database.caught_up()
 
     async def close(self) -> None:
         pass
@@ -160,7 +167,7 @@ def memory(monkeypatch) -> MemoryDatabase:
     monkeypatch.setattr(issuer_commands, "open_database", open_database)
     monkeypatch.setattr(issuer_commands, "start_service", database.start)
     monkeypatch.setattr(issuer_commands, "login_name", lambda: "ada")
-    for module in (clients_commands, tokens_commands, client_secrets_commands):
+    for module in (clients_commands, issuer_commands, client_secrets_commands):
         monkeypatch.setattr(module, "utc_now", database.clock)
     return database
 

@@ -1,0 +1,60 @@
+"""Recorded events for people: what happened, by whom, from where. What they are made from withholds what is secret."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from api.audit.documents import ClientEventDocument, EventDocument
+from api.cli.output import as_table, instant
+
+COLUMNS = ("POSITION", "RECORDED AT", "EVENT", "BY", "REQUEST", "FROM", "DETAILS")
+OF_CLIENTS = ("POSITION", "RECORDED AT", "EVENT", "BY", "FROM", "DETAILS")
+
+OF_THE_WHOLE = ("settings", "secret")
+"""Fields of events that are a record of their own: its fields are what there is to tell."""
+
+
+def show_events(events: Iterable[EventDocument], *, leave_out: Sequence[str] = ()) -> None:
+    """A table of events. `leave_out` are fields that are the same all along, such as the id of what it is about."""
+    as_table(COLUMNS, [event_cells(event, leave_out) for event in events])
+
+
+def show_client_events(events: Iterable[ClientEventDocument]) -> None:
+    """A client's history: who changed what, from what to what."""
+    rows = [event_cells(event, ("client_id",)) for event in events]
+    as_table(OF_CLIENTS, [(*row[:4], *row[5:]) for row in rows])
+
+
+def event_cells(event: EventDocument, leave_out: Sequence[str] = ()) -> tuple[str, ...]:
+    """An event as a row of COLUMNS."""
+    return (
+        str(event.position),
+        instant(event.recorded_at),
+        event.type,
+        event.actor or "-",
+        event.request_id or "-",
+        event.remote_address or "-",
+        ", ".join(_details(event, leave_out)),
+    )
+
+
+def _details(event: EventDocument, leave_out: Sequence[str]) -> list[str]:
+    if isinstance(event, ClientEventDocument) and event.type == "client.updated":
+        return [f"{change.field} {shown(change.old)} -> {shown(change.new)}" for change in event.changes]
+    fields: dict[str, Any] = {}
+    for name, value in event.data.items():
+        fields |= value if name in OF_THE_WHOLE and isinstance(value, dict) else {name: value}
+    return [f"{name} {shown(value)}" for name, value in fields.items() if name not in leave_out]
+
+
+def shown(value: Any) -> str:
+    """A value of an event for people."""
+    match value:
+        case list() | tuple():
+            return " ".join(map(str, value)) or "(none)"
+        case None:
+            return "-"
+        case datetime():
+            return instant(value)
+        case _:
+            return str(value)
