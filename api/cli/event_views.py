@@ -38,6 +38,12 @@ def event_cells(event: EventDocument, leave_out: Sequence[str] = ()) -> tuple[st
     )
 
 
+def event_line(event: EventDocument) -> str:
+    """An event in one line by itself, for whoever watches."""
+    position, recorded_at, kind, actor, _, origin, details = event_cells(event)
+    return f"{position:>8}  {recorded_at}  {kind:<21}  {actor}  {origin}  {details}"
+
+
 def _details(event: EventDocument, leave_out: Sequence[str]) -> list[str]:
     if isinstance(event, ClientEventDocument) and event.type == "client.updated":
         return [f"{change.field} {shown(change.old)} -> {shown(change.new)}" for change in event.changes]

@@ -1,6 +1,6 @@
 """Answers from the log itself: an AuditSource over an issuer's AuditTrail, with a database at hand."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from api.audit.documents import (
     token_document,
 )
 from api.audit.window import activity_query
-from api.cli.audit.source import PAGE, AsOf, SummaryQuestion
+from api.cli.audit.source import PAGE, AsOf, SummaryQuestion, page_size
 from api.cli.output import warn
 from ledger.audit import EventQuery, TokenQuery
 from ledger.clock import Clock
@@ -72,21 +72,23 @@ class LogSource:
         return [event_document(row) for row in await self._trail.token_events(jti)]
 
     async def token_pages(
-        self, query: TokenQuery, as_of: AsOf = None, *, page: int = PAGE
+        self, query: TokenQuery, as_of: AsOf = None, *, limit: int | None = None
     ) -> AsyncIterator[TokenPageDocument]:
         """Tokens as of one moment, which is fixed before the first page."""
         position = await self._follow()
         moment = await self._trail.moment(as_of, min_position=position)
         before: int | None = None
+        left = limit
         while True:
-            found = await self._trail.tokens(query, moment, before=before, limit=page)
+            found = await self._trail.tokens(query, moment, before=before, limit=page_size(left))
             before = found.before
             yield TokenPageDocument(
                 tokens=[token_document(token, moment) for token in found.tokens],
                 as_of=moment,
                 next=None if before is None else str(before),
             )
-            if before is None:
+            left = None if left is None else left - len(found.tokens)
+            if before is None or left == 0:
                 return
 
     async def event_page(self, query: EventQuery, *, after: int, limit: int = PAGE) -> EventPageDocument:
@@ -104,7 +106,7 @@ class LogSource:
         """The newest position of the log."""
         return (await self._trail.events(NOTHING, after=0, limit=1)).position
 
-    async def news(self, query: EventQuery, *, after: int) -> AsyncIterator[EventDocument]:
+    async def news(self, query: EventQuery, *, after: int) -> AsyncGenerator[EventDocument]:
         """Events as they are recorded, read from the log as soon as it grows."""
         while True:
             page = await self._trail.news(query, after=after, seconds=WAIT_SECONDS)

@@ -4,7 +4,7 @@ Everything is a document of `api.audit.documents`, so that both ways show the sa
 nothing can be answered now, and a refusal or a CommandError that says what to change.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -25,8 +25,13 @@ from ledger.audit import EventQuery, TokenQuery
 AsOf = datetime | int | None
 """A moment that is asked about: an instant, a position, or None for now."""
 
-PAGE = 100
+PAGE = 500
 """How many tokens or events are asked for at once."""
+
+
+def page_size(left: int | None) -> int:
+    """How many to ask for when so many are still wanted; None for all."""
+    return PAGE if left is None else min(PAGE, left)
 
 
 class SummaryQuestion(Struct, frozen=True, kw_only=True):
@@ -59,9 +64,12 @@ class AuditSource(Protocol):
         ...
 
     def token_pages(
-        self, query: TokenQuery, as_of: AsOf = None, *, page: int = PAGE
+        self, query: TokenQuery, as_of: AsOf = None, *, limit: int | None = None
     ) -> AsyncIterator[TokenPageDocument]:
-        """Tokens as of one moment, newest first, page by page; a page is fetched when it is asked for."""
+        """Tokens as of one moment, newest first, up to so many; a page is fetched when it is asked for.
+
+        There is at least one page. Where the last has a `next` there may be more than were asked for.
+        """
         ...
 
     async def event_page(self, query: EventQuery, *, after: int, limit: int = PAGE) -> EventPageDocument:
@@ -72,7 +80,7 @@ class AuditSource(Protocol):
         """The newest position of the log."""
         ...
 
-    def news(self, query: EventQuery, *, after: int) -> AsyncIterator[EventDocument]:
+    def news(self, query: EventQuery, *, after: int) -> AsyncGenerator[EventDocument]:
         """Events after a position, as they are recorded; `types`, `client_id` and `actor` of the query count.
 
         It ends, or raises Unavailable, when the line is cut: go on after the last event that came.

@@ -18,6 +18,8 @@ from typer.testing import CliRunner, Result
 from api.cli import client_secrets as client_secrets_commands
 from api.cli import clients as clients_commands
 from api.cli import issuer_commands
+from api.cli.audit import commands as audit_commands
+from api.cli.audit import searches as audit_searches
 from api.cli.database import Dsns
 from api.cli.main import app
 from ledger import client_secrets
@@ -139,8 +141,8 @@ class CommandLine:
         assert result.exit_code == 0, result.output
         return result.stdout
 
-    def json(self, *words: str) -> Any:
-        return json.loads(self.ok(*words, "--json"))
+    def json(self, *words: str, stdin: str | None = None) -> Any:
+        return json.loads(self.ok(*words, "--json", stdin=stdin))
 
 
 @pytest.fixture(autouse=True)
@@ -167,7 +169,7 @@ def memory(monkeypatch) -> MemoryDatabase:
     monkeypatch.setattr(issuer_commands, "open_database", open_database)
     monkeypatch.setattr(issuer_commands, "start_service", database.start)
     monkeypatch.setattr(issuer_commands, "login_name", lambda: "ada")
-    for module in (clients_commands, issuer_commands, client_secrets_commands):
+    for module in (clients_commands, issuer_commands, client_secrets_commands, audit_commands, audit_searches):
         monkeypatch.setattr(module, "utc_now", database.clock)
     return database
 
