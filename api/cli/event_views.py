@@ -1,7 +1,6 @@
 """Recorded events for people: what happened, by whom, from where. What they are made from withholds what is secret."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
 from api.audit.documents import ClientEventDocument, EventDocument
@@ -12,6 +11,9 @@ OF_CLIENTS = ("POSITION", "RECORDED AT", "EVENT", "BY", "FROM", "DETAILS")
 
 OF_THE_WHOLE = ("settings", "secret")
 """Fields of events that are a record of their own: its fields are what there is to tell."""
+
+OF_THE_RECORD = {"registered_at", "updated_at", "created_at", "disabled_at", "enabled_at", "issued_at", "revoked_at"}
+"""Fields that say when it happened, as the record beside them does; JSON and CSV have them."""
 
 
 def show_events(events: Iterable[EventDocument], *, leave_out: Sequence[str] = ()) -> None:
@@ -50,7 +52,8 @@ def _details(event: EventDocument, leave_out: Sequence[str]) -> list[str]:
     fields: dict[str, Any] = {}
     for name, value in event.data.items():
         fields |= value if name in OF_THE_WHOLE and isinstance(value, dict) else {name: value}
-    return [f"{name} {shown(value)}" for name, value in fields.items() if name not in leave_out]
+    hidden = OF_THE_RECORD.union(leave_out)
+    return [f"{name} {shown(value)}" for name, value in fields.items() if name not in hidden]
 
 
 def shown(value: Any) -> str:
@@ -60,7 +63,5 @@ def shown(value: Any) -> str:
             return " ".join(map(str, value)) or "(none)"
         case None:
             return "-"
-        case datetime():
-            return instant(value)
         case _:
             return str(value)

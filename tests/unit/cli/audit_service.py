@@ -5,7 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -55,7 +55,7 @@ class AuditService:
     async def start(self) -> None:
         """Serve, on the port it had before if there was one."""
         self.source = self._make_source()
-        app = web.Application(middlewares=[web.middleware(self._around)])
+        app = web.Application(middlewares=[self._around])
         app.router.add_post(f"{PATH}/oauth2/token", self._token)
         app.router.add_post(f"{PATH}/audit/tokens/lookup", self._lookup)
         app.router.add_get(f"{PATH}/audit/tokens", self._tokens)
@@ -75,6 +75,7 @@ class AuditService:
         await self._runner.cleanup()
         await self.source._trail.close()
 
+    @web.middleware
     async def _around(self, request: web.Request, handler) -> web.StreamResponse:
         if request.path.endswith("/oauth2/token"):
             return await handler(request)
@@ -120,13 +121,14 @@ class AuditService:
         as_of = moment(given.pop("as_of", None))
         before = None
         if cursor is not None:
-            before, as_of = map(int, cursor.removeprefix("cursor-").split("-"))
+            before, seconds = map(int, cursor.removeprefix("cursor-").split("-"))
+            as_of = datetime.fromtimestamp(seconds, UTC)
         query = msgspec.convert(given, TokenQuery, strict=False)
         first = [page async for page in self.source.token_pages(query, as_of)]
         tokens = [t for page in first for t in page.tokens if before is None or t.issued.position < before]
         more = len(tokens) > limit
         at = first[0].as_of
-        following = f"cursor-{tokens[limit - 1].issued.position}-{at.position}" if more else None
+        following = f"cursor-{tokens[limit - 1].issued.position}-{at.instant.timestamp():.0f}" if more else None
         return document(msgspec.structs.replace(first[0], tokens=tokens[:limit], next=following))
 
     async def _events(self, request: web.Request) -> web.Response:
@@ -141,7 +143,7 @@ class AuditService:
         await response.write(b": heartbeat\n\n")
         async for event in self.source.news(event_query(dict(request.query)), after=after):
             if sent == self.cut_after:
-                await response.write(b"id: 99\nevent: token.issued\ndata: {\"posi")
+                await response.write(b'id: 99\nevent: token.issued\ndata: {"posi')
                 request.transport.abort()
                 break
             text = msgspec.json.encode(event).decode()

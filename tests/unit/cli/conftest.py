@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 import pytest
 from argon2 import PasswordHasher
 from argon2.low_level import Type
+from audit_scenario import happen
+from audit_service import CLIENT, AuditService, InThread
 from typer.testing import CliRunner, Result
 
 from api.cli import client_secrets as client_secrets_commands
@@ -20,6 +22,7 @@ from api.cli import clients as clients_commands
 from api.cli import issuer_commands
 from api.cli.audit import commands as audit_commands
 from api.cli.audit import searches as audit_searches
+from api.cli.audit.log_source import LogSource
 from api.cli.database import Dsns
 from api.cli.main import app
 from ledger import client_secrets
@@ -88,6 +91,10 @@ class MemoryDatabase:
         identifier = IssuerIdentifier(url)
         store = self.stores.setdefault(identifier.log_name, Store(self.clock))
         return store.open(identifier, self._executor)
+
+    def history(self) -> LogSource:
+        """What auditors are told of the log."""
+        return LogSource(self.issuer(), self.caught_up, clock=self.clock)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Commands run an event loop of their own, so tests of them are no coroutines."""
@@ -183,3 +190,26 @@ def cli(memory) -> CommandLine:
 def bare_cli() -> CommandLine:
     """The command line with nothing behind it."""
     return CommandLine()
+
+
+@pytest.fixture
+def shop(memory):
+    """The tokens of a short history."""
+    return memory.run(happen(memory.issuer(), memory.clock))
+
+
+@pytest.fixture
+def service(memory) -> Iterator[AuditService]:
+    """A service that answers auditors over HTTP."""
+    with InThread(AuditService(memory.history)) as running:
+        yield running
+
+
+@pytest.fixture
+def asking_over_http(service, monkeypatch) -> AuditService:
+    """The same service, and the environment of someone who asks it; no database is opened."""
+    monkeypatch.setenv("TOKEN_LEDGER_URL", service.url)
+    monkeypatch.setenv("TOKEN_LEDGER_AUDIT_CLIENT_ID", CLIENT["client_id"])
+    monkeypatch.setenv("TOKEN_LEDGER_AUDIT_CLIENT_SECRET", CLIENT["client_secret"])
+    monkeypatch.setattr(issuer_commands, "open_database", None)
+    return service
