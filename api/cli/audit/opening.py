@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import typer
-from click.core import ParameterSource
 
 from api.cli import flags as shared
 from api.cli.audit import flags
@@ -91,7 +90,8 @@ def _chosen_url(given: Mapping[str, Any]) -> str | None:
     if not url:
         return None
     if database := [f"--{name}" for name in OF_A_DATABASE if given[name] is not None]:
-        if given["context"].get_parameter_source("url") is ParameterSource.ENVIRONMENT:
+        # By name: typer brings a click of its own, in some releases under another name.
+        if given["context"].get_parameter_source("url").name == "ENVIRONMENT":
             return None
         msg = f"--url (TOKEN_LEDGER_URL) and {database[0]} name two places to ask: give one of them"
         raise CommandError(msg, ExitCode.USAGE)

@@ -43,6 +43,7 @@ class AuditService:
         self.page = 2
         self.cut_after: int | None = None
         self.port = 0
+        self._streaming: set[asyncio.Task] = set()
 
     @property
     def url(self) -> str:
@@ -72,7 +73,12 @@ class AuditService:
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
+        """Cut every line, and wait for those at its other end before the log is let go of."""
         await self._runner.cleanup()
+        for task in self._streaming:
+            task.cancel()
+        await asyncio.gather(*self._streaming, return_exceptions=True)
+        self._streaming.clear()
         await self.source._trail.close()
 
     @web.middleware
@@ -137,6 +143,7 @@ class AuditService:
         return document(await self.source.event_page(event_query(given), after=after, limit=limit))
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
+        self._streaming.add(asyncio.current_task())
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         after, sent = int(request.headers["Last-Event-ID"]), 0

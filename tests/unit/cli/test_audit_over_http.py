@@ -28,7 +28,9 @@ def ask(cli, shop, asking_over_http):
             "error: limit: must be 1 to 1000",
         ),
         (
-            Given(503, PROBLEM | {"title": "Service Unavailable", "detail": "The database is away."}, {"Retry-After": "7"}),
+            Given(
+                503, PROBLEM | {"title": "Service Unavailable", "detail": "The database is away."}, {"Retry-After": "7"}
+            ),
             3,
             "cannot answer now (503): The database is away.; try again in 7 s",
         ),
@@ -106,7 +108,10 @@ class TestTheToken:
         assert CLIENT["client_secret"] not in result.output
 
     def test_needs_credentials_which_are_named(self, ask, monkeypatch):
-        for missing, words in (("AUDIT_CLIENT_SECRET", "a client's secret"), ("AUDIT_CLIENT_ID", "a client's id and secret")):
+        for missing, words in (
+            ("AUDIT_CLIENT_SECRET", "a client's secret"),
+            ("AUDIT_CLIENT_ID", "a client's id and secret"),
+        ):
             monkeypatch.delenv(f"TOKEN_LEDGER_{missing}")
             result = ask()
             assert result.exit_code == 2
