@@ -31,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="An OAuth 2.0 token service whose database is an append-only ledger.\n\n"
     "Every flag has a twin in the environment; the flag wins. "
-    "Exit codes: 0 done, 1 refused or something found, 2 usage, 3 database unavailable.",
+    "Exit codes: 0 done, 1 refused or something found, 2 usage, 3 database or service unavailable.",
 )
 app.command()(serve)
 app.command()(migrate)
