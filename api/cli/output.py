@@ -45,7 +45,11 @@ def as_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, whole: Co
         table.add_column(column, overflow="fold", no_wrap=column in whole)
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH).print(table)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    with console.capture() as drawn:  # written by ourselves: where nobody reads on, the console would end the process
+        console.print(table)
+    sys.stdout.write(drawn.get())
+    sys.stdout.flush()
 
 
 def as_fields(fields: Mapping[str, str]) -> None:

@@ -1,4 +1,8 @@
+import os
+import sys
 from datetime import UTC, datetime
+
+import pytest
 
 from api.cli.output import as_fields, as_table, instant, say, warn
 
@@ -30,3 +34,21 @@ def test_a_table_that_is_piped_is_not_squeezed_into_a_terminal(capsys):
 def test_instants_are_shown_in_utc_to_the_second():
     assert instant(datetime(2026, 3, 1, 12, 0, 0, 999999, tzinfo=UTC)) == "2026-03-01 12:00:00 UTC"
     assert instant(None) == "-"
+
+
+def test_a_table_that_nobody_reads_to_its_end_is_no_error_of_its_own(monkeypatch):
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "w", encoding="utf-8") as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        with pytest.raises(BrokenPipeError):  # which the root of the commands ends with 0
+            as_table(("NAME",), [("a",)])
+        monkeypatch.undo()
+        with pytest.raises(BrokenPipeError):
+            closed.close()
+
+
+def test_columns_that_are_to_be_whole_are_not_broken_over_lines(monkeypatch, capsys):
+    monkeypatch.setattr("api.cli.output.PIPED_WIDTH", 40)
+    as_table(("JTI", "TEXT"), [("0" * 36, "w " * 50)], whole=("JTI",))
+    assert "0" * 36 in capsys.readouterr().out
