@@ -21,6 +21,7 @@ from api.cli import client_secrets as client_secrets_commands
 from api.cli import clients as clients_commands
 from api.cli import issuer_commands
 from api.cli.audit import commands as audit_commands
+from api.cli.audit import opening as audit_opening
 from api.cli.audit import searches as audit_searches
 from api.cli.audit.log_source import LogSource
 from api.cli.database import Dsns
@@ -176,7 +177,14 @@ def memory(monkeypatch) -> MemoryDatabase:
     monkeypatch.setattr(issuer_commands, "open_database", open_database)
     monkeypatch.setattr(issuer_commands, "start_service", database.start)
     monkeypatch.setattr(issuer_commands, "login_name", lambda: "ada")
-    for module in (clients_commands, issuer_commands, client_secrets_commands, audit_commands, audit_searches):
+    for module in (
+        clients_commands,
+        issuer_commands,
+        client_secrets_commands,
+        audit_commands,
+        audit_opening,
+        audit_searches,
+    ):
         monkeypatch.setattr(module, "utc_now", database.clock)
     return database
 
