@@ -6,8 +6,8 @@ from typing import Any
 from api.audit.documents import ClientEventDocument, EventDocument
 from api.cli.output import as_table, instant
 
-COLUMNS = ("POSITION", "RECORDED AT", "EVENT", "BY", "REQUEST", "FROM", "DETAILS")
-OF_CLIENTS = ("POSITION", "RECORDED AT", "EVENT", "BY", "FROM", "DETAILS")
+COLUMNS = ("POSITION", "RECORDED AT", "EVENT", "BY", "FROM", "DETAILS")
+WHOLE = ("POSITION", "RECORDED AT", "EVENT", "BY")
 
 OF_THE_WHOLE = ("settings", "secret")
 """Fields of events that are a record of their own: its fields are what there is to tell."""
@@ -18,13 +18,12 @@ OF_THE_RECORD = {"registered_at", "updated_at", "created_at", "disabled_at", "en
 
 def show_events(events: Iterable[EventDocument], *, leave_out: Sequence[str] = ()) -> None:
     """A table of events. `leave_out` are fields that are the same all along, such as the id of what it is about."""
-    as_table(COLUMNS, [event_cells(event, leave_out) for event in events])
+    as_table(COLUMNS, [event_cells(event, leave_out) for event in events], whole=WHOLE)
 
 
 def show_client_events(events: Iterable[ClientEventDocument]) -> None:
     """A client's history: who changed what, from what to what."""
-    rows = [event_cells(event, ("client_id",)) for event in events]
-    as_table(OF_CLIENTS, [(*row[:4], *row[5:]) for row in rows])
+    show_events(events, leave_out=("client_id",))
 
 
 def event_cells(event: EventDocument, leave_out: Sequence[str] = ()) -> tuple[str, ...]:
@@ -34,7 +33,6 @@ def event_cells(event: EventDocument, leave_out: Sequence[str] = ()) -> tuple[st
         instant(event.recorded_at),
         event.type,
         event.actor or "-",
-        event.request_id or "-",
         event.remote_address or "-",
         ", ".join(_details(event, leave_out)),
     )
@@ -42,7 +40,7 @@ def event_cells(event: EventDocument, leave_out: Sequence[str] = ()) -> tuple[st
 
 def event_line(event: EventDocument) -> str:
     """An event in one line by itself, for whoever watches."""
-    position, recorded_at, kind, actor, _, origin, details = event_cells(event)
+    position, recorded_at, kind, actor, origin, details = event_cells(event)
     return f"{position:>8}  {recorded_at}  {kind:<21}  {actor}  {origin}  {details}"
 
 
@@ -53,7 +51,8 @@ def _details(event: EventDocument, leave_out: Sequence[str]) -> list[str]:
     for name, value in event.data.items():
         fields |= value if name in OF_THE_WHOLE and isinstance(value, dict) else {name: value}
     hidden = OF_THE_RECORD.union(leave_out)
-    return [f"{name} {shown(value)}" for name, value in fields.items() if name not in hidden]
+    request = [f"request {event.request_id}"] if event.request_id else []
+    return [f"{name} {shown(value)}" for name, value in fields.items() if name not in hidden] + request
 
 
 def shown(value: Any) -> str:

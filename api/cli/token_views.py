@@ -10,8 +10,8 @@ from api.cli.event_views import show_events
 from api.cli.output import as_fields, as_table, instant, say
 from ledger.token_record import Recorded
 
-COLUMNS = ("POSITION", "ISSUED AT", "JTI", "STATE", "ENDS", "CLIENT", "SUBJECT", "SCOPE")
-WHOLE = ("ISSUED AT", "JTI", "ENDS")
+COLUMNS = ("ISSUED AT", "JTI", "STATE", "ENDS", "CLIENT", "SUBJECT", "SCOPE", "POSITION")
+WHOLE = ("ISSUED AT", "JTI", "STATE")
 
 
 def token_with_events(token: TokenDocument, events: Sequence[EventDocument]) -> dict[str, Any]:
@@ -59,7 +59,6 @@ def show_tokens(tokens: Iterable[TokenDocument]) -> None:
 
 def _row(token: TokenDocument) -> tuple[str, ...]:
     return (
-        str(token.issued.position),
         instant(token.issued_at),
         str(token.jti),
         token.state,
@@ -67,6 +66,7 @@ def _row(token: TokenDocument) -> tuple[str, ...]:
         token.client_id,
         token.subject,
         token.scope,
+        str(token.issued.position),
     )
 
 

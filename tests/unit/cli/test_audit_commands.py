@@ -111,9 +111,9 @@ class TestTokens:
     def test_lists_the_newest_first_as_of_one_moment(self, audit, shop):
         result = audit("tokens")
         heading, *rows = result.stdout.splitlines()
-        assert heading.split()[:2] == ["POSITION", "ISSUED"]
-        assert [row.split()[4] for row in rows] == [token.jti for token in reversed(shop)]
-        assert [row.split()[5] for row in rows] == ["active", "revoked", "active"]
+        assert heading.split() == ["ISSUED", "AT", "JTI", "STATE", "ENDS", "CLIENT", "SUBJECT", "SCOPE", "POSITION"]
+        assert [row.split()[3] for row in rows] == [token.jti for token in reversed(shop)]
+        assert [row.split()[4] for row in rows] == ["active", "revoked", "active"]
         assert result.stderr == "as of 2026-03-01 12:02:00 UTC, position 6\n"
 
     @pytest.mark.parametrize(

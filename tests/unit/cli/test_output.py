@@ -1,4 +1,6 @@
+import io
 import os
+import re
 import sys
 from datetime import UTC, datetime
 
@@ -48,7 +50,40 @@ def test_a_table_that_nobody_reads_to_its_end_is_no_error_of_its_own(monkeypatch
             closed.close()
 
 
-def test_columns_that_are_to_be_whole_are_not_broken_over_lines(monkeypatch, capsys):
-    monkeypatch.setattr("api.cli.output.PIPED_WIDTH", 40)
-    as_table(("JTI", "TEXT"), [("0" * 36, "w " * 50)], whole=("JTI",))
-    assert "0" * 36 in capsys.readouterr().out
+@pytest.fixture
+def terminal(monkeypatch):
+    """A terminal so many columns wide; gives what was written to it."""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    def of(columns: int) -> Terminal:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setattr(sys, "stdout", written := Terminal())
+        return written
+
+    return of
+
+
+ROWS = [("0" * 36, "active", "words " * 20 + HOSTILE)]
+
+
+def test_a_table_folds_what_may_be_folded_where_there_is_room_for_the_rest(terminal):
+    written = terminal(100)
+    as_table(("JTI", "STATE", "TEXT"), ROWS, whole=("JTI", "STATE"))
+    lines = re.sub(r"\x1b\[\d*m", "", written.getvalue()).splitlines()
+    assert lines[0].split() == ["JTI", "STATE", "TEXT"]
+    assert lines[1].split()[:2] == ["0" * 36, "active"]
+    assert len(lines) > 3
+
+
+def test_on_a_narrow_terminal_a_row_is_a_line_with_the_rest_below_it(terminal):
+    written = terminal(60)
+    as_table(("JTI", "STATE", "TEXT"), ROWS, whole=("JTI", "STATE"))
+    first, *rest = written.getvalue().splitlines()
+    assert first == "0" * 36 + "  active"
+    assert rest[0].startswith("    text: words words")
+    assert max(map(len, rest)) <= 60
+    assert SHOWN in "".join(rest)
