@@ -76,7 +76,7 @@ def _write_blocks(columns: Sequence[str], rows: Sequence[Sequence[str]], whole: 
         cells = dict(zip(columns, row, strict=True))
         say("  ".join(cells[column] for column in columns if column in whole))
         rest = "; ".join(f"{column.lower()}: {cells[column] or '-'}" for column in columns if column not in whole)
-        for line in textwrap.wrap(rest, max(width - len(INDENT), READABLE)):
+        for line in textwrap.wrap(rest, max(width - len(INDENT), READABLE), break_on_hyphens=False):
             say(INDENT + line)
 
 

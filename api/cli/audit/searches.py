@@ -10,7 +10,7 @@ from api.cli.audit.commands import audit, parse_as_of
 from api.cli.audit.following import follow as follow_log
 from api.cli.audit.opening import audit_command
 from api.cli.audit.output import chosen_format, print_events, print_tokens
-from api.cli.audit.source import PAGE, AuditSource
+from api.cli.audit.source import AuditSource, page_size
 from api.cli.exit_codes import CommandError, ExitCode
 from api.cli.output import tell
 from api.cli.times import moment_of_past
@@ -89,8 +89,10 @@ async def events(
         until=moment_of_past(until, "--until", now) if until else None,
     )
     if not follow:
-        found = _listed(source, query, after=after or 0, limit=limit or DEFAULT_LIMIT)
-        await print_events(found, form)
+        rest: list[int] = []
+        await print_events(_listed(source, query, after=after or 0, limit=limit or DEFAULT_LIMIT, rest=rest), form)
+        if rest:
+            tell(f"there may be more: go on with --after {rest[0]}, or raise --limit")
         return
     if subject is not None or until is not None:
         msg = f"{'--subject' if subject is not None else '--until'} cannot be given with --follow"
@@ -100,18 +102,20 @@ async def events(
     await print_events(_first(follow_log(source, query, after=after), limit), form, as_they_come=True)
 
 
-async def _listed(source: AuditSource, query: EventQuery, *, after: int, limit: int) -> AsyncIterator[EventDocument]:
-    """The first events after a position; where there are more, the words for how to go on."""
+async def _listed(
+    source: AuditSource, query: EventQuery, *, after: int, limit: int, rest: list[int]
+) -> AsyncIterator[EventDocument]:
+    """The first events after a position. Where there may be more, `rest` is told the position to go on after."""
     position: int | None = after
     left = limit
     while position is not None and left > 0:
-        page = await source.event_page(query, after=position, limit=min(PAGE, left))
+        page = await source.event_page(query, after=position, limit=page_size(left))
         for event in page.events:
             yield event
         left -= len(page.events)
         position = page.next
     if position is not None:
-        tell(f"there may be more: go on with --after {position}, or raise --limit")
+        rest.append(position)
 
 
 async def _first(events: AsyncGenerator[EventDocument], limit: int | None) -> AsyncIterator[EventDocument]:
