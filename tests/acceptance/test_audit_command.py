@@ -71,6 +71,18 @@ def test_what_was_issued_is_listed_at_once(demo, audit):
     assert "4 in all" in audit("summary", "--client-id", "user-client-opaque", "--bucket", "minute")
 
 
+def test_over_a_database_without_a_service_nothing_is_missing(demo, database):
+    demo.kill()  # in the middle of whatever it was following
+    again = run_command("clients", "add", "late", "--scope", "read", "--dsn", database.service_dsn, "--json")
+    assert again.returncode == 0, again.stderr
+    done = run_command("audit", "events", "--client-id", "late", "--json", "--dsn", database.service_dsn)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [json.loads(line)["type"] for line in done.stdout.splitlines()] == [
+        "client.registered",
+        "client.secret_added",
+    ]
+
+
 def test_a_change_of_a_client_tells_who_and_from_what_to_what(database, audit):
     words = ("clients", "disable", "user-client-opaque", "--actor", "ada", "--reason", "key leaked")
     assert run_command(*words, "--dsn", database.service_dsn).returncode == 0

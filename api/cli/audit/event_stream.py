@@ -18,8 +18,6 @@ async def messages(lines: AsyncIterable[bytes]) -> AsyncIterator[Message]:
     fields = {"id": "", "event": ""}
     data: list[str] = []
     async for raw in lines:
-        if not raw.endswith(b"\n"):
-            return
         line = raw.decode("utf-8", "replace").rstrip("\r\n")
         if not line:
             if data:

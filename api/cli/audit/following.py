@@ -16,15 +16,13 @@ RETRY_SECONDS = 1.0
 async def follow(source: AuditSource, query: EventQuery, *, after: int) -> AsyncGenerator[EventDocument]:
     """The events after a position, then those that are recorded from now on, without end.
 
-    What is there already must be readable, else it raises as the source does. From then on Unavailable is waited out:
-    it goes on after the last position that it has seen.
+    The first page must be readable, else it raises as the source does; it also leads to where `since` is. From then on
+    Unavailable is waited out: it goes on after the last position that it has seen.
     """
-    position, more = after, True
-    while more:
-        page = await source.event_page(query, after=position)
-        for event in page.events:
-            yield event
-        position, more = max(position, page.position), page.next is not None
+    page = await source.event_page(query, after=after)
+    for event in page.events:
+        yield event
+    position = max(after, page.position)
     cut = False
     while True:
         try:

@@ -25,7 +25,7 @@ from ledger.errors import UnknownClient, UnknownToken
 from ledger.issuer import Issuer
 from ledger.opaque_tokens import digest
 from ledger.recording import EventMapper
-from ledger.token_record import Moment, TokenRecord
+from ledger.token_record import Moment
 from projections.follower import Poison
 
 NOTHING = EventQuery(until=datetime.fromtimestamp(0, UTC))
@@ -47,16 +47,17 @@ class LogSource:
         self._catch_up = catch_up
         self._clock = clock
         self._mapper = EventMapper()
+        self._warned = False
         self.issuer = issuer.identifier.url
 
     async def token(self, jti: UUID, as_of: AsOf = None) -> TokenDocument:
-        """A token by its jti, as its stream has it."""
+        """A token by its jti, as its stream has it. The moment comes first: what is recorded after it is left out."""
         moment = await self._moment(as_of)
         record = await self._trail.token(jti)
         if record is None:
             msg = f"no token with jti {jti} was ever issued by {self.issuer}"
             raise UnknownToken(msg)
-        return token_document(record, _reaching(moment, record) if as_of is None else moment)
+        return token_document(record, moment)
 
     async def presented_token(self, token: str, as_of: AsOf = None) -> TokenDocument:
         """A token by its digest, which is all that the log has of it."""
@@ -147,16 +148,11 @@ class LogSource:
         try:
             await self._catch_up()
         except Poison as poison:
-            row = poison.row
-            warn(
-                f"the history cannot go beyond position {row.position} ({row.topic}), which this release cannot apply: "
-                "what was recorded after it is not in this answer"
-            )
+            if not self._warned:
+                warn(
+                    f"the history cannot go beyond position {poison.row.position} ({poison.row.topic}), which this "
+                    "release cannot apply: what was recorded after it is not in this answer"
+                )
+            self._warned = True
             return 0
         return await self.end()
-
-
-def _reaching(moment: Moment, record: TokenRecord) -> Moment:
-    """Now, with what was recorded about the token between the two reads."""
-    newest = (record.revoked or record.issued).position
-    return Moment(max(moment.position, newest), moment.instant)

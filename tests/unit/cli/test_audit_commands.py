@@ -300,3 +300,11 @@ def test_over_the_log_what_the_history_cannot_read_is_told_and_the_rest_is_answe
     assert result.exit_code == 0
     assert "warning: the history cannot go beyond position 4 (token.issued)" in result.stderr
     assert "open-sesame" not in result.output
+
+
+def test_and_that_is_told_once(cli, shop, memory, monkeypatch):
+    monkeypatch.setattr("api.cli.audit.source.PAGE", 1)
+    memory.poison = Poison(memory.events()[5], ValueError())
+    result = cli("audit", "events", "--client-id", "shop", "--json")
+    assert len(result.stdout.splitlines()) == 4
+    assert result.stderr.count("warning: ") == 1
