@@ -121,13 +121,22 @@ def _losses(issuer: str) -> Iterator[None]:
         msg = f"{issuer} is no URL that can be asked"
         raise CommandError(msg, ExitCode.USAGE) from None
     except LOST as error:
-        reason = "it takes too long" if isinstance(error, TimeoutError) else _words(error)
-        msg = f"{issuer} cannot be reached ({reason}): check the URL, and that the service runs"
+        msg = f"{issuer} cannot be reached ({_words(error)}): check the URL, and that the service runs"
         raise Unavailable(msg) from None
 
 
 def _words(error: Exception) -> str:
-    """What the system says of a connection, without what it was for."""
-    cause = getattr(error, "os_error", error)
-    number = getattr(cause, "errno", None)
+    """What went wrong, without what it was for."""
+    match error:
+        case TimeoutError():
+            return "it takes too long"
+        case aiohttp.ClientConnectorCertificateError():
+            return "its certificate is not trusted"
+        case aiohttp.ClientSSLError():
+            return "TLS fails"
+        case aiohttp.ClientConnectorDNSError():
+            return "its name cannot be resolved"
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError():
+            return "the connection was cut"
+    number = getattr(getattr(error, "os_error", error), "errno", None)
     return os.strerror(number).lower() if isinstance(number, int) and number > 0 else type(error).__name__

@@ -57,6 +57,11 @@ def test_a_service_that_is_not_there_is_3(bare_cli, monkeypatch, unused_tcp_port
         assert "cannot be reached (connection refused): check the URL" in result.stderr
 
 
+def test_a_service_that_does_not_speak_tls_is_3(ask, asking_over_http):
+    result = ask("tokens", "--url", asking_over_http.url.replace("http://", "https://"))
+    assert (result.exit_code, "cannot be reached (TLS fails)" in result.stderr) == (3, True)
+
+
 class TestTheToken:
     def test_is_got_for_the_client_and_used_for_all_that_is_asked(self, ask, asking_over_http):
         assert ask("tokens", "--all").exit_code == 0
@@ -167,6 +172,7 @@ class TestWhomToAsk:
         result = ask("tokens", "--url", "http://no-such-host.invalid/x")
         assert result.exit_code == 3
         assert "warning: http://no-such-host.invalid/x is asked without encryption" in result.stderr
+        assert "cannot be reached (its name cannot be resolved)" in result.stderr
 
 
 def test_the_secrets_have_no_flag_and_are_no_mistakes(ask, monkeypatch):
