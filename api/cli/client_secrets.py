@@ -1,8 +1,6 @@
 """`token-ledger clients add-secret` and `retire-secret`: rotation without downtime."""
 
-import re
 import sys
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -10,13 +8,12 @@ import typer
 
 from api.cli import flags
 from api.cli.clients import ClientId, clients
-from api.cli.exit_codes import CommandError, ExitCode
+from api.cli.exit_codes import CommandError
 from api.cli.issuer_commands import Desk, issuer_command
 from api.cli.output import as_json, instant, say
 from api.cli.secret_output import show_secret
+from api.cli.times import after_now
 from ledger.clock import utc_now
-
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 ExpiresIn = Annotated[
     str | None,
@@ -55,7 +52,7 @@ async def add_secret(
     json: flags.Json = False,
 ) -> None:
     """Add a secret beside those the client has, at most two valid at once. A generated one is shown this once."""
-    ends = after_now(expires_in, "--expires-in") if expires_in else None
+    ends = after_now(expires_in, "--expires-in", utc_now()) if expires_in else None
     if secret_file is not None:
         chosen = _read_secret(secret_file)
         secret_id = await desk.issuer.registry.add_chosen_secret(client_id, chosen, desk.cause, ends)
@@ -77,7 +74,7 @@ async def retire_secret(
     desk: Desk, client_id: ClientId, secret_id: SecretId, *, after: After = None, json: flags.Json = False
 ) -> None:
     """End a secret, at once or after a while in which the client can move to its new one."""
-    ends = after_now(after, "--after") if after else None
+    ends = after_now(after, "--after", utc_now()) if after else None
     client = await desk.issuer.registry.retire_secret(client_id, secret_id, desk.cause, ends)
     expires_at = next(s.expires_at for s in client.secrets if s.secret_id == secret_id)
     if json:
@@ -87,19 +84,6 @@ async def retire_secret(
     say(f"secret {secret_id} of {client_id} ends at {instant(expires_at)}")
     if not client.valid_secrets(max(utc_now(), expires_at or utc_now())):
         say("it is the last one: without another the client cannot authenticate after that")
-
-
-def after_now(text: str, name: str) -> datetime:
-    """The instant that lies this far ahead: seconds, or a number with s, m, h or d. Raises CommandError."""
-    found = re.fullmatch(r"(\d{1,9})([smhd]?)", text)
-    if found is None or int(found[1]) == 0:
-        msg = f"{name}: {text!r} is not a time; write seconds, or 90m, 24h, 30d"
-        raise CommandError(msg, ExitCode.USAGE)
-    try:
-        return utc_now() + timedelta(seconds=int(found[1]) * UNITS[found[2] or "s"])
-    except OverflowError:
-        msg = f"{name}: {text!r} is beyond what a calendar holds"
-        raise CommandError(msg, ExitCode.USAGE) from None
 
 
 def _read_secret(path: Path) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from api.cli.event_lines import EventLine
+from api.audit.documents import ClientEventDocument
+from api.cli.event_views import show_client_events
 from api.cli.output import as_fields, as_table, instant, say
 from ledger.client import Client
 from ledger.events import StoredSecret
@@ -42,7 +43,7 @@ def client_row(client: Client, now: datetime) -> tuple[str, ...]:
     )
 
 
-def show_client(client: Client, history: Sequence[EventLine], now: datetime) -> None:
+def show_client(client: Client, history: Sequence[ClientEventDocument], now: datetime) -> None:
     """A client in full, with its history."""
     settings = client.settings
     as_fields(
@@ -64,10 +65,7 @@ def show_client(client: Client, history: Sequence[EventLine], now: datetime) -> 
         [_secret_row(secret, valid=secret in client.valid_secrets(now)) for secret in client.secrets],
     )
     say()
-    as_table(
-        ("RECORDED AT", "EVENT", "BY", "DETAILS"),
-        [(cells[1], cells[2], cells[3], cells[6]) for cells in (line.cells() for line in history)],
-    )
+    show_client_events(history)
 
 
 def _secret_row(secret: StoredSecret, *, valid: bool) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ import typer
 
 from api.cli import flags
 from api.cli.client_views import client_document, client_row, show_client
-from api.cli.event_lines import event_lines
 from api.cli.issuer_commands import Desk, issuer_command
 from api.cli.output import as_json, as_table, say
 from api.cli.secret_output import show_secret
@@ -123,12 +122,11 @@ async def list_(desk: Desk, *, json: flags.Json = False) -> None:
 async def show(desk: Desk, client_id: ClientId, *, json: flags.Json = False) -> None:
     """Show a client's settings and secrets (never the secrets themselves), and its history: who changed what, when."""
     client = await load(desk, client_id)
-    lines = event_lines(await desk.issuer.streams.select_events(client.id), leave_out=("client_id",))
+    history = await desk.history.client_events(client_id)
     if json:
-        history = [msgspec.to_builtins(line) for line in lines]
-        as_json(client_document(client, utc_now()) | {"history": history})
+        as_json(client_document(client, utc_now()) | {"history": msgspec.to_builtins(history)})
         return
-    show_client(client, lines, utc_now())
+    show_client(client, history, utc_now())
 
 
 @clients.command("disable")

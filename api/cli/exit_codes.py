@@ -23,7 +23,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     """A flag, argument or setting is wrong or missing."""
     UNAVAILABLE = 3
-    """The database cannot be reached, or is not migrated."""
+    """The database or the service cannot be reached or cannot answer now, or the database is not migrated."""
 
 
 FORESEEN = (SettingsError, LedgerError, MigrationError, EmbeddedPostgresError)

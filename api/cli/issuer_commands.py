@@ -5,15 +5,18 @@ import functools
 import inspect
 import os
 import pwd
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from api.cli import flags
+from api.cli.audit.log_source import LogSource
 from api.cli.database import open_database, service_config
 from api.cli.exit_codes import CommandError, ExitCode
 from api.service import Service, start_service
 from api.settings import Settings, load_settings
+from ledger.clock import utc_now
 from ledger.errors import Unavailable
 from ledger.issuer import Issuer, IssuerIdentifier
 from ledger.postgres.logs import Log
@@ -30,10 +33,19 @@ SHARED_FLAGS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Desk:
-    """Where an operator works: one issuer, and the cause that every change is recorded with."""
+    """Where an operator works: one issuer, and the cause that every change is recorded with.
+
+    `catch_up` brings the catch-up projections to the end of the log, as `Service.catch_up` does.
+    """
 
     issuer: Issuer
     cause: Cause
+    catch_up: Callable[[], Awaitable[None]]
+
+    @property
+    def history(self) -> LogSource:
+        """What auditors are told, from the log itself."""
+        return LogSource(self.issuer, self.catch_up, clock=utc_now)
 
 
 @dataclass(frozen=True)
@@ -52,7 +64,8 @@ def issuer_command(command: Callable[..., Awaitable[None]]) -> Callable[..., Non
     """
 
     def desk(service: Service, _identifier: IssuerIdentifier, actor: str | None) -> Desk:
-        return Desk(service.issuers[0], Cause(actor=f"operator:{actor or login_name()}"))
+        cause = Cause(actor=f"operator:{actor or login_name()}")
+        return Desk(service.issuers[0], cause, service.catch_up)
 
     return _command(command, SHARED_FLAGS, desk)
 
@@ -71,6 +84,26 @@ def _command(
     shared_flags: Mapping[str, Any],
     make_desk: Callable[[Service, IssuerIdentifier, str | None], Any],
 ) -> Callable[..., None]:
+    async def work(settings: Settings, given: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        async with open_service(settings, given["issuer"]) as (service, identifier):
+            await command(make_desk(service, identifier, given.get("actor")), **values)
+
+    def run(given: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        settings = load_settings({name: given[name] for name in ("dsn", "embedded", "issuers")})
+        asyncio.run(work(settings, given, values))
+
+    return with_flags(command, shared_flags, run)
+
+
+def with_flags(
+    command: Callable[..., Awaitable[None]],
+    shared_flags: Mapping[str, Any],
+    run: Callable[[Mapping[str, Any], Mapping[str, Any]], None],
+) -> Callable[..., None]:
+    """A function that typer makes a command of, with the parameters of `command` but its first, and the shared flags.
+
+    Calling it hands `run` the values of the shared flags and those of the command's own.
+    """
     own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
     shared = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
@@ -79,31 +112,26 @@ def _command(
     parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + shared
 
     @functools.wraps(command)
-    def run(**values: Any) -> None:
+    def called(**values: Any) -> None:
         given = {name: values.pop(name) for name in shared_flags}
-        settings = load_settings({name: given[name] for name in ("dsn", "embedded", "issuers")})
-        chosen = choose_issuer(settings.issuer_identifiers(), given["issuer"])
+        run(given, values)
 
-        async def work(service: Service) -> None:
-            await command(make_desk(service, chosen, given.get("actor")), **values)
-
-        asyncio.run(_with_service(settings, chosen, work))
-
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads the flags from
-    run.__annotations__ = {p.name: p.annotation for p in parameters}
-    return run
+    called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads flags from
+    called.__annotations__ = {p.name: p.annotation for p in parameters}
+    return called
 
 
-async def _with_service(
-    settings: Settings, chosen: IssuerIdentifier, work: Callable[[Service], Awaitable[None]]
-) -> None:
+@asynccontextmanager
+async def open_service(settings: Settings, choice: str | None) -> AsyncIterator[tuple[Service, IssuerIdentifier]]:
+    """A service of the chosen issuer alone, over the database of the settings. Raises CommandError, Unavailable."""
+    chosen = choose_issuer(settings.issuer_identifiers(), choice)
     async with open_database(settings) as database:
         service = await start_service(service_config(settings, database.service_dsn, (chosen,)))
         try:
             problems = await service.problems()
             if problems:
                 raise Unavailable("\n".join(problems))
-            await work(service)
+            yield service, chosen
         finally:
             await service.close()
 

@@ -6,6 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from api.cli import apply, client_secrets, log_archives  # noqa: F401 (they add their commands to `clients` and `log`)
+from api.cli.audit import searches  # noqa: F401 (it adds its commands to `audit`)
+from api.cli.audit.commands import audit
+from api.cli.audit.credentials import WITHOUT_FLAG
 from api.cli.clients import clients
 from api.cli.doctor import doctor
 from api.cli.exit_codes import AnsweringGroup
@@ -28,13 +31,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="An OAuth 2.0 token service whose database is an append-only ledger.\n\n"
     "Every flag has a twin in the environment; the flag wins. "
-    "Exit codes: 0 done, 1 refused or something found, 2 usage, 3 database unavailable.",
+    "Exit codes: 0 done, 1 refused or something found, 2 usage, 3 database or service unavailable.",
 )
 app.command()(serve)
 app.command()(migrate)
 app.add_typer(clients, name="clients")
 app.add_typer(tokens, name="tokens")
 app.add_typer(log, name="log")
+app.add_typer(audit, name="audit")
 app.command()(doctor)
 
 
@@ -61,9 +65,10 @@ def _root(
 
 
 def flag_variables(root: Any) -> set[str]:
-    """The environment variables of the flags that are no settings."""
+    """The environment variables that are no settings: twins of flags, and secrets, which have no flag."""
     commands = all_commands(root).values()
-    return {str(p.envvar) for command in commands for p in command.params if getattr(p, "envvar", None)}
+    twins = {str(p.envvar) for command in commands for p in command.params if getattr(p, "envvar", None)}
+    return twins | set(WITHOUT_FLAG)
 
 
 def all_commands(root: Any) -> dict[str, Any]:

@@ -2,16 +2,23 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import textwrap
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 PIPED_WIDTH = 240
 """How wide a table may be where there is no terminal to fit it to."""
+
+READABLE = 30
+"""How narrow a column of text may become."""
+
+INDENT = "    "
 
 
 def say(line: str = "") -> None:
@@ -35,14 +42,42 @@ def as_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def as_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A result for people. Nothing in a cell is taken for markup or for a control sequence."""
+def as_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, whole: Collection[str] = ()) -> None:
+    """A result for people. Nothing in a cell is taken for markup or for a control sequence.
+
+    Cells of the columns in `whole` are never broken over lines. On a terminal too narrow for that, each row is a line
+    with those and the others below it.
+    """
+    shown = [[printable(cell) for cell in row] for row in rows]
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    if whole and console.width < _least_width(columns, shown, whole):
+        _write_blocks(columns, shown, whole, console.width)
+        return
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in whole)
+    for row in shown:
+        table.add_row(*map(Text, row))
+    with console.capture() as drawn:  # written by ourselves: where nobody reads on, the console would end the process
+        console.print(table)
+    sys.stdout.write(drawn.get())
+    sys.stdout.flush()
+
+
+def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]], whole: Collection[str]) -> int:
+    """From how many columns of a terminal on the table can be read."""
+    natural = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
+    needed = [n if column in whole else min(n, READABLE) for column, n in zip(columns, natural, strict=True)]
+    return sum(needed) + 2 * len(columns)
+
+
+def _write_blocks(columns: Sequence[str], rows: Sequence[Sequence[str]], whole: Collection[str], width: int) -> None:
     for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH).print(table)
+        cells = dict(zip(columns, row, strict=True))
+        say("  ".join(cells[column] for column in columns if column in whole))
+        rest = "; ".join(f"{column.lower()}: {cells[column] or '-'}" for column in columns if column not in whole)
+        for line in textwrap.wrap(rest, max(width - len(INDENT), READABLE), break_on_hyphens=False):
+            say(INDENT + line)
 
 
 def as_fields(fields: Mapping[str, str]) -> None:

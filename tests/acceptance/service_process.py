@@ -42,10 +42,16 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     return kept | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"} | dict(more or {})
 
 
-def run_command(*words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def run_command(*words: str, env: Mapping[str, str] | None = None, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """One command to its end."""
     return subprocess.run(
-        [*COMMAND, *words], env=environment(env), capture_output=True, text=True, timeout=PATIENCE, check=False
+        [*COMMAND, *words],
+        env=environment(env),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
 
 

@@ -24,7 +24,7 @@ def test_a_token_revoked_by_an_operator_is_inactive_at_once_and_its_history_says
     issued, revoked = history["events"]
     assert (issued["actor"], issued["remote_address"]) == ("client:user-client-opaque", "127.0.0.1")
     assert issued["request_id"]
-    assert (revoked["actor"], revoked["details"]["reason"]) == ("operator:ada", "laptop stolen")
+    assert (revoked["actor"], revoked["data"]["reason"]) == ("operator:ada", "laptop stolen")
     assert revoked["position"] > issued["position"]
 
 

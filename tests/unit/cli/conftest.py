@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,12 +13,17 @@ from typing import Any, TypeVar
 import pytest
 from argon2 import PasswordHasher
 from argon2.low_level import Type
+from audit_scenario import happen
+from audit_service import CLIENT, AuditService, InThread
 from typer.testing import CliRunner, Result
 
 from api.cli import client_secrets as client_secrets_commands
 from api.cli import clients as clients_commands
 from api.cli import issuer_commands
-from api.cli import tokens as tokens_commands
+from api.cli.audit import commands as audit_commands
+from api.cli.audit import opening as audit_opening
+from api.cli.audit import searches as audit_searches
+from api.cli.audit.log_source import LogSource
 from api.cli.database import Dsns
 from api.cli.main import app
 from ledger import client_secrets
@@ -80,12 +85,17 @@ class MemoryDatabase:
         self.clock = MovableClock()
         self.stores: dict[str, Store] = {}
         self.reported: Sequence[str] = ()
+        self.poison: Exception | None = None
         self._executor = ThreadPoolExecutor(1)
 
     def issuer(self, url: str = "http://localhost:8085/ms-auth-server") -> Issuer:
         identifier = IssuerIdentifier(url)
         store = self.stores.setdefault(identifier.log_name, Store(self.clock))
         return store.open(identifier, self._executor)
+
+    def history(self) -> LogSource:
+        """What auditors are told of the log."""
+        return LogSource(self.issuer(), self.caught_up, clock=self.clock)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Commands run an event loop of their own, so tests of them are no coroutines."""
@@ -99,6 +109,10 @@ class MemoryDatabase:
         assert found is not None
         return found
 
+    async def caught_up(self) -> None:
+        if self.poison is not None:
+            raise self.poison
+
     async def start(self, config: Any) -> "_Running":
         return _Running(self, [self.issuer(identifier.url) for identifier in config.issuers])
 
@@ -110,6 +124,9 @@ class _Running:
 
     async def problems(self) -> Sequence[str]:
         return self._database.reported
+
+    async def catch_up(self) -> None:
+        await self._database.caught_up()
 
     async def close(self) -> None:
         pass
@@ -132,8 +149,8 @@ class CommandLine:
         assert result.exit_code == 0, result.output
         return result.stdout
 
-    def json(self, *words: str) -> Any:
-        return json.loads(self.ok(*words, "--json"))
+    def json(self, *words: str, stdin: str | None = None) -> Any:
+        return json.loads(self.ok(*words, "--json", stdin=stdin))
 
 
 @pytest.fixture(autouse=True)
@@ -160,7 +177,14 @@ def memory(monkeypatch) -> MemoryDatabase:
     monkeypatch.setattr(issuer_commands, "open_database", open_database)
     monkeypatch.setattr(issuer_commands, "start_service", database.start)
     monkeypatch.setattr(issuer_commands, "login_name", lambda: "ada")
-    for module in (clients_commands, tokens_commands, client_secrets_commands):
+    for module in (
+        clients_commands,
+        issuer_commands,
+        client_secrets_commands,
+        audit_commands,
+        audit_opening,
+        audit_searches,
+    ):
         monkeypatch.setattr(module, "utc_now", database.clock)
     return database
 
@@ -174,3 +198,26 @@ def cli(memory) -> CommandLine:
 def bare_cli() -> CommandLine:
     """The command line with nothing behind it."""
     return CommandLine()
+
+
+@pytest.fixture
+def shop(memory):
+    """The tokens of a short history."""
+    return memory.run(happen(memory.issuer(), memory.clock))
+
+
+@pytest.fixture
+def service(memory) -> Iterator[AuditService]:
+    """A service that answers auditors over HTTP."""
+    with InThread(AuditService(memory.history)) as running:
+        yield running
+
+
+@pytest.fixture
+def asking_over_http(service, monkeypatch) -> AuditService:
+    """The same service, and the environment of someone who asks it; no database is opened."""
+    monkeypatch.setenv("TOKEN_LEDGER_URL", service.url)
+    monkeypatch.setenv("TOKEN_LEDGER_AUDIT_CLIENT_ID", CLIENT["client_id"])
+    monkeypatch.setenv("TOKEN_LEDGER_AUDIT_CLIENT_SECRET", CLIENT["client_secret"])
+    monkeypatch.setattr(issuer_commands, "open_database", None)
+    return service

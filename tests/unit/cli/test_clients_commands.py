@@ -98,7 +98,7 @@ def test_show_tells_who_changed_what_and_when_without_a_hash(cli, memory):
     shown = cli.json("clients", "show", "billing")
     assert not shown["enabled"]
     last = shown["history"][-1]
-    assert (last["event"], last["actor"], last["details"]["reason"]) == (
+    assert (last["type"], last["actor"], last["data"]["reason"]) == (
         "client.disabled",
         "operator:ada",
         "key leaked",

@@ -9,6 +9,7 @@ COMMANDS = [
     ("clients", "list"),
     ("tokens", "history", "00000000-0000-0000-0000-000000000007"),
     ("doctor",),
+    ("audit", "tokens"),
     ("migrate",),
 ]
 

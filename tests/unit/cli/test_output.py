@@ -1,4 +1,10 @@
+import io
+import os
+import re
+import sys
 from datetime import UTC, datetime
+
+import pytest
 
 from api.cli.output import as_fields, as_table, instant, say, warn
 
@@ -30,3 +36,54 @@ def test_a_table_that_is_piped_is_not_squeezed_into_a_terminal(capsys):
 def test_instants_are_shown_in_utc_to_the_second():
     assert instant(datetime(2026, 3, 1, 12, 0, 0, 999999, tzinfo=UTC)) == "2026-03-01 12:00:00 UTC"
     assert instant(None) == "-"
+
+
+def test_a_table_that_nobody_reads_to_its_end_is_no_error_of_its_own(monkeypatch):
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "w", encoding="utf-8") as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        with pytest.raises(BrokenPipeError):  # which the root of the commands ends with 0
+            as_table(("NAME",), [("a",)])
+        monkeypatch.undo()
+        with pytest.raises(BrokenPipeError):
+            closed.close()
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """A terminal so many columns wide; gives what was written to it."""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    def of(columns: int) -> Terminal:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setattr(sys, "stdout", written := Terminal())
+        return written
+
+    return of
+
+
+ROWS = [("0" * 36, "active", "words " * 20 + HOSTILE)]
+
+
+def test_a_table_folds_what_may_be_folded_where_there_is_room_for_the_rest(terminal):
+    written = terminal(100)
+    as_table(("JTI", "STATE", "TEXT"), ROWS, whole=("JTI", "STATE"))
+    lines = re.sub(r"\x1b\[\d*m", "", written.getvalue()).splitlines()
+    assert lines[0].split() == ["JTI", "STATE", "TEXT"]
+    assert lines[1].split()[:2] == ["0" * 36, "active"]
+    assert len(lines) > 3
+
+
+def test_on_a_narrow_terminal_a_row_is_a_line_with_the_rest_below_it(terminal):
+    written = terminal(60)
+    as_table(("JTI", "STATE", "TEXT"), ROWS, whole=("JTI", "STATE"))
+    first, *rest = written.getvalue().splitlines()
+    assert first == "0" * 36 + "  active"
+    assert rest[0].startswith("    text: words words")
+    assert max(map(len, rest)) <= 60
+    assert SHOWN in "".join(rest)

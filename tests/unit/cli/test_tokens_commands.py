@@ -23,7 +23,7 @@ def issued(memory):
 def test_history_of_an_active_token_tells_who_asked_and_from_where(cli, issued):
     document = cli.json("tokens", "history", issued.jti)
     (event,) = document["events"]
-    assert (event["event"], event["actor"], event["request_id"], event["remote_address"]) == (
+    assert (event["type"], event["actor"], event["request_id"], event["remote_address"]) == (
         "token.issued",
         "client:shop",
         "req-1",
@@ -32,7 +32,7 @@ def test_history_of_an_active_token_tells_who_asked_and_from_where(cli, issued):
     assert event["position"] == issued.position
     assert document["state"] == "active"
     assert document["explanation"] == (
-        "active until 2026-03-01 13:00:00 UTC; issued to shop at 2026-03-01 12:00:00 UTC by client:shop"
+        "active until 2026-03-01 13:00:00 UTC; issued to shop at 2026-03-01 12:00:00 UTC by client:shop from 192.0.2.7"
     )
 
 
@@ -47,7 +47,7 @@ def test_history_of_a_revoked_token_tells_since_when_by_whom_and_why(cli, issued
     memory.clock.advance(seconds=60)
     cli.ok("tokens", "revoke", issued.jti, "--reason", "laptop stolen")
     document = cli.json("tokens", "history", issued.jti)
-    assert [e["event"] for e in document["events"]] == ["token.issued", "token.revoked"]
+    assert [e["type"] for e in document["events"]] == ["token.issued", "token.revoked"]
     assert document["explanation"].startswith("revoked since 2026-03-01 12:01:00 UTC by operator:ada: laptop stolen;")
     text = cli.ok("tokens", "history", issued.jti)
     assert "laptop stolen" in text

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from documents import ROOT, markdown_files
 
+from api.cli.audit.credentials import WITHOUT_FLAG
 from api.settings import Settings, unknown_variables, variable
 
 CONTAINER_FILES = [ROOT / name for name in ("Dockerfile", "compose.yaml", ".env.example")]
@@ -13,11 +14,11 @@ OF_TESTS = {"TOKEN_LEDGER_TEST_DSN"}
 
 
 def variables_of_commands():
-    text = "".join(file.read_text() for file in (ROOT / "api/cli").glob("*.py"))
+    text = "".join(file.read_text() for file in (ROOT / "api/cli").rglob("*.py"))
     return {variable(name) for name in re.findall(r'of_command\(\s*"([A-Z_]+)"', text)}
 
 
-KNOWN = {variable(name) for name in Settings.model_fields} | variables_of_commands() | OF_TESTS
+KNOWN = {variable(name) for name in Settings.model_fields} | variables_of_commands() | set(WITHOUT_FLAG) | OF_TESTS
 
 
 def named_in(file: Path) -> set[str]:

@@ -1,0 +1,184 @@
+"""The audit commands beside a running service: over its database, and over HTTP with nothing but a URL and a secret."""
+
+import csv
+import io
+import json
+import signal
+import subprocess
+import threading
+
+import pytest
+from service_process import COMMAND, PATIENCE, RESOURCE_SERVER, USER, WentWrong, environment, run_command
+
+AUDITOR = {"TOKEN_LEDGER_AUDIT_CLIENT_ID": "auditor", "TOKEN_LEDGER_AUDIT_CLIENT_SECRET": "auditor-secret"}
+
+
+def over_database(database, service):
+    return {"TOKEN_LEDGER_DSN": database.service_dsn}
+
+
+def over_http(database, service):
+    return AUDITOR | {"TOKEN_LEDGER_URL": service.issuer}
+
+
+@pytest.fixture(params=[over_database, over_http], ids=["database", "http"])
+def env(request, database, demo):
+    return request.param(database, demo)
+
+
+@pytest.fixture
+def audit(env):
+    def audit(*words: str, stdin: str = "") -> str:
+        done = run_command("audit", *words, env=env, stdin=stdin)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == "" or done.stderr.startswith(("as of ", "there may be more"))
+        return done.stdout
+
+    return audit
+
+
+def test_a_revoked_token_explains_itself_by_its_jti_and_by_itself(demo, audit):
+    token = USER.token(demo, scope="customer.read")
+    jti = RESOURCE_SERVER.introspect(demo, token)["jti"]
+    USER.revoke(demo, token)
+    by_jti = json.loads(audit("token", jti, "--json"))
+    assert by_jti["state"] == "revoked"
+    assert by_jti["explanation"].startswith("revoked since ")
+    assert "by client:user-client-opaque from 127.0.0.1: revoked by its client; issued to" in by_jti["explanation"]
+    issued, revoked = by_jti["events"]
+    assert (issued["type"], revoked["type"]) == ("token.issued", "token.revoked")
+    by_itself = json.loads(audit("token", "--token-stdin", "--json", stdin=f"{token}\n"))
+    assert (by_itself["jti"], by_itself["state"], by_itself["events"]) == (jti, "revoked", by_jti["events"])
+    before = json.loads(audit("token", jti, "--json", "--as-of", str(issued["position"])))
+    assert (before["state"], before["revoked"]) == ("active", None)
+    text = audit("token", "--token-stdin", stdin=token)
+    assert by_jti["explanation"] in text
+    assert token not in text
+
+
+def test_what_was_issued_is_listed_at_once(demo, audit):
+    for _ in range(3):
+        USER.token(demo)
+    revoked = USER.token(demo)
+    USER.revoke(demo, revoked)
+    listed = json.loads(audit("tokens", "--client-id", "user-client-opaque", "--json", "--all"))
+    assert [token["state"] for token in listed["tokens"]] == ["revoked", "active", "active", "active"]
+    rows = list(csv.DictReader(io.StringIO(audit("tokens", "--status", "revoked", "--csv"))))
+    assert [(row["client_id"], row["reason"]) for row in rows] == [("user-client-opaque", "revoked by its client")]
+    assert len(audit("tokens", "--client-id", "user-client-opaque", "--limit", "2").splitlines()) == 3
+    counted = json.loads(audit("summary", "--client-id", "user-client-opaque", "--json"))
+    assert [(c["issued"], c["revoked"], c["active"]) for c in counted["clients"]] == [(4, 1, 3)]
+    assert "4 in all" in audit("summary", "--client-id", "user-client-opaque", "--bucket", "minute")
+
+
+def test_over_a_database_without_a_service_nothing_is_missing(demo, database):
+    demo.kill()  # in the middle of whatever it was following
+    again = run_command("clients", "add", "late", "--scope", "read", "--dsn", database.service_dsn, "--json")
+    assert again.returncode == 0, again.stderr
+    done = run_command("audit", "events", "--client-id", "late", "--json", "--dsn", database.service_dsn)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [json.loads(line)["type"] for line in done.stdout.splitlines()] == [
+        "client.registered",
+        "client.secret_added",
+    ]
+
+
+def test_a_change_of_a_client_tells_who_and_from_what_to_what(database, audit):
+    words = ("clients", "disable", "user-client-opaque", "--actor", "ada", "--reason", "key leaked")
+    assert run_command(*words, "--dsn", database.service_dsn).returncode == 0
+    document = json.loads(audit("client", "user-client-opaque", "--json"))
+    assert {"field": "access_token_lifetime", "from": None, "to": 14400} in document["events"][0]["changes"]
+    assert (document["events"][-1]["actor"], document["events"][-1]["data"]["reason"]) == ("operator:ada", "key leaked")
+    lines = audit("events", "--actor", "operator:ada", "--json").splitlines()
+    assert [json.loads(line)["type"] for line in lines] == ["client.disabled"]
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "says"),
+    [
+        ({"TOKEN_LEDGER_AUDIT_CLIENT_SECRET": "open-sesame"}, 1, "does not know client 'auditor' with this secret"),
+        ({"TOKEN_LEDGER_AUDIT_CLIENT_ID": "user-client-opaque"}, 1, "does not know client 'user-client-opaque'"),
+        ({"TOKEN_LEDGER_AUDIT_TOKEN": "open-sesame"}, 1, "does not accept the token"),
+        ({"TOKEN_LEDGER_URL": "http://127.0.0.1:1/ms-auth-server"}, 3, "cannot be reached (connection refused)"),
+    ],
+)
+def test_what_the_service_refuses_is_said_in_a_line(database, demo, more, code, says):
+    done = run_command("audit", "tokens", env=over_http(database, demo) | more)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert says in done.stderr
+    assert "open-sesame" not in done.stderr
+
+
+def test_a_token_without_the_scope_is_refused(database, demo):
+    env = {"TOKEN_LEDGER_URL": demo.issuer, "TOKEN_LEDGER_AUDIT_TOKEN": USER.token(demo)}
+    done = run_command("audit", "events", env=env)
+    assert (done.returncode, "needs the scope audit.read" in done.stderr) == (1, True)
+
+
+class Following:
+    """`token-ledger audit events --follow --json` as a process."""
+
+    def __init__(self, env, *words: str) -> None:
+        self._process = subprocess.Popen(
+            [*COMMAND, "audit", "events", "--follow", "--json", *words],
+            env=environment(env),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._watchdog = threading.Timer(PATIENCE, self._process.kill)
+        self._watchdog.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._watchdog.cancel()
+        self._process.kill()
+        self._process.communicate()
+
+    def until(self, happened):
+        """The events up to the first of which this is true."""
+        seen = []
+        for line in self._process.stdout:
+            seen.append(json.loads(line))
+            if happened(seen[-1]):
+                return seen
+        msg = f"it ended: {seen}\n{self._process.stderr.read()}"
+        raise WentWrong(msg)
+
+    def says(self, what: str) -> None:
+        """Wait for a line on standard error."""
+        assert any(what in line for line in self._process.stderr)
+
+    def press_ctrl_c(self) -> tuple[int, str]:
+        self._process.send_signal(signal.SIGINT)
+        out, err = self._process.communicate(timeout=PATIENCE)
+        return self._process.returncode, out + err
+
+
+def revoked(event) -> bool:
+    return event["type"] == "token.revoked"
+
+
+def test_followed_until_ctrl_c(demo, env):
+    with Following(env, "--after", "0") as following:
+        USER.revoke(demo, USER.token(demo))
+        seen = following.until(revoked)
+        USER.revoke(demo, USER.token(demo))
+        seen += following.until(revoked)
+        assert [event["position"] for event in seen] == list(range(1, len(seen) + 1))
+        assert following.press_ctrl_c() == (0, "")
+
+
+def test_a_restart_of_the_service_is_followed_through(start, database, demo):
+    with Following(over_http(database, demo), "--after", "0") as following:
+        USER.revoke(demo, USER.token(demo))
+        seen = following.until(revoked)
+        assert demo.stop() == 0
+        following.says("waiting: ")
+        again = start("--demo", "--dsn", database.service_dsn, port=demo.port).ready()
+        USER.revoke(again, USER.token(again))
+        seen += following.until(revoked)
+        assert [event["position"] for event in seen] == list(range(1, len(seen) + 1))
+        assert following.press_ctrl_c() == (0, "")

@@ -1,0 +1,26 @@
+"""A short history that the audit commands are asked about."""
+
+from uuid import UUID
+
+from ledger.events import ClientSettings
+from ledger.recording import Cause
+
+FROM_SHOP = Cause(actor="client:shop", request_id="req-1", remote_address="192.0.2.7")
+ADA = Cause(actor="operator:ada")
+
+
+def settings(*scopes: str) -> ClientSettings:
+    return ClientSettings(name="A client", grant_types=("client_credentials",), scopes=scopes)
+
+
+async def happen(issuer, clock):
+    """Two clients and three tokens, of which the second is revoked after a minute; the log ends at 6."""
+    shop = await issuer.registry.register("shop", settings("read", "write"), ADA)
+    desk = await issuer.registry.register("desk", settings("read"), ADA)
+    first = await issuer.issuance.by_client_credentials(shop, ("read",), FROM_SHOP)
+    second = await issuer.issuance.by_client_credentials(shop, ("read", "write"), FROM_SHOP)
+    clock.advance(minutes=1)
+    await issuer.revocation.by_operator(UUID(second.jti), "laptop stolen", ADA)
+    third = await issuer.issuance.by_client_credentials(desk, ("read",), Cause(actor="client:desk"))
+    clock.advance(minutes=1)
+    return first, second, third

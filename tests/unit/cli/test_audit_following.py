@@ -1,0 +1,154 @@
+"""Following a log, over the log and over HTTP: every event after a position, in order, once."""
+
+import asyncio
+from contextlib import aclosing, asynccontextmanager
+
+import pytest
+from audit_scenario import ADA, happen
+from audit_service import CLIENT, AuditService, Given
+from pydantic import SecretStr
+
+from api.cli.audit import following
+from api.cli.audit.connection import connect
+from api.cli.audit.credentials import Credentials
+from api.cli.audit.following import follow
+from api.cli.audit.http_source import HttpSource
+from api.cli.exit_codes import CommandError
+from ledger.audit import EventQuery
+from ledger.errors import Unavailable
+
+AUDITOR = Credentials(None, CLIENT["client_id"], SecretStr(CLIENT["client_secret"]))
+
+
+@pytest.fixture(autouse=True)
+def _no_rest(monkeypatch):
+    monkeypatch.setattr(following, "RETRY_SECONDS", 0.001)
+
+
+@pytest.fixture
+async def issuer(memory):
+    issuer = memory.issuer()
+    await happen(issuer, memory.clock)
+    return issuer
+
+
+@pytest.fixture
+async def running(memory, issuer):
+    service = AuditService(memory.history)
+    await service.start()
+    yield service
+    await service.stop()
+
+
+@asynccontextmanager
+async def over_http(service):
+    async with connect(service.url, AUDITOR) as connection:
+        yield HttpSource(connection)
+
+
+@pytest.fixture(params=["log", "http"])
+async def source(request, memory, issuer, running):
+    if request.param == "http":
+        async with over_http(running) as source:
+            yield source
+    else:
+        source = memory.history()
+        yield source
+        await source._trail.close()
+
+
+async def positions(events, count: int) -> list[int]:
+    return [(await asyncio.wait_for(anext(events), 10)).position for _ in range(count)]
+
+
+async def test_what_is_there_comes_first_then_what_is_recorded(source, issuer):
+    async with aclosing(follow(source, EventQuery(), after=0)) as events:
+        assert await positions(events, 6) == [1, 2, 3, 4, 5, 6]
+        waiting = asyncio.create_task(positions(events, 2))
+        await issuer.registry.disable("desk", "left", ADA)
+        await issuer.registry.enable("desk", ADA)
+        assert await waiting == [7, 8]
+
+
+async def test_only_what_is_asked_for(source, issuer):
+    query = EventQuery(types=("client.disabled", "token.revoked"), actor="operator:ada")
+    async with aclosing(follow(source, query, after=0)) as events:
+        assert await positions(events, 1) == [5]
+        await issuer.registry.disable("desk", "left", ADA)
+        await issuer.registry.enable("desk", ADA)
+        await issuer.registry.disable("desk", "left", ADA)
+        assert await positions(events, 2) == [7, 9]
+
+
+async def test_of_one_client_since_an_instant(source, issuer, memory):
+    query = EventQuery(client_id="desk", since=memory.clock.now)
+    async with aclosing(follow(source, query, after=0)) as events:
+        waiting = asyncio.create_task(positions(events, 1))
+        await issuer.registry.disable("shop", "left", ADA)
+        await issuer.registry.disable("desk", "left", ADA)
+        assert await waiting == [8]
+
+
+async def test_a_restart_of_the_service_is_waited_out_and_nothing_skipped_or_repeated(running, issuer, capsys):
+    async with over_http(running) as source, aclosing(follow(source, EventQuery(), after=4)) as events:
+        assert await positions(events, 2) == [5, 6]
+        await issuer.registry.disable("desk", "left", ADA)
+        assert await positions(events, 1) == [7]
+        waiting = asyncio.create_task(positions(events, 3))
+        await running.stop()
+        await issuer.registry.enable("desk", ADA)
+        await issuer.registry.disable("desk", "left", ADA)
+        running.instead.append(Given(503, {"title": "Service Unavailable"}))
+        await running.start()
+        await issuer.registry.enable("desk", ADA)
+        assert await waiting == [8, 9, 10]
+    told = capsys.readouterr().err
+    assert told.count("waiting: ") == 1
+    assert "it will go on after position 7" in told
+    assert [headers["Last-Event-ID"] for path, _, headers in running.seen if "stream" in path][-1] == "7"
+
+
+async def test_a_line_cut_in_the_middle_of_an_event_costs_nothing(running, issuer):
+    running.cut_after = 1
+    async with over_http(running) as source, aclosing(follow(source, EventQuery(), after=6)) as events:
+        for _ in range(2):
+            await issuer.registry.disable("desk", "left", ADA)
+            await issuer.registry.enable("desk", ADA)
+        assert await positions(events, 4) == [7, 8, 9, 10]
+
+
+async def test_what_is_sent_again_is_not_told_again(memory, issuer):
+    class Repeating:
+        def __init__(self):
+            self.real = memory.history()
+
+        async def event_page(self, query, **more):
+            return await self.real.event_page(query, **more)
+
+        async def news(self, query, *, after):
+            async with aclosing(self.real.news(query, after=max(after - 2, 0))) as news:
+                async for event in news:
+                    yield event
+
+    source = Repeating()
+    async with aclosing(follow(source, EventQuery(), after=0)) as events:
+        assert await positions(events, 6) == [1, 2, 3, 4, 5, 6]
+        await issuer.registry.disable("desk", "left", ADA)
+        assert await positions(events, 1) == [7]
+    await source.real._trail.close()
+
+
+async def test_what_cannot_be_asked_at_all_is_not_waited_for(running):
+    await running.stop()
+    async with over_http(running) as source, aclosing(follow(source, EventQuery(), after=0)) as events:
+        with pytest.raises(Unavailable, match="cannot be reached"):
+            await anext(events)
+    await running.start()
+
+
+async def test_a_refusal_ends_it(running):
+    async with over_http(running) as source, aclosing(follow(source, EventQuery(), after=6)) as events:
+        waiting = asyncio.create_task(positions(events, 1))
+        running.instead.extend([Given(200, {"events": [], "position": 6, "next": None}), Given(403, {"detail": "No."})])
+        with pytest.raises(CommandError, match=r"needs the scope audit\.read: No\."):
+            await waiting

@@ -1,0 +1,46 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from api.cli.exit_codes import CommandError
+from api.cli.times import after_now, instant_or_position, moment_of_past
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-02-28T12:00:00Z", datetime(2026, 2, 28, 12, tzinfo=UTC)),
+        ("2026-02-28T12:00:00.25+02:00", datetime(2026, 2, 28, 10, microsecond=250000, tzinfo=UTC)),
+        ("2026-02-28 12:00:00 UTC", datetime(2026, 2, 28, 12, tzinfo=UTC)),
+        ("2026-02-28 12:00", datetime(2026, 2, 28, 12, tzinfo=UTC)),
+        ("2026-02-28", datetime(2026, 2, 28, tzinfo=UTC)),
+        ("90m", NOW - timedelta(minutes=90)),
+        ("30d", NOW - timedelta(days=30)),
+    ],
+)
+def test_a_moment_of_the_past(text, moment):
+    assert moment_of_past(text, "--since", NOW) == moment
+
+
+@pytest.mark.parametrize("text", ["", "noon", "-5m", "5 m", "2026-13-01", "17", "tomorrow"])
+def test_what_is_no_moment_is_refused_with_what_would_be(text):
+    with pytest.raises(CommandError, match=r"^--since: .* is no moment; write 2026-03-01T12:00:00Z, "):
+        moment_of_past(text, "--since", NOW)
+
+
+@pytest.mark.parametrize("text", ["999999999d", "0001-01-01T00:00:00+14:00"])
+def test_what_no_calendar_holds_is_refused(text):
+    with pytest.raises(CommandError, match="beyond what a calendar holds"):
+        moment_of_past(text, "--since", NOW)
+
+
+def test_a_number_by_itself_is_a_position_where_one_may_stand():
+    assert instant_or_position("17", "--as-of", NOW) == 17
+    assert instant_or_position("0", "--as-of", NOW) == 0
+    assert instant_or_position("17m", "--as-of", NOW) == NOW - timedelta(minutes=17)
+
+
+def test_so_long_ahead():
+    assert after_now("3600", "--after", NOW) == after_now("1h", "--after", NOW) == NOW + timedelta(hours=1)
