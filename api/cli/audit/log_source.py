@@ -1,7 +1,6 @@
 """Answers from the log itself: an AuditSource over an issuer's AuditTrail, with a database at hand."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from datetime import UTC, datetime
 from uuid import UUID
 
 from api.audit.documents import (
@@ -25,11 +24,7 @@ from ledger.errors import UnknownClient, UnknownToken
 from ledger.issuer import Issuer
 from ledger.opaque_tokens import digest
 from ledger.recording import EventMapper
-from ledger.token_record import Moment
 from projections.follower import Poison
-
-NOTHING = EventQuery(until=datetime.fromtimestamp(0, UTC))
-"""Asks for no event: the answer says how far was looked, which is the end of the log."""
 
 CLIENTS_OF_A_SUMMARY = 100
 WAIT_SECONDS = 60.0
@@ -52,7 +47,7 @@ class LogSource:
 
     async def token(self, jti: UUID, as_of: AsOf = None) -> TokenDocument:
         """A token by its jti, as its stream has it. The moment comes first: what is recorded after it is left out."""
-        moment = await self._moment(as_of)
+        moment = await self._trail.log_moment(as_of)
         record = await self._trail.token(jti)
         if record is None:
             msg = f"no token with jti {jti} was ever issued by {self.issuer}"
@@ -105,7 +100,7 @@ class LogSource:
 
     async def end(self) -> int:
         """The newest position of the log."""
-        return (await self._trail.events(NOTHING, after=0, limit=1)).position
+        return (await self._trail.log_moment()).position
 
     async def news(self, query: EventQuery, *, after: int) -> AsyncGenerator[EventDocument]:
         """Events as they are recorded, read from the log as soon as it grows."""
@@ -135,13 +130,6 @@ class LogSource:
         position = await self._follow()
         counted = await self._trail.summary(query, clients=CLIENTS_OF_A_SUMMARY, min_position=position)
         return summary_document(counted, since=query.since, until=query.until, bucket=question.bucket)
-
-    async def _moment(self, as_of: AsOf) -> Moment:
-        """That of a token read from its stream: for now, no projection is needed."""
-        if as_of is None:
-            return Moment(await self.end(), self._clock())
-        await self._follow()
-        return await self._trail.moment(as_of)
 
     async def _follow(self) -> int:
         """Bring the projections to the end of the log; the position up to which they have to be read now."""
