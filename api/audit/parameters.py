@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 import msgspec
 
-from api.audit.window import BUCKETS, Bucket
+from api.audit.window import BUCKETS, EARLIEST, Bucket
 from api.parameters import MalformedValue, Parameter
 from ledger.clock import in_utc
 from ledger.codec import CODEC
@@ -22,8 +23,6 @@ TYPES = tuple(sorted(CODEC.topics))
 DEFAULT_LIMIT = 100
 MOST = 1000
 LONGEST_TEXT = 255
-LONGEST_CURSOR = 512
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 _POSITION = re.compile(r"[0-9]{1,18}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -133,10 +132,6 @@ def _instant(name: str, description: str) -> Parameter[datetime]:
     return Parameter(name, description, _INSTANT_SCHEMA, parse_instant, example="2026-03-01T12:00:00Z")
 
 
-def _path(parameter: Parameter[Any]) -> dict[str, Any]:
-    return {"schema": parameter.schema, "parse": parameter.parse, "place": "path", "required": True}
-
-
 JTI = Parameter(
     "jti",
     "The id of a token, as introspection answers it.",
@@ -162,7 +157,7 @@ AS_OF = Parameter(
     parse_moment,
     example="2026-03-01T12:00:00Z",
 )
-AS_OF_IN_FORM = Parameter(AS_OF.name, AS_OF.description, AS_OF.schema, AS_OF.parse, place="form", example=AS_OF.example)
+AS_OF_IN_FORM = replace(AS_OF, place="form")
 MIN_POSITION = Parameter(
     "min_position",
     "Answer only when the history has come to this position: the Token-Ledger-Position of a write that is to be seen.",
@@ -171,7 +166,7 @@ MIN_POSITION = Parameter(
     example=0,
 )
 CLIENT_ID = Parameter("client_id", "The client that it is about.", _CLIENT_ID_SCHEMA, _parse_client_id, example="app")
-CLIENT_ID_IN_PATH = Parameter("client_id", "The id of a client.", example="app", **_path(CLIENT_ID))
+CLIENT_ID_IN_PATH = replace(CLIENT_ID, description="The id of a client.", place="path", required=True)
 SUBJECT = Parameter("subject", "The subject of its token.", _TEXT_SCHEMA, _parse_text, example="app")
 SCOPE = Parameter("scope", "One scope token that it has.", _TEXT_SCHEMA, _parse_scope, example="read")
 STATUS: Parameter[TokenStatus] = Parameter(

@@ -61,13 +61,16 @@ async def stream(
 ) -> web.StreamResponse:
     """Begin an answer and let its body be sent. What goes wrong from here on can only be told by breaking it off.
 
-    `open_streams` is for one that would go on for ever. The log line says how it ended.
+    `open_streams` is for one that would go on for ever. A log line of its own says that it began, because that of the
+    request comes when it has ended, and says how.
     """
     exchange = request[EXCHANGE]
     response = web.StreamResponse(headers={**headers, hdrs.SERVER: SERVER, REQUEST_ID: exchange.request_id})
     await response.prepare(request)
     if request.method == hdrs.METH_HEAD:
         return response
+    log = structlog.get_logger()
+    log.info("answer begun", request_id=exchange.request_id, client_id=exchange.client_id, **(exchange.more or {}))
 
     async def send(data: bytes) -> None:
         await response.write(data)

@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestServer
 from api.app import create_app
 from api.audit import event_stream, export
 from api.http_server import create_runner
+from projections import audit_trail
 from tests.integration.conftest import CAUSE, register_client
 
 SOON = 20.0
@@ -109,6 +110,26 @@ async def test_a_stream_that_is_resumed_again_and_again_skips_and_repeats_nothin
         last_id = found[-1]["position"]
     assert await writing == start + 800
     assert [event["position"] for event in found] == list(range(start + 1, start + 801))
+
+
+async def test_a_token_explains_itself_at_once_whatever_the_projections_do(here, http, there, monkeypatch):
+    """Nobody follows the log here: what is searched for is not found in time, what is asked of one token is."""
+    monkeypatch.setattr(audit_trail, "PATIENCE_SECONDS", 0.05)
+    for task in here._following:
+        task.cancel()
+    await asyncio.gather(*here._following, return_exceptions=True)
+    issued = await there.issuance.by_client_credentials(await there.clients.get("shop"), None, CAUSE)
+    revoked_at = await there.revocation.by_client(await there.clients.get("shop"), issued.access_token, CAUSE)
+    token = f"/first/audit/tokens/{issued.jti}"
+    for query, state in ((f"?min_position={revoked_at}", "revoked"), (f"?as_of={issued.position}", "active")):
+        response = await http.get(token + query)
+        assert (await response.json())["state"] == state
+    events = await (await http.get(f"{token}/events")).json()
+    assert [event["position"] for event in events["events"]] == [issued.position, revoked_at]
+    assert (await http.get(f"{token}?min_position={revoked_at + 1}")).status == 400
+    response = await http.get(f"/first/audit/tokens?min_position={revoked_at}")
+    assert (response.status, response.headers["Retry-After"]) == (503, "1")
+    assert (await response.json())["type"].endswith(":not_caught_up")
 
 
 async def test_two_hundred_idle_readers_cost_what_one_does(here, http, there, monkeypatch):

@@ -79,6 +79,15 @@ class TestTheLine:
         assert (line["ended"], line["status"]) == ("complete", 200)
         assert line["filter"] == {"type": "token.issued"}
 
+    async def test_of_what_takes_long_comes_at_its_end_and_another_when_it_begins(self, auditor):
+        with capture_logs() as lines:
+            await auditor.export(type="token.issued")
+            await settle()
+        begun, ended = [line for line in lines if line.get("filter") == {"type": "token.issued"}]
+        assert (begun["event"], ended["event"]) == ("answer begun", "request")
+        for name in ("request_id", "client_id", "jti"):
+            assert begun[name] == ended[name]
+
     async def test_of_a_stream_says_how_it_ended(self, auditor, monkeypatch):
         monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.01)
         with capture_logs() as lines:

@@ -1,0 +1,87 @@
+"""What is shown of every event that was ever stored."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from api.audit import shown_events
+from api.audit.documents import event_document
+from api.audit.shown_events import SHOWN_TYPES, WITHHELD, event_lines, shown_data
+from ledger.codec import CODEC
+from ledger.errors import CorruptPayload, UnknownTopic, UnsupportedSchemaVersion
+from ledger.events import ClientUpdated, TokenIssued
+from ledger.recording import RecordedEvent
+
+GOLDEN = sorted((Path(__file__).parents[3] / "golden/events").glob("*.json"))
+
+
+def stored(topic, schema_version, payload):
+    return RecordedEvent(
+        originator_id=UUID(int=7),
+        originator_version=1,
+        topic=topic,
+        state=payload,
+        id=3,
+        schema_version=schema_version,
+        recorded_at=datetime(2026, 3, 1, tzinfo=UTC),
+        actor="client:app",
+        request_id=None,
+        remote_address="192.0.2.7",
+    )
+
+
+def golden(file):
+    topic, _, version = file.stem.rpartition(".v")
+    return stored(topic, int(version), file.read_bytes().strip())
+
+
+def without_withheld(value):
+    if isinstance(value, dict):
+        return {name: without_withheld(entry) for name, entry in value.items() if name not in WITHHELD}
+    return value
+
+
+@pytest.mark.parametrize("file", GOLDEN, ids=lambda file: file.stem)
+class TestEveryEventEverStored:
+    def test_is_shown_as_it_is_but_for_what_is_withheld(self, file):
+        row = golden(file)
+        event = CODEC.decode(row.topic, row.schema_version, row.state)
+        assert msgspec.to_builtins(shown_data(row)) == without_withheld(msgspec.to_builtins(event))
+
+    def test_is_the_same_in_an_export_as_in_a_page(self, file):
+        row = golden(file)
+        assert json.loads(event_lines([row])) == json.loads(msgspec.json.encode(event_document(row)))
+
+    def test_is_the_same_when_it_had_to_be_lifted_from_an_old_version(self, file, monkeypatch):
+        row = golden(file)
+        quickly = shown_data(row)
+        monkeypatch.setattr(shown_events, "_DECODERS", {})
+        assert shown_data(row) == quickly
+
+
+def test_lines_are_one_an_event():
+    rows = [golden(file) for file in GOLDEN]
+    assert [json.loads(line)["type"] for line in event_lines(rows).splitlines()] == [row.topic for row in rows]
+
+
+def test_a_type_with_nothing_withheld_is_shown_by_itself():
+    assert SHOWN_TYPES[ClientUpdated.TOPIC] is ClientUpdated
+    assert SHOWN_TYPES[TokenIssued.TOPIC] is not TokenIssued
+
+
+@pytest.mark.parametrize(
+    ("row", "error"),
+    [
+        (stored("token.issued", 1, b"{}"), CorruptPayload),
+        (stored("token.issued", 1, b"\xff"), CorruptPayload),
+        (stored("token.issued", 99, b"{}"), UnsupportedSchemaVersion),
+        (stored("token.lost", 1, b"{}"), UnknownTopic),
+    ],
+)
+def test_what_cannot_be_read_is_refused_as_by_the_codec(row, error):
+    with pytest.raises(error):
+        shown_data(row)
