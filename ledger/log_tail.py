@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Sequence
 
 from ledger.audit import EventPage, EventQuery, event_matches
+from ledger.errors import Unavailable
 from ledger.recording import EventMapper, RecordedEvent
 
 Read = Callable[[int, int], Awaitable[Sequence[RecordedEvent]]]
@@ -45,6 +46,7 @@ class LogTail:
         self._position = 0
         self._waiting: dict[EventQuery, set[_Follower]] = {}
         self._pump: asyncio.Task[None] | None = None
+        self._closed = False
 
     def covers(self, position: int) -> bool:
         """Whether what comes after a position is still here. Where it is not, read the log from there to its end."""
@@ -55,8 +57,11 @@ class LogTail:
 
         The first to ask does so from the end of the log, the others from a position that is covered. For one that is
         not, because much was recorded since it was looked, the page is empty and does not end: read the log on from
-        there. Raises what reading raises, and StoredDataError.
+        there. Raises what reading raises, StoredDataError, and Unavailable after it was closed.
         """
+        if self._closed:
+            msg = "The service is shutting down and follows its log no more."
+            raise Unavailable(msg)
         if self._pump is None:
             self._kept, self._begins_after, self._position = [], after, after
             self._pump = asyncio.create_task(self._read_on())
@@ -68,7 +73,9 @@ class LogTail:
         followers = self._waiting.setdefault(query, set())
         followers.add(follower)
         try:
-            return await asyncio.wait_for(follower.news, seconds)
+            # Unlike wait_for, this passes a cancellation on that comes together with the news.
+            async with asyncio.timeout(seconds):
+                return await follower.news
         except TimeoutError:
             return EventPage((), max(after, self._position), ended=True)
         finally:
@@ -78,6 +85,7 @@ class LogTail:
 
     async def close(self) -> None:
         """Read no more; those who wait are told that there is nothing."""
+        self._closed = True
         if self._pump is not None:
             self._pump.cancel()
             await asyncio.gather(self._pump, return_exceptions=True)

@@ -40,7 +40,9 @@ class Wakeups:
         waiting.add(news)
         try:
             with suppress(TimeoutError):
-                await asyncio.wait_for(news, seconds)
+                # Unlike wait_for, this passes a cancellation on that comes together with the news.
+                async with asyncio.timeout(seconds):
+                    await news
         finally:
             waiting.discard(news)
 
@@ -71,7 +73,8 @@ class Wakeups:
             self.listening = True
             while True:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(lost.wait(), ALIVE_SECONDS)
+                    async with asyncio.timeout(ALIVE_SECONDS):
+                        await lost.wait()
                     return
                 await connection.execute("SELECT 1", timeout=CONNECT_SECONDS)
         finally:

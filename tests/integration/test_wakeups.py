@@ -94,3 +94,12 @@ async def test_it_listens_again_after_its_connection_was_cut(wakeups, superuser,
     await asyncio.sleep(0)
     await say(superuser, "1:1")
     await heard
+
+
+async def test_a_cancellation_that_comes_with_the_news_is_not_swallowed(wakeups):
+    waiting = asyncio.create_task(wakeups.wait(1, beyond=0, seconds=LONG))
+    await asyncio.sleep(0)
+    wakeups._hear(None, 0, CHANNEL, "1:1")
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting

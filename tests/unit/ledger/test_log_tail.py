@@ -197,3 +197,21 @@ async def test_one_who_comes_after_what_is_no_longer_kept_is_sent_back_to_the_lo
     await settle()
     page = await log.follow(after=0, seconds=0.05)
     assert (positions(page), page.position, page.ended) == ([], 0, False)
+
+
+async def test_a_cancellation_that_comes_with_the_news_is_not_swallowed(log):
+    waiting = log.follow()
+    await settle()
+    (followers,) = log.tail._waiting.values()
+    (follower,) = followers
+    follower.news.set_result(None)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def test_it_is_not_followed_after_it_was_closed(log):
+    await log.tail.close()
+    with pytest.raises(Unavailable, match="shutting down"):
+        await log.follow()
+    assert not log.tail.covers(0)
