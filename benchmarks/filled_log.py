@@ -14,21 +14,9 @@ from ledger.codec import CODEC
 from ledger.events import Event, TokenIssued, TokenRevoked
 from ledger.identifiers import time_ordered_uuid
 from ledger.ports import epoch_seconds
+from ledger.postgres.restoring import COLUMNS
 from ledger.scope import format_scope
 
-EVENT_COLUMNS = (
-    "log_id",
-    "position",
-    "recorded_at",
-    "stream_id",
-    "stream_version",
-    "schema_version",
-    "topic",
-    "payload",
-    "actor",
-    "request_id",
-    "remote_address",
-)
 ACTIVE_COLUMNS = (
     "log_id",
     "digest",
@@ -155,7 +143,7 @@ async def fill(owner_dsn: str, log_name: str, *, tokens: int, rate: float = 100.
         filling = Filling(tokens=tokens, rate=rate)
         rows = filling.rows(log_id)
         while chunk := list(itertools.islice(rows, CHUNK)):
-            await connection.copy_records_to_table("event_log", records=chunk, columns=EVENT_COLUMNS)
+            await connection.copy_records_to_table("event_log", records=chunk, columns=COLUMNS)
             active, filling.active = filling.active, []
             await connection.copy_records_to_table("active_tokens", records=active, columns=ACTIVE_COLUMNS)
         await connection.execute(

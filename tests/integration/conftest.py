@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
+import asyncpg
 import pytest
 
 from api.service import Service, ServiceConfig
@@ -49,3 +50,11 @@ async def client(issuer) -> Client:
 async def register_client(issuer: Issuer, client_id: str = "shop", **settings: object) -> Client:
     given = {"name": "Shop", "grant_types": ("client_credentials",), "introspection": "issuer"} | settings
     return await issuer.registry.register(client_id, ClientSettings(**given), CAUSE)
+
+
+@pytest.fixture
+async def superuser(database) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that may do anything to the test's database."""
+    connection = await asyncpg.connect(database.superuser_dsn)
+    yield connection
+    await connection.close()

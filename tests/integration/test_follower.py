@@ -4,7 +4,6 @@ import asyncio
 from contextlib import suppress
 from datetime import timedelta
 
-import asyncpg
 import pytest
 
 from ledger.audit import NotCaughtUp, TokenQuery
@@ -25,13 +24,6 @@ NAME = TokenHistoryProjection.name
 def _impatient(monkeypatch):
     monkeypatch.setattr(follower, "RETRY_SECONDS", 0.02)
     monkeypatch.setattr(follower, "GATHER_SECONDS", 0.0)
-
-
-@pytest.fixture
-async def superuser(database):
-    connection = await asyncpg.connect(database.superuser_dsn)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

@@ -2,20 +2,12 @@
 
 import asyncio
 
-import asyncpg
 import pytest
 
 from ledger.postgres import wakeups as module
 from ledger.postgres.wakeups import CHANNEL, Wakeups
 
 LONG = 60.0
-
-
-@pytest.fixture
-async def superuser(database):
-    connection = await asyncpg.connect(database.superuser_dsn)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture
