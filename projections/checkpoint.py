@@ -17,6 +17,12 @@ SQL = load_statements("projections", "checkpoints.sql")
 LEASE = timedelta(seconds=3)
 """How long a lease lasts that is not renewed: after that another process may follow."""
 
+APPLYING = "token-ledger follower"
+"""The application name of a session while it applies events."""
+
+PAUSED = timedelta(seconds=2)
+"""How long such a session may keep the server waiting for rows."""
+
 
 class LeaseLost(Exception):
     """Another process follows now."""
@@ -41,6 +47,8 @@ async def take_lease(database: Database, log_id: int, projection: str, version: 
         if await connection.fetchval(SQL["read"], log_id, projection) is None:
             await connection.execute(SQL["create"], log_id, projection, version)
         row = await connection.fetchrow(SQL["take_lease"], log_id, projection, holder, LEASE)
+        if row is None and await connection.fetchval(SQL["ran_out"], log_id, projection):
+            await connection.execute(SQL["end_paused"], APPLYING, PAUSED)
     if row is None:
         return None
     lease = Lease(log_id, projection, row["lease_token"])

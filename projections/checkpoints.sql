@@ -21,6 +21,17 @@ UPDATE projection_checkpoints c
  WHERE c.log_id = free.log_id AND c.projection = free.projection
 RETURNING c.lease_token, c.version;
 
+-- name: ran_out
+-- Whether the holder there is did not renew its lease in time.
+SELECT coalesce(lease_until < clock_timestamp(), false) FROM projection_checkpoints WHERE log_id = $1 AND projection = $2;
+
+-- name: end_paused
+-- End the followers whose process was paused in the middle of a COPY. The server would wait for their rows for ever, with
+-- the checkpoint locked: no timeout of a session counts there.
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+ WHERE datname = current_database() AND usename = current_user AND application_name = $1
+   AND state = 'active' AND wait_event = 'ClientRead' AND query_start < clock_timestamp() - $2::interval;
+
 -- name: hold
 -- Within a transaction: hold the row until its end, if the lease is still ours. Whoever took it over has another token.
 SELECT position FROM projection_checkpoints

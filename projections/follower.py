@@ -1,14 +1,16 @@
 """Following the log: one projection of one log, applied batch by batch by whoever holds the lease.
 
 A batch is one transaction: hold the checkpoint's row, read what comes after it, apply, advance. A notification wakes
-it; it looks by itself as well. An event that cannot be applied stops the projection there: nothing is skipped, the
-reason is beside the checkpoint, and it is tried again until it can be.
+it; it looks by itself as well. An event that cannot be applied stops the projection there: the reason is beside the
+checkpoint, and it is tried again until it can be, or until an operator has it skipped.
 """
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
+import asyncpg
 import structlog
 from msgspec import Struct
 
@@ -21,8 +23,9 @@ from ledger.postgres.statements import load_statements
 from ledger.postgres.wakeups import Wakeups
 from ledger.recording import RecordedEvent
 from projections import checkpoint
-from projections.checkpoint import Lease, LeaseLost, VersionMismatch
+from projections.checkpoint import APPLYING, Lease, LeaseLost, VersionMismatch
 from projections.projection import Projection
+from projections.skips import skipped_positions
 
 SQL = load_statements("ledger.postgres", "event_log.sql")
 
@@ -39,11 +42,14 @@ DEAF_LOOK_SECONDS = 0.05
 RETRY_SECONDS = 1.0
 """After the database was away, the lease was somebody else's, or an event could not be applied."""
 
-TRANSACTION = """
+MIGRATE = "this release needs a newer schema, run 'token-ledger migrate'"
+
+TRANSACTION = f"""
     -- What a crash takes along is applied again: rows and checkpoint are one. So nobody waits for the disk.
     SET LOCAL synchronous_commit = off;
     -- A process that is paused in the middle must not keep the next holder waiting.
     SET LOCAL idle_in_transaction_session_timeout = '2s';
+    SET LOCAL application_name = '{APPLYING}';
 """
 
 
@@ -52,6 +58,16 @@ class Step(Struct, frozen=True):
 
     position: int
     at_end: bool
+
+
+class FollowerCounts(Struct):
+    """What a follower has done since its process started."""
+
+    projection: str
+    log: str
+    following: bool = False
+    events: int = 0
+    batches: int = 0
 
 
 class Poison(Exception):
@@ -74,7 +90,8 @@ class Follower:
         self._holder = holder
         self._lease: Lease | None = None
         self._renewed = 0.0
-        self._told = 0
+        self._told = ""
+        self.counts = FollowerCounts(projection.name, log.name)
         self._logger = structlog.get_logger().bind(projection=projection.name, log=log.name)
 
     async def run(self) -> None:
@@ -85,17 +102,22 @@ class Follower:
                     await self._follow()
                 except LeaseLost:
                     self._lease = None
+                    self._logger.info("another process follows")
                 except Unavailable:
                     pass
                 except VersionMismatch as error:
-                    self._logger.warning("projection not followed", reason=str(error))
+                    self._say(self._logger.warning, "projection not followed", reason=str(error))
+                except asyncpg.UndefinedTableError as error:
+                    self._say(self._logger.warning, "projection not followed", reason=f"{error}: {MIGRATE}")
                 except Poison as poison:
-                    await self._tell(poison)
+                    await self._stop_at(poison)
                 except Exception:
                     # It must go on for as long as the process does.
                     self._logger.exception("projection interrupted")
+                self.counts.following = False
                 await asyncio.sleep(RETRY_SECONDS)
         finally:
+            self.counts.following = False
             with suppress(Unavailable):
                 await self._let_go()
 
@@ -118,6 +140,9 @@ class Follower:
             return
         while True:
             step = await self._step_around_poison()
+            if not self.counts.following:
+                self.counts.following, self._told = True, ""
+                self._logger.info("following", position=step.position)
             if not step.at_end:
                 continue
             await asyncio.sleep(GATHER_SECONDS)
@@ -145,8 +170,10 @@ class Follower:
         try:
             return await self._step(BATCH)
         except Poison:
-            while not (step := await self._step(1)).at_end:
-                pass
+            for _ in range(BATCH):
+                step = await self._step(1)
+                if step.at_end:
+                    break
             return step
 
     async def _step(self, limit: int) -> Step:
@@ -162,26 +189,43 @@ class Follower:
             if rows or time.monotonic() - self._renewed > LOOK_SECONDS:
                 await checkpoint.advance(connection, lease, position)
                 self._renewed = time.monotonic()
+        if rows:
+            self.counts.events += len(rows)
+            self.counts.batches += 1
         return Step(position, at_end=len(rows) < limit)
 
     async def _apply(self, connection: Connection, lease: Lease, rows: list[RecordedEvent]) -> None:
         of_interest = [row for row in rows if row.topic in self._projection.topics]
         if not of_interest:
             return
+        skipped = await skipped_positions(
+            connection, lease.log_id, lease.projection, after=rows[0].position - 1, until=rows[-1].position
+        )
+        if skipped:
+            of_interest = [row for row in of_interest if row.position not in skipped]
+            self._logger.warning("skipped as an operator said", positions=sorted(skipped))
         try:
-            await self._projection.apply(connection, lease.log_id, of_interest)
+            if of_interest:
+                await self._projection.apply(connection, lease.log_id, of_interest)
         except Exception as error:
             if isinstance(error, CONNECTION_ERRORS) and not isinstance(error, ValueError):
                 raise
             raise Poison(of_interest[0], error) from error
 
-    async def _tell(self, poison: Poison) -> None:
-        """Where operators look; and let go, so that a process with other code may try."""
+    async def _stop_at(self, poison: Poison) -> None:
+        """Say so where operators look; and let go, so that a process with other code may try."""
         row = poison.row
-        if self._told != row.position:
-            self._logger.error("projection stopped", position=row.position, topic=row.topic, reason=str(poison))
-            self._told = row.position
+        self._say(
+            self._logger.error, "projection stopped", position=row.position, topic=row.topic, reason=str(poison)
+        )
         with suppress(Unavailable):
             if self._lease is not None:
                 await checkpoint.stop_at(self._database, self._lease, row.position, row.topic, str(poison))
             await self._let_go()
+
+    def _say(self, log: Callable[..., object], event: str, **fields: object) -> None:
+        """Log it, unless it is what was said last: it is tried again every second."""
+        said = f"{event} {fields}"
+        if said != self._told:
+            log(event, **fields)
+            self._told = said
