@@ -1,6 +1,7 @@
 """The HTTP application: which endpoint is where."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import structlog
 from aiohttp import HttpVersion11, hdrs, web
@@ -11,6 +12,8 @@ from api.audit.streaming import OpenStreams
 from api.errors import METHOD_NOT_ALLOWED, NOT_FOUND, RequestError
 from api.health import LIVEZ, READYZ, HealthEndpoints
 from api.http_server import DIRECT, Direct
+from api.metrics.counts import RequestMeter
+from api.metrics.endpoint import METRICS, MetricsEndpoint
 from api.oauth import metadata, operations
 from api.oauth.endpoint import LONGEST_BODY
 from api.oauth.introspect import IntrospectionEndpoint
@@ -28,28 +31,46 @@ Placed = tuple[str, Operation, Handler, Endpoint]
 """A path, what is there, what answers, and how it is served."""
 
 
-def create_app(service: RunningService, *, behind_proxy: bool = False) -> web.Application:
+def create_app(
+    service: RunningService,
+    *,
+    behind_proxy: bool = False,
+    metrics: bool = True,
+    siblings: Path | None = None,
+    issuers: Sequence[Issuer] | None = None,
+) -> web.Application:
     """The application over a service, which it closes when it is cleaned up.
 
     `behind_proxy` believes the last entry of X-Forwarded-For: set it only where a proxy of one's own always adds one.
-    Logging is to be configured before this. Raises ValueError when two endpoints would share a path.
+    `metrics` shows everybody who asks how the service does; `siblings` is where its processes find each other.
+    `issuers` are those with endpoints here; by default all are. Logging is to be configured before this. Raises
+    ValueError when two endpoints would share a path.
     """
     open_streams = OpenStreams()
-    health = list(_health(service))
-    placed = [*health]
-    for issuer in service.issuers:
-        of_issuer = [*_of_oauth(issuer, behind_proxy=behind_proxy), *_of_audit(issuer, open_streams)]
-        placed.extend([*of_issuer, _openapi(issuer, [*health, *of_issuer])])
     app = web.Application(client_max_size=LONGEST_BODY)
+    meter = RequestMeter()
+    of_service = list(_health(service, with_projections=metrics))
+    if metrics:
+        of_service.append(_metrics(app, MetricsEndpoint(service, meter, siblings)))
+    placed = [*of_service]
+    for issuer in service.issuers if issuers is None else issuers:
+        of_issuer = [*_of_oauth(issuer, behind_proxy=behind_proxy), *_of_audit(issuer, open_streams)]
+        placed.extend([*of_issuer, _openapi(issuer, [*of_service, *of_issuer])])
     app[SERVICE] = service
-    app[DIRECT] = _route(app.router, placed)
+    app[DIRECT] = _route(app.router, placed, meter)
     app.on_shutdown.append(open_streams.end_all)
     app.on_cleanup.append(_close_service)
     return app
 
 
-def _health(service: RunningService) -> Iterator[Placed]:
-    health = HealthEndpoints(service)
+def _metrics(app: web.Application, endpoint: MetricsEndpoint) -> Placed:
+    app.on_startup.append(endpoint.start)
+    app.on_cleanup.append(endpoint.stop)
+    return "/metrics", METRICS, endpoint.handle, Endpoint(METRICS.name, METRICS.methods, quiet=True)
+
+
+def _health(service: RunningService, *, with_projections: bool) -> Iterator[Placed]:
+    health = HealthEndpoints(service, with_projections=with_projections)
     for path, operation, handler in (("/livez", LIVEZ, health.live), ("/readyz", READYZ, health.ready)):
         yield path, operation, handler, Endpoint(operation.name, operation.methods, quiet=True)
 
@@ -86,7 +107,7 @@ def _openapi(issuer: Issuer, described: Iterable[Placed]) -> Placed:
     return path, OPENAPI, OpenApiEndpoint(identifier, operations_by_path).handle, endpoint
 
 
-def _route(router: web.UrlDispatcher, placed: Sequence[Placed]) -> Direct:
+def _route(router: web.UrlDispatcher, placed: Sequence[Placed], meter: RequestMeter) -> Direct:
     """Every method of every path is routed, so that errors of routing are answered as all others are.
 
     Returns what answers requests that need no routing: those for exactly the path of an endpoint.
@@ -101,14 +122,15 @@ def _route(router: web.UrlDispatcher, placed: Sequence[Placed]) -> Direct:
         taken.add(path)
         # The router's own placeholder takes no braces, and a client id may have some.
         resource = router.add_resource(path.replace("}", ":[^/]+}"))
-        served = Served(endpoint, handler, log).handle
+        counts = meter.of(endpoint.name, endpoint.issuer)
+        served = Served(endpoint, handler, log, counts).handle
         for method in endpoint.methods:
             resource.add_route(method, served, expect_handler=_expect)
             if "{" not in path:
                 direct[method, path] = served
-        refused = Served(endpoint, _refuse_method, log)
+        refused = Served(endpoint, _refuse_method, log, counts)
         resource.add_route(hdrs.METH_ANY, refused.handle, expect_handler=_expect)
-    unknown = Served(Endpoint("none"), _refuse_path, log)
+    unknown = Served(Endpoint("none"), _refuse_path, log, meter.of("none", None))
     everywhere = _EveryPath("/")
     everywhere.add_route(hdrs.METH_ANY, unknown.handle, expect_handler=_expect)
     router.register_resource(everywhere)

@@ -24,6 +24,7 @@ from api.errors import (
     kind_of_status,
 )
 from api.exchange import EXCHANGE, REQUEST_ID, Exchange, request_id_of
+from api.metrics.counts import RequestCounts
 from api.responses import error_response
 from ledger.errors import LedgerError
 
@@ -52,8 +53,9 @@ class Served:
     The log line never holds the path as sent, the query string, headers or the body: a token may have been put there.
     """
 
-    def __init__(self, endpoint: Endpoint, handler: Handler, log: FilteringBoundLogger) -> None:
+    def __init__(self, endpoint: Endpoint, handler: Handler, log: FilteringBoundLogger, counts: RequestCounts) -> None:
         self._endpoint = endpoint
+        self._counts = counts
         self._handler = handler
         self._log = log
 
@@ -74,7 +76,9 @@ class Served:
         if self._endpoint.issuer is not None:
             line["issuer"] = self._endpoint.issuer
         line["status"] = status = response.status
-        line["ms"] = round((perf_counter() - started) * 1000, 2)
+        seconds = perf_counter() - started
+        self._counts.add(status, seconds)
+        line["ms"] = round(seconds * 1000, 2)
         if status >= SERVER_ERROR.status:
             self._log.warning("request", **line)
         elif self._endpoint.quiet:

@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 import uvloop
@@ -35,18 +36,25 @@ class ServerPlan:
     """How to serve. `shutdown_seconds` is what requests in flight may take after a signal to stop.
 
     `watch_for_demo_clients`: the database could not be asked for them before the start, so ask once it is there.
+    `follow`: keep the catch-up projections up to date. `oauth`: answer as the issuers, and not about health alone.
+    `siblings`: the folder where the processes of this service find each other, where there are several.
     """
 
     config: ServiceConfig
-    behind_proxy: bool
     shutdown_seconds: float
+    behind_proxy: bool = False
     watch_for_demo_clients: bool = False
+    follow: bool = True
+    metrics: bool = True
+    oauth: bool = True
+    siblings: Path | None = None
 
 
-def serve_in_this_process(plan: ServerPlan, listening: socket.socket, start_up: StartUp) -> bool:
+def serve_in_this_process(plan: ServerPlan, listening: socket.socket | None, start_up: StartUp) -> bool:
     """Serve until SIGTERM or SIGINT, then drain; a second signal stops waiting for requests in flight.
 
-    Returns whether it ended because it was asked to, and not because it refuses to serve this database.
+    Without a socket it follows the log and answers nobody. Returns whether it ended because it was asked to, and not
+    because it refuses to serve this database.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(plan, listening, start_up))
@@ -56,8 +64,15 @@ async def build_runner(plan: ServerPlan, refuse: Callable[[], None]) -> web.AppR
     """The runner of the application over a service of its own, which ends with it. `refuse` ends the server."""
     _spare_the_collector()
     service = await start_service(plan.config)
-    service.follow()
-    app = create_app(service, behind_proxy=plan.behind_proxy)
+    if plan.follow:
+        service.follow()
+    app = create_app(
+        service,
+        behind_proxy=plan.behind_proxy,
+        metrics=plan.metrics,
+        siblings=plan.siblings,
+        issuers=None if plan.oauth else (),
+    )
 
     async def tell(_: web.Application) -> None:  # by now no new connections are taken
         structlog.get_logger().info("stopping", pid=os.getpid(), waiting_at_most_seconds=plan.shutdown_seconds)
@@ -75,7 +90,7 @@ def _spare_the_collector() -> None:
     gc.set_threshold(*COLLECT_AFTER)
 
 
-async def _serve(plan: ServerPlan, listening: socket.socket, start_up: StartUp) -> bool:
+async def _serve(plan: ServerPlan, listening: socket.socket | None, start_up: StartUp) -> bool:
     loop = asyncio.get_running_loop()
     stopping, hurrying, refusing = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
@@ -92,8 +107,9 @@ async def _serve(plan: ServerPlan, listening: socket.socket, start_up: StartUp) 
         stopping.set()
     runner = await build_runner(plan, refuse)
     await runner.setup()
-    await web.SockSite(runner, listening).start()
-    structlog.get_logger().info("ready to answer", pid=os.getpid())
+    if listening is not None:
+        await web.SockSite(runner, listening).start()
+        structlog.get_logger().info("ready to answer", pid=os.getpid())
     await stopping.wait()
     await _stop(runner, hurrying, plan.shutdown_seconds)
     return not refusing.is_set()

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
+from api.metrics.counts import LogCounts, ServiceCounts
 from ledger.clock import utc_now
 from ledger.errors import Unavailable
 from ledger.group_commit import GroupCommit
@@ -23,6 +24,7 @@ from projections.audit_trail import PostgresAuditTrail
 from projections.clients import ClientsProjection, PostgresClients
 from projections.follower import Follower
 from projections.projection import Projection
+from projections.status import ProjectionStatus, read_status
 from projections.token_history import TokenHistoryProjection
 
 VERIFICATION_THREADS = 2
@@ -39,6 +41,14 @@ class RunningService(Protocol):
 
     async def problems(self) -> Sequence[str]:
         """Why the service is not ready, one sentence each; empty when it is. Never raises."""
+        ...
+
+    async def projections(self) -> Sequence[ProjectionStatus]:
+        """How the projections of each issuer's log are. Raises Unavailable."""
+        ...
+
+    def counts(self) -> ServiceCounts:
+        """What this process has done so far."""
         ...
 
     async def close(self) -> None:
@@ -70,6 +80,7 @@ class Service:
         self._database = Database(config.dsn, pool_size=config.pool_size)
         self._verifications = ThreadPoolExecutor(VERIFICATION_THREADS, thread_name_prefix="argon2")
         self._wakeups = Wakeups(config.dsn)
+        self._logs: list[Log] = []
         self._writers: list[GroupCommit] = []
         self._trails: list[PostgresAuditTrail] = []
         self._followers: list[Follower] = []
@@ -87,9 +98,13 @@ class Service:
         writer = GroupCommit(recorder, max_waiting=self._config.max_waiting_appends)
         active_tokens = PostgresActiveTokens(log)
         trail = PostgresAuditTrail(log, recorder, active_tokens, wakeups=self._wakeups, mapper=mapper, clock=utc_now)
+        self._logs.append(log)
         self._writers.append(writer)
         self._trails.append(trail)
-        self._followers.append(Follower(log, TokenHistoryProjection(mapper), self._wakeups, holder=_this_process()))
+        self._followers.extend(
+            Follower(log, projection, self._wakeups, holder=_this_process())
+            for projection in catch_up_projections(mapper)
+        )
         return assemble_issuer(
             identifier,
             clients=PostgresClients(log),
@@ -115,6 +130,26 @@ class Service:
         """Bring the catch-up projections to the end of the log, where no other process does. Raises Unavailable."""
         for follower in self._followers:
             await follower.catch_up()
+
+    async def projections(self) -> Sequence[ProjectionStatus]:
+        """How the projections of each issuer's log are. Raises Unavailable."""
+        mapper = EventMapper()
+        inline, catch_up = inline_projections(mapper), catch_up_projections(mapper)
+        return [
+            status
+            for log in self._logs
+            for status in await read_status(log, inline=inline, catch_up=catch_up, clock=utc_now)
+        ]
+
+    def counts(self) -> ServiceCounts:
+        """What this process has done so far."""
+        return ServiceCounts(
+            logs=[
+                LogCounts(log.name, writer.waiting, trail.waiting, writer.counts)
+                for log, writer, trail in zip(self._logs, self._writers, self._trails, strict=True)
+            ],
+            followers=[follower.counts for follower in self._followers],
+        )
 
     async def problems(self) -> Sequence[str]:
         """Why the service is not ready, one sentence each; empty when it is. Never raises."""
@@ -151,6 +186,11 @@ class Service:
 def inline_projections(mapper: EventMapper) -> tuple[Projection, ...]:
     """The projections that are written with every append, in their order."""
     return ActiveTokensProjection(mapper), ClientsProjection(mapper)
+
+
+def catch_up_projections(mapper: EventMapper) -> tuple[Projection, ...]:
+    """The projections that follow the log."""
+    return (TokenHistoryProjection(mapper),)
 
 
 async def start_service(config: ServiceConfig) -> Service:

@@ -99,6 +99,16 @@ class Settings(BaseSettings):
         description="Database connections of one process. Writing needs one, reading is batched: more than a few "
         "cost PostgreSQL memory and gain nothing.",
     )
+    follow: bool = Field(
+        default=True,
+        description="Keep the projections that follow the log up to date in these processes, as far as no other does. "
+        "Switched off, 'token-ledger projections run' has to do it somewhere, or audit queries fall behind.",
+    )
+    metrics: bool = Field(
+        default=True,
+        description="Answer /metrics, and tell of projections at /readyz, without authentication. "
+        "They hold no client and no token; keep them behind the proxy all the same.",
+    )
     shutdown_seconds: float = Field(
         default=30.0,
         gt=0,

@@ -1,6 +1,6 @@
 """Several processes that serve, under gunicorn: it starts them, restarts them, and passes signals on.
 
-Each makes its own service after the fork; they share nothing but the socket.
+Each makes its own service after the fork; they share nothing but the socket, and a folder where they find each other.
 """
 
 import logging
@@ -8,7 +8,11 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from mmap import mmap
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
 
 import structlog
@@ -32,7 +36,8 @@ def serve_by_workers(plan: ServerPlan, listening: socket.socket, workers: int, s
     parent = os.getpid()
     structlog.get_logger().info("starting workers", pid=parent, workers=workers)
     code = 1
-    application = _Workers(plan, listening, workers, start_up)
+    siblings = _meeting_place() if plan.metrics else None
+    application = _Workers(replace(plan, siblings=siblings), listening, workers, start_up)
     try:
         Arbiter(application).run()
     except SystemExit as end:
@@ -41,7 +46,18 @@ def serve_by_workers(plan: ServerPlan, listening: socket.socket, workers: int, s
         # A worker is a fork: it ends here, and not in what the parent has still to stop, such as a database.
         if os.getpid() != parent:
             os._exit(code)
+        if siblings is not None:
+            rmtree(siblings, ignore_errors=True)
     return code == 0 and not application.refused
+
+
+def _meeting_place() -> Path | None:
+    """A new folder that no other user may enter, or None where there is no place for one."""
+    try:
+        return Path(mkdtemp(prefix="token-ledger-workers-"))
+    except OSError as error:
+        structlog.get_logger().warning("metrics are of one process at a time", reason=str(error))
+        return None
 
 
 class StructuredLogger(Logger):  # type: ignore[misc]  # gunicorn has no types

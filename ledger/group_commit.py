@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
+from ledger.append_counts import AppendCounts
 from ledger.errors import QueueFull, Unavailable
 from ledger.recording import Recorder, Write, WriteResult
 
@@ -23,6 +24,7 @@ class GroupCommit:
         self._max_batch = max_batch
         self._committing: asyncio.Task[None] | None = None
         self._closed = False
+        self.counts = AppendCounts()
 
     @property
     def waiting(self) -> int:
@@ -39,6 +41,7 @@ class GroupCommit:
             msg = "The service is shutting down and takes no more writes."
             raise Unavailable(msg)
         if len(self._waiting) >= self._max_waiting:
+            self.counts.refused += 1
             msg = f"{self._max_waiting} writes wait to be recorded already."
             raise QueueFull(msg)
         answer: asyncio.Future[WriteResult] = asyncio.get_running_loop().create_future()
@@ -58,7 +61,10 @@ class GroupCommit:
             while self._waiting:
                 size = min(len(self._waiting), self._max_batch)
                 batch = [self._waiting.popleft() for _ in range(size)]
-                _answer(batch, await self._record([write for write, _ in batch]))
+                writes = [write for write, _ in batch]
+                results = await self._record(writes)
+                self.counts.add(writes, results)
+                _answer(batch, results)
         finally:
             self._committing = None
 

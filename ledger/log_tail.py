@@ -48,6 +48,11 @@ class LogTail:
         self._pump: asyncio.Task[None] | None = None
         self._closed = False
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for news."""
+        return sum(map(len, self._waiting.values()))
+
     def covers(self, position: int) -> bool:
         """Whether what comes after a position is still here. Where it is not, read the log from there to its end."""
         return self._pump is not None and position >= self._begins_after

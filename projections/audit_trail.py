@@ -158,6 +158,11 @@ class PostgresAuditTrail:
         position = await self._caught_up(min_position)
         return await read_summary(self._log, query, position=position, clients=clients)
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for news."""
+        return self._tail.waiting
+
     async def close(self) -> None:
         """Let go of those who wait for news."""
         await self._tail.close()

@@ -215,9 +215,7 @@ class Follower:
     async def _stop_at(self, poison: Poison) -> None:
         """Say so where operators look; and let go, so that a process with other code may try."""
         row = poison.row
-        self._say(
-            self._logger.error, "projection stopped", position=row.position, topic=row.topic, reason=str(poison)
-        )
+        self._say(self._logger.error, "projection stopped", position=row.position, topic=row.topic, reason=str(poison))
         with suppress(Unavailable):
             if self._lease is not None:
                 await checkpoint.stop_at(self._database, self._lease, row.position, row.topic, str(poison))

@@ -56,7 +56,10 @@ async def read_skips(connection: Connection, log_id: int, projection: str) -> Se
 async def skip_event(
     database: Database, log_id: int, projection: str, position: int, *, reason: str, actor: str
 ) -> Skip:
-    """Have a projection pass over the event that it is stopped at. Raises NotStoppedThere, AlreadySkipped, Unavailable."""
+    """Have a projection pass over the event that it is stopped at.
+
+    Raises NotStoppedThere, AlreadySkipped, Unavailable.
+    """
     async with database.connection() as connection, connection.transaction():
         row = await connection.fetchrow(SQL["record"], log_id, projection, position, reason, actor)
         if row is not None:

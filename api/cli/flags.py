@@ -48,6 +48,8 @@ LogLevel = Annotated[str | None, of_setting("log_level", metavar="debug|info|war
 BehindProxy = Annotated[bool | None, of_setting("behind_proxy")]
 MaxWaitingAppends = Annotated[int | None, of_setting("max_waiting_appends")]
 PoolSize = Annotated[int | None, of_setting("pool_size")]
+Follow = Annotated[bool | None, of_setting("follow")]
+Metrics = Annotated[bool | None, of_setting("metrics")]
 ShutdownSeconds = Annotated[float | None, of_setting("shutdown_seconds")]
 
 IssuerChoice = Annotated[

@@ -56,6 +56,13 @@ class LogDesk:
     log: Log
 
 
+@dataclass(frozen=True)
+class LogChangeDesk(LogDesk):
+    """The same, to change something about it: with who does."""
+
+    cause: Cause
+
+
 def issuer_command(command: Callable[..., Awaitable[None]]) -> Callable[..., None]:
     """Make a command of a coroutine function whose first argument is a Desk.
 
@@ -77,6 +84,15 @@ def log_command(command: Callable[..., Awaitable[None]]) -> Callable[..., None]:
         return LogDesk(identifier, service.log(identifier))
 
     return _command(command, {name: flag for name, flag in SHARED_FLAGS.items() if name != "actor"}, desk)
+
+
+def log_change_command(command: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """The same for a coroutine function whose first argument is a LogChangeDesk."""
+
+    def desk(service: Service, identifier: IssuerIdentifier, actor: str | None) -> LogChangeDesk:
+        return LogChangeDesk(identifier, service.log(identifier), Cause(actor=f"operator:{actor or login_name()}"))
+
+    return _command(command, SHARED_FLAGS, desk)
 
 
 def _command(

@@ -15,6 +15,7 @@ from api.cli.exit_codes import AnsweringGroup
 from api.cli.log import log
 from api.cli.migrate import migrate
 from api.cli.output import say, warn
+from api.cli.projections import projections
 from api.cli.serve import serve
 from api.cli.tokens import tokens
 from api.settings import unknown_variables
@@ -38,6 +39,7 @@ app.command()(migrate)
 app.add_typer(clients, name="clients")
 app.add_typer(tokens, name="tokens")
 app.add_typer(log, name="log")
+app.add_typer(projections, name="projections")
 app.add_typer(audit, name="audit")
 app.command()(doctor)
 

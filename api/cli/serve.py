@@ -40,6 +40,8 @@ def serve(
     behind_proxy: flags.BehindProxy = None,
     max_waiting_appends: flags.MaxWaitingAppends = None,
     pool_size: flags.PoolSize = None,
+    follow: flags.Follow = None,
+    metrics: flags.Metrics = None,
     shutdown_seconds: flags.ShutdownSeconds = None,
 ) -> None:
     """Serve OAuth 2.0 over HTTP until SIGTERM or Ctrl-C.

@@ -3,6 +3,7 @@
 import logging
 import socket
 import sys
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -80,7 +81,13 @@ def _prepare(
         applied = start_up.run(lambda: migrate(owner_dsn, settings.service_role))
         _tell_of(f"migrations applied: {', '.join(applied) or 'none were missing'}", demo=with_demo)
     config = service_config(settings, dsns.service_dsn, identifiers)
-    plan = ServerPlan(config, settings.behind_proxy, settings.shutdown_seconds)
+    plan = ServerPlan(
+        config,
+        settings.shutdown_seconds,
+        behind_proxy=settings.behind_proxy,
+        follow=settings.follow,
+        metrics=settings.metrics,
+    )
     if with_demo:
         _introduce(start_up.run(lambda: _register_demo(plan)), identifiers)
         return plan
@@ -88,7 +95,7 @@ def _prepare(
         start_up.run(lambda: _refuse_demo(plan))
     except Unavailable as error:
         structlog.get_logger().warning("starting without the database", reason=str(error))
-        return ServerPlan(config, settings.behind_proxy, settings.shutdown_seconds, watch_for_demo_clients=True)
+        return replace(plan, watch_for_demo_clients=True)
     return plan
 
 
