@@ -115,6 +115,10 @@ class Follower:
                     # It must go on for as long as the process does.
                     self._logger.exception("projection interrupted")
                 self.counts.following = False
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    # It came while a connection broke, and the error that made took its place.
+                    raise asyncio.CancelledError
                 await asyncio.sleep(RETRY_SECONDS)
         finally:
             self.counts.following = False

@@ -46,7 +46,7 @@ class _Samples(Collector):
         """`counts` are of what lies between one bound and the next, and last of what lies beyond them all."""
         family = self._families[metric.name]
         assert isinstance(family, HistogramMetricFamily)
-        names = [*(f"{float(bound):g}" for bound in bounds), "+Inf"]
+        names = [*(str(float(bound)) for bound in bounds), "+Inf"]
         buckets = list(zip(names, map(float, accumulate(counts)), strict=True))
         family.add_metric([str(label) for label in labels], buckets, total)
 

@@ -12,6 +12,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from api.http_server import create_runner
+from api.metrics.counts import LogCounts, ServiceCounts
+from ledger.errors import Unavailable
 from ledger.events import ClientSettings
 from ledger.group_commit import GroupCommit
 from ledger.issuer import Issuer, IssuerIdentifier, assemble_issuer
@@ -19,6 +21,7 @@ from ledger.memory.recorder import MemoryRecorder
 from ledger.recording import Cause, EventMapper
 from projections.in_memory import MemoryActiveTokens, MemoryClients
 from projections.in_memory_audit import MemoryAuditTrail
+from projections.status import ProjectionStatus
 
 FORM = "application/x-www-form-urlencoded"
 MAIN = "http://localhost:8085/ms-auth-server"
@@ -107,6 +110,8 @@ class MemoryService:
         self.tenants = [Tenant(url, self.clock, self.executor) for url in urls]
         self.issuers = [tenant.issuer for tenant in self.tenants]
         self.reported: list[str] = []
+        self.statuses: list[ProjectionStatus] | None = []
+        """None while the database is away."""
         self.closed = 0
 
     async def start(self) -> "MemoryService":
@@ -116,6 +121,21 @@ class MemoryService:
 
     async def problems(self) -> list[str]:
         return self.reported
+
+    async def projections(self) -> list[ProjectionStatus]:
+        if self.statuses is None:
+            msg = "The database is away."
+            raise Unavailable(msg)
+        return self.statuses
+
+    def counts(self) -> ServiceCounts:
+        return ServiceCounts(
+            logs=[
+                LogCounts(tenant.issuer.identifier.log_name, tenant.writer.waiting, 0, tenant.writer.counts)
+                for tenant in self.tenants
+            ],
+            followers=[],
+        )
 
     async def close(self) -> None:
         self.closed += 1

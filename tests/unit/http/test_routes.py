@@ -72,7 +72,7 @@ class TestHealth:
     async def test_a_service_without_problems_is_ready(self, http):
         response = await http.get("/readyz")
         assert response.status == 200
-        assert await response.json() == {"status": "ready"}
+        assert await response.json() == {"status": "ready", "projections": []}
         assert response.headers["Cache-Control"] == "no-store"
 
     async def test_a_service_with_problems_is_not_and_says_which(self, http, service):

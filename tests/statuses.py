@@ -1,0 +1,36 @@
+"""How projections may be, for tests of what shows it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from projections.skips import Skip
+from projections.status import Build, ProjectionStatus, Stop
+
+AT = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+STOP = Stop(41, "token.revoked", "RevokedBeforeIssued: the token 7f was revoked and is not among those issued before")
+SKIP = Skip(17, "token.issued", "ValueError: no", "known defect", "operator:ada", AT)
+BUILD = Build(version=2, state="building", position=20, holder="host:9", started_at=AT)
+
+
+def status(**changes: Any) -> ProjectionStatus:
+    """A catch-up projection that is live, but for the changes."""
+    live = {
+        "projection": "token_history",
+        "log": "main",
+        "mode": "catch-up",
+        "state": "live",
+        "version": 1,
+        "expected_version": 1,
+        "position": 40,
+        "head": 42,
+        "lag_events": 2,
+        "lag_seconds": 0.25,
+        "holder": "host:7",
+        "as_of": AT,
+    }
+    return ProjectionStatus(**live | changes)
+
+
+def stopped() -> ProjectionStatus:
+    """The same, stopped at an event."""
+    return status(state="stopped", stopped=STOP, holder=None)

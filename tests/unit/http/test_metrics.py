@@ -1,0 +1,239 @@
+"""`/metrics` and what `/readyz` tells of projections: complete, for anybody, and nothing about anybody."""
+
+import asyncio
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+from memory_service import MAIN, Caller, LedgerTestServer, MemoryService
+from prometheus_client.parser import text_string_to_metric_families
+
+from api.app import create_app
+from api.metrics import siblings as siblings_module
+from api.metrics.catalogue import METRICS
+from api.metrics.counts import SECONDS_BOUNDS, ProcessCounts, RequestCounts, ServiceCounts
+from api.metrics.exposition import exposition
+from api.metrics.siblings import Siblings
+from projections.follower import FollowerCounts
+from projections.status import STATES
+from tests.statuses import SKIP, status, stopped
+
+ME = str(os.getpid())
+
+
+class Scraped:
+    """What a scrape gave: `sample(name, label=…)` is its value, None where there is none."""
+
+    def __init__(self, text: str) -> None:
+        self.families = {family.name: family for family in text_string_to_metric_families(text)}
+        self.samples = {
+            (sample.name, frozenset(sample.labels.items())): sample.value
+            for family in self.families.values()
+            for sample in family.samples
+        }
+
+    def __call__(self, name: str, **labels: str):
+        return self.samples.get((f"token_ledger_{name}", frozenset(labels.items())))
+
+
+async def scrape(http) -> Scraped:
+    response = await http.get("/metrics")
+    text = await response.text()
+    assert response.status == 200, text
+    return Scraped(text)
+
+
+async def test_it_is_the_text_that_prometheus_reads_and_is_not_stored(http):
+    response = await http.get("/metrics")
+    assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    assert response.headers["Cache-Control"] == "no-store"
+    assert (await http.head("/metrics")).status == 200
+
+
+async def test_requests_are_counted_by_endpoint_issuer_and_status(http, caller: Caller, other: Caller):
+    await caller.token()
+    await caller.token()
+    await other.token()
+    await caller.post("token", secret="wrong", grant_type="client_credentials")
+    await http.get("/no/such/path")
+    await http.put("/livez")
+    found = await scrape(http)
+    requests = "http_requests_total"
+    main, second = ({"issuer": issuer, "process": ME} for issuer in ("ms-auth-server", "other"))
+    assert found(requests, endpoint="token", status="200", **main) == 2
+    assert found(requests, endpoint="token", status="401", **main) == 1
+    assert found(requests, endpoint="token", status="200", **second) == 1
+    assert found(requests, endpoint="none", issuer="", status="404", process=ME) == 1
+    assert found(requests, endpoint="livez", issuer="", status="405", process=ME) == 1
+    assert found("http_request_seconds_count", endpoint="token", **main) == 3
+    assert found("http_request_seconds_bucket", endpoint="token", le="+Inf", **main) == 3
+    assert found("http_request_seconds_sum", endpoint="token", **main) > 0
+
+
+async def test_appends_are_counted_by_log_and_outcome(http, caller: Caller):
+    before = (await scrape(http))("events_appended_total", log="ms-auth-server", process=ME)
+    token = await caller.token()
+    await caller.post("revoke", token=token)
+    found = await scrape(http)
+    assert found("events_appended_total", log="ms-auth-server", process=ME) == before + 2
+    assert found("appends_total", log="ms-auth-server", outcome="recorded", process=ME) == before + 2
+    assert found("append_batch_writes_sum", log="ms-auth-server", process=ME) == before + 2
+    assert found("append_batch_writes_bucket", log="ms-auth-server", process=ME, le="1.0") == before + 2
+    assert found("appends_waiting", log="ms-auth-server", process=ME) == 0
+
+
+async def test_projections_are_shown_with_what_stopped_them_but_not_with_what_the_event_held(http, service):
+    service.statuses = [status(log="other", skips=[SKIP]), stopped()]
+    found = await scrape(http)
+    which = {"projection": "token_history", "log": "main"}
+    assert found("log_position", log="main") == 42
+    assert found("projection_position", **which) == 40
+    assert found("projection_lag_events", **which) == 2
+    assert found("projection_lag_seconds", **which) == 0.25
+    states = {state: found("projection_state", state=state, **which) for state in STATES}
+    assert states == dict.fromkeys(STATES, 0) | {"stopped": 1}
+    error = {"topic": "token.revoked", "error": "RevokedBeforeIssued"}
+    assert found("projection_stopped_position", **which, **error) == 41
+    assert found("projection_skipped_events", projection="token_history", log="other") == 1
+    assert "7f" not in await (await http.get("/metrics")).text()
+
+
+async def test_while_the_database_is_away_it_still_answers(http, service, caller: Caller):
+    await caller.token()
+    service.statuses = None
+    found = await scrape(http)
+    assert found("database_up") == 0
+    assert found("http_requests_total", endpoint="token", issuer="ms-auth-server", status="200", process=ME) == 1
+    service.statuses = []
+    assert (await scrape(http))("database_up") == 1
+
+
+def test_every_metric_of_the_catalogue_is_there_with_its_labels_and_no_other():
+    counts = RequestCounts("token", "main")
+    counts.add(200, 0.1)
+    service = MemoryService(MAIN).counts()
+    followers = [FollowerCounts("token_history", "main")]
+    process = ProcessCounts(7, ServiceCounts(service.logs, followers), [counts])
+    found = Scraped(exposition("1.0", [process], [stopped()]).decode())
+    shown = {}
+    for family in found.families.values():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        for sample in family.samples:
+            shown.setdefault((name, family.type, family.documentation), set()).add(frozenset(sample.labels) - {"le"})
+    assert shown == {(m.name, m.kind, m.help): {frozenset(m.labels)} for m in METRICS}
+
+
+def test_durations_are_counted_in_the_first_bucket_that_holds_them():
+    counts = RequestCounts("token", "main")
+    for seconds in (0.0, SECONDS_BOUNDS[0], SECONDS_BOUNDS[0] + 1e-9, SECONDS_BOUNDS[-1], 1e6):
+        counts.add(200, seconds)
+    assert counts.durations[:2] == [2, 1]
+    assert counts.durations[-2:] == [1, 1]
+    found = Scraped(exposition("1.0", [ProcessCounts(7, ServiceCounts(), [counts])], None).decode())
+    labels = {"endpoint": "token", "issuer": "main", "process": "7"}
+    assert found("http_request_seconds_bucket", le="0.001", **labels) == 2
+    assert found("http_request_seconds_bucket", le="10.0", **labels) == 4
+    assert found("http_request_seconds_bucket", le="+Inf", **labels) == 5
+
+
+class TestReadiness:
+    async def test_a_projection_that_is_stopped_is_told_of_and_does_not_make_it_unready(self, http, service):
+        service.statuses = [stopped()]
+        response = await http.get("/readyz")
+        assert response.status == 200
+        assert await response.json() == {
+            "status": "ready",
+            "projections": [
+                {
+                    "log": "main",
+                    "projection": "token_history",
+                    "state": "stopped",
+                    "position": 40,
+                    "head": 42,
+                    "lag_seconds": 0.25,
+                    "stopped_at": 41,
+                }
+            ],
+        }
+
+    async def test_a_database_that_goes_away_in_between_is_a_problem(self, http, service):
+        service.statuses = None
+        response = await http.get("/readyz")
+        assert response.status == 503
+        assert (await response.json())["problems"] == ["The database is away."]
+
+
+async def test_switched_off_there_is_no_such_path_and_readiness_says_no_more_than_that(service, aiohttp_client):
+    http = await aiohttp_client(LedgerTestServer(create_app(service, metrics=False)))
+    assert (await http.get("/metrics")).status == 404
+    assert await (await http.get("/readyz")).json() == {"status": "ready"}
+
+
+class TestSiblings:
+    @pytest.fixture
+    def folder(self):
+        # Short: the address of a socket has an end.
+        with tempfile.TemporaryDirectory(prefix="siblings-") as name:
+            yield Path(name)
+
+    @pytest.fixture
+    async def sibling(self, folder, monkeypatch):
+        """Another process of the service, with 5 requests."""
+        counts = RequestCounts("token", "ms-auth-server")
+        for _ in range(5):
+            counts.add(200, 0.01)
+        monkeypatch.setattr(siblings_module.os, "getpid", lambda: 1)
+        made = Siblings(folder, lambda: ProcessCounts(1, ServiceCounts(), [counts]))
+        monkeypatch.undo()
+        await made.listen()
+        yield made
+        await made.close()
+
+    @pytest.fixture
+    async def http(self, service, folder, aiohttp_client):
+        return await aiohttp_client(LedgerTestServer(create_app(service, siblings=folder)))
+
+    async def test_whichever_is_asked_answers_for_all(self, http, caller: Caller, sibling):
+        await caller.token()
+        found = await scrape(http)
+        which = {"endpoint": "token", "issuer": "ms-auth-server", "status": "200"}
+        assert found("http_requests_total", process=ME, **which) == 1
+        assert found("http_requests_total", process="1", **which) == 5
+
+    async def test_what_is_told_is_all_there_is(self, folder, service, caller: Caller, http, sibling):
+        await caller.token()
+        (told,) = [counts for counts in await sibling.ask() if str(counts.process) == ME]
+        assert told.service == service.counts()
+        assert "token" in {counts.endpoint for counts in told.requests}
+
+    async def test_one_that_was_killed_is_left_out(self, http, folder):
+        server = await asyncio.start_unix_server(lambda *_: None, folder / "2.sock")
+        os.link(folder / "2.sock", folder / "3.sock")
+        server.close()
+        assert (folder / "3.sock").exists()
+        assert await scrape(http)
+
+    async def test_one_that_does_not_answer_is_left_out_in_time(self, http, folder, monkeypatch):
+        monkeypatch.setattr(siblings_module, "PATIENCE_SECONDS", 0.05)
+        over = asyncio.Event()
+
+        async def hang(_reader, writer):
+            await over.wait()
+            writer.close()
+
+        server = await asyncio.start_unix_server(hang, folder / "2.sock")
+        assert (await scrape(http))("database_up") == 1
+        over.set()
+        server.close()
+        await server.wait_closed()
+
+    async def test_it_leaves_nothing_behind(self, service, folder, aiohttp_client):
+        http = await aiohttp_client(LedgerTestServer(create_app(service, siblings=folder)))
+        assert [place.name for place in folder.iterdir()] == [f"{ME}.sock"]
+        await http.close()
+        assert list(folder.iterdir()) == []
+
+    async def test_where_it_cannot_listen_it_answers_for_itself(self, service, folder, aiohttp_client):
+        http = await aiohttp_client(LedgerTestServer(create_app(service, siblings=folder / "missing")))
+        assert (await scrape(http))("database_up") == 1
