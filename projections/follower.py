@@ -39,7 +39,7 @@ LOOK_SECONDS = 1.0
 DEAF_LOOK_SECONDS = 0.05
 """The same while they are not."""
 
-RETRY_SECONDS = 1.0
+RETRY_SECONDS = 0.5
 """After the database was away, the lease was somebody else's, or an event could not be applied."""
 
 MIGRATE = "this release needs a newer schema, run 'token-ledger migrate'"
@@ -226,7 +226,7 @@ class Follower:
             await self._let_go()
 
     def _say(self, log: Callable[..., object], event: str, **fields: object) -> None:
-        """Log it, unless it is what was said last: it is tried again every second."""
+        """Log it, unless it is what was said last: it is tried again and again."""
         said = f"{event} {fields}"
         if said != self._told:
             log(event, **fields)

@@ -66,7 +66,7 @@ class ServiceProcess:
     """`token-ledger serve` on a free port, in a process group of its own as a terminal would give it."""
 
     def __init__(self, *flags: str, port: int = 0, env: Mapping[str, str] | None = None) -> None:
-        words = [*COMMAND, "serve", "--port", str(port), *flags]
+        words = [*COMMAND, *self._words(port), *flags]
         self._lines: list[tuple[str, str]] = []
         self._news = threading.Condition()
         self.process = subprocess.Popen(
@@ -83,6 +83,9 @@ class ServiceProcess:
         ]
         for reader in self._readers:
             reader.start()
+
+    def _words(self, port: int) -> tuple[str, ...]:
+        return ("serve", "--port", str(port))
 
     def __enter__(self) -> Self:
         return self
@@ -197,6 +200,13 @@ class ServiceProcess:
                 self._news.notify_all()
         with self._news:
             self._news.notify_all()
+
+
+class FollowerProcess(ServiceProcess):
+    """`token-ledger projections run`, in the same way."""
+
+    def _words(self, port: int) -> tuple[str, ...]:
+        return ("projections", "run", "--metrics-port", str(port))
 
 
 class Credentials:
