@@ -13,6 +13,9 @@ NEEDED: Mapping[str, frozenset[str]] = {
     "token_history": frozenset({"SELECT", "INSERT", "UPDATE"}),
     "token_activity": frozenset({"SELECT", "INSERT", "UPDATE"}),
     "projection_checkpoints": frozenset({"SELECT", "INSERT", "UPDATE"}),
+    "projection_skips": frozenset({"SELECT", "INSERT"}),
+    "projection_builds": frozenset({"SELECT"}),
+    "projection_build_positions": frozenset({"SELECT"}),
     "alembic_version": frozenset({"SELECT"}),
 }
 """What the service needs to do with each table."""

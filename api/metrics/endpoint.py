@@ -27,7 +27,11 @@ METRICS = Operation(
 )
 
 HEADERS = header_lines(
-    Content_Type=CONTENT_TYPE, X_Content_Type_Options="nosniff", Server=SERVER, Cache_Control="no-store"
+    Content_Type=CONTENT_TYPE,
+    X_Content_Type_Options="nosniff",
+    Server=SERVER,
+    Cache_Control="no-store",
+    Pragma="no-cache",
 )
 
 

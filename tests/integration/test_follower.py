@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from ledger.audit import NotCaughtUp, TokenQuery
+from ledger.errors import Unavailable
 from ledger.postgres.database import Database
 from ledger.postgres.logs import Log
 from ledger.postgres.wakeups import Wakeups
@@ -188,6 +189,96 @@ async def test_nobody_takes_over_in_the_middle_of_a_batch(parts, superuser):
         await connection.execute(checkpoint.SQL["advance"], log_id, NAME, lease.token, 0, later)
         assert await checkpoint.take_lease(log.database, log_id, NAME, 1, "next") is None
     assert await checkpoint.take_lease(log.database, log_id, NAME, 1, "next")
+
+
+async def test_a_holder_that_is_paused_in_the_middle_of_a_copy_is_taken_over_from(parts, monkeypatch):
+    """The server waits for the rows of a COPY for as long as the connection is there, whatever its timeouts."""
+    monkeypatch.setattr(checkpoint, "PAUSED", timedelta(seconds=0))
+    monkeypatch.setattr(checkpoint, "LEASE", timedelta(seconds=0.3))
+    log, _ = parts
+    log_id = await log.to_write()
+    lease = await checkpoint.take_lease(log.database, log_id, NAME, 1, "paused")
+    copying, over = asyncio.Event(), asyncio.Event()
+
+    async def rows():
+        copying.set()
+        await over.wait()
+        yield b""
+
+    async def pause():
+        async with log.database.connection() as connection, connection.transaction():
+            await connection.execute(follower.TRANSACTION)
+            await checkpoint.hold(connection, lease)
+            await connection.copy_to_table("token_history", source=rows())
+
+    paused = asyncio.create_task(pause())
+    await copying.wait()
+    assert await checkpoint.take_lease(log.database, log_id, NAME, 1, "next") is None, "its lease has not run out"
+
+    async def taken_over():
+        return await checkpoint.take_lease(log.database, log_id, NAME, 1, "next")
+
+    await until(taken_over)
+    over.set()
+    with pytest.raises(Unavailable):
+        await paused
+
+
+async def test_a_session_that_works_is_not_taken_for_a_paused_one(parts, monkeypatch):
+    monkeypatch.setattr(checkpoint, "PAUSED", timedelta(seconds=0))
+    log, _ = parts
+    async with log.database.connection() as connection, connection.transaction():
+        await connection.execute(follower.TRANSACTION)
+        working = asyncio.create_task(connection.fetchval("SELECT pg_sleep(0.2) IS NULL"))
+        async with log.database.connection() as other:
+            for _ in range(5):
+                await other.execute(checkpoint.SQL["end_paused"], checkpoint.APPLYING, checkpoint.PAUSED)
+        assert await working is False
+    async with log.database.connection() as connection:
+        assert await connection.fetchval("SHOW application_name") == "token-ledger"
+
+
+async def test_a_cancellation_that_meets_a_broken_connection_is_not_lost(make_follower, issuer, client, monkeypatch):
+    """A process that is told to stop while its database goes away stops all the same."""
+    await issue(issuer, client)
+    entered = asyncio.Event()
+
+    class Interrupted(TokenHistoryProjection):
+        async def fold(self, connection, log_id, events):
+            entered.set()
+            try:
+                await asyncio.sleep(60)
+            finally:
+                connection.terminate()  # so that the transaction cannot be rolled back
+
+    following = asyncio.create_task(make_follower(Interrupted(EventMapper())).run())
+    await entered.wait()
+    following.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(asyncio.shield(following), 5)
+
+
+async def test_a_database_of_an_older_release_is_said_once_and_followed_once_it_is_migrated(
+    make_follower, client, superuser, capsys, monkeypatch
+):
+    await superuser.execute("ALTER TABLE projection_skips RENAME TO not_yet")
+    made, tries = make_follower(), []
+    take = made._take
+    monkeypatch.setattr(made, "_take", lambda: tries.append(1) or take())
+    following = asyncio.create_task(made.run())
+
+    async def tried_again():
+        return len(tries) > 2
+
+    async def caught_up():
+        return (await status(superuser))["position"] == 1
+
+    await until(tried_again)
+    await superuser.execute("ALTER TABLE not_yet RENAME TO projection_skips")
+    await until(caught_up)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    assert capsys.readouterr().out.count("projection not followed") == 1
 
 
 async def test_another_version_is_not_mixed_with(make_follower, issuer, client, superuser):

@@ -1,0 +1,249 @@
+"""An event that cannot be applied is passed over when an operator says so: that one, for ever, by whoever applies."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from ledger.postgres.database import Database
+from ledger.postgres.logs import Log
+from ledger.postgres.wakeups import Wakeups
+from ledger.recording import EventMapper
+from projections import follower
+from projections.follower import Follower, Poison
+from projections.projection import Projection
+from projections.skips import AlreadySkipped, NotStoppedThere, Skip, read_skips, skip_event, skipped_positions
+from projections.token_history import TokenHistoryProjection
+from tests.integration.conftest import CAUSE
+
+NAME = TokenHistoryProjection.name
+WHY = {"reason": "INC-1: known", "actor": "operator:ada"}
+
+
+class Unreadable(Exception):
+    """What a projection cannot apply."""
+
+
+class Allergic(TokenHistoryProjection):
+    """Cannot apply the events at some positions; keeps the positions that it applied."""
+
+    def __init__(self, *poison: int) -> None:
+        super().__init__(EventMapper())
+        self.poison = poison
+        self.applied: list[int] = []
+
+    async def fold(self, connection, log_id, events):
+        positions = [projected.row.position for projected in events]
+        if bad := sorted(set(positions) & set(self.poison)):
+            msg = f"no such thing at {bad[0]}"
+            raise Unreadable(msg)
+        await super().fold(connection, log_id, events)
+        self.applied += positions
+
+
+class Other(Projection):
+    """A second projection that follows, and applies whatever comes."""
+
+    name = "other"
+    version = 1
+    handles = TokenHistoryProjection.handles
+    tables = ()
+
+    async def fold(self, connection, log_id, events):
+        pass
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    monkeypatch.setattr(follower, "RETRY_SECONDS", 0.02)
+    monkeypatch.setattr(follower, "GATHER_SECONDS", 0.0)
+
+
+@pytest.fixture
+async def log(database, issuer):
+    made = Database(database.service_dsn)
+    yield Log(made, issuer.identifier.log_name)
+    await made.close()
+
+
+@pytest.fixture
+async def follow(log, database):
+    """Follows with projections, until the end of the test."""
+    wakeups = Wakeups(database.service_dsn)
+    tasks = []
+
+    def start(*projections):
+        followers = [Follower(log, projection, wakeups, holder="test") for projection in projections]
+        tasks.extend(asyncio.create_task(follower.run()) for follower in followers)
+        return followers
+
+    yield start
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await wakeups.close()
+
+
+@pytest.fixture
+async def superuser(database):
+    connection = await asyncpg.connect(database.superuser_dsn)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def issued(issuer, client):
+    """Positions 2 to 6 of the log; 1 is the client."""
+    tokens = [await issuer.issuance.by_client_credentials(client, None, CAUSE) for _ in range(5)]
+    assert [token.position for token in tokens] == [2, 3, 4, 5, 6]
+    return tokens
+
+
+@pytest.fixture
+def comes_to(superuser):
+    async def wait(position: int, *, stopped_at: int | None, projection: str = NAME):
+        query = "SELECT position, stopped_at FROM projection_checkpoints WHERE projection = $1"
+        async with asyncio.timeout(10):
+            while True:
+                row = await superuser.fetchrow(query, projection)
+                if row is not None and tuple(row) == (position, stopped_at):
+                    return
+                await asyncio.sleep(0.01)
+
+    return wait
+
+
+async def skip(log, position, **why):
+    return await skip_event(log.database, await log.to_read(), NAME, position, **WHY | why)
+
+
+async def test_only_what_it_is_stopped_at_can_be_skipped(log, follow, issued, comes_to, superuser):
+    with pytest.raises(NotStoppedThere, match="it is not stopped"):
+        await skip(log, 4)
+    follow(Allergic(4))
+    await comes_to(3, stopped_at=4)
+    for position in (3, 5, 0, 99):
+        with pytest.raises(NotStoppedThere, match="it is stopped at position 4"):
+            await skip(log, position)
+    with pytest.raises(NotStoppedThere):
+        await skip_event(log.database, await log.to_read(), "other", 4, **WHY)
+    assert await superuser.fetchval("SELECT count(*) FROM projection_skips") == 0
+
+
+async def test_it_passes_over_exactly_that_event(log, follow, issued, comes_to, superuser):
+    projection = Allergic(4)
+    follow(projection)
+    await comes_to(3, stopped_at=4)
+    skipped = await skip(log, 4)
+    await comes_to(6, stopped_at=None)
+    assert projection.applied == [2, 3, 5, 6]
+    assert (skipped.position, skipped.topic, skipped.error) == (4, "token.issued", "Unreadable: no such thing at 4")
+    assert (skipped.reason, skipped.actor) == ("INC-1: known", "operator:ada")
+    async with log.database.connection() as connection:
+        assert await read_skips(connection, await log.to_read(), NAME) == [skipped]
+
+
+async def test_it_stops_at_the_next_one_that_cannot_be_applied(log, follow, issued, comes_to):
+    projection = Allergic(3, 5)
+    follow(projection)
+    await comes_to(2, stopped_at=3)
+    await skip(log, 3)
+    await comes_to(4, stopped_at=5)
+    await skip(log, 5)
+    await comes_to(6, stopped_at=None)
+    assert projection.applied == [2, 4, 6]
+
+
+async def test_what_was_skipped_is_passed_over_by_code_that_could_apply_it_too(log, issued):
+    """So that a projection built anew has the same rows."""
+    stopped = Allergic(4)
+    with pytest.raises(Poison):
+        await catch_up(log, stopped)
+    await mark_stopped(log, 4)
+    await skip(log, 4)
+    mended = Allergic()
+    await catch_up(log, mended)
+    assert (stopped.applied, mended.applied) == ([], [2, 3, 5, 6])
+
+
+async def test_nobody_skips_an_event_twice_or_takes_it_back(log, issued):
+    with pytest.raises(Poison):
+        await catch_up(log, Allergic(4))
+    await mark_stopped(log, 4)
+    await skip(log, 4)
+    with pytest.raises(AlreadySkipped, match="by operator:ada: INC-1: known"):
+        await skip(log, 4, actor="operator:ben")
+    for statement in ("DELETE FROM projection_skips", "UPDATE projection_skips SET actor = 'operator:ben'"):
+        async with log.database.connection() as connection:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(statement)
+
+
+async def test_skips_are_of_one_projection_and_one_log_and_can_be_asked_for_in_part(log, issued):
+    log_id = await log.to_read()
+    async with log.database.connection() as connection:
+        for of, projection, position in ((log_id, NAME, 3), (log_id, NAME, 5), (log_id, "other", 4), (99, NAME, 6)):
+            await connection.execute(
+                "INSERT INTO projection_skips VALUES ($1, $2, $3, 'token.issued', NULL, 'why', 'operator:ada', now())",
+                of,
+                projection,
+                position,
+            )
+        assert await skipped_positions(connection, log_id, NAME) == {3, 5}
+        assert await skipped_positions(connection, log_id, NAME, after=3) == {5}
+        assert await skipped_positions(connection, log_id, NAME, until=4) == {3}
+        assert [found.position for found in await read_skips(connection, log_id, NAME)] == [3, 5]
+        assert isinstance((await read_skips(connection, log_id, NAME))[0], Skip)
+
+
+async def test_the_other_projections_go_on(follow, issued, comes_to, issuer, client):
+    follow(Allergic(4), Other(EventMapper()))
+    await comes_to(3, stopped_at=4)
+    token = await issuer.issuance.by_client_credentials(client, None, CAUSE)
+    await comes_to(token.position, stopped_at=None, projection="other")
+
+
+async def test_it_goes_on_in_whichever_process_has_code_that_can(follow, issued, comes_to):
+    follow(Allergic(4))
+    await comes_to(3, stopped_at=4)
+    mended = Allergic()
+    follow(mended)
+    await comes_to(6, stopped_at=None)
+    assert mended.applied == [4, 5, 6]
+
+
+async def test_after_a_batch_that_failed_it_goes_on_in_batches(log, issued, monkeypatch):
+    monkeypatch.setattr(follower, "BATCH", 2)
+
+    class Moody(Allergic):
+        """Fails once, for no reason of its own."""
+
+        batches = 0
+
+        async def fold(self, connection, log_id, events):
+            self.batches += 1
+            if self.batches == 1:
+                raise Unreadable
+            await super().fold(connection, log_id, events)
+
+    projection = Moody()
+    made = Follower(log, projection, None, holder="test")
+    assert await made._take()
+    position = 0
+    while position < 6:
+        position = (await made._step_around_poison()).position
+    assert projection.applied == [2, 3, 4, 5, 6]
+    assert made.counts.events == 6
+    assert made.counts.batches == 4  # 1 and 2 one by one, then two at a time
+    await made._let_go()
+
+
+async def catch_up(log, projection):
+    assert await Follower(log, projection, None, holder="test").catch_up()
+
+
+async def mark_stopped(log, position):
+    async with log.database.connection() as connection:
+        await connection.execute(
+            "UPDATE projection_checkpoints SET stopped_at = $1, stopped_topic = 'token.issued', error = 'x'", position
+        )

@@ -1,0 +1,137 @@
+"""How the projections of a log are is read from the database, as of one instant."""
+
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+
+from ledger.clock import utc_now
+from ledger.recording import EventMapper
+from projections import checkpoint
+from projections.active_tokens import ActiveTokensProjection
+from projections.status import Build, Stop, read_status
+from projections.token_history import TokenHistoryProjection
+from tests.integration.conftest import CAUSE
+
+NAME = TokenHistoryProjection.name
+STARTED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+async def superuser(database):
+    connection = await asyncpg.connect(database.superuser_dsn)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def look(service, issuer):
+    """The catch-up projection of the issuer's log, and the inline one."""
+
+    async def read():
+        mapper = EventMapper()
+        inline, catch_up = await read_status(
+            service.log(issuer.identifier),
+            inline=[ActiveTokensProjection(mapper)],
+            catch_up=[TokenHistoryProjection(mapper)],
+            clock=utc_now,
+        )
+        return catch_up, inline
+
+    return read
+
+
+@pytest.fixture
+async def issued(issuer, client):
+    return [await issuer.issuance.by_client_credentials(client, None, CAUSE) for _ in range(3)]
+
+
+async def test_a_log_that_is_not_there_has_nothing_to_follow(look):
+    for status in await look():
+        assert (status.state, status.position, status.head, status.lag_events) == ("live", 0, 0, 0)
+
+
+async def test_where_nobody_ever_followed(look, issued):
+    status, inline = await look()
+    assert (status.state, status.version, status.expected_version, status.mode) == ("not followed", None, 1, "catch-up")
+    assert (status.position, status.head, status.lag_events, status.holder) == (0, 4, 4, None)
+    assert status.lag_seconds > 0
+    assert (inline.state, inline.position, inline.head, inline.mode) == ("live", 4, 4, "inline")
+    assert (inline.lag_events, inline.lag_seconds) == (0, 0)
+
+
+async def test_where_somebody_follows(look, issued, service, issuer):
+    await service.catch_up()
+    log = service.log(issuer.identifier)
+    assert await checkpoint.take_lease(log.database, await log.to_read(), NAME, 1, "host:7")
+    status, _ = await look()
+    assert (status.state, status.holder, status.lag_events, status.lag_seconds) == ("live", "host:7", 0, 0)
+
+
+async def test_a_holder_that_did_not_renew_its_lease_is_none(look, issued, service, issuer, superuser):
+    await service.catch_up()
+    log = service.log(issuer.identifier)
+    assert await checkpoint.take_lease(log.database, await log.to_read(), NAME, 1, "host:7")
+    await superuser.execute("UPDATE projection_checkpoints SET lease_until = clock_timestamp() - interval '1 ms'")
+    status, _ = await look()
+    assert (status.state, status.holder) == ("not followed", None)
+
+
+async def test_the_lag_is_how_long_the_oldest_that_is_not_applied_has_waited(look, issued, service, superuser):
+    await service.catch_up()
+    await superuser.execute("UPDATE projection_checkpoints SET position = 2, lease_until = now() + interval '1 hour'")
+    await superuser.execute("UPDATE event_log SET recorded_at = recorded_at - interval '90 s' WHERE position <= 3")
+    status, _ = await look()
+    assert (status.state, status.lag_events) == ("catching up", 2)
+    assert 90 <= status.lag_seconds < 150
+
+
+async def test_what_it_is_stopped_at(look, issued, service, superuser):
+    await service.catch_up()
+    await superuser.execute(
+        "UPDATE projection_checkpoints"
+        " SET position = 2, stopped_at = 3, stopped_topic = 'token.issued', error = 'E: no'"
+    )
+    status, inline = await look()
+    assert (status.state, status.stopped, status.needs_a_person) == ("stopped", Stop(3, "token.issued", "E: no"), True)
+    assert inline.state == "live"
+
+
+async def test_rows_of_another_version_are_stale(look, issued, service, superuser):
+    await service.catch_up()
+    await superuser.execute("UPDATE projection_checkpoints SET version = 2")
+    status, _ = await look()
+    assert (status.state, status.version, status.expected_version) == ("stale", 2, 1)
+
+
+async def test_a_build_is_shown_with_how_far_it_is_in_this_log(look, issued, service, issuer, superuser):
+    log_id = await service.log(issuer.identifier).to_read()
+    await superuser.execute(
+        "INSERT INTO projection_builds VALUES ('token_history', 2, 'building', $1, $1, 'host:9')", STARTED
+    )
+    for log, position in ((log_id, 3), (log_id + 1, 1)):
+        await superuser.execute(
+            "INSERT INTO projection_build_positions VALUES ('token_history', $1, $2)", log, position
+        )
+    status, inline = await look()
+    assert status.state == "rebuilding"
+    assert status.build == Build(version=2, state="building", position=3, holder="host:9", started_at=STARTED)
+    assert inline.build is None
+
+
+async def test_a_service_tells_of_every_projection_of_every_issuer(service, issued):
+    found = {(status.log, status.projection) for status in await service.projections()}
+    names = ("active_tokens", "clients", "token_history")
+    assert found == {(log, name) for log in ("first", "second") for name in names}
+
+
+async def test_who_follows_counts_what_it_does(service, issued, issuer):
+    service.follow()
+    await issuer.audit.moment(min_position=4)
+    (counts,) = [c for c in service.counts().followers if c.log == "first"]
+    assert (counts.projection, counts.following, counts.events) == (NAME, True, 4)
+    assert 1 <= counts.batches <= 4
+    (log,) = [log for log in service.counts().logs if log.log == "first"]
+    assert (log.waiting, log.readers, log.appends.events) == (0, 0, 4)
+    await service.close()
+    assert not counts.following

@@ -1,0 +1,138 @@
+"""What operators see of projections."""
+
+import asyncio
+import json
+
+import pytest
+
+from api.cli import projection_views
+from api.cli.projection_views import duration, show_statuses, watch_statuses
+from ledger.errors import Unavailable
+from tests.statuses import AT, BUILD, SKIP, status, stopped
+
+
+def shown(capsys, *statuses, **options):
+    """What is printed of these, and whether somebody is needed."""
+
+    async def look():
+        return statuses
+
+    needed = asyncio.run(show_statuses(look, 0.0, **{"json": False} | options))
+    return capsys.readouterr().out, needed
+
+
+def test_a_projection_is_a_line(capsys):
+    out, needed = shown(capsys, status(head=12_042, position=12_040))
+    heading, line = (row.split() for row in out.splitlines())
+    assert heading[:5] == ["LOG", "PROJECTION", "VERSION", "MODE", "STATE"]
+    assert line == [
+        "main",
+        "token_history",
+        "1",
+        "catch-up",
+        "live",
+        "12,040",
+        "12,042",
+        "2",
+        "0.2",
+        "s",
+        "-",
+        "host:7",
+    ]
+    assert not needed
+
+
+def test_one_that_never_began_has_no_version(capsys):
+    out, _ = shown(capsys, status(version=None, holder=None, state="not followed"))
+    assert out.splitlines()[1].split()[2] == "-"
+    assert "not followed" in out
+
+
+def test_an_inline_one_has_no_holder_of_its_own(capsys):
+    assert "every writer" in shown(capsys, status(mode="inline", holder=None))[0]
+
+
+def test_what_it_is_stopped_at_and_why_is_said_below(capsys):
+    out, needed = shown(capsys, status(), stopped())
+    assert "token_history of log 'main' is stopped at position 41, token.revoked: RevokedBeforeIssued: the token" in out
+    assert needed
+
+
+def test_a_stale_one_says_what_is_to_be_done(capsys):
+    out, needed = shown(capsys, status(state="stale", version=2))
+    assert "has rows of version 2, this release reads and writes version 1: it is to be rebuilt" in out
+    assert needed
+
+
+def test_a_build_is_said_below(capsys):
+    out, needed = shown(capsys, status(state="rebuilding", build=BUILD))
+    assert "token_history is being built, version 2: building, at position 20 of 42 of log 'main', by host:9" in out
+    assert not needed
+
+
+def test_every_skip_is_said_below(capsys):
+    out, needed = shown(capsys, status(skips=[SKIP]))
+    assert (
+        "passes over position 17, token.issued, since 2026-03-01 12:00:00 UTC by operator:ada: known defect "
+        "(it failed with: ValueError: no)"
+    ) in out
+    assert not needed
+
+
+def test_nothing_that_is_recorded_steers_the_terminal(capsys):
+    evil = "\x1b[2J"
+    out, _ = shown(capsys, status(holder=evil, skips=[SKIP.__class__(1, "t", evil, evil, evil, AT)]))
+    assert "\x1b" not in out
+    assert out.count("\\x1b[2J") == 4
+
+
+def test_as_json_all_of_it(capsys):
+    out, needed = shown(capsys, status(skips=[SKIP]), stopped(), json=True)
+    document = json.loads(out)
+    first, second = document["projections"]
+    assert document["needs_a_person"] is needed is True
+    assert (first["state"], first["lag_events"], first["lag_seconds"], first["rate"]) == ("live", 2, 0.25, None)
+    assert first["skips"][0]["reason"] == "known defect"
+    assert second["stopped"]["error"].startswith("RevokedBeforeIssued")
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_watching_goes_on_while_the_database_is_away(capsys, monkeypatch, as_json):
+    monkeypatch.setattr(projection_views, "WATCH_SECONDS", 0.0)
+    answers = iter([[status()], Unavailable("The database is away."), [status(position=42)]])
+
+    async def look():
+        try:
+            answer = next(answers)
+        except StopIteration:
+            raise asyncio.CancelledError from None
+        if isinstance(answer, Unavailable):
+            raise answer
+        return answer
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(watch_statuses(look, json=as_json))
+    out = capsys.readouterr().out
+    assert "The database is away." in out
+    if as_json:
+        first, away, last = map(json.loads, out.splitlines())
+        assert (first["projections"][0]["position"], last["projections"][0]["position"]) == (40, 42)
+        assert away == {"unavailable": "The database is away."}
+    else:
+        assert out.count("token_history") == 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.04, "0.0 s"),
+        (9.94, "9.9 s"),
+        (59.4, "59 s"),
+        (60, "1 min 0 s"),
+        (3_599, "59 min 59 s"),
+        (3_661, "1 h 1 min"),
+        (90_000, "1 d 1 h"),
+    ],
+)
+def test_a_length_of_time_is_said_in_the_units_that_matter(seconds, said):
+    assert duration(seconds) == said
