@@ -16,6 +16,8 @@ from projections.activity_view import SQL as ACTIVITY
 from projections.audit_trail import EVENTS
 from projections.checkpoint import SQL as CHECKPOINTS
 from projections.clients import SQL as CLIENTS
+from projections.skips import SQL as SKIPS
+from projections.status import SQL as STATUS
 from projections.token_history import SQL as HISTORY
 from tests.builders import NOW
 
@@ -94,6 +96,12 @@ HOT = {
     "revoke: load the grant": (LOG["read_stream"], (1, STREAM, 0, 100, None), {"event_log"}),
     "unknown outcome": (LOG["find_recorded"], (1, [STREAM], [1]), {"event_log"}),
     "follow the log": (LOG["read_log"], (1, 100, 200, 50), {"event_log"}),
+    "follow: what is skipped": (SKIPS["positions"], (1, "token_history", 100, 600), {"projection_skips"}),
+    "how projections are": (
+        STATUS["status"],
+        (1, ["token_history"]),
+        {"log_head", "projection_checkpoints", "event_log", "projection_builds", "projection_build_positions"},
+    ),
     "follow some topics": (LOG["read_log_topics"], (1, 100, 200, 50, ["token.issued"]), {"event_log"}),
     "as of an instant": (LOG["position_at"], (1, NOW), {"log_head", "event_log"}),
     "as of a position": (LOG["recorded_at"], (1, 7), {"event_log"}),
