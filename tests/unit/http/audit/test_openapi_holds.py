@@ -21,7 +21,7 @@ from schemathesis.specs.openapi import checks
 from api.app import create_app
 
 EXAMPLES = 20
-OPERATIONS = 28
+OPERATIONS = 30
 CHECKS = [
     schemathesis.checks.not_a_server_error,
     checks.status_code_conformance,
