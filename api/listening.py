@@ -5,13 +5,15 @@ import socket
 
 BACKLOG = 1024
 
+PORT_FLAG = "--port (TOKEN_LEDGER_PORT; make run takes PORT=...)"
+
 
 class CannotListen(Exception):
     """The address cannot be listened on; the message says what to do."""
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one. Raises CannotListen."""
+def listen(host: str, port: int, *, flag: str = PORT_FLAG) -> socket.socket:
+    """A listening socket; port 0 takes a free one. `flag` is what chooses another. Raises CannotListen."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -27,7 +29,7 @@ def listen(host: str, port: int) -> socket.socket:
         listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
-        raise CannotListen(_explain(error, host, port)) from None
+        raise CannotListen(_explain(error, host, port, flag)) from None
     listening.setblocking(False)  # noqa: FBT003 (the library's signature)
     return listening
 
@@ -37,15 +39,12 @@ def port_of(listening: socket.socket) -> int:
     return int(listening.getsockname()[1])
 
 
-def _explain(error: OSError, host: str, port: int) -> str:
+def _explain(error: OSError, host: str, port: int, flag: str) -> str:
     match error.errno:
         case errno.EADDRINUSE:
-            return (
-                f"port {port} of {host} is in use by another process. Stop it, or choose another port with "
-                "--port (TOKEN_LEDGER_PORT; make run takes PORT=...)."
-            )
+            return f"port {port} of {host} is in use by another process. Stop it, or choose another port with {flag}."
         case errno.EACCES:
-            return f"port {port} of {host} may not be taken by this user: ports below 1024 are for root. Use --port."
+            return f"port {port} of {host} may not be taken by this user: ports below 1024 are for root. Use {flag}."
         case errno.EADDRNOTAVAIL:
             return f"--host (TOKEN_LEDGER_HOST): {host} is no address of this machine"
         case _:

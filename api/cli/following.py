@@ -16,6 +16,8 @@ from api.server import ServerPlan, serve_in_this_process
 from api.settings import Settings
 from api.start_up import StartUp, StoppedEarly
 
+METRICS_PORT_FLAG = "--metrics-port (TOKEN_LEDGER_METRICS_PORT)"
+
 
 def run_followers(settings: Settings, *, metrics_port: int | None) -> None:
     """Follow; returns when asked to stop, with every lease let go. Raises CommandError or EmbeddedPostgresError."""
@@ -30,7 +32,7 @@ def run_followers(settings: Settings, *, metrics_port: int | None) -> None:
             listening = None
             if metrics_port is not None:
                 try:
-                    listening = stack.enter_context(listen(settings.host, metrics_port))
+                    listening = stack.enter_context(listen(settings.host, metrics_port, flag=METRICS_PORT_FLAG))
                 except CannotListen as error:
                     raise CommandError(str(error)) from None
             dsns = stack.enter_context(provide_database(settings))

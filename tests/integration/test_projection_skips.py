@@ -85,13 +85,6 @@ async def follow(log, database):
 
 
 @pytest.fixture
-async def superuser(database):
-    connection = await asyncpg.connect(database.superuser_dsn)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
 async def issued(issuer, client):
     """Positions 2 to 6 of the log; 1 is the client."""
     tokens = [await issuer.issuance.by_client_credentials(client, None, CAUSE) for _ in range(5)]

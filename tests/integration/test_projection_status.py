@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 
-import asyncpg
 import pytest
 
 from ledger.clock import utc_now
@@ -15,13 +14,6 @@ from tests.integration.conftest import CAUSE
 
 NAME = TokenHistoryProjection.name
 STARTED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-async def superuser(database):
-    connection = await asyncpg.connect(database.superuser_dsn)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

@@ -18,3 +18,8 @@ def test_a_port_in_use_is_found_at_once(host):
 def test_an_address_of_another_machine_is_named_with_its_setting(host):
     with pytest.raises(CannotListen, match=r"--host \(TOKEN_LEDGER_HOST\): .* is no address of this machine"):
         listen(host, 0)
+
+
+def test_the_flag_that_chooses_another_port_is_named():
+    with listen("127.0.0.1", 0) as taken, pytest.raises(CannotListen, match="another port with --metrics-port"):
+        listen("127.0.0.1", port_of(taken), flag="--metrics-port")
