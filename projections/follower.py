@@ -74,7 +74,9 @@ class Poison(Exception):
     """An event that cannot be applied."""
 
     def __init__(self, row: RecordedEvent, cause: Exception) -> None:
-        super().__init__(f"{type(cause).__name__}: {cause}")
+        # What the server adds to its message quotes the row, and with it perhaps the digest of a token.
+        message = cause.args[0] if isinstance(cause, asyncpg.PostgresError) and cause.args else cause
+        super().__init__(f"{type(cause).__name__}: {message}")
         self.row = row
 
 

@@ -362,6 +362,16 @@ async def test_a_revocation_of_what_was_never_issued_stops_it(make_follower, iss
         await make_follower().catch_up()
 
 
+async def test_what_stopped_it_is_said_without_the_row(make_follower, issuer, client, superuser):
+    await issue(issuer, client)
+    await make_follower().catch_up()
+    await superuser.execute("UPDATE projection_checkpoints SET position = 0")
+    with pytest.raises(Poison) as raised:
+        await make_follower().catch_up()
+    unique = 'duplicate key value violates unique constraint "token_history_pkey"'
+    assert str(raised.value) == f"UniqueViolationError: {unique}"
+
+
 async def test_closing_a_service_lets_go_of_the_lease(start_process, client, superuser):
     process = await start_process()
     process.follow()
