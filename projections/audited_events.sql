@@ -41,7 +41,8 @@ WITH found AS (
 )
 SELECT e.position, e.recorded_at, e.stream_id, e.stream_version, e.topic, e.schema_version, e.payload, e.actor,
        e.request_id, e.remote_address
-  FROM candidate c JOIN event_log e ON e.log_id = $1 AND e.position = c.position
+  FROM candidate c
+ CROSS JOIN LATERAL (SELECT * FROM event_log WHERE log_id = $1 AND position = c.position OFFSET 0) e
  ORDER BY e.position;
 
 -- name: of_subject
@@ -68,5 +69,6 @@ WITH found AS (
 )
 SELECT e.position, e.recorded_at, e.stream_id, e.stream_version, e.topic, e.schema_version, e.payload, e.actor,
        e.request_id, e.remote_address
-  FROM candidate c JOIN event_log e ON e.log_id = $1 AND e.position = c.position
+  FROM candidate c
+ CROSS JOIN LATERAL (SELECT * FROM event_log WHERE log_id = $1 AND position = c.position OFFSET 0) e
  ORDER BY e.position;

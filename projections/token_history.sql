@@ -28,7 +28,8 @@ SELECT jti FROM token_history WHERE log_id + 0 = $1 AND digest = $2;
 -- name: page
 -- A page of tokens, newest first, of those issued before position $3 and not before $4, as of position $5 and instant
 -- $6. One of the branches finds the candidates, $2 of them at most, by the index that $7 names; of these the rows that
--- match the rest are answered, and beside each how many were looked at and where the last of them was.
+-- match the rest are answered, and beside each how many were looked at and where the last of them was. OFFSET 0 keeps the
+-- other conditions from choosing the index by which a candidate is read: that is the primary key.
 WITH RECURSIVE scopes (scope) AS (
     (SELECT scope FROM token_history WHERE log_id = $1 ORDER BY scope LIMIT 1)
     UNION ALL
@@ -76,7 +77,9 @@ SELECT s.looked_at, s.lowest, h.*
   FROM (SELECT count(*) AS looked_at, min(issued_position) AS lowest FROM candidate) s
   LEFT JOIN (
        SELECT t.*
-         FROM candidate c JOIN token_history t ON t.log_id = $1 AND t.issued_position = c.issued_position
+         FROM candidate c
+        CROSS JOIN LATERAL (SELECT * FROM token_history
+                             WHERE log_id = $1 AND issued_position = c.issued_position OFFSET 0) t
         WHERE ($8::text IS NULL OR t.client_id = $8)
           AND ($9::text IS NULL OR t.subject = $9)
           AND ($10::text IS NULL OR $10 = ANY (string_to_array(t.scope, ' ')))

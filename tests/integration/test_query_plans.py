@@ -205,3 +205,12 @@ async def test_the_end_of_a_log_is_read_by_index(filled, connection):
 async def test_a_page_of_a_log_is_counted_by_index(filled, connection):
     reads = tables_read(await plan_of(connection, WHOLE_LOG["page_to_count"], 1, 100, 5000))
     assert reads["event_log"] <= KEYED
+
+
+async def test_what_an_index_found_is_read_by_the_primary_key(filled, connection):
+    """Whatever else is asked of it: another index would read all that this client, say, ever had."""
+    for name in ("page of tokens", "events of a client", "events of a subject"):
+        statement, arguments, _ = HOT[f"audit: {name}"]
+        plan = await plan_of(connection, statement, *arguments)
+        found = [node["Index Name"] for node in plan if "= c." in node.get("Index Cond", "")]
+        assert found in (["event_log_pkey"], ["token_history_pkey"]), name
