@@ -5,7 +5,7 @@ the error classes, so that its tools and its conformance suites apply to this lo
 not used.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -204,3 +204,8 @@ class EventMapper(Mapper[UUID]):
             stored_event.originator_version,
             self._codec.decode(stored_event.topic, schema_version, stored_event.state),
         )
+
+    @property
+    def decode(self) -> Callable[[str, int, bytes], Event]:
+        """The event of a topic, a schema version and a payload. It raises a StoredDataError when it cannot be read."""
+        return self._codec.decode

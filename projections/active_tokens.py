@@ -5,6 +5,7 @@ look-up on every process.
 """
 
 from collections.abc import Awaitable, Mapping, Sequence
+from typing import ClassVar
 
 from ledger.batched_reads import BatchedReads
 from ledger.events import TokenIssued, TokenRevoked
@@ -23,8 +24,10 @@ class ActiveTokensProjection(Projection):
 
     name = "active_tokens"
     version = 1
+    inline = True
     handles = (TokenIssued, TokenRevoked)
     tables = ("active_tokens",)
+    stream_columns: ClassVar = {"active_tokens": "jti"}
 
     async def fold(self, connection: Connection, log_id: int, events: Sequence[Projected]) -> None:
         """One insert and one delete a batch; a token issued and revoked within it is never written."""

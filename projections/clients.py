@@ -9,10 +9,11 @@ import msgspec
 from ledger.batched_reads import BatchedReads
 from ledger.client import Client, evolve_client
 from ledger.events import ClientEvent
+from ledger.identifiers import client_stream_id
 from ledger.postgres.database import Connection
 from ledger.postgres.logs import Log
 from ledger.postgres.statements import load_statements
-from ledger.recording import StreamEvent, stream_id
+from ledger.recording import StreamEvent
 from projections.projection import Projected, Projection
 
 SQL = load_statements("projections", "clients.sql")
@@ -25,17 +26,19 @@ class ClientsProjection(Projection):
 
     name = "clients"
     version = 1
+    inline = True
     handles = get_args(ClientEvent)
     tables = ("clients",)
+    hidden_columns = frozenset({"document"})  # hashes of secrets are in it
 
     async def fold(self, connection: Connection, log_id: int, events: Sequence[Projected]) -> None:
         """Load the clients concerned, evolve each by its events, store them. One read and one write a batch."""
         changes = [(_client_id(projected), projected) for projected in events]
         clients = dict(await _find(connection, log_id, [client_id for client_id, _ in changes]))
         for client_id, projected in changes:
-            row = projected.row
             # The row's stream is the client's: both follow from its id.
-            recorded = StreamEvent(stream_id(row), row.originator_version, projected.event)
+            stream = client_stream_id(client_id)
+            recorded = StreamEvent(stream, projected.row.originator_version, projected.event)
             clients[client_id] = evolve_client(clients.get(client_id), recorded)
         await connection.execute(
             SQL["upsert"],

@@ -1,8 +1,14 @@
-"""What a projection is: a name, a version, the events it reads, its tables, and how a batch is folded into them."""
+"""What a projection is: a name, a version, the events it reads, its tables, and how a batch is folded into them.
+
+One declaration, from which everything else follows: writing it with the append or following the log, building it anew
+beside the live tables, verifying it, replaying it as of a moment. `projections.catalogue` finds the declarations.
+"""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import ClassVar
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -11,20 +17,53 @@ from ledger.postgres.database import Connection
 from ledger.recording import EventMapper, RecordedEvent
 
 
+class LogRow(Struct, frozen=True, gc=False):
+    """A row of the log, in the order of its columns: what builds read by the million, where RecordedEvent costs more."""
+
+    position: int
+    recorded_at: datetime
+    originator_id: UUID
+    originator_version: int
+    topic: str
+    schema_version: int
+    state: bytes
+    actor: str | None
+    request_id: str | None
+    remote_address: str | None
+
+
 class Projected(Struct, frozen=True):
     """An event as a projection gets it: what happened, and the row that records it (position, when, who)."""
 
     event: Event
-    row: RecordedEvent
+    row: RecordedEvent | LogRow
 
 
 class Projection(ABC):
-    """A read model. `handles` is the one list of what it reads: topics to select follow from it, and events to fold."""
+    """A read model. `handles` is the one list of what it reads: topics to select follow from it, and events to fold.
+
+    Its tables have a log_id in their primary keys, and what is in them is a function of the log alone: not of the
+    clock, and not of how events came in batches.
+    """
 
     name: ClassVar[str]
     version: ClassVar[int]
+    """Raised when the rows of the same events become others: the tables are then built anew."""
+
+    inline: ClassVar[bool] = False
+    """Written in the transaction that records the event; otherwise it follows the log, at no cost to requests."""
+
     handles: ClassVar[tuple[type[Event], ...]]
     tables: ClassVar[tuple[str, ...]]
+
+    looked_up_by: ClassVar[tuple[str, ...]] = ()
+    """Indexes that fold itself needs, besides primary keys; a build makes the others when the rows are there."""
+
+    stream_columns: ClassVar[Mapping[str, str]] = {}
+    """Of a table whose rows are of one stream each, the column that holds its id: it can be verified by sample."""
+
+    hidden_columns: ClassVar[frozenset[str]] = frozenset()
+    """Columns whose values no tool shows."""
 
     def __init__(self, mapper: EventMapper) -> None:
         self._mapper = mapper
@@ -40,9 +79,16 @@ class Projection(ABC):
 
         Raises a StoredDataError for a row that this code cannot read.
         """
-        decoded = [Projected(self._mapper.to_domain_event(row).event, row) for row in events]
-        await self.fold(connection, log_id, decoded)
+        await self.fold(connection, log_id, self.read(events))
+
+    def read(self, rows: Iterable[RecordedEvent | LogRow]) -> list[Projected]:
+        """What these rows record. Raises a StoredDataError for a row that this code cannot read."""
+        decode = self._mapper.decode
+        return [Projected(decode(row.topic, row.schema_version, row.state), row) for row in rows]
 
     @abstractmethod
     async def fold(self, connection: Connection, log_id: int, events: Sequence[Projected]) -> None:
-        """Write what these events mean. Only events of `handles` come, in position order, each once."""
+        """Write what these events mean. Only events of `handles` come, in position order, each once.
+
+        Tables are named without a schema: a build has the same statements write to its own.
+        """

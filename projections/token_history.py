@@ -4,7 +4,7 @@ It follows the log, so it costs the requests nothing. What introspection needs i
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from ledger.events import TokenIssued, TokenRevoked
 from ledger.postgres.database import Connection
@@ -48,6 +48,8 @@ class TokenHistoryProjection(Projection):
     version = 1
     handles = (TokenIssued, TokenRevoked)
     tables = ("token_history", "token_activity")
+    looked_up_by = ("token_history_digest",)
+    stream_columns: ClassVar = {"token_history": "grant_id"}
 
     async def fold(self, connection: Connection, log_id: int, events: Sequence[Projected]) -> None:
         """One COPY, one update and one upsert a batch. Raises RevokedBeforeIssued."""

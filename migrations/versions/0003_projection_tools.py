@@ -38,6 +38,18 @@ BUILDS = (
     "COMMENT ON TABLE projection_build_positions IS 'How far such a build has read each log.'",
 )
 
+VERSIONS = (
+    """
+    CREATE TABLE projection_versions (
+        projection text COLLATE "C" PRIMARY KEY,
+        version    integer NOT NULL,
+        built_at   timestamptz NOT NULL
+    )
+    """,
+    "COMMENT ON TABLE projection_versions IS 'Which version of each inline projection its rows are of.'",
+    "INSERT INTO projection_versions VALUES ('active_tokens', 1, clock_timestamp()), ('clients', 1, clock_timestamp())",
+)
+
 SKIPS = (
     """
     CREATE TABLE projection_skips (
@@ -55,11 +67,12 @@ SKIPS = (
     "COMMENT ON TABLE projection_skips IS 'Events that a projection passed over because an operator said so.'",
 )
 
-TABLES: Sequence[Sequence[str]] = (BUILDS, SKIPS)
+TABLES: Sequence[Sequence[str]] = (BUILDS, VERSIONS, SKIPS)
 
 GRANTS = {
     "projection_builds": "SELECT",
     "projection_build_positions": "SELECT",
+    "projection_versions": "SELECT",
     "projection_skips": "SELECT, INSERT",
 }
 

@@ -1,0 +1,156 @@
+"""Folding a log, page by page, by the projection itself: while one page is written the next is read and decoded.
+
+A page is a transaction, which the caller may add a checkpoint to.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+
+import asyncpg
+
+from ledger.errors import StoredDataError
+from ledger.postgres.database import CONNECTION_ERRORS
+from ledger.postgres.statements import load_statements
+from projections.building.connections import Live, OwnConnection
+from projections.building.errors import EventNotFolded
+from projections.building.pace import Pace
+from projections.projection import LogRow, Projected, Projection
+
+SQL = load_statements("projections.building", "log_pages.sql")
+
+SLICE = 250
+"""Events that are decoded without looking whether the database has answered."""
+
+Progress = Callable[[int], None]
+"""Told how many positions more are done."""
+
+Checkpoint = Callable[[int, int], Awaitable[None]]
+"""Called within the transaction of a page, with the log and the position up to which its rows are there."""
+
+
+async def no_checkpoint(_log_id: int, _position: int) -> None:
+    """For what is thrown away when it is interrupted."""
+
+
+class Filling:
+    """Folds events into the tables that the writing connection finds by their names."""
+
+    def __init__(
+        self,
+        projection: Projection,
+        live: Live,
+        *,
+        reader: OwnConnection,
+        writer: OwnConnection,
+        checkpoint: Checkpoint = no_checkpoint,
+        progress: Progress,
+    ) -> None:
+        """Both connections are this object's alone while it works."""
+        self.projection = projection
+        self.live = live
+        self.reader = reader
+        self.writer = writer
+        self._checkpoint = checkpoint
+        self._progress = progress
+        self._topics = sorted(projection.topics)
+        self._page = live(SQL["page"])
+        self.pace = Pace(self._all_positions)
+
+    async def heads(self) -> dict[int, int]:
+        """Where each log ends now."""
+        return {row["log_id"]: row["position"] for row in await self.reader.fetch(self.live(SQL["heads"]))}
+
+    async def fill(self, log_id: int, after: int, until: int) -> None:
+        """Fold the events after a position and up to another. Raises EventNotFolded."""
+        skipped = await skipped_positions(self.reader, self.live, self.projection, log_id)
+        writing: asyncio.Task[None] | None = None
+        try:
+            while after < until:
+                upper = min(after + self.pace.page, until)
+                rows = [LogRow(*row) for row in await self._read(log_id, after, upper)]
+                events = await self._decode(log_id, [row for row in rows if row.position not in skipped])
+                if writing is not None:
+                    await writing
+                await self.pace.rest()
+                writing = asyncio.create_task(self._write(log_id, events, upper))
+                await asyncio.sleep(0)
+                self._progress(upper - after)
+                after = upper
+            if writing is not None:
+                await writing
+        finally:
+            if writing is not None and not writing.done():
+                writing.cancel()
+                with suppress(BaseException):
+                    await writing
+
+    async def apply(self, log_id: int, after: int, until: int) -> None:
+        """The same for a few events, within a transaction of the writing connection."""
+        skipped = await skipped_positions(self.reader, self.live, self.projection, log_id)
+        rows = [LogRow(*row) for row in await self._read(log_id, after, until)]
+        events = await self._decode(log_id, [row for row in rows if row.position not in skipped])
+        await self._fold(log_id, events, until)
+        self._progress(until - after)
+
+    async def _read(self, log_id: int, after: int, until: int) -> list[asyncpg.Record]:
+        return await self.reader.fetch(self._page, log_id, after, until, self._topics)
+
+    async def _decode(self, log_id: int, rows: Sequence[LogRow]) -> list[Projected]:
+        events: list[Projected] = []
+        try:
+            for start in range(0, len(rows), SLICE):
+                events += self.projection.read(rows[start : start + SLICE])
+                await asyncio.sleep(0)
+        except StoredDataError as error:
+            row = next(row for row in rows if not self._is_readable(row))
+            raise EventNotFolded(self.projection.name, log_id, row.position, row.topic, error) from error
+        return events
+
+    def _is_readable(self, row: LogRow) -> bool:
+        try:
+            self.projection.read([row])
+        except StoredDataError:
+            return False
+        return True
+
+    async def _write(self, log_id: int, events: Sequence[Projected], until: int) -> None:
+        try:
+            async with self.writer.transaction():
+                await self._fold(log_id, events, until)
+        except Exception as error:
+            if isinstance(error, CONNECTION_ERRORS) and not isinstance(error, ValueError):
+                raise
+            await self._blame(log_id, events, error)
+
+    async def _fold(self, log_id: int, events: Sequence[Projected], until: int) -> None:
+        if events:
+            await self.projection.fold(self.writer, log_id, events)
+        await self._checkpoint(log_id, until)
+
+    async def _blame(self, log_id: int, events: Sequence[Projected], error: Exception) -> None:
+        """Raises EventNotFolded for the first event that cannot be applied after those before it."""
+        trial = self.writer.transaction()
+        await trial.start()
+        try:
+            for projected in events:
+                try:
+                    await self.projection.fold(self.writer, log_id, [projected])
+                except Exception as first:
+                    row = projected.row
+                    raise EventNotFolded(self.projection.name, log_id, row.position, row.topic, first) from first
+        finally:
+            await trial.rollback()
+        raise error
+
+    async def _all_positions(self) -> int:
+        count: int = await self.reader.fetchval(self.live(SQL["all_positions"]))
+        return count
+
+
+async def skipped_positions(
+    connection: OwnConnection, live: Live, projection: Projection, log_id: int
+) -> frozenset[int]:
+    """Which events an operator had this projection pass over: what is built leaves them out as well."""
+    rows = await connection.fetch(live(SQL["skipped"]), projection.name, log_id)
+    return frozenset(row["position"] for row in rows)

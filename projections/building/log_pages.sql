@@ -1,0 +1,18 @@
+-- name: page
+-- The events after $2 and up to $3 of some topics, in the order of the fields of LogRow.
+SELECT position, recorded_at, stream_id, stream_version, topic, schema_version, payload, actor, request_id, remote_address
+  FROM {live}.event_log
+ WHERE log_id = $1 AND position > $2 AND position <= $3 AND topic = ANY ($4)
+ ORDER BY position;
+
+-- name: heads
+-- Where every log ends that has something in it.
+SELECT log_id, position FROM {live}.log_head WHERE position > 0 ORDER BY log_id;
+
+-- name: all_positions
+-- How many events there are.
+SELECT coalesce(sum(position), 0)::bigint FROM {live}.log_head;
+
+-- name: skipped
+-- What an operator had passed over.
+SELECT position FROM {live}.projection_skips WHERE projection = $1 AND log_id = $2;

@@ -1,0 +1,99 @@
+-- name: live_schema
+-- The schema of the ledger's tables, as it is written and in quotes; no row where there is no ledger.
+SELECT n.nspname AS name, quote_ident(n.nspname) AS quoted
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.oid = to_regclass('projection_builds');
+
+-- name: make
+-- The statements that make, in schema $3, what the table $2 of schema $1 is: columns, checks, options, keys, comments,
+-- and who may do what with it. Its other indexes are left for later.
+WITH live AS (
+    SELECT c.oid, c.relowner, c.relacl, c.reloptions, obj_description(c.oid, 'pg_class') AS comment,
+           format('%I.%I', $3::text, $2::text) AS made
+      FROM pg_class c
+     WHERE c.oid = to_regclass(format('%I.%I', $1::text, $2::text))
+)
+SELECT 1 AS step, format('CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING INDEXES)', made, oid::regclass) AS statement
+  FROM live
+UNION ALL
+SELECT 2, format('ALTER TABLE %s SET (%s)', made, array_to_string(reloptions, ', '))
+  FROM live WHERE reloptions IS NOT NULL
+UNION ALL
+SELECT 3, format('COMMENT ON TABLE %s IS %L', made, comment)
+  FROM live WHERE comment IS NOT NULL
+UNION ALL
+SELECT 4, format('ALTER TABLE %s ADD CONSTRAINT %I %s', live.made, k.conname, pg_get_constraintdef(k.oid))
+  FROM live JOIN pg_constraint k ON k.conrelid = live.oid AND k.contype IN ('p', 'u', 'x')
+UNION ALL
+SELECT 5, format('GRANT %s ON %s TO %s', string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type), live.made,
+                 CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
+  FROM live, aclexplode(live.relacl) a
+ WHERE $3 <> 'pg_temp' AND a.grantee <> live.relowner
+ GROUP BY live.made, a.grantee
+ ORDER BY step, statement;
+
+-- name: make_indexes
+-- The statements that make, in schema $3, the indexes of table $2 of schema $1 that are not there yet, and their names.
+SELECT i.relname AS name,
+       format('CREATE %sINDEX %I ON %I.%I USING %s', CASE WHEN x.indisunique THEN 'UNIQUE ' END, i.relname, $3::text,
+              $2::text, substring(pg_get_indexdef(i.oid) FROM ' USING (.*)$')) AS statement
+  FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
+ WHERE x.indrelid = to_regclass(format('%I.%I', $1::text, $2::text))
+   AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.oid AND k.contype IN ('p', 'u', 'x'))
+   AND to_regclass(format('%I.%I', $3, i.relname)) IS NULL
+ ORDER BY i.relname;
+
+-- name: shape
+-- The columns of a table, in words, to be compared with those of another.
+SELECT string_agg(format('%s %s %s', a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull), ', '
+                  ORDER BY a.attnum) AS columns
+  FROM pg_attribute a
+ WHERE a.attrelid = to_regclass(format('%I.%I', $1::text, $2::text)) AND a.attnum > 0 AND NOT a.attisdropped;
+
+-- name: views_on
+-- Views that read one of these tables of schema $1.
+SELECT DISTINCT v.oid::regclass::text AS name
+  FROM unnest($2::text[]) AS t (name)
+  JOIN pg_depend d ON d.refobjid = to_regclass(format('%I.%I', $1::text, t.name)) AND d.classid = 'pg_rewrite'::regclass
+  JOIN pg_rewrite r ON r.oid = d.objid
+  JOIN pg_class v ON v.oid = r.ev_class
+ WHERE v.oid <> d.refobjid
+ ORDER BY name;
+
+-- name: not_owned
+-- Which of these tables of schema $1 the present role may not alter.
+SELECT t.name
+  FROM unnest($2::text[]) AS t (name)
+  LEFT JOIN pg_class c ON c.oid = to_regclass(format('%I.%I', $1::text, t.name))
+ WHERE c.oid IS NULL OR NOT pg_has_role(c.relowner, 'USAGE')
+ ORDER BY t.name;
+
+-- name: keys
+-- The columns of a table in order, and which of them are its primary key.
+SELECT a.attname AS name, coalesce(a.attnum = ANY (k.conkey), false) AS in_key
+  FROM pg_attribute a
+  LEFT JOIN pg_constraint k ON k.conrelid = a.attrelid AND k.contype = 'p'
+ WHERE a.attrelid = to_regclass(format('%I.%I', $1::text, $2::text)) AND a.attnum > 0 AND NOT a.attisdropped
+ ORDER BY a.attnum;
+
+-- name: move
+-- The statement that moves table $2 of schema $1, with its indexes and constraints, to schema $3.
+SELECT format('ALTER TABLE %I.%I SET SCHEMA %I', $1::text, $2::text, $3::text);
+
+-- name: lock
+-- The statement that keeps everybody off these tables of schema $1.
+SELECT format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', string_agg(format('%I.%I', $1::text, t.name), ', '))
+  FROM unnest($2::text[]) AS t (name);
+
+-- name: share
+-- The statement that has nobody replace these tables of schema $1 until the transaction ends.
+SELECT format('LOCK TABLE %s IN ACCESS SHARE MODE', string_agg(format('%I.%I', $1::text, t.name), ', '))
+  FROM unnest($2::text[]) AS t (name);
+
+-- name: analyze
+-- The statement that tells the planner what is in a table.
+SELECT format('ANALYZE %I.%I', $1::text, $2::text);
+
+-- name: quoted
+-- An identifier, in quotes where it needs them.
+SELECT quote_ident($1::text);
