@@ -18,6 +18,11 @@ from projections.projection import Projected, Projection
 
 SQL = load_statements("projections", "active_tokens.sql")
 
+COLUMNS = ("log_id", "digest", "jti", "client_id", "subject", "scope", "audience", "issued_at", "expires_at")
+
+MANY = 500
+"""Rows from which on a COPY, which takes a round trip more, is the faster way in."""
+
 
 class ActiveTokensProjection(Projection):
     """One row a token, by digest, from its issuance until it is revoked or swept away after its expiry."""
@@ -47,17 +52,27 @@ class ActiveTokensProjection(Projection):
 
 
 async def _insert(connection: Connection, log_id: int, tokens: Sequence[TokenIssued]) -> None:
+    rows = [
+        (
+            log_id,
+            token.digest,
+            token.jti,
+            token.client_id,
+            token.subject,
+            format_scope(token.scope),
+            token.audience,
+            epoch_seconds(token.issued_at),
+            epoch_seconds(token.expires_at),
+        )
+        for token in tokens
+    ]
+    if len(rows) >= MANY:
+        await connection.copy_records_to_table("active_tokens", records=rows, columns=COLUMNS)
+        return
+    _, digests, jtis, clients, subjects, scopes, audiences, issued, expire = map(list, zip(*rows, strict=True))
+    joined = [format_scope(audience) for audience in audiences]
     await connection.execute(
-        SQL["insert"],
-        log_id,
-        [token.digest for token in tokens],
-        [token.jti for token in tokens],
-        [token.client_id for token in tokens],
-        [token.subject for token in tokens],
-        [format_scope(token.scope) for token in tokens],
-        [format_scope(token.audience) for token in tokens],
-        [epoch_seconds(token.issued_at) for token in tokens],
-        [epoch_seconds(token.expires_at) for token in tokens],
+        SQL["insert"], log_id, digests, jtis, clients, subjects, scopes, joined, issued, expire
     )
 
 

@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
-from uuid import UUID
 
 from msgspec import Struct
 
@@ -22,7 +21,6 @@ class LogRow(Struct, frozen=True, gc=False):
 
     position: int
     recorded_at: datetime
-    originator_id: UUID
     originator_version: int
     topic: str
     schema_version: int

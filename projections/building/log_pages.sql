@@ -1,6 +1,6 @@
 -- name: page
 -- The events after $2 and up to $3 of some topics, in the order of the fields of LogRow.
-SELECT position, recorded_at, stream_id, stream_version, topic, schema_version, payload, actor, request_id, remote_address
+SELECT position, recorded_at, stream_version, topic, schema_version, payload, actor, request_id, remote_address
   FROM {live}.event_log
  WHERE log_id = $1 AND position > $2 AND position <= $3 AND topic = ANY ($4)
  ORDER BY position;
@@ -16,3 +16,13 @@ SELECT coalesce(sum(position), 0)::bigint FROM {live}.log_head;
 -- name: skipped
 -- What an operator had passed over.
 SELECT position FROM {live}.projection_skips WHERE projection = $1 AND log_id = $2;
+
+-- name: checkpoints
+-- How far a projection that follows has read each log.
+SELECT log_id, position FROM {live}.projection_checkpoints WHERE projection = $1 AND position > 0 ORDER BY log_id;
+
+-- name: versions
+-- Which versions of a projection the live rows are of.
+SELECT version FROM {live}.projection_versions WHERE projection = $1
+UNION
+SELECT version FROM {live}.projection_checkpoints WHERE projection = $1;

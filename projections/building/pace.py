@@ -10,7 +10,7 @@ IDLE_RATE = 20.0
 REST = 3.0
 """While it is not: how long a rest is, measured in the work before it."""
 
-PAGE = 4000
+PAGE = 10_000
 """Positions a page while the service is idle."""
 
 SHORT_PAGE = 1000

@@ -68,13 +68,12 @@ SELECT t.name
  WHERE c.oid IS NULL OR NOT pg_has_role(c.relowner, 'USAGE')
  ORDER BY t.name;
 
--- name: keys
--- The columns of a table in order, and which of them are its primary key.
-SELECT a.attname AS name, coalesce(a.attnum = ANY (k.conkey), false) AS in_key
-  FROM pg_attribute a
-  LEFT JOIN pg_constraint k ON k.conrelid = a.attrelid AND k.contype = 'p'
- WHERE a.attrelid = to_regclass(format('%I.%I', $1::text, $2::text)) AND a.attnum > 0 AND NOT a.attisdropped
- ORDER BY a.attnum;
+-- name: key
+-- The columns of a table's primary key.
+SELECT a.attname AS name
+  FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
+ WHERE k.conrelid = to_regclass(format('%I.%I', $1::text, $2::text)) AND k.contype = 'p'
+ ORDER BY array_position(k.conkey, a.attnum);
 
 -- name: move
 -- The statement that moves table $2 of schema $1, with its indexes and constraints, to schema $3.
@@ -97,3 +96,18 @@ SELECT format('ANALYZE %I.%I', $1::text, $2::text);
 -- name: quoted
 -- An identifier, in quotes where it needs them.
 SELECT quote_ident($1::text);
+
+-- name: compare
+-- The statement that compares the table $2 of schema $1 with the table $4 of schema $3, row by row by the primary key of
+-- the latter and over all columns, both ways at once: which rows differ or are on one side only, and how many do.
+SELECT format(
+    'SELECT count(*) OVER () AS count, to_jsonb(a) AS before, to_jsonb(b) AS after
+       FROM (SELECT * FROM %1$I.%3$I WHERE $1::integer IS NULL OR log_id = $1) a
+       FULL JOIN (SELECT * FROM %2$I.%4$I WHERE $1::integer IS NULL OR log_id = $1) b USING (%5$s)
+      WHERE ROW(a.*) IS DISTINCT FROM ROW(b.*)
+      ORDER BY %5$s
+      LIMIT $2',
+    $1::text, $3::text, $2::text, $4::text,
+    string_agg(format('%I', k.attname), ', ' ORDER BY array_position(c.conkey, k.attnum)))
+  FROM pg_constraint c JOIN pg_attribute k ON k.attrelid = c.conrelid AND k.attnum = ANY (c.conkey)
+ WHERE c.conrelid = to_regclass(format('%I.%I', $3, $4)) AND c.contype = 'p';

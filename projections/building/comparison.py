@@ -1,0 +1,77 @@
+"""Two tables of one shape, compared over all columns and both ways."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from projections.building.connections import OwnConnection
+from projections.building.tables import SQL
+from projections.projection import Projection
+
+HIDDEN = "(not shown)"
+
+Values = Mapping[str, Any]
+
+
+class Difference(Struct, frozen=True):
+    """A row that is not the same on both sides: its key, and the columns that differ. None where there is no row."""
+
+    table: str
+    key: Values
+    before: Values | None
+    after: Values | None
+
+
+class Differences(Struct, frozen=True):
+    """The first differences by table and key, and how many there are."""
+
+    first: Sequence[Difference]
+    count: int
+
+
+async def compare(
+    connection: OwnConnection,
+    projection: Projection,
+    before: tuple[str, str],
+    after: tuple[str, str],
+    *,
+    log_id: int | None,
+    limit: int,
+) -> Differences:
+    """Compare the tables of a projection, within a transaction.
+
+    `before` and `after` are a schema and what stands in front of each table's name there. Of all logs where `log_id` is
+    None. The values of hidden columns are not in the answer, only that they differ.
+    """
+    first: list[Difference] = []
+    count = 0
+    # Both tables are read as a whole.
+    await connection.execute("SET LOCAL enable_seqscan = on")
+    for table in projection.tables:
+        places = (before[0], before[1] + table, after[0], after[1] + table)
+        statement = await connection.fetchval(SQL["compare"], *places)
+        key = [row["name"] for row in await connection.fetch(SQL["key"], after[0], after[1] + table)]
+        rows = await connection.fetch(statement, log_id, max(1, limit - len(first)))
+        for row in rows[: limit - len(first)]:
+            first.append(_difference(table, key, row["before"], row["after"], projection.hidden_columns))
+        count += rows[0]["count"] if rows else 0
+    await connection.execute("SET LOCAL enable_seqscan = off")
+    return Differences(first, count)
+
+
+def _difference(
+    table: str, key: Sequence[str], before: str | None, after: str | None, hidden: frozenset[str]
+) -> Difference:
+    ours = None if before is None else msgspec.json.decode(before)
+    theirs = None if after is None else msgspec.json.decode(after)
+    row = theirs if ours is None else ours
+    others = [column for column in row if column not in key]
+    if ours is not None and theirs is not None:
+        others = [column for column in others if ours[column] != theirs[column]]
+
+    def shown(side: Values | None) -> Values | None:
+        return side and {column: HIDDEN if column in hidden else side[column] for column in others}
+
+    return Difference(table, {column: row[column] for column in key}, shown(ours), shown(theirs))
