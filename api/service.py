@@ -19,13 +19,13 @@ from ledger.postgres.logs import NO_LEDGER, Log
 from ledger.postgres.recorder import PostgresRecorder
 from ledger.postgres.wakeups import Wakeups
 from ledger.recording import EventMapper
-from projections.active_tokens import ActiveTokensProjection, PostgresActiveTokens
+from projections.active_tokens import PostgresActiveTokens
 from projections.audit_trail import PostgresAuditTrail
-from projections.clients import ClientsProjection, PostgresClients
+from projections.catalogue import catch_up_projections, inline_projections
+from projections.clients import PostgresClients
 from projections.follower import Follower
-from projections.projection import Projection
 from projections.status import ProjectionStatus, read_status
-from projections.token_history import TokenHistoryProjection
+from projections.versions import version_problems
 
 VERIFICATION_THREADS = 2
 """How many argon2id computations run at once in a process; each takes 19 MiB and a core."""
@@ -102,7 +102,7 @@ class Service:
         self._writers.append(writer)
         self._trails.append(trail)
         self._followers.extend(
-            Follower(log, projection, self._wakeups, holder=_this_process())
+            Follower(log, projection, self._wakeups, holder=this_process())
             for projection in catch_up_projections(mapper)
         )
         return assemble_issuer(
@@ -154,11 +154,14 @@ class Service:
     async def problems(self) -> Sequence[str]:
         """Why the service is not ready, one sentence each; empty when it is. Never raises."""
         try:
-            async with self._database.connection() as connection:
-                tables = await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
-                found = await connection.fetchval("SELECT version_num FROM alembic_version") if tables else None
+            return await self._problems()
         except Unavailable as error:
             return [str(error)]
+
+    async def _problems(self) -> Sequence[str]:
+        async with self._database.connection() as connection:
+            tables = await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
+            found = await connection.fetchval("SELECT version_num FROM alembic_version") if tables else None
         if found is None:
             return [NO_LEDGER]
         # Revisions are numbered; a later one only adds, so that processes of both releases run during an upgrade.
@@ -167,7 +170,8 @@ class Service:
             return [
                 f"The database schema is at revision {found}, this release needs {needed}: run 'token-ledger migrate'."
             ]
-        return []
+        async with self._database.connection() as connection:
+            return await version_problems(connection)
 
     async def close(self) -> None:
         """Record what waits to be recorded, then let go of the database."""
@@ -183,21 +187,11 @@ class Service:
         self._verifications.shutdown(wait=False, cancel_futures=True)
 
 
-def inline_projections(mapper: EventMapper) -> tuple[Projection, ...]:
-    """The projections that are written with every append, in their order."""
-    return ActiveTokensProjection(mapper), ClientsProjection(mapper)
-
-
-def catch_up_projections(mapper: EventMapper) -> tuple[Projection, ...]:
-    """The projections that follow the log."""
-    return (TokenHistoryProjection(mapper),)
-
-
 async def start_service(config: ServiceConfig) -> Service:
     """A service on the running event loop. Raises ValueError for a configuration that cannot be."""
     return Service(config)
 
 
-def _this_process() -> str:
+def this_process() -> str:
     """How operators tell this process from others: by host and process id."""
     return f"{socket.gethostname()}:{os.getpid()}"

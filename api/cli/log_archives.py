@@ -11,7 +11,6 @@ from api.cli.issuer_commands import LogDesk, log_command
 from api.cli.log import log
 from api.cli.output import as_json, instant, say, tell
 from api.cli.progress import events_done
-from api.service import inline_projections
 from ledger.clock import utc_now
 from ledger.errors import InvalidArchive
 from ledger.log_archive import ArchiveWriter, export_header
@@ -19,6 +18,7 @@ from ledger.log_archive_reader import ArchiveReader
 from ledger.postgres.restoring import Restoration
 from ledger.postgres.whole_log import extent_of, pages_of_events
 from ledger.recording import EventMapper
+from projections.catalogue import inline_projections
 
 Target = Annotated[
     str, typer.Argument(metavar="FILE", help=f"The file to write, compressed if it ends in .gz; {STANDARD} for stdout.")

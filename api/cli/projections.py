@@ -11,10 +11,11 @@ from api.cli.exit_codes import CommandError, ExitCode
 from api.cli.issuer_commands import LogChangeDesk, choose_issuer, log_change_command
 from api.cli.output import say
 from api.cli.projection_views import show_statuses, watch_statuses
-from api.service import catch_up_projections, inline_projections, start_service
+from api.service import start_service
 from api.settings import Settings, load_settings
 from ledger.errors import Unavailable
 from ledger.recording import EventMapper
+from projections.catalogue import catch_up_projections, inline_projections
 from projections.skips import skip_event
 
 PAUSE_SECONDS = 0.5

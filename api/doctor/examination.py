@@ -9,6 +9,7 @@ from api.doctor.ledger_checks import (
     check_demo,
     check_logs,
     check_privileges,
+    check_projections,
     check_role,
     check_schema,
 )
@@ -17,7 +18,7 @@ from api.doctor.server_checks import check_clock, check_durability, check_room, 
 Check = Callable[[Patient], Awaitable[Finding | list[Finding]]]
 
 OF_THE_SERVER: Sequence[Check] = (check_version, check_durability, check_clock, check_room, check_role)
-OF_THE_LEDGER: Sequence[Check] = (check_privileges, check_logs, check_demo)
+OF_THE_LEDGER: Sequence[Check] = (check_privileges, check_projections, check_logs, check_demo)
 
 
 async def examine(patient: Patient) -> list[Finding]:

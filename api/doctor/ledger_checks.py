@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from api.doctor.findings import Finding, Patient, ok, problem, warning
+from projections.versions import version_problems
 
 NEEDED: Mapping[str, frozenset[str]] = {
     "logs": frozenset({"SELECT", "INSERT"}),
@@ -16,6 +17,7 @@ NEEDED: Mapping[str, frozenset[str]] = {
     "projection_skips": frozenset({"SELECT", "INSERT"}),
     "projection_builds": frozenset({"SELECT"}),
     "projection_build_positions": frozenset({"SELECT"}),
+    "projection_versions": frozenset({"SELECT"}),
     "alembic_version": frozenset({"SELECT"}),
 }
 """What the service needs to do with each table."""
@@ -116,3 +118,11 @@ async def check_demo(patient: Patient) -> Finding:
         advice = "Fit for a demo only. Elsewhere: 'token-ledger clients disable' each of them."
         return warning("demo clients", f"enabled, with public secrets: {named}", advice)
     return ok("demo clients", "none are enabled")
+
+
+async def check_projections(patient: Patient) -> Finding:
+    """That the rows of the inline projections are of the versions that this release writes."""
+    problems = await version_problems(patient.connection)
+    if problems:
+        return problem("projections", " ".join(problems), "Until then nothing can be recorded by this release.")
+    return ok("projections", "the inline ones are of the versions this release writes")

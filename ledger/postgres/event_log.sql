@@ -8,8 +8,13 @@ SELECT position, recorded_at FROM log_head WHERE log_id = $1 FOR UPDATE;
 BEGIN; SELECT FROM log_head WHERE log_id = %d FOR UPDATE;
 
 -- name: stand_of_log
--- Under the head lock: the head, what time it is, and where these streams are, 0 for one that does not exist.
+-- Under the head lock: the head, what time it is, where these streams are, 0 for one that does not exist; and whether
+-- the rows of these inline projections are of these versions, which nobody changes while the lock is held.
 SELECT h.position, h.recorded_at, clock_timestamp() AS now, s.stream_id,
+       NOT EXISTS (SELECT
+                     FROM unnest($3::text[], $4::integer[]) AS i (projection, version)
+                     LEFT JOIN projection_versions v ON v.projection = i.projection
+                    WHERE v.version IS DISTINCT FROM i.version) AS inline_is_current,
        coalesce((SELECT e.stream_version
                    FROM event_log e
                   WHERE e.log_id = $1 AND e.stream_id = s.stream_id
@@ -115,3 +120,10 @@ SELECT FROM log_head WHERE log_id = $1 FOR SHARE;
 -- name: recorded_at
 -- When a position was recorded.
 SELECT recorded_at FROM event_log WHERE log_id = $1 AND position = $2;
+
+-- name: inline_is_current
+-- Under the head lock: whether the rows of these inline projections are of these versions.
+SELECT NOT EXISTS (SELECT
+                     FROM unnest($1::text[], $2::integer[]) AS i (projection, version)
+                     LEFT JOIN projection_versions v ON v.projection = i.projection
+                    WHERE v.version IS DISTINCT FROM i.version);

@@ -1,14 +1,18 @@
 """What the log asks of a projection that is written in the appending transaction."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
+from ledger.errors import Unavailable
 from ledger.postgres.database import Connection
 from ledger.recording import RecordedEvent
 
 
 class InlineProjection(Protocol):
     """A projection kept inside the append: when an event is recorded, its rows are there."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
 
     @property
     def topics(self) -> frozenset[str]:
@@ -18,3 +22,18 @@ class InlineProjection(Protocol):
     async def apply(self, connection: Connection, log_id: int, events: Sequence[RecordedEvent]) -> None:
         """Fold a batch, in position order, into its tables. What it raises undoes the whole append."""
         ...
+
+
+class OtherVersion(Unavailable):
+    """The rows of an inline projection are of another version than this code writes; the two are not mixed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The inline projections of this database are of other versions than this release writes; nothing was "
+            "recorded. 'token-ledger doctor' says which."
+        )
+
+
+def versions_of(inline: Sequence[InlineProjection]) -> tuple[list[str], list[int]]:
+    """Names and versions, as the statements take them."""
+    return [projection.name for projection in inline], [projection.version for projection in inline]

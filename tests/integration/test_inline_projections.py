@@ -30,6 +30,7 @@ async def log(database):
 class Refusing:
     """A projection that cannot apply one topic."""
 
+    name, version = "clients", 1
     topics = frozenset({"poison"})
 
     async def apply(self, connection, log_id, events):

@@ -212,6 +212,7 @@ async def test_a_connection_that_breaks_on_the_way_leaves_nothing(log, database,
     class Breaking:
         """A projection whose second batch finds the server's process gone."""
 
+        name, version = "clients", 1
         topics = frozenset(row.topic for row in LOG)
         batches = 0
 
@@ -248,6 +249,7 @@ async def test_a_writer_waits_for_an_import_and_comes_after_it(log, issuer, data
     begun, go_on = asyncio.Event(), asyncio.Event()
 
     class Waiting:
+        name, version = "clients", 1
         topics = frozenset(row.topic for row in LOG)
 
         async def apply(self, connection, log_id, events):

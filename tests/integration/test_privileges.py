@@ -23,6 +23,7 @@ MAY = {
     "projection_builds": {"SELECT"},
     "projection_checkpoints": {"SELECT", "INSERT", "UPDATE"},
     "projection_skips": {"SELECT", "INSERT"},
+    "projection_versions": {"SELECT"},
     "token_activity": {"SELECT", "INSERT", "UPDATE"},
     "token_history": {"SELECT", "INSERT", "UPDATE"},
 }
@@ -59,6 +60,7 @@ REFUSED = [
     "DELETE FROM projection_checkpoints",
     "DELETE FROM projection_skips",
     "UPDATE projection_skips SET reason = ''",
+    "UPDATE projection_versions SET version = 2",
     "UPDATE alembic_version SET version_num = '0'",
     "DELETE FROM alembic_version",
     "CREATE TABLE mine (it text)",

@@ -97,7 +97,11 @@ HOT = {
     "introspection": (ACTIVE_TOKENS["find"], (1, [b"x" * 32, b"y" * 32]), {"active_tokens"}),
     "client authentication": (CLIENTS["find"], (1, ["a", "b"]), {"clients"}),
     "append: take the head": (LOG["lock_head"], (1,), {"log_head"}),
-    "append: stand of the log": (LOG["stand_of_log"], (1, [STREAM]), {"event_log", "log_head"}),
+    "append: stand of the log": (
+        LOG["stand_of_log"],
+        (1, [STREAM], ["active_tokens"], [1]),
+        {"event_log", "log_head", "projection_versions"},
+    ),
     "append: insert and move the head": (
         LOG["append"],
         (1, 20000, None, [STREAM], [1], ["t"], [1], [b"{}"], [None], [None], [None]),

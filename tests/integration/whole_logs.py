@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 
 import asyncpg
 
-from api.service import inline_projections
 from ledger.log_archive_reader import ArchiveReader
 from ledger.postgres.inline import InlineProjection
 from ledger.postgres.logs import Log
 from ledger.postgres.restoring import Restoration
 from ledger.recording import EventMapper
+from projections.catalogue import inline_projections
 
 
 def ignore_progress(_events: int) -> None:
