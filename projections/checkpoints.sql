@@ -1,7 +1,8 @@
 -- name: create
--- A projection begins at position 0 of a log.
+-- A projection begins at position 0 of a log, unless a newer version of it has begun in another.
 INSERT INTO projection_checkpoints (log_id, projection, version, position, updated_at, lease_token)
-VALUES ($1, $2, $3, 0, clock_timestamp(), 0)
+SELECT $1, $2, $3, 0, clock_timestamp(), 0
+ WHERE NOT EXISTS (SELECT FROM projection_checkpoints WHERE projection = $2 AND version > $3)
 ON CONFLICT (log_id, projection) DO NOTHING;
 
 -- name: read

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from api.cli.exit_codes import CommandError, ExitCode
 from api.embedded_postgres import EmbeddedPostgres
-from api.service import ServiceConfig
+from api.cli.output import tell
+from api.service import ServiceConfig, this_process
 from api.settings import Settings, name_of
 from ledger.errors import Unavailable
 from ledger.issuer import IssuerIdentifier
 from ledger.postgres.database import CONNECTION_ERRORS
 from migrations.head import is_at_head, newest_revision
+from projections.building.newer import build_newer
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,18 @@ async def open_database(settings: Settings) -> AsyncIterator[Dsns]:
 
 
 async def migrate(owner_dsn: str, service_role: str) -> Sequence[str]:
-    """Apply the migrations that are missing; returns their revisions. Raises Unavailable or CommandError."""
-    with connection_errors():
-        if await is_at_head(owner_dsn):
-            return ()
-        from migrations.runner import upgrade  # noqa: PLC0415 (slow to load, and seldom needed)
+    """Apply the migrations that are missing, then build the projections that this release has in a newer version.
 
-        return await upgrade(owner_dsn, service_role=service_role)
+    Returns the revisions. Raises Unavailable, MigrationError or BuildRefused.
+    """
+    applied: Sequence[str] = ()
+    with connection_errors():
+        if not await is_at_head(owner_dsn):
+            from migrations.runner import upgrade  # noqa: PLC0415 (slow to load, and seldom needed)
+
+            applied = await upgrade(owner_dsn, service_role=service_role)
+    await build_newer(owner_dsn, holder=this_process(), tell=tell)
+    return applied
 
 
 @contextmanager

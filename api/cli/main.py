@@ -5,7 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli import apply, client_secrets, log_archives  # noqa: F401 (they add their commands to `clients` and `log`)
+from api.cli import (  # noqa: F401 (they add their commands to `clients`, `log` and `projections`)
+    apply,
+    client_secrets,
+    log_archives,
+    projection_rebuild,
+    projection_replay,
+    projection_verify,
+)
 from api.cli.audit import searches  # noqa: F401 (it adds its commands to `audit`)
 from api.cli.audit.commands import audit
 from api.cli.audit.credentials import WITHOUT_FLAG

@@ -23,8 +23,11 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
-def events_done(what: str, events: int, *, passes: int = 1) -> Iterator[Callable[[int], None]]:
-    """Gives what is to be told of every event done, `passes` times for each. Without a terminal nothing is shown."""
+def events_done(what: str, events: int, *, passes: int = 1, already: int = 0) -> Iterator[Callable[[int], None]]:
+    """Gives what is to be told of every event done, `passes` times for each. Without a terminal nothing is shown.
+
+    `already` were done by somebody before.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -33,5 +36,5 @@ def events_done(what: str, events: int, *, passes: int = 1) -> Iterator[Callable
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as shown:
-        task = shown.add_task(what, total=events * passes)
+        task = shown.add_task(what, total=events * passes, completed=already)
         yield lambda done: shown.advance(task, done)

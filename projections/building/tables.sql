@@ -111,3 +111,8 @@ SELECT format(
     string_agg(format('%I', k.attname), ', ' ORDER BY array_position(c.conkey, k.attnum)))
   FROM pg_constraint c JOIN pg_attribute k ON k.attrelid = c.conrelid AND k.attnum = ANY (c.conkey)
  WHERE c.conrelid = to_regclass(format('%I.%I', $3, $4)) AND c.contype = 'p';
+
+-- name: bytes
+-- How much the tables of schema $1 take on disk, with their indexes.
+SELECT coalesce(sum(pg_total_relation_size(to_regclass(format('%I.%I', $1::text, t.name)))), 0)::bigint
+  FROM unnest($2::text[]) AS t (name);

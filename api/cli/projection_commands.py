@@ -1,0 +1,69 @@
+"""What the commands that build, verify and replay projections have in common: the database, the log, the projection."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
+
+import asyncpg
+import typer
+
+from api.cli.database import Dsns, connection_errors, open_database
+from api.cli.exit_codes import CommandError, ExitCode
+from api.cli.issuer_commands import choose_issuer
+from api.settings import Settings, name_of
+from ledger.errors import NoLog
+from ledger.postgres.statements import load_statements
+from ledger.recording import EventMapper
+from projections.catalogue import find_projection
+from projections.projection import Projection
+
+SQL = load_statements("ledger.postgres", "event_log.sql")
+CONNECT_SECONDS = 10.0
+
+NICE = 10
+"""How far this process gives way to others of the machine, the service among them."""
+
+T = TypeVar("T")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The projection.")]
+
+
+def run_on_projection(settings: Settings, name: str, work: Callable[[str, Projection], Awaitable[T]]) -> T:
+    """Do what takes long on the database of the settings, as the owner of its tables where that one's DSN is given.
+
+    Raises UnknownProjection, CommandError, Unavailable.
+    """
+    projection = find_projection(name, EventMapper())
+    os.nice(NICE)
+
+    async def run() -> T:
+        if settings.embedded is not None:
+            async with open_database(settings) as database:
+                return await work(_strongest(database), projection)
+        dsn = settings.owner_dsn or settings.dsn
+        if dsn is None:
+            msg = f"no database: give {name_of('owner_dsn')}, {name_of('dsn')} or {name_of('embedded')}"
+            raise CommandError(msg, ExitCode.USAGE)
+        return await work(dsn.get_secret_value(), projection)
+
+    return asyncio.run(run())
+
+
+def _strongest(database: Dsns) -> str:
+    return database.owner_dsn or database.service_dsn
+
+
+async def log_of(dsn: str, settings: Settings, issuer: str | None) -> int:
+    """The number of an issuer's log. Raises CommandError, NoLog, Unavailable."""
+    name = choose_issuer(settings.issuer_identifiers(), issuer).log_name
+    with connection_errors():
+        connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
+        try:
+            log_id: int | None = await connection.fetchval(SQL["find_log"], name)
+        finally:
+            await connection.close()
+    if log_id is None:
+        msg = f"there is no log {name!r} in this database: nothing was ever recorded for this issuer"
+        raise NoLog(msg)
+    return log_id

@@ -1,0 +1,58 @@
+"""Logs with something in them, and what is told of building from them to nobody."""
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from ledger.issuer import Issuer
+from ledger.recording import EventMapper
+from projections.building.rebuild import Rebuilt, rebuild
+from projections.building.verification import Verification, verify
+from projections.catalogue import declared, find_projection
+from projections.projection import Projection
+from tests.integration.conftest import CAUSE, register_client
+
+NAMES = [declaration.name for declaration in declared()]
+
+
+def of(name: str) -> Projection:
+    return find_projection(name, EventMapper())
+
+
+async def write_some_history(service, tokens: int = 12) -> None:
+    """Two logs with clients, one of them changed, and tokens, some of them revoked."""
+    for issuer in service.issuers:
+        client = await register_client(issuer)
+        await issuer.registry.add_generated_secret(client.client_id, CAUSE)
+        await register_client(issuer, "depot")
+        await issuer.registry.disable("depot", "closed", CAUSE)
+        await issue_and_revoke(issuer, client, tokens)
+    await service.catch_up()
+
+
+async def issue_and_revoke(issuer: Issuer, client, count: int) -> Sequence[str]:
+    issued = [await issuer.issuance.by_client_credentials(client, None, CAUSE) for _ in range(count)]
+    for token in issued[::3]:
+        await issuer.revocation.by_client(client, token.access_token, CAUSE)
+    return [token.access_token for token in issued]
+
+
+async def build(dsn: str, projection: Projection | str, *, restart: bool = False, tell=None) -> Rebuilt:
+    made = of(projection) if isinstance(projection, str) else projection
+    told = tell or (lambda _line: None)
+    nobody = lambda _events, _done: lambda _more: None  # noqa: E731
+    return await rebuild(dsn, made, holder="test", progress=nobody, tell=told, restart=restart)
+
+
+async def check(dsn: str, projection: Projection | str, *, limit: int = 20, **more: object) -> Verification:
+    made = of(projection) if isinstance(projection, str) else projection
+    return await verify(dsn, made, limit=limit, progress=lambda _events: lambda _more: None, **more)
+
+
+async def rows(connection: asyncpg.Connection, projection: Projection | str) -> dict[str, list[tuple]]:
+    """All rows of a projection's tables."""
+    made = of(projection) if isinstance(projection, str) else projection
+    return {
+        table: sorted((tuple(row) for row in await connection.fetch(f"SELECT * FROM {table}")), key=repr)  # noqa: S608
+        for table in made.tables
+    }
