@@ -15,6 +15,10 @@ class OlderCode(BuildRefused):
     """The rows there are were written by a newer version of the projection than this release has."""
 
 
+class NotOlder(BuildRefused):
+    """The rows there are were written by the version of the projection that this release has."""
+
+
 class EventNotFolded(BuildRefused):
     """An event that this release cannot read or apply."""
 

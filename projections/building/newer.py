@@ -3,15 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 
-from ledger.postgres.statements import load_statements
 from ledger.recording import EventMapper
-from projections.building.connections import OwnConnection, connect, find_live
-from projections.building.errors import BuildUnderWay
-from projections.building.rebuild import Rebuilt, Tell, rebuild
+from projections.building.connections import connect, find_live
+from projections.building.errors import BuildUnderWay, NotOlder
+from projections.building.rebuild import Rebuilt, Tell, is_older, rebuild, stored_versions
 from projections.catalogue import declared
 from projections.projection import Projection
-
-SQL = load_statements("projections.building", "builds.sql")
 
 LOOK_SECONDS = 1.0
 """How often to see whether another process that builds the same has finished."""
@@ -34,29 +31,21 @@ async def build_newer(dsn: str, *, holder: str, tell: Tell) -> Sequence[Rebuilt]
                     holder=holder,
                     progress=lambda _events, _done: lambda _more: None,
                     tell=tell,
-                    restart=False,
+                    only_if_older=True,
                 )
             )
         except BuildUnderWay as error:
             tell(str(error))
             await asyncio.sleep(LOOK_SECONDS)
+        except NotOlder:  # another process was done with it just now
+            continue
     return built
 
 
 async def _first_older(dsn: str) -> Projection | None:
     async with connect(dsn) as connection:
-        stored = await _stored_versions(connection)
+        stored = await stored_versions(connection, await find_live(connection))
     for declaration in declared():
-        found = stored.get(declaration.name, set())
-        # One that follows begins by itself; an inline one has to be built from the log that there is.
-        if any(version < declaration.version for version in found) or (declaration.inline and not found):
+        if is_older(declaration, stored):
             return declaration(EventMapper())
     return None
-
-
-async def _stored_versions(connection: OwnConnection) -> dict[str, set[int]]:
-    live = await find_live(connection)
-    stored: dict[str, set[int]] = {}
-    for row in await connection.fetch(live(SQL["versions"])):
-        stored.setdefault(row["projection"], set()).add(row["version"])
-    return stored

@@ -16,7 +16,7 @@ from msgspec import Struct
 from ledger.postgres.statements import load_statements
 from projections.building import tables
 from projections.building.connections import Live, OwnConnection, connect, find_live
-from projections.building.errors import BuildRefused, BuildUnderWay, OlderCode, StillRead
+from projections.building.errors import BuildRefused, BuildUnderWay, NotOlder, OlderCode, StillRead
 from projections.building.filling import Filling, Progress
 from projections.projection import Projection
 
@@ -93,9 +93,11 @@ class Rebuild:
 
     async def fill(self) -> None:
         """Fold what there is, until almost nothing is left."""
-        while self._left(heads := await self._filling.heads()) > NEAR:
+        while left := self._left(heads := await self._filling.heads()):
             for log_id, head in heads.items():
                 await self._filling.fill(log_id, self._positions.get(log_id, 0), head)
+            if left <= NEAR:
+                return
 
     async def index(self) -> None:
         """Make the indexes that the fold did not need, on two connections unless the service is at work."""
@@ -171,18 +173,27 @@ def build_schema(projection: Projection) -> str:
 
 
 async def rebuild(
-    dsn: str, projection: Projection, *, holder: str, progress: Callable[[int, int], Progress], tell: Tell, restart: bool
+    dsn: str,
+    projection: Projection,
+    *,
+    holder: str,
+    progress: Callable[[int, int], Progress],
+    tell: Tell,
+    restart: bool = False,
+    only_if_older: bool = False,
 ) -> Rebuilt:
     """Build a projection anew, as the owner of its tables, and swap it in.
 
     `progress` is given how many events there are and how many are done already, and gives what is told of the others.
-    Raises BuildRefused, Unavailable.
+    Raises BuildRefused, Unavailable; with `only_if_older` NotOlder, where the live rows are of this version.
     """
     started = monotonic()
     async with connect(dsn) as writer, connect(dsn) as reader:
         live = await find_live(writer)
         await check(writer, live, projection)
         async with _only_builder(writer, live, projection):
+            if only_if_older and not is_older(projection, await stored_versions(writer, live)):
+                raise NotOlder(projection.name)
             build = await _prepared(projection, live, reader, writer, holder, restart=restart, progress=progress)
             resumed_at = build.done
             if resumed_at:
@@ -247,13 +258,27 @@ async def check(connection: OwnConnection, live: Live, projection: Projection) -
             "that are replaced. Drop them, and make them again afterwards."
         )
         raise BuildRefused(msg)
+    newest = max((await stored_versions(connection, live)).get(projection.name, {0}))
+    if newest > projection.version:
+        msg = (
+            f"The projection {projection.name} of this database has version {newest}, this release has "
+            f"{projection.version}: run the newer release."
+        )
+        raise OlderCode(msg)
+
+
+async def stored_versions(connection: OwnConnection, live: Live) -> Mapping[str, set[int]]:
+    """Which versions the live rows are of, by projection."""
+    stored: dict[str, set[int]] = {}
     for row in await connection.fetch(live(SQL["versions"])):
-        if row["projection"] == projection.name and row["version"] > projection.version:
-            msg = (
-                f"The projection {projection.name} of this database has version {row['version']}, this release has "
-                f"{projection.version}: run the newer release."
-            )
-            raise OlderCode(msg)
+        stored.setdefault(row["projection"], set()).add(row["version"])
+    return stored
+
+
+def is_older(projection: Projection | type[Projection], stored: Mapping[str, set[int]]) -> bool:
+    """Whether rows have to be built: one that follows begins by itself, an inline one cannot."""
+    found = stored.get(projection.name, set())
+    return any(version < projection.version for version in found) or (projection.inline and not found)
 
 
 @asynccontextmanager

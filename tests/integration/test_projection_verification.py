@@ -1,0 +1,214 @@
+"""The rows of a projection are compared with the log, both ways, while the service runs."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from ledger.recording import EventMapper
+from projections.building import tables, verification
+from projections.building.comparison import HIDDEN
+from projections.building.errors import BuildRefused
+from projections.token_history import TokenHistoryProjection
+from tests.integration.histories import NAMES, build, check, issue_and_revoke, of, write_some_history
+
+TAMPERED = {
+    "active_tokens": [
+        ("UPDATE active_tokens SET expires_at = expires_at + 1 WHERE {one}", "expires_at"),
+        ("UPDATE active_tokens SET scope = 'admin' WHERE {one}", "scope"),
+    ],
+    "clients": [("UPDATE clients SET document = document || '{{\"enabled\": true}}' WHERE client_id = 'depot'", "document")],
+    "token_history": [
+        ("UPDATE token_history SET revoked_by = NULL WHERE revoked_by IS NOT NULL AND {one}", "revoked_by"),
+        ("UPDATE token_history SET expires_at = expires_at + interval '1 us' WHERE {one}", "expires_at"),
+    ],
+    "token_activity": [("UPDATE token_activity SET ended = ended - 1 WHERE {one}", "ended")],
+}
+OWNERS = {table: name for name in NAMES for table in of(name).tables}
+
+
+def of_one(table, condition="true"):
+    """One row, by where it is."""
+    return f"ctid = (SELECT ctid FROM {table} WHERE {condition} ORDER BY ctid LIMIT 1)"  # noqa: S608
+
+
+@pytest.fixture
+async def superuser(database, service):
+    await write_some_history(service)
+    connection = await asyncpg.connect(database.superuser_dsn)
+    yield connection
+    await connection.close()
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_what_the_service_wrote_is_what_the_log_says(database, superuser, name):
+    found = await check(database.owner_dsn, name)
+    assert found.equal
+    assert found.events == await superuser.fetchval("SELECT sum(position) FROM log_head")
+
+
+@pytest.mark.parametrize(("table", "case"), [(t, n) for t, cases in TAMPERED.items() for n in range(len(cases))])
+async def test_one_row_that_was_changed_is_found_with_what_it_should_be(database, superuser, table, case):
+    statement, column = TAMPERED[table][case]
+    condition = "revoked_by IS NOT NULL" if column == "revoked_by" else "true"
+    assert await superuser.execute(statement.format(one=of_one(table, condition))) != "UPDATE 0"
+    found = await check(database.owner_dsn, OWNERS[table])
+    if table == "clients":
+        assert found.differences.count == 2  # one of each log
+    else:
+        assert found.differences.count == 1
+    difference = found.differences.first[0]
+    assert difference.table == table
+    assert set(difference.before) == set(difference.after) == {column}
+    assert (difference.before[column] == difference.after[column]) == (column == "document")
+
+
+@pytest.mark.parametrize("table", OWNERS)
+async def test_a_row_that_was_removed_is_missed(database, superuser, table):
+    await superuser.execute(f"DELETE FROM {table} WHERE {of_one(table)}")  # noqa: S608
+    found = await check(database.owner_dsn, OWNERS[table])
+    assert found.differences.count == 1
+    (difference,) = found.differences.first
+    assert (difference.table, difference.after) == (table, None)
+    assert difference.before
+
+
+@pytest.mark.parametrize("table", OWNERS)
+async def test_a_row_that_was_added_is_found(database, superuser, table):
+    key = {"active_tokens": "digest = sha256('mine')", "clients": "client_id = 'mine'"}.get(table, "log_id = 7")
+    await superuser.execute(
+        f"""
+        CREATE TEMP TABLE mine AS SELECT * FROM {table} LIMIT 1;
+        UPDATE mine SET {key};
+        INSERT INTO {table} SELECT * FROM mine
+        """  # noqa: S608
+    )
+    found = await check(database.owner_dsn, OWNERS[table])
+    assert found.differences.count == 1
+    (difference,) = found.differences.first
+    assert (difference.table, difference.before) == (table, None)
+
+
+async def test_a_revoked_token_that_is_active_again_is_found(database, service, superuser):
+    """The one that matters most: what was revoked came back."""
+    await superuser.execute("CREATE TEMP TABLE kept AS SELECT * FROM active_tokens WHERE log_id = 1")
+    issuer = service.issuers[0]
+    (token,) = await issue_and_revoke(issuer, await issuer.clients.get("shop"), 1)
+    assert token
+    revoked = "SELECT digest FROM token_history WHERE revoked_position IS NOT NULL AND log_id = 1 LIMIT 1"
+    await superuser.execute(
+        f"INSERT INTO active_tokens SELECT log_id, ({revoked}), jti, client_id, subject, scope, audience, issued_at, "  # noqa: S608
+        "expires_at FROM kept LIMIT 1"
+    )
+    found = await check(database.owner_dsn, "active_tokens")
+    assert (found.differences.count, found.differences.first[0].before) == (1, None)
+
+
+async def test_the_document_of_a_client_is_not_shown(database, superuser):
+    await superuser.execute("UPDATE clients SET document = '{}' WHERE log_id = 1 AND client_id = 'shop'")
+    (difference,) = (await check(database.owner_dsn, "clients")).differences.first
+    assert difference.key == {"log_id": 1, "client_id": "shop"}
+    assert (difference.before, difference.after) == ({"document": HIDDEN}, {"document": HIDDEN})
+
+
+async def test_so_many_are_shown_and_all_are_counted(database, superuser):
+    await superuser.execute("UPDATE token_history SET actor = 'x'".replace("actor", "issued_by"))
+    everything = await superuser.fetchval("SELECT count(*) FROM token_history")
+    await superuser.execute("UPDATE token_activity SET issued = issued + 1")
+    everything += await superuser.fetchval("SELECT count(*) FROM token_activity")
+    found = await check(database.owner_dsn, "token_history", limit=3)
+    assert (len(found.differences.first), found.differences.count) == (3, everything)
+
+
+async def test_one_log_can_be_verified_by_itself(database, superuser):
+    await superuser.execute("UPDATE active_tokens SET scope = 'admin' WHERE log_id = 2")
+    assert (await check(database.owner_dsn, "active_tokens", log_id=1)).equal
+    found = await check(database.owner_dsn, "active_tokens", log_id=2)
+    assert {difference.key["log_id"] for difference in found.differences.first} == {2}
+    assert not (await check(database.owner_dsn, "active_tokens")).equal
+
+
+async def test_a_projection_that_is_behind_is_compared_where_it_is(database, service, superuser):
+    issuer = service.issuers[0]
+    behind = (await issuer.streams.head()).position
+    await issue_and_revoke(issuer, await issuer.clients.get("shop"), 5)
+    found = await check(database.owner_dsn, "token_history", log_id=1)
+    assert (found.equal, found.positions) == (True, {1: behind})
+
+
+async def test_it_waits_for_a_position_that_the_projection_is_to_come_to(database, service, superuser):
+    issuer = service.issuers[0]
+    await issue_and_revoke(issuer, await issuer.clients.get("shop"), 5)
+    head = (await issuer.streams.head()).position
+    verifying = asyncio.create_task(check(database.owner_dsn, "token_history", log_id=1, at=head))
+    await asyncio.sleep(0)
+    await service.catch_up()
+    found = await verifying
+    assert (found.equal, found.positions) == (True, {1: head})
+
+
+async def test_it_does_not_wait_for_ever_nor_for_what_was_not_recorded(database, service, superuser, monkeypatch):
+    monkeypatch.setattr(verification, "PATIENCE_SECONDS", 0.0)
+    issuer = service.issuers[0]
+    await issue_and_revoke(issuer, await issuer.clients.get("shop"), 5)
+    head = (await issuer.streams.head()).position
+    with pytest.raises(BuildRefused, match="does a service follow"):
+        await check(database.owner_dsn, "token_history", log_id=1, at=head)
+    with pytest.raises(BuildRefused, match=f"position {head + 1} lies ahead of the log, which ends at {head}"):
+        await check(database.owner_dsn, "token_history", log_id=1, at=head + 1)
+
+
+async def test_the_role_of_the_service_may_verify_too(database, superuser):
+    for name in NAMES:
+        assert (await check(database.service_dsn, name)).equal
+
+
+async def test_nothing_is_left_behind_not_even_after_an_error(database, superuser, monkeypatch):
+    async def failing(*_arguments):
+        msg = "no"
+        raise RuntimeError(msg)
+
+    before = await superuser.fetchval("SELECT count(*) FROM pg_class WHERE relpersistence = 't'")
+    await check(database.owner_dsn, "token_history")
+    with monkeypatch.context() as patched:
+        patched.setattr(tables, "analyze", failing)
+        with pytest.raises(RuntimeError):
+            await check(database.owner_dsn, "token_history")
+    gone = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'token-ledger builds'"
+    async with asyncio.timeout(10):
+        while await superuser.fetchval(gone):  # noqa: ASYNC110 (only the server knows)
+            await asyncio.sleep(0.01)
+    assert await superuser.fetchval("SELECT count(*) FROM pg_class WHERE relpersistence = 't'") == before
+
+
+async def test_rows_of_another_version_are_not_compared(database, superuser):
+    class Newer(TokenHistoryProjection):
+        version = 2
+
+    with pytest.raises(BuildRefused, match="are of version 1, this release folds 2"):
+        await check(database.owner_dsn, Newer(EventMapper()))
+
+
+async def test_a_rebuild_that_swaps_waits_until_the_comparison_is_through(database, service, superuser, monkeypatch):
+    """Else the snapshot of the verification would see the new tables without their rows."""
+    monkeypatch.setattr("projections.building.rebuild.PAUSE_SECONDS", 0.02)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    analyze = tables.analyze
+
+    async def wait(connection, projection, schema):
+        if schema == tables.TEMPORARY:
+            begun.set()
+            await go_on.wait()
+        await analyze(connection, projection, schema)
+
+    monkeypatch.setattr(tables, "analyze", wait)
+    verifying = asyncio.create_task(check(database.owner_dsn, "active_tokens"))
+    await begun.wait()
+    told = []
+    building = asyncio.create_task(build(database.owner_dsn, "active_tokens", tell=told.append))
+    async with asyncio.timeout(10):
+        while not any("in use" in line for line in told):  # noqa: ASYNC110 (only the server knows)
+            await asyncio.sleep(0.01)
+    go_on.set()
+    assert (await verifying).equal
+    assert (await building).events

@@ -1,0 +1,417 @@
+"""A projection is built anew while the service runs: the same rows, the same schema, and nobody is kept waiting."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import asyncpg
+import pytest
+
+from ledger.postgres.inline import OtherVersion
+from ledger.recording import EventMapper
+from projections.active_tokens import ActiveTokensProjection
+from projections.building import rebuild as rebuilding
+from projections.building.connections import connect
+from projections.building.errors import BuildRefused, BuildUnderWay, EventNotFolded, OlderCode, StillRead
+from projections.building.newer import build_newer
+from projections.building.rebuild import build_schema
+from projections.catalogue import find_projection
+from projections.checkpoint import take_lease
+from projections.token_history import TokenHistoryProjection
+from tests.integration.catalog import describe
+from tests.integration.conftest import CAUSE, OTHER_ISSUER, register_client
+from tests.integration.histories import (
+    NAMES,
+    build,
+    check,
+    issue_and_revoke,
+    of,
+    rows,
+    write_some_history,
+)
+
+CHECKPOINT = "SELECT log_id, position, version, lease_token FROM projection_checkpoints ORDER BY log_id"
+
+
+@pytest.fixture
+async def superuser(database):
+    connection = await asyncpg.connect(database.superuser_dsn)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    monkeypatch.setattr(rebuilding, "PAUSE_SECONDS", 0.02)
+
+
+async def schemas(superuser):
+    found = "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'build_of%'"
+    return [row["nspname"] for row in await superuser.fetch(found)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_rebuild_has_the_same_rows_and_leaves_the_schema_as_it_was(database, service, superuser, name):
+    await write_some_history(service)
+    before, schema = await rows(superuser, name), await describe(database.owner_dsn)
+    assert all(before.values())
+    rebuilt = await build(database.owner_dsn, name)
+    assert await rows(superuser, name) == before
+    assert await describe(database.owner_dsn) == schema
+    assert await schemas(superuser) == []
+    assert await superuser.fetch("SELECT * FROM projection_builds") == []
+    assert await superuser.fetch("SELECT * FROM projection_build_positions") == []
+    assert rebuilt.events == await superuser.fetchval("SELECT sum(position) FROM log_head")
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_rebuild_mends_what_was_damaged(database, service, superuser, name):
+    await write_some_history(service)
+    before = await rows(superuser, name)
+    for table in of(name).tables:
+        await superuser.execute(f"DELETE FROM {table}")  # noqa: S608
+    await build(database.owner_dsn, name)
+    assert await rows(superuser, name) == before
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_of_an_empty_ledger_nothing_is_built_and_that_is_fine(database, superuser, name):
+    rebuilt = await build(database.owner_dsn, name)
+    assert rebuilt.events == 0
+    assert not any((await rows(superuser, name)).values())
+
+
+async def test_the_service_goes_on_after_a_rebuild_where_it_was(database, service, superuser):
+    await write_some_history(service)
+    for name in NAMES:
+        await build(database.owner_dsn, name)
+    issuer = service.issuers[0]
+    client = await issuer.clients.get("shop")
+    active, revoked = (await issue_and_revoke(issuer, client, 4))[1::-1]
+    assert await issuer.introspection.by_client(client, active) is not None
+    assert await issuer.introspection.by_client(client, revoked) is None
+    await service.catch_up()
+    for name in NAMES:
+        assert (await check(database.owner_dsn, name)).equal
+
+
+async def test_a_projection_that_was_behind_is_at_the_end_of_the_log_afterwards(database, service, superuser):
+    await write_some_history(service)
+    issuer = service.issuers[0]
+    await issue_and_revoke(issuer, await issuer.clients.get("shop"), 5)
+    await build(database.owner_dsn, "token_history")
+    head = (await issuer.streams.head()).position
+    assert (await superuser.fetch(CHECKPOINT))[0]["position"] == head
+    assert (await check(database.owner_dsn, "token_history")).equal
+
+
+async def test_a_log_that_was_not_followed_yet_is_in_the_build(database, service, issuer, client, superuser):
+    await issue_and_revoke(issuer, client, 5)
+    assert await superuser.fetch(CHECKPOINT) == []
+    await build(database.owner_dsn, "token_history")
+    await service.catch_up()
+    assert (await check(database.owner_dsn, "token_history")).equal
+    assert len((await rows(superuser, "token_history"))["token_history"]) == 5
+
+
+class Interrupted(Exception):
+    """What a test ends a build with."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("phase", ["fill", "index", "swap"])
+async def test_a_build_that_was_interrupted_is_gone_on_with(database, service, superuser, monkeypatch, name, phase):
+    await write_some_history(service)
+    before = await rows(superuser, name)
+
+    async def interrupted(*_arguments):
+        raise Interrupted
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rebuilding.Rebuild, phase, interrupted)
+        with pytest.raises(Interrupted):
+            await build(database.owner_dsn, name)
+    assert await rows(superuser, name) == before
+    rebuilt = await build(database.owner_dsn, name)
+    assert rebuilt.resumed_at == (0 if phase == "fill" else rebuilt.events)
+    assert await rows(superuser, name) == before
+    assert await schemas(superuser) == []
+
+
+async def test_it_goes_on_at_the_page_that_was_not_written(database, service, superuser, monkeypatch):
+    await write_some_history(service)
+    monkeypatch.setattr("projections.building.pace.PAGE", 5)
+    projection = of("token_history")
+    folded, fold = [], projection.fold
+
+    async def fold_some(connection, log_id, events):
+        if len(folded) == 2:
+            raise asyncpg.ConnectionDoesNotExistError
+        folded.append(log_id)
+        await fold(connection, log_id, events)
+
+    projection.fold = fold_some
+    with pytest.raises(Exception, match="cannot be reached"):
+        await build(database.owner_dsn, projection)
+    positions = await superuser.fetch("SELECT log_id, position FROM projection_build_positions")
+    assert [tuple(row) for row in positions] == [(1, 10)]
+    rebuilt = await build(database.owner_dsn, "token_history")
+    assert rebuilt.resumed_at == 10
+    assert (await check(database.owner_dsn, "token_history")).equal
+
+
+async def test_begun_anew_where_asked_and_where_it_is_another_version_or_shape(database, service, superuser, monkeypatch):
+    await write_some_history(service)
+
+    async def interrupted(*_arguments):
+        raise Interrupted
+
+    async def interrupt():
+        with monkeypatch.context() as patched:
+            patched.setattr(rebuilding.Rebuild, "swap", interrupted)
+            with pytest.raises(Interrupted):
+                await build(database.owner_dsn, "active_tokens")
+
+    await interrupt()
+    assert (await build(database.owner_dsn, "active_tokens", restart=True)).resumed_at == 0
+    await interrupt()
+    await superuser.execute("UPDATE projection_builds SET version = 0")
+    assert (await build(database.owner_dsn, "active_tokens")).resumed_at == 0
+    await interrupt()
+    await superuser.execute("ALTER TABLE active_tokens ADD COLUMN more text")
+    assert (await build(database.owner_dsn, "active_tokens")).resumed_at == 0
+
+
+async def test_of_two_at_once_one_is_refused_and_told_who_builds(database, service, monkeypatch):
+    await write_some_history(service)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    index = rebuilding.Rebuild.index
+
+    async def wait(self):
+        begun.set()
+        await go_on.wait()
+        await index(self)
+
+    monkeypatch.setattr(rebuilding.Rebuild, "index", wait)
+    first = asyncio.create_task(build(database.owner_dsn, "active_tokens"))
+    await begun.wait()
+    with pytest.raises(BuildUnderWay, match=r"active_tokens is being built already by test, since 20"):
+        await build(database.owner_dsn, "active_tokens")
+    go_on.set()
+    await build(database.owner_dsn, "clients")
+    assert (await first).events
+
+
+async def test_the_role_of_the_service_is_refused(database):
+    with pytest.raises(BuildRefused, match=r"does not own active_tokens.*--owner-dsn"):
+        await build(database.service_dsn, "active_tokens")
+
+
+async def test_views_on_the_tables_are_named_before_anything_is_built(database, superuser):
+    await superuser.execute("CREATE VIEW mine AS SELECT count(*) FROM token_activity")
+    with pytest.raises(BuildRefused, match="views mine read the live tables"):
+        await build(database.owner_dsn, "token_history")
+    assert await schemas(superuser) == []
+
+
+async def test_the_event_that_cannot_be_folded_is_named_and_the_live_rows_stay(database, service, superuser):
+    await write_some_history(service)
+    before = await rows(superuser, "token_history")
+    of_one = "SELECT stream_id FROM event_log WHERE topic = 'token.revoked' AND log_id = 1 LIMIT 1"
+    await superuser.execute(
+        f"UPDATE event_log SET topic = 'client.enabled' WHERE topic = 'token.issued' AND stream_id = ({of_one})"  # noqa: S608
+    )
+    position = await superuser.fetchval(
+        f"SELECT position FROM event_log WHERE topic = 'token.revoked' AND stream_id = ({of_one})"  # noqa: S608
+    )
+    with pytest.raises(EventNotFolded, match=rf"position {position} of log 1 \(token.revoked\).*RevokedBeforeIssued"):
+        await build(database.owner_dsn, "token_history")
+    assert await rows(superuser, "token_history") == before
+    # An operator has it skipped; the build goes on and leaves it out.
+    await superuser.execute(
+        "INSERT INTO projection_skips VALUES (1, 'token_history', $1, 'token.revoked', '', 'x', 'me', now())", position
+    )
+    assert (await build(database.owner_dsn, "token_history")).events
+    assert len((await rows(superuser, "token_history"))["token_history"]) == len(before["token_history"]) - 1
+
+
+async def test_an_event_that_cannot_be_read_is_named(database, service, superuser):
+    await write_some_history(service)
+    await superuser.execute("UPDATE event_log SET payload = 'not json' WHERE log_id = 2 AND position = 7")
+    with pytest.raises(EventNotFolded, match=r"position 7 of log 2 .*CorruptPayload"):
+        await build(database.owner_dsn, "active_tokens")
+
+
+@asynccontextmanager
+async def reading(superuser, table):
+    """A transaction that read the table, such as a backup is."""
+    async with superuser.transaction():
+        await superuser.execute(f"SELECT FROM {table}")  # noqa: S608
+        yield
+
+
+async def test_the_swap_waits_for_who_reads_and_keeps_nobody_waiting_meanwhile(database, service, superuser):
+    await write_some_history(service)
+    issuer = service.issuers[0]
+    client = await issuer.clients.get("shop")
+    told = []
+    async with reading(superuser, "active_tokens"):
+        building = asyncio.create_task(build(database.owner_dsn, "active_tokens", tell=told.append))
+        while not any("in use" in line for line in told):  # noqa: ASYNC110 (only the server knows)
+            await asyncio.sleep(0.01)
+        async with asyncio.timeout(5):
+            for token in await issue_and_revoke(issuer, client, 10):
+                await issuer.introspection.by_client(client, token)
+        assert not building.done()
+    rebuilt = await building
+    assert rebuilt.locked_ms < 1000
+    assert (await check(database.owner_dsn, "active_tokens")).equal
+
+
+async def test_the_swap_does_not_wait_for_ever_and_is_quickly_done_later(database, service, superuser, monkeypatch):
+    await write_some_history(service)
+    monkeypatch.setattr(rebuilding, "ATTEMPTS", 2)
+    async with reading(superuser, "token_history"):
+        with pytest.raises(StillRead, match="goes on from here"):
+            await build(database.owner_dsn, "token_history")
+    rebuilt = await build(database.owner_dsn, "token_history")
+    assert rebuilt.resumed_at == rebuilt.events
+
+
+async def test_under_load_no_request_fails_and_no_event_is_lost(database, start_process):
+    """Two processes issue, introspect and revoke all the while that each projection is built anew, twice."""
+    processes = [await start_process() for _ in range(2)]
+    for process in processes:
+        process.follow()
+    client = await register_client(processes[0].issuers[0])
+    done, answered = asyncio.Event(), []
+
+    async def work(issuer, other):
+        while not done.is_set():
+            issued = await issuer.issuance.by_client_credentials(client, None, CAUSE)
+            assert await other.introspection.by_client(client, issued.access_token) is not None
+            if len(answered) % 3 == 0:
+                await issuer.revocation.by_client(client, issued.access_token, CAUSE)
+                assert await other.introspection.by_client(client, issued.access_token) is None
+            assert await issuer.clients.get("shop") == client
+            answered.append(issued.position)
+
+    async def build_all():
+        try:
+            for name in NAMES * 2:
+                await build(database.owner_dsn, name)
+                assert (await check(database.owner_dsn, name)).equal
+        finally:
+            done.set()
+
+    here, there = (process.issuers[0] for process in processes)
+    pairs = [(here, there), (there, here)] * 4
+    await asyncio.gather(build_all(), *(work(*pair) for pair in pairs))
+    assert len(answered) > 50
+    head = (await here.streams.head()).position
+    await here.audit.moment(min_position=head)
+    for name in NAMES:
+        found = await check(database.owner_dsn, name)
+        assert found.equal
+        assert found.positions == {1: head}
+
+
+class NewerActiveTokens(ActiveTokensProjection):
+    """The next version: subjects in capitals."""
+
+    version = 2
+
+    async def fold(self, connection, log_id, events):
+        await super().fold(connection, log_id, events)
+        await connection.execute("UPDATE active_tokens SET subject = upper(subject) WHERE log_id = $1", log_id)
+
+
+class NewerTokenHistory(TokenHistoryProjection):
+    """The next version, with the same rows."""
+
+    version = 2
+
+
+async def test_a_newer_version_of_an_inline_projection_takes_over_and_older_code_writes_no_more(
+    database, service, issuer, client, superuser
+):
+    await issue_and_revoke(issuer, client, 6)
+    await build(database.owner_dsn, NewerActiveTokens(EventMapper()))
+    subjects = await superuser.fetch("SELECT DISTINCT subject FROM active_tokens")
+    assert [row["subject"] for row in subjects] == ["SHOP"]
+    before = (await issuer.streams.head()).position
+    with pytest.raises(OtherVersion, match="nothing was recorded"):
+        await issuer.issuance.by_client_credentials(client, None, CAUSE)
+    assert (await issuer.streams.head()).position == before
+    (problem,) = await service.problems()
+    assert problem == (
+        "The projection active_tokens of this database has version 2, this release has 1: "
+        "nothing is written to it. Run the newer release."
+    )
+    with pytest.raises(OlderCode, match="run the newer release"):
+        await build(database.owner_dsn, "active_tokens")
+
+
+async def test_a_newer_version_of_one_that_follows_takes_over_and_its_older_follower_writes_no_more(
+    database, service, issuer, client, superuser
+):
+    service.follow()
+    tokens = await issue_and_revoke(issuer, client, 6)
+    await issuer.audit.moment(min_position=len(tokens))
+    await build(database.owner_dsn, NewerTokenHistory(EventMapper()))
+    ((_, position, version, _),) = [tuple(row) for row in await superuser.fetch(CHECKPOINT)]
+    assert version == 2
+    await issue_and_revoke(issuer, client, 3)
+    await asyncio.sleep(0.1)
+    assert (await superuser.fetch(CHECKPOINT))[0]["position"] == position
+    assert (await check(database.owner_dsn, NewerTokenHistory(EventMapper()))).equal
+
+
+async def test_older_code_begins_nothing_in_a_new_log(database, service, superuser):
+    await write_some_history(service)
+    await build(database.owner_dsn, NewerTokenHistory(EventMapper()))
+    await superuser.execute("DELETE FROM projection_checkpoints WHERE log_id = 2")
+    log = service.log(OTHER_ISSUER)
+    assert await take_lease(log.database, 2, "token_history", 1, "older") is None
+    assert [row["log_id"] for row in await superuser.fetch(CHECKPOINT)] == [1]
+    assert await take_lease(log.database, 2, "token_history", 2, "newer")
+
+
+async def test_what_is_older_than_this_release_is_built_and_nothing_else(database, service, superuser):
+    await write_some_history(service)
+    assert await build_newer(database.owner_dsn, holder="test", tell=lambda _: None) == []
+    await superuser.execute("UPDATE projection_versions SET version = 0 WHERE projection = 'active_tokens'")
+    await superuser.execute("DELETE FROM projection_versions WHERE projection = 'clients'")
+    await superuser.execute("UPDATE projection_checkpoints SET version = 0")
+    assert len(await service.problems()) == 2
+    built = await build_newer(database.owner_dsn, holder="test", tell=lambda _: None)
+    assert [one.projection for one in built] == NAMES
+    assert await service.problems() == []
+    for name in NAMES:
+        assert (await check(database.owner_dsn, name)).equal
+
+
+async def test_processes_that_start_at_once_build_it_once(database, service, superuser, monkeypatch):
+    monkeypatch.setattr("projections.building.newer.LOOK_SECONDS", 0.01)
+    await write_some_history(service)
+    await superuser.execute("UPDATE projection_versions SET version = 0")
+    starting = [build_newer(database.owner_dsn, holder=str(n), tell=lambda _: None) for n in range(3)]
+    built = [one.projection for some in await asyncio.gather(*starting) for one in some]
+    assert sorted(built) == ["active_tokens", "clients"]
+
+
+async def test_a_build_finds_no_tables_but_its_own_by_their_names(database, service):
+    await write_some_history(service)
+
+    class Careless(ActiveTokensProjection):
+        async def fold(self, connection, log_id, events):
+            await connection.execute("DELETE FROM clients")
+
+    with pytest.raises(EventNotFolded, match="UndefinedTableError"):
+        await build(database.owner_dsn, Careless(EventMapper()))
+    async with connect(database.owner_dsn) as connection:
+        assert await connection.fetchval("SELECT count(*) FROM clients") == 4
+
+
+def test_the_schema_of_a_build_needs_no_quotes():
+    for name in NAMES:
+        assert build_schema(find_projection(name, EventMapper())).isidentifier()
