@@ -64,14 +64,20 @@ async def compare(
 def _difference(
     table: str, key: Sequence[str], before: str | None, after: str | None, hidden: frozenset[str]
 ) -> Difference:
-    ours = None if before is None else msgspec.json.decode(before)
-    theirs = None if after is None else msgspec.json.decode(after)
-    row = theirs if ours is None else ours
+    ours, theirs = _columns(before), _columns(after)
+    row = ours or theirs
     others = [column for column in row if column not in key]
-    if ours is not None and theirs is not None:
-        others = [column for column in others if ours[column] != theirs[column]]
+    if ours and theirs:
+        # As they are written: Python takes 1 for true.
+        others = [column for column in others if bytes(ours[column]) != bytes(theirs[column])]
 
-    def shown(side: Values | None) -> Values | None:
-        return side and {column: HIDDEN if column in hidden else side[column] for column in others}
+    def shown(side: Mapping[str, msgspec.Raw]) -> Values | None:
+        if not side:
+            return None
+        return {column: HIDDEN if column in hidden else msgspec.json.decode(side[column]) for column in others}
 
-    return Difference(table, {column: row[column] for column in key}, shown(ours), shown(theirs))
+    return Difference(table, {column: msgspec.json.decode(row[column]) for column in key}, shown(ours), shown(theirs))
+
+
+def _columns(row: str | None) -> Mapping[str, msgspec.Raw]:
+    return {} if row is None else msgspec.json.decode(row, type=dict[str, msgspec.Raw])

@@ -1,0 +1,220 @@
+"""Projections are rebuilt, verified, replayed and compared by the real command: under load, and killed at any point."""
+
+import asyncio
+import json
+import random
+import signal
+import subprocess
+import threading
+import time
+from contextlib import suppress
+
+import asyncpg
+import pytest
+from service_process import COMMAND, PATIENCE, RESOURCE_SERVER, USER, command_json, environment, run_command
+
+from benchmarks.history import write_history
+from ledger.events import TokenIssued, TokenRevoked
+from ledger.recording import EventMapper
+from projections.catalogue import declared
+
+NAMES = [declaration.name for declaration in declared()]
+EVENTS = 25_000
+KILLS = 6
+
+
+@pytest.fixture
+def query(database):
+    """The rows that one statement gives, asked as the superuser."""
+
+    async def fetch(statement: str):
+        connection = await asyncpg.connect(database.superuser_dsn)
+        try:
+            return await connection.fetch(statement)
+        finally:
+            await connection.close()
+
+    return lambda statement: asyncio.run(fetch(statement))
+
+
+@pytest.fixture
+def history(database):
+    asyncio.run(write_history(database.owner_dsn, "ms-auth-server", EVENTS))
+
+
+def rebuilding(database, name: str) -> subprocess.Popen[bytes]:
+    words = [*COMMAND, "projections", "rebuild", name, "--owner-dsn", database.owner_dsn]
+    return subprocess.Popen(words, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def verified(database, name: str) -> bool:
+    done = run_command("projections", "verify", name, "--dsn", database.service_dsn)
+    assert done.returncode in {0, 1}, done.stderr
+    return done.returncode == 0
+
+
+def folded(rows) -> tuple[set[bytes], dict[bytes, int], dict[bytes, int]]:
+    """Digests of the tokens of a log: the active ones, where each was issued, where it was revoked. Another fold."""
+    active, issued, revoked = set(), {}, {}
+    decode = EventMapper().decode
+    for row in rows:
+        match decode(row["topic"], row["schema_version"], row["payload"]):
+            case TokenIssued() as event:
+                active.add(event.digest)
+                issued[event.digest] = row["position"]
+            case TokenRevoked() as event:
+                active.discard(event.digest)
+                revoked[event.digest] = row["position"]
+    return active, issued, revoked
+
+
+@pytest.mark.parametrize("name", ["active_tokens", "token_history"])
+def test_a_rebuild_that_is_killed_at_any_point_harms_nothing_and_is_gone_on_with(database, history, query, name):
+    started = time.monotonic()
+    assert rebuilding(database, name).wait(PATIENCE) == 0
+    usual = time.monotonic() - started
+    chance = random.Random(seed := random.randrange(2**32))
+    killed = 0
+    for _ in range(KILLS):
+        process = rebuilding(database, name)
+        delay = chance.uniform(0.2, 1.0) * usual
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(delay)
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            killed += 1
+        process.wait(PATIENCE)
+        assert verified(database, name), f"seed {seed}, killed after {delay:.2f} s"
+    done = run_command("projections", "rebuild", name, "--owner-dsn", database.owner_dsn)
+    assert done.returncode == 0, f"seed {seed}: {done.stderr}"
+    assert killed, f"seed {seed}: every rebuild was through before it was killed"
+    active, issued, revoked = folded(query("SELECT * FROM event_log ORDER BY position"))
+    if name == "active_tokens":
+        assert {row["digest"] for row in query("SELECT digest FROM active_tokens")} == active
+    else:
+        rows = query("SELECT digest, issued_position, revoked_position FROM token_history")
+        assert {row["digest"]: row["issued_position"] for row in rows} == issued
+        assert {row["digest"]: row["revoked_position"] for row in rows if row["revoked_position"]} == revoked
+    assert query("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'build%'") == []
+
+
+def test_a_service_under_load_answers_every_request_while_its_projections_are_rebuilt(demo, database):
+    finished, failures, answered = threading.Event(), [], []
+
+    def work(number: int) -> None:
+        while not finished.is_set():
+            try:
+                token = USER.token(demo)
+                assert RESOURCE_SERVER.introspect(demo, token)["active"]
+                if number % 2:
+                    USER.revoke(demo, token)
+                    assert RESOURCE_SERVER.introspect(demo, token) == {"active": False}
+                answered.append(number)
+            except AssertionError as error:
+                failures.append(error)
+                return
+
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for worker in workers:
+        worker.start()
+    try:
+        for name in NAMES * 2:
+            rebuilt = command_json("projections", "rebuild", name, "--owner-dsn", database.owner_dsn)
+            assert rebuilt["projection"] == name
+            assert verified(database, name)
+    finally:
+        finished.set()
+        for worker in workers:
+            worker.join()
+    assert failures == []
+    assert len(answered) > 20
+    head = json.loads(run_command("log", "verify", "--dsn", database.service_dsn, "--json").stdout)["head"]["position"]
+    for name in NAMES:
+        found = command_json("projections", "verify", name, "--dsn", database.service_dsn, "--at", str(head))
+        assert (found["equal"], found["positions"]) == (True, {"1": head})
+
+
+def test_a_row_that_was_tampered_with_ends_a_verification_with_1_and_is_shown(demo, database, query):
+    USER.token(demo)
+    query("UPDATE active_tokens SET scope = 'admin' RETURNING 1")
+    query("UPDATE clients SET document = document || '{\"enabled\": 1}' WHERE client_id = 'auditor' RETURNING 1")
+    done = run_command("projections", "verify", "active_tokens", "--dsn", database.service_dsn)
+    assert done.returncode == 1
+    heading, row, _, last = done.stdout.splitlines()
+    assert heading.split() == ["TABLE", "ROW", "KEY", "COLUMNS"]
+    assert row.startswith("active_tokens  is not as in the log  log_id=1 digest=\\x")
+    assert "scope: " in row
+    assert row.rstrip().endswith("-> admin")
+    assert last.startswith("active_tokens is NOT what the log says: 1 rows differ; ")
+    clients = run_command("projections", "verify", "clients", "--dsn", database.service_dsn)
+    assert clients.returncode == 1
+    assert "document: (not shown) -> (not shown)" in clients.stdout
+    assert "argon2" not in clients.stdout
+    assert run_command("projections", "rebuild", "clients", "--owner-dsn", database.owner_dsn).returncode == 0
+    assert verified(database, "clients")
+
+
+def test_a_dry_run_says_what_it_would_do_and_changes_nothing(database, history, query):
+    done = run_command("projections", "rebuild", "token_history", "--dry-run", "--owner-dsn", database.owner_dsn)
+    assert done.returncode == 0, done.stderr
+    assert "token_history, version 1" in done.stdout
+    assert f"{EVENTS:,} events" in done.stdout
+    assert done.stdout.endswith("nothing was changed\n")
+    assert query("SELECT * FROM token_history") == query("SELECT * FROM projection_builds") == []
+
+
+def test_a_projection_as_it_was_and_what_changed_since(demo, database):
+    first = USER.token(demo)
+    before = command_json("log", "stats", "--dsn", database.service_dsn)["position"]
+    USER.revoke(demo, first)
+    then = run_command(
+        "projections", "replay", "active_tokens", "--until", str(before), "--into", "then",
+        "--owner-dsn", database.owner_dsn,
+    )  # fmt: skip
+    assert then.stdout.splitlines() == [
+        f"active_tokens as of position {before} is in \"then\".active_tokens",
+        "when you are done with it: DROP SCHEMA \"then\" CASCADE",
+    ]
+    points = ("--from", str(before), "--to", str(before + 1))
+    found = command_json("projections", "diff", "active_tokens", *points, "--dsn", database.service_dsn)
+    assert found["differences"]["count"] == 1
+    assert found["differences"]["first"][0]["after"] is None
+    said = run_command("projections", "diff", "active_tokens", *points, "--dsn", database.service_dsn)
+    assert said.stdout.splitlines()[-1] == f"1 rows of active_tokens changed from position {before} to {before + 1}"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("rebuild", "nothing"), 1, "there is no projection 'nothing': there are active_tokens, clients, token_history"),
+        (("verify", "clients", "--at", "5"), 1, "there is no log 'ms-auth-server' in this database"),
+        (("diff", "clients", "--from", "1", "--to", "noon"), 2, "'noon' is neither a position nor an instant"),
+        (("diff", "clients", "--from", "1", "--to", "2026-01-01T00:00:00"), 2, "an instant with its offset"),
+    ],
+)
+def test_what_cannot_be_is_said(database, words, code, message):
+    done = run_command("projections", *words, "--owner-dsn", database.owner_dsn)
+    assert done.returncode == code
+    assert message in done.stderr
+
+
+def test_the_service_role_is_told_whose_dsn_a_rebuild_needs(database):
+    done = run_command("projections", "rebuild", "clients", "--dsn", database.service_dsn)
+    assert done.returncode == 1
+    assert "Give its DSN as --owner-dsn" in done.stderr
+
+
+def test_migrate_builds_what_this_release_has_in_a_newer_version(database, history, query, start):
+    assert rebuilding(database, "active_tokens").wait(PATIENCE) == 0
+    query("UPDATE projection_versions SET version = 0 WHERE projection = 'active_tokens' RETURNING 1")
+    query("DELETE FROM active_tokens RETURNING 1")
+    service = start("--dsn", database.service_dsn)
+    service.wait_for_event("serving")
+    refused = service.get("/readyz")
+    assert refused.status == 503
+    assert b"active_tokens of this database has version 0, this release has 1: run 'token-ledger migrate'" in refused.body
+    done = run_command("migrate", "--owner-dsn", database.owner_dsn)
+    assert done.returncode == 0, done.stderr
+    assert "building active_tokens, version 1; the older one serves until then" in done.stderr
+    assert verified(database, "active_tokens")
+    assert service.get("/readyz").status == 200

@@ -1,0 +1,144 @@
+"""Whatever happened: a projection built anew, verified and replayed is what the service wrote, and the fold of the log."""
+
+import asyncio
+import itertools
+
+import asyncpg
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from api.service import Service, ServiceConfig
+from ledger.issuer import IssuerIdentifier
+from ledger.recording import EventMapper
+from projections.active_tokens import ActiveTokensProjection
+from projections.building import pace
+from projections.building.rebuild import rebuild
+from projections.building.replay import changes, replay
+from projections.building.verification import verify
+from projections.catalogue import declared
+from projections.in_memory import MemoryActiveTokens, MemoryClients
+from tests.properties.audited import CatchUp, Historian, histories
+
+EXAMPLES = max(15, settings.default.max_examples // 10)
+PHASES = [Phase.reuse, Phase.generate] if settings.default.derandomize else settings.default.phases
+TABLES = [table for declaration in declared() for table in declaration.tables]
+
+pages = st.sampled_from([1, 2, 3, 7, 1000])
+"""Positions a page: how a log is cut must not be seen in the rows."""
+
+
+class Example:
+    """One more log of the database, with a history of its own."""
+
+    def __init__(self, database, number: int) -> None:
+        self._dsn = database.owner_dsn
+        self._log_id = number
+        issuer = IssuerIdentifier(f"http://x/log-{number}")
+        self._service = Service(ServiceConfig(dsn=database.service_dsn, issuers=(issuer,)))
+        (self._issuer,) = self._service.issuers
+
+    async def run(self, history, page: int, of: int) -> None:
+        self._connection = await asyncpg.connect(self._dsn)
+        try:
+            pace.PAGE = page
+            rows = await self._record(history)
+            written = await self._rows("public")
+            await self._compare_with_the_fold(rows, written)
+            await self._rebuild(page)
+            assert await self._rows("public") == written
+            await self._replay(rows, of % (len(rows) + 1))
+        finally:
+            pace.PAGE = 10_000
+            await self._connection.close()
+            await self._service.close()
+
+    async def _record(self, history):
+        """Batch by batch, as the service does."""
+        historian, recorder = Historian(), self._issuer.streams
+        await recorder.write(historian.clients())
+        for batch in history:
+            if writes := historian.writes(batch):
+                await recorder.write(writes)
+            if CatchUp() in batch:
+                await self._service.catch_up()
+        await self._service.catch_up()
+        return await recorder.select_notifications(None, 10_000)
+
+    async def _rows(self, schema: str):
+        rows = {}
+        for table in TABLES:
+            statement = f"SELECT * FROM {schema}.{table} WHERE log_id = $1"  # noqa: S608
+            rows[table] = {tuple(map(str, row)) for row in await self._connection.fetch(statement, self._log_id)}
+        return rows
+
+    async def _compare_with_the_fold(self, rows, written) -> None:
+        tokens, clients = MemoryActiveTokens(EventMapper()), MemoryClients(EventMapper())
+        tokens.fold(rows)
+        clients.fold(rows)
+        assert len(written["active_tokens"]) == len(tokens._tokens)
+        for client in await clients.all():
+            assert await self._issuer.clients.get(client.client_id) == client
+        for digest in tokens._tokens:
+            assert await self._issuer.audit._active_tokens.get(digest) == await tokens.get(digest)
+
+    async def _rebuild(self, page: int) -> None:
+        for declaration in declared():
+            projection = declaration(EventMapper())
+            found = await verify(
+                self._dsn, projection, log_id=self._log_id, limit=3, progress=lambda _: lambda _: None
+            )
+            assert found.equal, found
+            await rebuild(
+                self._dsn, projection, holder="test", progress=lambda _e, _d: lambda _: None, tell=lambda _: None
+            )
+
+    async def _replay(self, rows, position: int) -> None:
+        """As of a position: what a log has that ends there; and nothing is different from itself."""
+        for declaration in declared():
+            projection = declaration(EventMapper())
+            for schema, until in (("half", position), ("whole", len(rows))):
+                await replay(
+                    self._dsn,
+                    projection,
+                    self._log_id,
+                    until=until,
+                    schema=f"{schema}_{declaration.name}",
+                    progress=lambda _: lambda _: None,
+                )
+            whole = {t: await self._in(f"whole_{declaration.name}", t) for t in declaration.tables}
+            half = {t: await self._in(f"half_{declaration.name}", t) for t in declaration.tables}
+            assert whole == {t: found for t, found in (await self._rows("public")).items() if t in whole}
+            if declaration is ActiveTokensProjection:
+                tokens = MemoryActiveTokens(EventMapper())
+                tokens.fold(rows[:position])
+                assert {row[1] for row in half["active_tokens"]} == set(map(str, tokens._tokens))
+            found = await changes(
+                self._dsn,
+                projection,
+                self._log_id,
+                points=(position, len(rows)),
+                limit=1000,
+                progress=lambda _: lambda _: None,
+            )
+            unchanged = sum(len(half[t] & whole[t]) for t in whole)
+            came = sum(d.before is None for d in found.differences.first)
+            went = sum(d.after is None for d in found.differences.first)
+            assert sum(map(len, whole.values())) == unchanged + found.differences.count - went
+            assert sum(map(len, half.values())) == unchanged + found.differences.count - came
+            await self._connection.execute(f"DROP SCHEMA whole_{declaration.name}, half_{declaration.name} CASCADE")
+
+    async def _in(self, schema: str, table: str):
+        rows = await self._connection.fetch(f"SELECT * FROM {schema}.{table}")  # noqa: S608
+        return {tuple(map(str, row)) for row in rows}
+
+
+def test_whatever_happened_what_is_built_anew_is_what_was_written_and_the_fold_of_the_log(database):
+    numbers = itertools.count(1)
+    with asyncio.Runner() as runner:
+
+        @settings(max_examples=EXAMPLES, phases=PHASES, suppress_health_check=[HealthCheck.too_slow])
+        @given(histories, pages, st.integers(0, 60))
+        def holds(history, page, of):
+            runner.run(Example(database, next(numbers)).run(history, page, of))
+
+        holds()
