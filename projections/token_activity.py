@@ -6,16 +6,12 @@ active at an instant are those issued before it less those ended before it, and 
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Literal
-
-from ledger.ports import epoch_seconds
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 UNITS = (MINUTE, HOUR, DAY)
 """In seconds."""
 
-Measure = Literal["issued", "revoked", "ended"]
-_PLACE: dict[Measure, int] = {"issued": 0, "revoked": 1, "ended": 2}
+_ISSUED, _REVOKED, _ENDED = range(3)
 
 
 class ActivityCounts:
@@ -26,29 +22,32 @@ class ActivityCounts:
 
     def add_issued(self, client_id: str, recorded_at: datetime, expires_at: datetime) -> None:
         """A token was issued; until something else is known it ends at its expiry."""
-        self._add("issued", client_id, recorded_at, 1)
-        self._add("ended", client_id, max(expires_at, recorded_at), 1)
+        self._minute(client_id, recorded_at)[_ISSUED] += 1
+        self._minute(client_id, expires_at if expires_at > recorded_at else recorded_at)[_ENDED] += 1
 
     def add_revoked(self, client_id: str, revoked_at: datetime, *, expires_at: datetime, issued_at: datetime) -> None:
         """A token was revoked. All instants but `expires_at` are those of recording."""
         end = max(expires_at, issued_at)
-        self._add("revoked", client_id, revoked_at, 1)
-        self._add("ended", client_id, end, -1)
-        self._add("ended", client_id, min(end, revoked_at), 1)
+        self._minute(client_id, revoked_at)[_REVOKED] += 1
+        self._minute(client_id, end)[_ENDED] -= 1
+        self._minute(client_id, min(end, revoked_at))[_ENDED] += 1
 
     def rows(self) -> Iterator[tuple[int, int, str, int, int, int]]:
         """(unit, start, client_id, issued, revoked, ended) for each unit that something is added to, in key order."""
         totals: dict[tuple[int, int, str], list[int]] = {}
         for (client_id, minute), counted in self._minutes.items():
             for unit in UNITS:
-                total = totals.setdefault((unit, minute - minute % unit, client_id), [0, 0, 0])
+                start = minute * MINUTE
+                total = totals.setdefault((unit, start - start % unit, client_id), [0, 0, 0])
                 for place, count in enumerate(counted):
                     total[place] += count
         # In one order everywhere, so that two transactions never wait for each other's rows.
         for (unit, start, client_id), (issued, revoked, ended) in sorted(totals.items()):
             yield unit, start, client_id, issued, revoked, ended
 
-    def _add(self, measure: Measure, client_id: str, at: datetime, count: int) -> None:
-        second = epoch_seconds(at)
-        counted = self._minutes.setdefault((client_id, second - second % MINUTE), [0, 0, 0])
-        counted[_PLACE[measure]] += count
+    def _minute(self, client_id: str, at: datetime) -> list[int]:
+        key = client_id, int(at.timestamp() // MINUTE)
+        counted = self._minutes.get(key)
+        if counted is None:
+            counted = self._minutes[key] = [0, 0, 0]
+        return counted

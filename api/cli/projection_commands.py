@@ -7,6 +7,7 @@ from typing import Annotated, TypeVar
 
 import asyncpg
 import typer
+import uvloop
 
 from api.cli.database import Dsns, connection_errors, open_database
 from api.cli.exit_codes import CommandError, ExitCode
@@ -47,7 +48,8 @@ def run_on_projection(settings: Settings, name: str, work: Callable[[str, Projec
             raise CommandError(msg, ExitCode.USAGE)
         return await work(dsn.get_secret_value(), projection)
 
-    return asyncio.run(run())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run())
 
 
 def _strongest(database: Dsns) -> str:
