@@ -53,7 +53,9 @@ def _rows(log_id: int, events: int) -> Iterator[tuple[object, ...]]:
 
 def _events() -> Iterator[tuple[UUID, int, Event]]:
     for number in range(CLIENTS):
-        settings = ClientSettings(name=f"client {number}", grant_types=("client_credentials",), scopes=("read", "write"))
+        settings = ClientSettings(
+            name=f"client {number}", grant_types=("client_credentials",), scopes=("read", "write")
+        )
         client_id = f"client-{number}"
         registered = ClientRegistered(client_id=client_id, settings=settings, registered_at=START)
         yield client_stream_id(client_id), 1, registered
@@ -66,7 +68,11 @@ def _events() -> Iterator[tuple[UUID, int, Event]]:
             token = _token(number - LATER)
             at = START + STEP * number
             gone = {"jti": token.jti, "digest": token.digest, "client_id": token.client_id}
-            yield token.jti, 2, TokenRevoked(**gone, revoked_at=at.replace(microsecond=0), reason="revoked by its client")
+            yield (
+                token.jti,
+                2,
+                TokenRevoked(**gone, revoked_at=at.replace(microsecond=0), reason="revoked by its client"),
+            )
 
 
 def _token(number: int) -> TokenIssued:

@@ -161,8 +161,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _as_table(results: Results) -> str:
     lines = [
-        f"{os.cpu_count()} cores, Python {platform.python_version()}, PostgreSQL on the same machine with fsync on, "
-        f"{results.events:,} events; load average {os.getloadavg()[1]:.1f}",
+        f"{os.cpu_count()} cores, Python {platform.python_version()}, PostgreSQL on the same machine with fsync on",
+        f"{results.events:,} events, load average {os.getloadavg()[1]:.1f}",
         "",
         "| projection | rebuilt, events/s (least - most) | verified, events/s (least - most) | swap ms |",
         "| --- | ---: | ---: | ---: |",
@@ -178,8 +178,7 @@ def _as_table(results: Results) -> str:
             "| issuance, 64 connections | /s | p50 ms | p99 ms |",
             "| --- | ---: | ---: | ---: |",
             f"| alone | {alone.rate:,.0f} | {alone.p50_ms:.1f} | {alone.p99_ms:.1f} |",
-            f"| beside rebuilds, {results.swaps} of them swapped in | {beside.rate:,.0f} | {beside.p50_ms:.1f} "
-            f"| {beside.p99_ms:.1f} |",
+            f"| beside {results.swaps} rebuilds | {beside.rate:,.0f} | {beside.p50_ms:.1f} | {beside.p99_ms:.1f} |",
             "",
             f"{beside.rate / alone.rate:.0%} of the rate is kept, the p99 is {beside.p99_ms / alone.p99_ms:.1f} times",
         ]

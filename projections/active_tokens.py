@@ -71,9 +71,7 @@ async def _insert(connection: Connection, log_id: int, tokens: Sequence[TokenIss
         return
     _, digests, jtis, clients, subjects, scopes, audiences, issued, expire = map(list, zip(*rows, strict=True))
     joined = [format_scope(audience) for audience in audiences]
-    await connection.execute(
-        SQL["insert"], log_id, digests, jtis, clients, subjects, scopes, joined, issued, expire
-    )
+    await connection.execute(SQL["insert"], log_id, digests, jtis, clients, subjects, scopes, joined, issued, expire)
 
 
 class PostgresActiveTokens:

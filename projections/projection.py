@@ -17,7 +17,7 @@ from ledger.recording import EventMapper, RecordedEvent
 
 
 class LogRow(Struct, frozen=True, gc=False):
-    """A row of the log, in the order of its columns: what builds read by the million, where RecordedEvent costs more."""
+    """A row of the log: what builds read by the million, where a RecordedEvent would cost ten times as much."""
 
     position: int
     recorded_at: datetime

@@ -23,7 +23,7 @@ class ActivityCounts:
     def add_issued(self, client_id: str, recorded_at: datetime, expires_at: datetime) -> None:
         """A token was issued; until something else is known it ends at its expiry."""
         self._minute(client_id, recorded_at)[_ISSUED] += 1
-        self._minute(client_id, expires_at if expires_at > recorded_at else recorded_at)[_ENDED] += 1
+        self._minute(client_id, max(recorded_at, expires_at))[_ENDED] += 1
 
     def add_revoked(self, client_id: str, revoked_at: datetime, *, expires_at: datetime, issued_at: datetime) -> None:
         """A token was revoked. All instants but `expires_at` are those of recording."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from api.cli.exit_codes import CommandError, ExitCode
-from api.embedded_postgres import EmbeddedPostgres
 from api.cli.output import tell
+from api.embedded_postgres import EmbeddedPostgres
 from api.service import ServiceConfig, this_process
 from api.settings import Settings, name_of
 from ledger.errors import Unavailable

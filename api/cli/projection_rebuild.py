@@ -20,7 +20,8 @@ DryRun = Annotated[
     bool, flags.of_command("DRY_RUN", "--dry-run", help="Say what it would do and for how long, and change nothing.")
 ]
 Restart = Annotated[
-    bool, flags.of_command("RESTART", "--restart", help="Begin anew also where an interrupted build could be gone on with.")
+    bool,
+    flags.of_command("RESTART", "--restart", help="Begin anew also where an interrupted build could be gone on with."),
 ]
 
 

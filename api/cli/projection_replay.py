@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
-import typer
 
 from api.cli import flags
 from api.cli.exit_codes import CommandError, ExitCode
@@ -28,7 +27,8 @@ Until = Annotated[
     ),
 ]
 Into = Annotated[
-    str, flags.of_command("INTO", "--into", metavar="SCHEMA", help="The schema to make; there must be none of that name.")
+    str,
+    flags.of_command("INTO", "--into", metavar="SCHEMA", help="The schema to make; there must be none of that name."),
 ]
 From = Annotated[str, flags.of_command("FROM", "--from", metavar=POINT, help="The earlier point.")]
 To = Annotated[str, flags.of_command("TO", "--to", metavar=POINT, help="The later point.")]

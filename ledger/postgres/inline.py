@@ -37,3 +37,9 @@ class OtherVersion(Unavailable):
 def versions_of(inline: Sequence[InlineProjection]) -> tuple[list[str], list[int]]:
     """Names and versions, as the statements take them."""
     return [projection.name for projection in inline], [projection.version for projection in inline]
+
+
+def check_versions(*, current: bool) -> None:
+    """Raises OtherVersion unless the rows are of the versions that this code writes."""
+    if not current:
+        raise OtherVersion

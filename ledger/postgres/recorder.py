@@ -11,7 +11,7 @@ from uuid import UUID
 from ledger.conflicts import Numbered, number_writes, streams_of
 from ledger.errors import Unavailable
 from ledger.postgres.database import Connection
-from ledger.postgres.inline import InlineProjection, OtherVersion, versions_of
+from ledger.postgres.inline import InlineProjection, check_versions, versions_of
 from ledger.postgres.logs import Log
 from ledger.postgres.outcome import find_outcome
 from ledger.postgres.rows import recorded_event
@@ -67,8 +67,7 @@ class PostgresRecorder:
             await connection.execute(SQL["begin_and_lock_head"] % attempt.log_id)
             streams = streams_of(attempt.writes)
             stand = await connection.fetch(SQL["stand_of_log"], attempt.log_id, streams, *self._versions)
-            if not stand[0]["inline_is_current"]:
-                raise OtherVersion
+            check_versions(current=stand[0]["inline_is_current"])
             position = stand[0]["position"]
             recorded_at = max(stand[0]["recorded_at"], stand[0]["now"])
             versions = {row["stream_id"]: row["version"] for row in stand}

@@ -8,7 +8,7 @@ import asyncpg
 from ledger.errors import InvalidArchive, LogNotEmpty, OutcomeUnknown, Unavailable
 from ledger.log_archive_reader import ArchiveReader
 from ledger.postgres.database import Connection
-from ledger.postgres.inline import InlineProjection, OtherVersion, versions_of
+from ledger.postgres.inline import InlineProjection, check_versions, versions_of
 from ledger.postgres.logs import Log
 from ledger.postgres.statements import load_statements
 from ledger.postgres.whole_log import PAGE, SQL, Progress, check_streams
@@ -64,8 +64,7 @@ class Restoration:
     async def _restore(self, connection: Connection, log_id: int) -> None:
         await connection.execute(SQL["wait_for_the_file"])
         await connection.fetchrow(LOG["lock_head"], log_id)
-        if not await connection.fetchval(LOG["inline_is_current"], *versions_of(self._inline)):
-            raise OtherVersion
+        check_versions(current=await connection.fetchval(LOG["inline_is_current"], *versions_of(self._inline)))
         extent = await connection.fetchrow(SQL["head_and_newest"], log_id)
         if extent is None or extent["position"] or extent["newest"]:
             msg = f"log {self._log.name!r} has events already: an export can be imported into an empty log only"

@@ -54,8 +54,10 @@ async def compare(
         statement = await connection.fetchval(SQL["compare"], *places)
         key = [row["name"] for row in await connection.fetch(SQL["key"], after[0], after[1] + table)]
         rows = await connection.fetch(statement, log_id, max(1, limit - len(first)))
-        for row in rows[: limit - len(first)]:
-            first.append(_difference(table, key, row["before"], row["after"], projection.hidden_columns))
+        first += [
+            _difference(table, key, row["before"], row["after"], projection.hidden_columns)
+            for row in rows[: limit - len(first)]
+        ]
         count += rows[0]["count"] if rows else 0
     await connection.execute("SET LOCAL enable_seqscan = off")
     return Differences(first, count)

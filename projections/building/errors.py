@@ -25,7 +25,7 @@ class EventNotFolded(BuildRefused):
     def __init__(self, projection: str, log_id: int, position: int, topic: str, error: Exception) -> None:
         super().__init__(
             f"The event at position {position} of log {log_id} ({topic}) cannot be folded into {projection}: "
-            f"{type(error).__name__}: {error}. Nothing live was changed. A release that can apply it goes on from there."
+            f"{type(error).__name__}: {error}. Nothing live was changed; what can apply it goes on from there."
         )
 
 

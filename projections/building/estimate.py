@@ -47,9 +47,7 @@ async def estimate(dsn: str, projection: Projection) -> Estimate:
         for log_id, head in heads.items():
             await filling.fill(log_id, 0, min(head, left))
             left -= min(head, left)
-        await tables.make_indexes(
-            [writer], await tables.missing_indexes(writer, live, projection, tables.TEMPORARY)
-        )
+        await tables.make_indexes([writer], await tables.missing_indexes(writer, live, projection, tables.TEMPORARY))
         seconds = monotonic() - started
     events, tried = sum(heads.values()), SAMPLE - left
     return Estimate(

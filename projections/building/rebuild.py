@@ -222,10 +222,13 @@ async def _prepared(
     restart: bool,
     progress: Callable[[int, int], Progress],
 ) -> Rebuild:
-    told: list[Progress] = []
+    told: Progress = _tell_nobody
 
     async def checkpoint(log_id: int, position: int) -> None:
         await build.checkpoint(log_id, position)
+
+    def tell(events: int) -> None:
+        told(events)
 
     filling = Filling(
         projection,
@@ -233,12 +236,16 @@ async def _prepared(
         reader=reader,
         writer=writer,
         checkpoint=checkpoint,
-        progress=lambda events: told[0](events),
+        progress=tell,
     )
     build = Rebuild(projection, filling)
     await build.prepare(holder, restart=restart)
-    told.append(progress(sum((await filling.heads()).values()), build.done))
+    told = progress(sum((await filling.heads()).values()), build.done)
     return build
+
+
+def _tell_nobody(_events: int) -> None:
+    """Before anybody knows how many there are."""
 
 
 async def check(connection: OwnConnection, live: Live, projection: Projection) -> None:

@@ -59,8 +59,8 @@ async def verify(
 ) -> Verification:
     """Compare the live rows of one log, or of all, with a replay up to the position they are at.
 
-    With `at` it waits until they are at that position of the log or beyond it. `progress` is given how many events there
-    are, and gives what is told of those done. Raises BuildRefused, Unavailable.
+    With `at` it waits until they are at that position of the log or beyond it. `progress` is given how many events
+    there are, and gives what is told of those done. Raises BuildRefused, Unavailable.
     """
     started = monotonic()
     async with connect(dsn) as writer, connect(dsn) as reader:

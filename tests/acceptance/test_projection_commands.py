@@ -73,7 +73,7 @@ def test_a_rebuild_that_is_killed_at_any_point_harms_nothing_and_is_gone_on_with
     started = time.monotonic()
     assert rebuilding(database, name).wait(PATIENCE) == 0
     usual = time.monotonic() - started
-    chance = random.Random(seed := random.randrange(2**32))
+    chance = random.Random(seed := random.randrange(2**32))  # noqa: S311 (when to kill, not a secret)
     killed = 0
     for _ in range(KILLS):
         process = rebuilding(database, name)
@@ -172,8 +172,8 @@ def test_a_projection_as_it_was_and_what_changed_since(demo, database):
         "--owner-dsn", database.owner_dsn,
     )  # fmt: skip
     assert then.stdout.splitlines() == [
-        f"active_tokens as of position {before} is in \"then\".active_tokens",
-        "when you are done with it: DROP SCHEMA \"then\" CASCADE",
+        f'active_tokens as of position {before} is in "then".active_tokens',
+        'when you are done with it: DROP SCHEMA "then" CASCADE',
     ]
     points = ("--from", str(before), "--to", str(before + 1))
     found = command_json("projections", "diff", "active_tokens", *points, "--dsn", database.service_dsn)
@@ -186,7 +186,11 @@ def test_a_projection_as_it_was_and_what_changed_since(demo, database):
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("rebuild", "nothing"), 1, "there is no projection 'nothing': there are active_tokens, clients, token_history"),
+        (
+            ("rebuild", "nothing"),
+            1,
+            "there is no projection 'nothing': there are active_tokens, clients, token_history",
+        ),
         (("verify", "clients", "--at", "5"), 1, "there is no log 'ms-auth-server' in this database"),
         (("diff", "clients", "--from", "1", "--to", "noon"), 2, "'noon' is neither a position nor an instant"),
         (("diff", "clients", "--from", "1", "--to", "2026-01-01T00:00:00"), 2, "an instant with its offset"),
@@ -212,7 +216,9 @@ def test_migrate_builds_what_this_release_has_in_a_newer_version(database, histo
     service.wait_for_event("serving")
     refused = service.get("/readyz")
     assert refused.status == 503
-    assert b"active_tokens of this database has version 0, this release has 1: run 'token-ledger migrate'" in refused.body
+    assert (
+        b"active_tokens of this database has version 0, this release has 1: run 'token-ledger migrate'" in refused.body
+    )
     done = run_command("migrate", "--owner-dsn", database.owner_dsn)
     assert done.returncode == 0, done.stderr
     assert "building active_tokens, version 1; the older one serves until then" in done.stderr

@@ -42,9 +42,7 @@ async def test_a_replay_is_the_projection_as_it_was(database, service, superuser
     await issue_and_revoke(issuer, await issuer.clients.get("shop"), 7)
     await service.catch_up()
     for schema, until in (("by_position", head.position), ("by_instant", head.recorded_at)):
-        replayed = await replay(
-            database.owner_dsn, of(name), 1, until=until, schema=schema, progress=nobody
-        )
+        replayed = await replay(database.owner_dsn, of(name), 1, until=until, schema=schema, progress=nobody)
         assert (replayed.position, replayed.quoted) == (head.position, schema)
         assert await in_schema(superuser, schema, name) == then
 
@@ -65,14 +63,14 @@ async def test_an_instant_before_everything_is_the_beginning(database, service, 
 
 async def test_a_schema_that_is_there_is_left_alone(database, superuser):
     for schema in ("public", "pg_mine", "information_schema"):
-        with pytest.raises(BuildRefused, match="There is a schema|cannot be made"):
+        with pytest.raises(BuildRefused, match=r"There is a schema|cannot be made"):
             await replay(database.owner_dsn, of("clients"), 1, until=1, schema=schema, progress=nobody)
 
 
 async def test_a_name_is_a_name_whatever_is_in_it(database, superuser):
     name = 'x"; DROP TABLE clients; --'
     replayed = await replay(database.owner_dsn, of("clients"), 1, until=1, schema=name, progress=nobody)
-    assert await superuser.fetchval(f"SELECT count(*) FROM {replayed.quoted}.clients") == 1
+    assert await superuser.fetchval(f"SELECT count(*) FROM {replayed.quoted}.clients") == 1  # noqa: S608
     assert await superuser.fetchval("SELECT count(*) FROM clients") == 4
 
 

@@ -17,7 +17,9 @@ TAMPERED = {
         ("UPDATE active_tokens SET expires_at = expires_at + 1 WHERE {one}", "expires_at"),
         ("UPDATE active_tokens SET scope = 'admin' WHERE {one}", "scope"),
     ],
-    "clients": [("UPDATE clients SET document = document || '{{\"enabled\": true}}' WHERE client_id = 'depot'", "document")],
+    "clients": [
+        ("UPDATE clients SET document = document || '{{\"enabled\": true}}' WHERE client_id = 'depot'", "document")
+    ],
     "token_history": [
         ("UPDATE token_history SET revoked_by = NULL WHERE revoked_by IS NOT NULL AND {one}", "revoked_by"),
         ("UPDATE token_history SET expires_at = expires_at + interval '1 us' WHERE {one}", "expires_at"),

@@ -1,6 +1,7 @@
 """A projection is built anew while the service runs: the same rows, the same schema, and nobody is kept waiting."""
 
 import asyncio
+import itertools
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -117,16 +118,15 @@ class Interrupted(Exception):
     """What a test ends a build with."""
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("phase", ["fill", "index", "swap"])
-async def test_a_build_that_was_interrupted_is_gone_on_with(database, service, superuser, monkeypatch, name, phase):
+@pytest.mark.parametrize(("name", "phase"), list(itertools.product(NAMES, ["fill", "index", "swap"])))
+async def test_a_build_that_was_interrupted_is_gone_on_with(database, service, superuser, name, phase):
     await write_some_history(service)
     before = await rows(superuser, name)
 
     async def interrupted(*_arguments):
         raise Interrupted
 
-    with monkeypatch.context() as patched:
+    with pytest.MonkeyPatch.context() as patched:
         patched.setattr(rebuilding.Rebuild, phase, interrupted)
         with pytest.raises(Interrupted):
             await build(database.owner_dsn, name)
@@ -159,7 +159,9 @@ async def test_it_goes_on_at_the_page_that_was_not_written(database, service, su
     assert (await check(database.owner_dsn, "token_history")).equal
 
 
-async def test_begun_anew_where_asked_and_where_it_is_another_version_or_shape(database, service, superuser, monkeypatch):
+async def test_begun_anew_where_asked_and_where_it_is_another_version_or_shape(
+    database, service, superuser, monkeypatch
+):
     await write_some_history(service)
 
     async def interrupted(*_arguments):
@@ -245,7 +247,7 @@ async def test_an_event_that_cannot_be_read_is_named(database, service, superuse
 async def reading(superuser, table):
     """A transaction that read the table, such as a backup is."""
     async with superuser.transaction():
-        await superuser.execute(f"SELECT FROM {table}")  # noqa: S608
+        await superuser.execute(f"SELECT FROM {table}")
         yield
 
 

@@ -1,4 +1,4 @@
-"""Whatever happened: a projection built anew, verified and replayed is what the service wrote, and the fold of the log."""
+"""Any history: a projection built anew, verified and replayed is what the service wrote, and the fold of the log."""
 
 import asyncio
 import itertools
@@ -84,9 +84,7 @@ class Example:
     async def _rebuild(self, page: int) -> None:
         for declaration in declared():
             projection = declaration(EventMapper())
-            found = await verify(
-                self._dsn, projection, log_id=self._log_id, limit=3, progress=lambda _: lambda _: None
-            )
+            found = await verify(self._dsn, projection, log_id=self._log_id, limit=3, progress=lambda _: lambda _: None)
             assert found.equal, found
             await rebuild(
                 self._dsn, projection, holder="test", progress=lambda _e, _d: lambda _: None, tell=lambda _: None
