@@ -21,6 +21,7 @@ def migrate(
 ) -> None:
     """Apply the migrations that are missing, as the owner of the tables. With nothing to do it does nothing.
 
+    It then builds the projections that this release has in a newer version; the older serves meanwhile.
     --dsn is taken where --owner-dsn is not given; it must then be the owner's.
     """
     settings = load_settings({"owner_dsn": owner_dsn, "dsn": dsn, "embedded": embedded, "service_role": service_role})

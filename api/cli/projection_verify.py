@@ -27,6 +27,16 @@ At = Annotated[
         help="Compare once the rows are at this position of the issuer's log, or beyond. Default: where they are.",
     ),
 ]
+Sample = Annotated[
+    int | None,
+    flags.of_command(
+        "SAMPLE",
+        "--sample",
+        metavar="EVENTS",
+        min=1,
+        help="Look only at the streams of so many events of each log, chosen at random, and at rows of single streams.",
+    ),
+]
 Rows = Annotated[
     int, flags.of_command("ROWS", "--rows", min=1, help="How many differing rows are shown; all are counted.")
 ]
@@ -37,6 +47,7 @@ def verify_(
     name: Name,
     *,
     at: At = None,
+    sample: Sample = None,
     rows: Rows = 20,
     json: flags.Json = False,
     owner_dsn: flags.OwnerDsn = None,
@@ -59,6 +70,7 @@ def verify_(
                 projection,
                 log_id=log_id,
                 at=at,
+                sample=sample,
                 limit=rows,
                 progress=lambda events: shown.enter_context(events_done("verifying", events)),
             )
@@ -74,7 +86,7 @@ def verify_(
 
 def _show(found: Verification) -> None:
     of_logs = ", ".join(f"log {log_id} at position {position}" for log_id, position in found.positions.items())
-    place = f"{found.events:,} events ({of_logs or 'no log'})"
+    place = f"{found.events:,} events looked at ({of_logs or 'no log'})"
     if found.equal:
         say(f"{found.projection} is what the log says: {place} in {found.seconds:.1f} s")
         return

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from msgspec import Struct
@@ -39,21 +40,24 @@ async def compare(
     *,
     log_id: int | None,
     limit: int,
+    streams: Sequence[UUID] | None = None,
 ) -> Differences:
     """Compare the tables of a projection, within a transaction.
 
     `before` and `after` are a schema and what stands in front of each table's name there. Of all logs where `log_id` is
-    None. The values of hidden columns are not in the answer, only that they differ.
+    None; of all rows, or of those tables whose rows are of one stream each those of some. The values of hidden columns
+    are not in the answer, only that they differ.
     """
     first: list[Difference] = []
     count = 0
     # Both tables are read as a whole.
     await connection.execute("SET LOCAL enable_seqscan = on")
-    for table in projection.tables:
+    of_streams = {} if streams is None else projection.stream_columns
+    for table in projection.tables if streams is None else of_streams:
         places = (before[0], before[1] + table, after[0], after[1] + table)
-        statement = await connection.fetchval(SQL["compare"], *places)
+        statement = await connection.fetchval(SQL["compare"], *places, of_streams.get(table))
         key = [row["name"] for row in await connection.fetch(SQL["key"], after[0], after[1] + table)]
-        rows = await connection.fetch(statement, log_id, max(1, limit - len(first)))
+        rows = await connection.fetch(statement, log_id, max(1, limit - len(first)), streams)
         first += [
             _difference(table, key, row["before"], row["after"], projection.hidden_columns)
             for row in rows[: limit - len(first)]

@@ -7,6 +7,9 @@ import asyncio
 import gc
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from uuid import UUID
+
+import asyncpg
 
 from ledger.errors import StoredDataError
 from ledger.postgres.database import CONNECTION_ERRORS
@@ -90,8 +93,21 @@ class Filling:
         await self._fold(log_id, await self._events(log_id, after, until, skipped), until)
         self._progress(until - after)
 
+    async def fill_by_sample(self, log_id: int, positions: Sequence[int], until: int) -> list[UUID]:
+        """Fold the streams, up to a position, of the events at some; returns these streams. Raises EventNotFolded."""
+        skipped = await skipped_positions(self.reader, self.live, self.projection, log_id)
+        found = await self.reader.fetch(self.live(SQL["streams_at"]), log_id, positions, self._topics)
+        streams = [row["stream_id"] for row in found]
+        records = await self.reader.fetch(self.live(SQL["of_streams"]), log_id, streams, until, self._topics)
+        await self._write(log_id, await self._read(log_id, records, skipped), until)
+        self._progress(len(positions))
+        return streams
+
     async def _events(self, log_id: int, after: int, until: int, skipped: frozenset[int]) -> list[Projected]:
         records = await self.reader.fetch(self._page, log_id, after, until, self._topics)
+        return await self._read(log_id, records, skipped)
+
+    async def _read(self, log_id: int, records: Sequence[asyncpg.Record], skipped: frozenset[int]) -> list[Projected]:
         rows = [LogRow(*record) for record in records]
         if skipped:
             rows = [row for row in rows if row.position not in skipped]

@@ -26,3 +26,14 @@ SELECT log_id, position FROM {live}.projection_checkpoints WHERE projection = $1
 SELECT version FROM {live}.projection_versions WHERE projection = $1
 UNION
 SELECT version FROM {live}.projection_checkpoints WHERE projection = $1;
+
+-- name: streams_at
+-- The streams of the events of some topics at these positions.
+SELECT DISTINCT stream_id FROM {live}.event_log WHERE log_id = $1 AND position = ANY ($2) AND topic = ANY ($3);
+
+-- name: of_streams
+-- The events of some topics in these streams, up to a position, in the order of the fields of LogRow.
+SELECT position, recorded_at, stream_version, topic, schema_version, payload, actor, request_id, remote_address
+  FROM {live}.event_log
+ WHERE log_id = $1 AND stream_id = ANY ($2) AND position <= $3 AND topic = ANY ($4)
+ ORDER BY position;

@@ -6,8 +6,10 @@ and are gone with the connection, however it ends.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+import random
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -34,13 +36,11 @@ class Verification(Struct, frozen=True, kw_only=True):
     positions: Mapping[int, int]
     """Where each log was compared."""
 
+    events: int
+    """How many events were looked at: those up to there, or a sample of them."""
+
     differences: Differences
     seconds: float
-
-    @property
-    def events(self) -> int:
-        """How many events were folded."""
-        return sum(self.positions.values())
 
     @property
     def equal(self) -> bool:
@@ -54,18 +54,23 @@ async def verify(
     *,
     log_id: int | None = None,
     at: int | None = None,
+    sample: int | None = None,
     limit: int,
     progress: Callable[[int], Progress],
 ) -> Verification:
     """Compare the live rows of one log, or of all, with a replay up to the position they are at.
 
-    With `at` it waits until they are at that position of the log or beyond it. `progress` is given how many events
-    there are, and gives what is told of those done. Raises BuildRefused, Unavailable.
+    With `at` it waits until they are at that position of the log or beyond it. With `sample` it looks at the streams of
+    so many events of each log, chosen at random, and at the tables that have rows of single streams. `progress` is
+    given how many events there are to look at, and gives what is told of those done. Raises BuildRefused, Unavailable.
     """
     started = monotonic()
     async with connect(dsn) as writer, connect(dsn) as reader:
         live = await find_live(writer)
         await check_version(reader, live, projection)
+        if sample is not None and not projection.stream_columns:
+            msg = f"{projection.name} has no rows that are of one stream each: verify it as a whole, without --sample"
+            raise BuildRefused(msg)
         if at is not None:
             await _wait_for(reader, live, projection, log_id, at)
         await tables.make_tables(writer, live, projection, tables.TEMPORARY)
@@ -74,17 +79,45 @@ async def verify(
             await writer.execute(await writer.fetchval(tables.SQL["share"], live.schema, projection.tables))
             positions = await read_positions(writer, live, projection, log_id)
             await tables.work_in(writer, tables.TEMPORARY)
+            chosen = _choose(positions, sample)
             filling = Filling(
-                projection, live, reader=reader, writer=writer, progress=progress(sum(positions.values()))
+                projection, live, reader=reader, writer=writer, progress=progress(sum(map(len, chosen.values())))
             )
-            for log, position in positions.items():
-                await filling.fill(log, 0, position)
+            streams = await _fill(filling, positions, chosen, by_sample=sample is not None)
             await tables.analyze(writer, projection, tables.TEMPORARY)
             expected, found = (tables.TEMPORARY, ""), (live.schema, "")
-            differences = await compare(writer, projection, expected, found, log_id=log_id, limit=limit)
+            differences = await compare(
+                writer, projection, expected, found, log_id=log_id, limit=limit, streams=streams
+            )
     return Verification(
-        projection=projection.name, positions=positions, differences=differences, seconds=monotonic() - started
+        projection=projection.name,
+        positions=positions,
+        events=sum(map(len, chosen.values())),
+        differences=differences,
+        seconds=monotonic() - started,
     )
+
+
+def _choose(positions: Mapping[int, int], sample: int | None) -> Mapping[int, Sequence[int]]:
+    """Of each log the positions to look at."""
+    everything = {log: range(1, position + 1) for log, position in positions.items()}
+    if sample is None:
+        return everything
+    return {log: random.sample(found, min(sample, len(found))) for log, found in everything.items()}
+
+
+async def _fill(
+    filling: Filling, positions: Mapping[int, int], chosen: Mapping[int, Sequence[int]], *, by_sample: bool
+) -> Sequence[UUID] | None:
+    """Fold each log, or the streams of the positions chosen: then it returns these."""
+    if not by_sample:
+        for log, position in positions.items():
+            await filling.fill(log, 0, position)
+        return None
+    streams: list[UUID] = []
+    for log, position in positions.items():
+        streams += await filling.fill_by_sample(log, chosen[log], position)
+    return streams
 
 
 async def read_positions(

@@ -214,3 +214,23 @@ async def test_a_rebuild_that_swaps_waits_until_the_comparison_is_through(databa
     go_on.set()
     assert (await verifying).equal
     assert (await building).events
+
+
+@pytest.mark.parametrize("name", ["active_tokens", "token_history"])
+async def test_a_sample_is_as_good_for_the_streams_it_looks_at(database, superuser, name):
+    table = of(name).tables[0]
+    everything = await superuser.fetchval("SELECT max(position) FROM log_head")
+    assert (await check(database.owner_dsn, name, sample=1)).equal
+    found = await check(database.owner_dsn, name, sample=10 * everything)
+    assert found.equal
+    assert found.events == await superuser.fetchval("SELECT sum(position) FROM log_head")
+    await superuser.execute(f"UPDATE {table} SET subject = 'eve' WHERE {of_one(table)}")  # noqa: S608
+    spared = of_one(table, "subject <> 'eve'")
+    await superuser.execute(f"DELETE FROM {table} WHERE {spared}")  # noqa: S608
+    found = await check(database.owner_dsn, name, sample=10 * everything)
+    assert found.differences.count == 2
+
+
+async def test_what_has_no_rows_of_single_streams_is_not_verified_by_sample(database, superuser):
+    with pytest.raises(BuildRefused, match="without --sample"):
+        await check(database.owner_dsn, "clients", sample=5)

@@ -1,0 +1,72 @@
+"""The worked example of docs/how-to/add-a-projection.md: one file and one migration, and everything works."""
+
+import re
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+import projections
+from projections.building.replay import replay
+from projections.catalogue import declared
+from tests.databases import SERVICE
+from tests.integration.conftest import CAUSE, register_client
+from tests.integration.histories import build, check, of, rows
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "add-a-projection.md"
+NAME = "revocation_reasons"
+
+
+@pytest.fixture
+def example(tmp_path, monkeypatch):
+    """The two files of the page: the declaration where the others are found, the migration as a module."""
+    declaration, migration = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    found_here = tmp_path / "projections"
+    found_here.mkdir()
+    (found_here / f"{NAME}.py").write_text(declaration)
+    (tmp_path / "migration.py").write_text(migration)
+    monkeypatch.setattr(projections, "__path__", [*projections.__path__, str(found_here)])
+    spec = spec_from_file_location("example_migration", tmp_path / "migration.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    declared.cache_clear()
+    yield module
+    declared.cache_clear()
+    sys.modules.pop(f"projections.{NAME}", None)
+
+
+@pytest.fixture
+async def owner(database, example):
+    connection = await asyncpg.connect(database.owner_dsn)
+    for statements in example.TABLES:
+        for statement in statements:
+            await connection.execute(statement)
+    for table, privileges in example.GRANTS.items():
+        await connection.execute(f"GRANT {privileges} ON {table} TO {SERVICE}")
+    yield connection
+    await connection.close()
+
+
+async def test_it_is_followed_rebuilt_and_verified_as_it_stands_on_the_page(database, owner, start_process):
+    service = await start_process()
+    issuer = service.issuers[0]
+    client = await register_client(issuer)
+    for _ in range(3):
+        token = await issuer.issuance.by_client_credentials(client, None, CAUSE)
+        await issuer.revocation.by_operator(UUID(token.jti), "lost", CAUSE)
+    other = await issuer.issuance.by_client_credentials(client, None, CAUSE)
+    await issuer.revocation.by_operator(UUID(other.jti), "stolen", CAUSE)
+    await service.catch_up()
+    expected = {NAME: [(1, "lost", 3), (1, "stolen", 1)]}
+    assert await rows(owner, NAME) == expected
+    assert (await check(database.owner_dsn, NAME)).equal
+    await owner.execute(f"UPDATE {NAME} SET tokens = 2 WHERE reason = 'lost'")  # noqa: S608
+    (difference,) = (await check(database.owner_dsn, NAME)).differences.first
+    assert (difference.before, difference.after) == ({"tokens": 3}, {"tokens": 2})
+    await build(database.owner_dsn, NAME)
+    assert await rows(owner, NAME) == expected
+    replayed = await replay(database.owner_dsn, of(NAME), 1, until=3, schema="then", progress=lambda _: lambda _: None)
+    assert await owner.fetchval(f"SELECT tokens FROM {replayed.quoted}.{NAME}") == 1  # noqa: S608
