@@ -38,8 +38,8 @@ class Settings(BaseSettings):
     )
     owner_dsn: SecretStr | None = Field(
         default=None,
-        description="The same database as the role that owns the tables. Only migrations and builds of projections use it: "
-        "leave it out of the environment of the running service.",
+        description="The same database as the role that owns the tables. Only migrations and builds of projections use "
+        "it: leave it out of the environment of the running service.",
     )
     embedded: Path | None = Field(
         default=None,

@@ -119,12 +119,14 @@ async def read_status(
 def _inline(declared: Declared, log: str, row: asyncpg.Record | None, now: datetime) -> ProjectionStatus:
     head = row["head"] if row else 0
     build = _build(row)
+    version = row["version"] if row else declared.version
+    state: State = "rebuilding" if build else "live"
     return ProjectionStatus(
         projection=declared.name,
         log=log,
         mode="inline",
-        state="rebuilding" if build else "live",
-        version=declared.version,
+        state=state if version == declared.version else "stale",
+        version=version,
         expected_version=declared.version,
         position=head,
         head=head,

@@ -18,6 +18,7 @@ from projections.building.connections import Live, OwnConnection
 from projections.building.errors import EventNotFolded
 from projections.building.pace import Pace
 from projections.projection import LogRow, Projected, Projection
+from projections.skips import skipped_positions
 
 SQL = load_statements("projections.building", "log_pages.sql")
 
@@ -65,7 +66,7 @@ class Filling:
 
     async def fill(self, log_id: int, after: int, until: int) -> None:
         """Fold the events after a position and up to another. Raises EventNotFolded."""
-        skipped = await skipped_positions(self.reader, self.live, self.projection, log_id)
+        skipped = await skipped_positions(self.reader, log_id, self.projection.name)
         writing: asyncio.Task[None] | None = None
         try:
             with without_garbage_collection():
@@ -89,13 +90,13 @@ class Filling:
 
     async def apply(self, log_id: int, after: int, until: int) -> None:
         """The same for a few events, within a transaction of the writing connection."""
-        skipped = await skipped_positions(self.reader, self.live, self.projection, log_id)
+        skipped = await skipped_positions(self.reader, log_id, self.projection.name)
         await self._fold(log_id, await self._events(log_id, after, until, skipped), until)
         self._progress(until - after)
 
     async def fill_by_sample(self, log_id: int, positions: Sequence[int], until: int) -> list[UUID]:
         """Fold the streams, up to a position, of the events at some; returns these streams. Raises EventNotFolded."""
-        skipped = await skipped_positions(self.reader, self.live, self.projection, log_id)
+        skipped = await skipped_positions(self.reader, log_id, self.projection.name)
         found = await self.reader.fetch(self.live(SQL["streams_at"]), log_id, positions, self._topics)
         streams = [row["stream_id"] for row in found]
         records = await self.reader.fetch(self.live(SQL["of_streams"]), log_id, streams, until, self._topics)
@@ -160,14 +161,6 @@ class Filling:
     async def _all_positions(self) -> int:
         count: int = await self.reader.fetchval(self.live(SQL["all_positions"]))
         return count
-
-
-async def skipped_positions(
-    connection: OwnConnection, live: Live, projection: Projection, log_id: int
-) -> frozenset[int]:
-    """Which events an operator had this projection pass over: what is built leaves them out as well."""
-    rows = await connection.fetch(live(SQL["skipped"]), projection.name, log_id)
-    return frozenset(row["position"] for row in rows)
 
 
 @contextmanager

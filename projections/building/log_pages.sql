@@ -13,10 +13,6 @@ SELECT log_id, position FROM {live}.log_head WHERE position > 0 ORDER BY log_id;
 -- How many events there are.
 SELECT coalesce(sum(position), 0)::bigint FROM {live}.log_head;
 
--- name: skipped
--- What an operator had passed over.
-SELECT position FROM {live}.projection_skips WHERE projection = $1 AND log_id = $2;
-
 -- name: checkpoints
 -- How far a projection that follows has read each log.
 SELECT log_id, position FROM {live}.projection_checkpoints WHERE projection = $1 AND position > 0 ORDER BY log_id;
