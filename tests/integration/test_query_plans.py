@@ -115,7 +115,14 @@ HOT = {
     "how projections are": (
         STATUS["status"],
         (1, ["token_history"]),
-        {"log_head", "projection_checkpoints", "event_log", "projection_builds", "projection_build_positions"},
+        {
+            "log_head",
+            "projection_checkpoints",
+            "projection_versions",
+            "event_log",
+            "projection_builds",
+            "projection_build_positions",
+        },
     ),
     "follow some topics": (LOG["read_log_topics"], (1, 100, 200, 50, ["token.issued"]), {"event_log"}),
     "as of an instant": (LOG["position_at"], (1, NOW), {"log_head", "event_log"}),
