@@ -196,8 +196,9 @@ async def test_of_two_at_once_one_is_refused_and_told_who_builds(database, servi
     monkeypatch.setattr(rebuilding.Rebuild, "index", wait)
     first = asyncio.create_task(build(database.owner_dsn, "active_tokens"))
     await begun.wait()
-    with pytest.raises(BuildUnderWay, match=r"active_tokens is being built already by test, since 20"):
-        await build(database.owner_dsn, "active_tokens")
+    async with asyncio.timeout(20):
+        with pytest.raises(BuildUnderWay, match=r"active_tokens is being built already by test, since 20"):
+            await build(database.owner_dsn, "active_tokens")
     go_on.set()
     await build(database.owner_dsn, "clients")
     assert (await first).events
@@ -307,7 +308,10 @@ async def test_under_load_no_request_fails_and_no_event_is_lost(database, start_
 
     here, there = (process.issuers[0] for process in processes)
     pairs = [(here, there), (there, here)] * 4
-    await asyncio.gather(build_all(), *(work(*pair) for pair in pairs))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(build_all())
+        for pair in pairs:
+            group.create_task(work(*pair))
     assert len(answered) > 50
     head = (await here.streams.head()).position
     await here.audit.moment(min_position=head)
