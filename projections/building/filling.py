@@ -1,12 +1,13 @@
-"""Folding a log, page by page, by the projection itself: while one page is written the next is read and decoded.
+"""Folding a log, page by page, by the projection itself: while one page is written the next are read and decoded.
 
 A page is a transaction, which the caller may add a checkpoint to.
 """
 
 import asyncio
 import gc
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from uuid import UUID
 
 import asyncpg
@@ -24,6 +25,9 @@ SQL = load_statements("projections.building", "log_pages.sql")
 
 SLICE = 250
 """Events that are decoded without looking whether the database has answered."""
+
+AHEAD = 2
+"""Pages that are decoded while one is written: neither side is to wait for the other."""
 
 Progress = Callable[[int], None]
 """Told how many positions more are done."""
@@ -67,26 +71,26 @@ class Filling:
     async def fill(self, log_id: int, after: int, until: int) -> None:
         """Fold the events after a position and up to another. Raises EventNotFolded."""
         skipped = await skipped_positions(self.reader, log_id, self.projection.name)
-        writing: asyncio.Task[None] | None = None
+        writing: deque[asyncio.Task[None]] = deque()
+        last: asyncio.Task[None] | None = None
         try:
             with without_garbage_collection():
                 while after < until:
                     upper = min(after + self.pace.page, until)
                     events = await self._events(log_id, after, upper, skipped)
-                    if writing is not None:
-                        await writing
+                    while len(writing) >= (1 if self.pace.busy else AHEAD):
+                        await writing.popleft()
                     await self.pace.rest()
-                    writing = asyncio.create_task(self._write(log_id, events, upper))
+                    last = asyncio.create_task(self._write_after(last, log_id, events, after, upper))
+                    writing.append(last)
                     await asyncio.sleep(0)
-                    self._progress(upper - after)
                     after = upper
-                if writing is not None:
-                    await writing
+                if last is not None:
+                    await last
         finally:
-            if writing is not None and not writing.done():
-                writing.cancel()
-                with suppress(BaseException):
-                    await writing
+            if last is not None and not last.done():
+                last.cancel()
+            await asyncio.gather(*writing, return_exceptions=True)
 
     async def apply(self, log_id: int, after: int, until: int) -> None:
         """The same for a few events, within a transaction of the writing connection."""
@@ -128,6 +132,15 @@ class Filling:
         except StoredDataError:
             return False
         return True
+
+    async def _write_after(
+        self, before: asyncio.Task[None] | None, log_id: int, events: Sequence[Projected], after: int, until: int
+    ) -> None:
+        """Pages are written in their order: none after one that was not."""
+        if before is not None:
+            await before
+        await self._write(log_id, events, until)
+        self._progress(until - after)
 
     async def _write(self, log_id: int, events: Sequence[Projected], until: int) -> None:
         try:
