@@ -58,7 +58,8 @@ class GrowingLog:
 
 
 @pytest.fixture
-async def log():
+async def log(monkeypatch):
+    monkeypatch.setattr(log_tail, "GATHER_SECONDS", 0)
     made = GrowingLog()
     yield made
     await made.tail.close()
