@@ -33,7 +33,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The projection.")]
 def run_on_projection(settings: Settings, name: str, work: Callable[[str, Projection], Awaitable[T]]) -> T:
     """Do what takes long on the database of the settings, as the owner of its tables where that one's DSN is given.
 
-    Raises UnknownProjection, CommandError, Unavailable.
+    Raises UnknownProjection, CommandError, Unavailable. A role that may not do it is told which role may.
     """
     projection = find_projection(name, EventMapper())
     os.nice(NICE)
@@ -48,8 +48,14 @@ def run_on_projection(settings: Settings, name: str, work: Callable[[str, Projec
             raise CommandError(msg, ExitCode.USAGE)
         return await work(dsn.get_secret_value(), projection)
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(run())
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(run())
+    except asyncpg.InsufficientPrivilegeError as error:
+        msg = (
+            f"the role may not do this ({error}): give {name_of('owner_dsn')}, the DSN of the role that owns the tables"
+        )
+        raise CommandError(msg) from None
 
 
 def _strongest(database: Dsns) -> str:

@@ -208,6 +208,17 @@ def test_the_service_role_is_told_whose_dsn_a_rebuild_needs(database):
     assert "Give its DSN as --owner-dsn" in done.stderr
 
 
+def test_a_role_that_may_make_no_temporary_tables_is_told_whose_dsn_a_verification_needs(database, query):
+    query(f"REVOKE TEMPORARY ON DATABASE {database.name} FROM PUBLIC")
+    done = run_command("projections", "verify", "clients", "--dsn", database.service_dsn)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "permission denied to create temporary tables" in done.stderr
+    assert "--owner-dsn (TOKEN_LEDGER_OWNER_DSN)" in done.stderr
+    as_told = run_command("projections", "verify", "clients", "--owner-dsn", database.owner_dsn)
+    assert as_told.returncode == 0, as_told.stderr
+
+
 def test_migrate_builds_what_this_release_has_in_a_newer_version(database, history, query, start):
     assert rebuilding(database, "active_tokens").wait(PATIENCE) == 0
     query("UPDATE projection_versions SET version = 0 WHERE projection = 'active_tokens' RETURNING 1")
