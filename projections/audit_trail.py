@@ -101,10 +101,8 @@ class PostgresAuditTrail:
         if found is None and (active := await self._active_tokens.get(digest)) is not None:
             return active.jti
         if found is None:  # unless it was revoked before the projection heard that it was issued
-            head = (await self._recorder.head()).position
-            if await read_checkpoint(self._database, await self._log.to_read(), TokenHistoryProjection.name) < head:
-                await self._caught_up(head)
-                return await find_jti(self._log, digest)
+            await self._caught_up((await self._recorder.head()).position)
+            return await find_jti(self._log, digest)
         return found
 
     async def token_events(self, jti: UUID) -> Sequence[RecordedEvent]:

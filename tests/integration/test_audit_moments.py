@@ -102,6 +102,22 @@ async def test_a_token_is_found_by_its_digest_however_new_it_is(service, issuer,
     assert await trail.jti_of(b"x" * 32) is None
 
 
+async def test_a_token_is_found_that_comes_into_the_history_just_after_it_was_looked_for(
+    service, issuer, client, trail, monkeypatch
+):
+    token = await issue(issuer, client)
+    await issuer.revocation.by_client(client, token.access_token, CAUSE)
+    look = audit_trail.find_jti
+
+    async def look_and_then_catch_up(log, digest):
+        found = await look(log, digest)
+        await service.catch_up()
+        return found
+
+    monkeypatch.setattr(audit_trail, "find_jti", look_and_then_catch_up)
+    assert str(await trail.jti_of(opaque_tokens.digest(token.access_token))) == token.jti
+
+
 async def test_a_client_has_no_token_events(trail, client):
     assert await trail.token_events(client.id) == ()
     assert await trail.token(client.id) is None
