@@ -62,7 +62,7 @@ async def check_streams(connection: Connection, log_id: int, until: int, report:
     """Report each event up to a position that does not follow the one before it in its stream."""
     reached = BEFORE_ALL_STREAMS
     read_again = 0
-    while rows := await _fetch(connection, SQL["page_of_streams"], log_id, *reached, until, PAGE):
+    while rows := await connection.fetch(SQL["page_of_streams"], log_id, *reached, until, PAGE):
         rows.sort(key=itemgetter("row"))
         last = rows[-1]
         for row in rows:
@@ -80,12 +80,6 @@ async def check_streams(connection: Connection, log_id: int, until: int, report:
 
 async def _pages(log: Log, statement: str, log_id: int, after: int, until: int) -> AsyncIterator[list[asyncpg.Record]]:
     async with log.database.connection() as connection:
-        while rows := await _fetch(connection, statement, log_id, after, until, PAGE):
+        while rows := await connection.fetch(statement, log_id, after, until, PAGE):
             yield rows
             after = rows[-1]["position"]
-
-
-async def _fetch(connection: Connection, statement: str, *arguments: object) -> list[asyncpg.Record]:
-    async with connection.transaction():
-        await connection.execute(SQL["in_index_order"])
-        return await connection.fetch(statement, *arguments)

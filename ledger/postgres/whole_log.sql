@@ -5,11 +5,6 @@ SELECT h.position, h.recorded_at,
   FROM log_head h
  WHERE h.log_id = $1;
 
--- name: in_index_order
--- For this transaction: pages are read in the order of their index. Where a table was never analyzed, sorting all that
--- is left for every page may look cheaper, and is not.
-SET LOCAL enable_sort = off;
-
 -- name: page_to_check
 -- A page of the log in position order, after $2 and up to $3: what can be checked of each event by itself.
 SELECT position, recorded_at, topic, schema_version, payload

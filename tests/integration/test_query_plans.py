@@ -207,12 +207,10 @@ async def test_a_whole_log_is_paged_through_in_index_order(database, connection,
         await run_as_owner(database, "ANALYZE")
     await connection.execute(f"SET plan_cache_mode = {plans}")
     for name, (statement, arguments, index) in WHOLE.items():
-        async with connection.transaction():
-            await connection.execute(WHOLE_LOG["in_index_order"])
-            await connection.execute(f"PREPARE guard AS {statement}")
-            given = ", ".join(repr(str(a)) if isinstance(a, UUID) else str(a) for a in arguments)
-            plan = await plan_of(connection, f"EXECUTE guard ({given})")
-            await connection.execute("DEALLOCATE guard")
+        await connection.execute(f"PREPARE guard AS {statement}")
+        given = ", ".join(repr(str(a)) if isinstance(a, UUID) else str(a) for a in arguments)
+        plan = await plan_of(connection, f"EXECUTE guard ({given})")
+        await connection.execute("DEALLOCATE guard")
         assert {node["Index Name"] for node in plan if "Index Name" in node} == {index}, name
         assert not [node for node in plan if "Sort" in node["Node Type"]], name
         assert tables_read(plan)["event_log"] <= {"Index Scan", "Index Only Scan"}, name
