@@ -1,0 +1,1 @@
+"""The servers that are compared, each set up, run and removed in the same way."""
