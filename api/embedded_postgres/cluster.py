@@ -10,7 +10,7 @@ from api.embedded_postgres.account import account_for
 from api.embedded_postgres.binaries import MAJOR_VERSION, find_binaries
 from api.embedded_postgres.errors import EmbeddedPostgresError
 from api.embedded_postgres.processes import clear_after_crash, cluster_name, server_pid
-from api.embedded_postgres.sockets import PORT, make_socket_folder, recorded_socket_folder
+from api.embedded_postgres.sockets import Socket, make_socket_folder, recorded_socket
 
 SUPERUSER = "postgres"
 
@@ -37,8 +37,8 @@ class Cluster:
         self._binaries = find_binaries()
         self._account = account_for(self._data)
 
-    def run(self, settings: Mapping[str, str]) -> Path:
-        """Have a server running that answers; the folder of its socket. One that runs keeps the settings it has.
+    def run(self, settings: Mapping[str, str]) -> Socket:
+        """Have a server running that answers; its socket. One that runs keeps the settings it has, the port too.
 
         Raises EmbeddedPostgresError.
         """
@@ -60,7 +60,7 @@ class Cluster:
             msg = f"The embedded PostgreSQL (process {pid}) on {self._data} does not stop.\n{self._log_tail()}"
             raise EmbeddedPostgresError(msg)
 
-    def execute(self, socket: Path, script: str) -> None:
+    def execute(self, socket: Socket, script: str) -> None:
         """Run a script of psql as the superuser. Raises EmbeddedPostgresError with what psql said."""
         command = self._binaries.command(
             "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--username", SUPERUSER, "--dbname=postgres"
@@ -111,11 +111,11 @@ class Cluster:
             )
             raise EmbeddedPostgresError(msg)
 
-    def _attach(self) -> Path | None:
-        """The socket's folder once the server that runs here answers; None when none runs, or it was just ending."""
+    def _attach(self) -> Socket | None:
+        """The socket once the server that runs here answers; None when none runs, or it was just ending."""
         deadline = time.monotonic() + START_SECONDS
         while (pid := server_pid(self._data)) is not None:
-            socket = recorded_socket_folder(self._data)
+            socket = recorded_socket(self._data)
             if socket is not None and self._answers(socket):
                 return socket
             if time.monotonic() > deadline:
@@ -124,12 +124,13 @@ class Cluster:
             time.sleep(POLL_SECONDS)
         return None
 
-    def _launch(self, settings: Mapping[str, str]) -> Path:
+    def _launch(self, settings: Mapping[str, str]) -> Socket:
         clear_after_crash(self._data)
         name = cluster_name(self._data)
-        socket = make_socket_folder(self._directory, name, self._account)
-        quoted_socket = '"' + str(socket).replace('"', '""') + '"'
-        settings = {**settings, "cluster_name": name, "unix_socket_directories": quoted_socket}
+        port = int(settings["port"])
+        folder = make_socket_folder(self._directory, name, self._account, port=port)
+        quoted_folder = '"' + str(folder).replace('"', '""') + '"'
+        settings = {**settings, "cluster_name": name, "unix_socket_directories": quoted_folder}
         options = " ".join(f"-c {shlex.quote(f'{key}={value}')}" for key, value in settings.items())
         log_file = self._log_file()
         with log_file.open("ab") as log:
@@ -137,7 +138,7 @@ class Cluster:
         if result != 0:
             msg = f"The embedded PostgreSQL on {self._data} did not start.\n{self._log_tail()}"
             raise EmbeddedPostgresError(msg)
-        return socket
+        return Socket(folder, port)
 
     def _pg_ctl(self, *arguments: str, log: int | None = None) -> int:
         # The folder goes by the environment: pg_ctl hands its options to a shell, which would read a path.
@@ -146,7 +147,7 @@ class Cluster:
             command, account=self._account, environment={"PGDATA": str(self._data)}, output=log
         ).returncode
 
-    def _answers(self, socket: Path) -> bool:
+    def _answers(self, socket: Socket) -> bool:
         command = self._binaries.command("pg_isready", "--quiet", "--username", SUPERUSER)
         return self._binaries.run(command, account=self._account, environment=_address(socket)).returncode == 0
 
@@ -162,5 +163,5 @@ class Cluster:
         return "\n".join([f"{log} ends with:", *lines[-LOG_LINES:]])
 
 
-def _address(socket: Path) -> dict[str, str]:
-    return {"PGHOST": str(socket), "PGPORT": str(PORT)}
+def _address(socket: Socket) -> dict[str, str]:
+    return {"PGHOST": str(socket.folder), "PGPORT": str(socket.port)}

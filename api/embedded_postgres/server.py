@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 
 from api.embedded_postgres.cluster import SUPERUSER, Cluster
 from api.embedded_postgres.errors import EmbeddedPostgresError
-from api.embedded_postgres.sockets import PORT
+from api.embedded_postgres.sockets import PORT, Socket
 
 OWNER = "token_ledger_owner"
 SERVICE = "token_ledger_service"
@@ -64,7 +64,7 @@ class EmbeddedPostgres:
         self._directory = directory.resolve()
         self._settings = SETTINGS | ({} if durable else NOT_DURABLE) | dict(settings or {})
         self._user: tuple[int, int] | None = None
-        self._socket: Path | None = None
+        self._socket: Socket | None = None
 
     def start(self) -> None:
         """Start the server or attach to the one that runs here; on the first start make the roles and the database.
@@ -137,7 +137,9 @@ class EmbeddedPostgres:
         if self._socket is None:
             msg = "The embedded PostgreSQL has no address before start() and after stop()."
             raise EmbeddedPostgresError(msg)
-        where = urlencode({"host": str(self._socket), "port": PORT, "user": user}, quote_via=quote, safe="/")
+        where = urlencode(
+            {"host": str(self._socket.folder), "port": self._socket.port, "user": user}, quote_via=quote, safe="/"
+        )
         return f"postgresql:///{database}?{where}"
 
     def _halt_unless_used(self, lock: int) -> None:

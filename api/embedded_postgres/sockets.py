@@ -3,6 +3,7 @@
 import os
 import stat
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from api.embedded_postgres.account import Account
@@ -16,7 +17,15 @@ SEPARATOR = ","
 """What a client takes to stand between two hosts, even in the path of a socket."""
 
 
-def make_socket_folder(directory: Path, name: str, account: Account) -> Path:
+@dataclass(frozen=True)
+class Socket:
+    """Where a server listens: the folder, and the port that names the socket in it."""
+
+    folder: Path
+    port: int
+
+
+def make_socket_folder(directory: Path, name: str, account: Account, *, port: int = PORT) -> Path:
     """The folder for the socket, which only the account can enter: that is what keeps others from the database.
 
     To be called when no server runs: what a killed one left there is removed. Its successor would not start while any
@@ -24,7 +33,7 @@ def make_socket_folder(directory: Path, name: str, account: Account) -> Path:
     Raises EmbeddedPostgresError when no place is short enough or the place is taken by somebody else.
     """
     for folder in (directory / "socket", Path(tempfile.gettempdir()).resolve() / name, Path("/tmp") / name):  # noqa: S108
-        if len(os.fsencode(folder / f".s.PGSQL.{PORT}")) <= MAX_BYTES and SEPARATOR not in str(folder):
+        if len(os.fsencode(folder / f".s.PGSQL.{port}")) <= MAX_BYTES and SEPARATOR not in str(folder):
             break
     else:
         msg = f"No folder for a socket is short enough. Choose a folder with a shorter path than {directory}."
@@ -39,16 +48,16 @@ def make_socket_folder(directory: Path, name: str, account: Account) -> Path:
         msg = f"{folder}, the folder for the socket, belongs to somebody else. Remove it, or choose another folder."
         raise EmbeddedPostgresError(msg)
     folder.chmod(0o700)
-    for left in (f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock"):
+    for left in (f".s.PGSQL.{port}", f".s.PGSQL.{port}.lock"):
         (folder / left).unlink(missing_ok=True)
     account.reach(folder)
     return folder
 
 
-def recorded_socket_folder(data: Path) -> Path | None:
-    """Where the running server has its socket, by its own word (the fifth line of postmaster.pid)."""
+def recorded_socket(data: Path) -> Socket | None:
+    """Where the running server listens, by its own word (lines four and five of postmaster.pid)."""
     try:
         lines = (data / "postmaster.pid").read_text(encoding="utf-8").split("\n")
     except FileNotFoundError:
         return None
-    return Path(lines[4]) if len(lines) > 4 and lines[4] else None  # noqa: PLR2004
+    return Socket(Path(lines[4]), int(lines[3])) if len(lines) > 4 and lines[4] else None  # noqa: PLR2004

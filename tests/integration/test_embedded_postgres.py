@@ -119,6 +119,13 @@ async def test_the_server_listens_on_no_network(postgres):
     assert await ask(postgres.superuser_dsn, "SHOW listen_addresses") == ""
 
 
+async def test_a_port_can_be_given_and_who_attaches_finds_it(folder):
+    with EmbeddedPostgres(folder, settings={"port": "55432"}) as postgres, EmbeddedPostgres(folder) as other:
+        assert (folder / "socket" / ".s.PGSQL.55432").is_socket()
+        assert await ask(postgres.service_dsn, "SHOW port") == "55432"
+        assert await server_process(postgres.superuser_dsn) == await server_process(other.superuser_dsn)
+
+
 def test_nobody_else_can_enter_the_folders_of_socket_and_data(postgres, folder):
     postgres.start()
 
