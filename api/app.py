@@ -9,6 +9,7 @@ from aiohttp import HttpVersion11, hdrs, web
 from api.audit.endpoints import audit_endpoints
 from api.audit.problems import problem_answers
 from api.audit.streaming import OpenStreams
+from api.direct import FORMS
 from api.errors import METHOD_NOT_ALLOWED, NOT_FOUND, RequestError
 from api.health import LIVEZ, READYZ, HealthEndpoints
 from api.http_server import DIRECT, Direct
@@ -21,7 +22,7 @@ from api.oauth.revoke import RevocationEndpoint
 from api.oauth.token import TokenEndpoint
 from api.openapi.document import OPENAPI, PLACE, OpenApiEndpoint
 from api.operation import Operation
-from api.served import Endpoint, Handler, Served
+from api.served import Endpoint, FormHandler, Handler, Served
 from api.service import RunningService
 from ledger.issuer import Issuer
 
@@ -29,6 +30,9 @@ SERVICE = web.AppKey("SERVICE", RunningService)
 
 Placed = tuple[str, Operation, Handler, Endpoint]
 """A path, what is there, what answers, and how it is served."""
+
+PlacedForm = tuple[str, Operation, FormHandler, Endpoint]
+"""The same, of an endpoint for forms."""
 
 
 def create_app(
@@ -53,8 +57,11 @@ def create_app(
     if metrics:
         of_service.append(_metrics(app, MetricsEndpoint(service, meter, siblings)))
     placed = [*of_service]
+    app[FORMS] = {}
     for issuer in service.issuers if issuers is None else issuers:
-        of_issuer = [*_of_oauth(issuer, behind_proxy=behind_proxy), *_of_audit(issuer, open_streams)]
+        forms = list(_forms_of(issuer, behind_proxy=behind_proxy))
+        app[FORMS].update(_served(forms, meter))
+        of_issuer = [*forms, *_metadata_of(issuer), *_of_audit(issuer, open_streams)]
         placed.extend([*of_issuer, _openapi(issuer, [*of_service, *of_issuer])])
     app[SERVICE] = service
     app[DIRECT] = _route(app.router, placed, meter)
@@ -75,7 +82,7 @@ def _health(service: RunningService, *, with_projections: bool) -> Iterator[Plac
         yield path, operation, handler, Endpoint(operation.name, operation.methods, quiet=True)
 
 
-def _of_oauth(issuer: Issuer, *, behind_proxy: bool) -> Iterator[Placed]:
+def _forms_of(issuer: Issuer, *, behind_proxy: bool) -> Iterator[PlacedForm]:
     identifier = issuer.identifier
     path, name, challenge = identifier.path, identifier.log_name, f"Basic realm={_realm(identifier.url)}"
     for place, operation, kind in (
@@ -85,9 +92,13 @@ def _of_oauth(issuer: Issuer, *, behind_proxy: bool) -> Iterator[Placed]:
     ):
         handler = kind(issuer, behind_proxy=behind_proxy).handle
         yield path + place, operation, handler, Endpoint(operation.name, operation.methods, name, challenge)
+
+
+def _metadata_of(issuer: Issuer) -> Iterator[Placed]:
+    identifier = issuer.identifier
     described, operation = metadata.MetadataEndpoint(identifier), operations.METADATA
     for place in metadata.well_known_paths(identifier):
-        yield place, operation, described.handle, Endpoint(operation.name, operation.methods, name)
+        yield place, operation, described.handle, Endpoint(operation.name, operation.methods, identifier.log_name)
 
 
 def _of_audit(issuer: Issuer, open_streams: OpenStreams) -> Iterator[Placed]:
@@ -105,6 +116,13 @@ def _openapi(issuer: Issuer, described: Iterable[Placed]) -> Placed:
     operations_by_path = {path: operation for path, operation, *_ in described} | {path: OPENAPI}
     endpoint = Endpoint(OPENAPI.name, OPENAPI.methods, identifier.log_name)
     return path, OPENAPI, OpenApiEndpoint(identifier, operations_by_path).handle, endpoint
+
+
+def _served(forms: Iterable[PlacedForm], meter: RequestMeter) -> Iterator[tuple[str, FormHandler]]:
+    """What answers a form that is posted to exactly the path of an endpoint."""
+    log = structlog.get_logger().bind()
+    for path, _, handler, endpoint in forms:
+        yield path, Served(endpoint, handler, log, meter.of(endpoint.name, endpoint.issuer)).handle
 
 
 def _route(router: web.UrlDispatcher, placed: Sequence[Placed], meter: RequestMeter) -> Direct:

@@ -2,10 +2,11 @@
 
 import re
 from random import getrandbits
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from aiohttp import web
 from msgspec import Struct
+from multidict import CIMultiDictProxy
 
 from ledger.client import Client
 from ledger.recording import Cause
@@ -30,13 +31,45 @@ class Exchange(Struct):
 
 EXCHANGE = web.RequestKey("EXCHANGE", Exchange)
 
+T = TypeVar("T")
+
+
+class Received(Protocol):
+    """What is read of a request by an endpoint that takes a form, and by what stands around every endpoint.
+
+    The library's requests are such, and `api.direct.DirectRequest`.
+    """
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        """As they came."""
+        ...
+
+    @property
+    def content_length(self) -> int | None:
+        """How many bytes of body were announced; None where that is not known before they are read."""
+        ...
+
+    @property
+    def remote(self) -> str | None:
+        """The peer's address."""
+        ...
+
+    async def read(self) -> bytes:
+        """The whole body."""
+        ...
+
+    def __getitem__(self, key: web.RequestKey[T], /) -> T: ...
+
+    def __setitem__(self, key: web.RequestKey[T], value: T, /) -> None: ...
+
 
 def new_request_id() -> str:
     """128 random bits, hexadecimal: unlikely to come twice, not hard to guess. Nothing rests on its being secret."""
     return f"{getrandbits(128):032x}"
 
 
-def request_id_of(request: web.Request) -> str:
+def request_id_of(request: Received) -> str:
     """The caller's request id when it is plain, so that it can be followed across services; a new one otherwise."""
     given = request.headers.get(REQUEST_ID)
     if given is not None and _PLAIN_REQUEST_ID.fullmatch(given):
@@ -44,7 +77,7 @@ def request_id_of(request: web.Request) -> str:
     return new_request_id()
 
 
-def remote_address_of(request: web.Request, *, behind_proxy: bool) -> str | None:
+def remote_address_of(request: Received, *, behind_proxy: bool) -> str | None:
     """The peer's address; behind a proxy, the one that the proxy nearest to us added to X-Forwarded-For.
 
     Entries further left are whatever the caller wrote there, and are not believed.
@@ -57,7 +90,7 @@ def remote_address_of(request: web.Request, *, behind_proxy: bool) -> str | None
     return request.remote or None
 
 
-def cause_of(request: web.Request, client: Client, *, behind_proxy: bool) -> Cause:
+def cause_of(request: Received, client: Client, *, behind_proxy: bool) -> Cause:
     """What is recorded beside the events of this request."""
     return Cause(
         actor=f"client:{client.client_id}",

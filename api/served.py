@@ -6,7 +6,7 @@ library, which took a sixth of the time of an introspection.
 
 from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from aiohttp import hdrs, web
 from msgspec import Struct
@@ -23,12 +23,17 @@ from api.errors import (
     kind_of_ledger_error,
     kind_of_status,
 )
-from api.exchange import EXCHANGE, REQUEST_ID, Exchange, request_id_of
+from api.exchange import EXCHANGE, REQUEST_ID, Exchange, Received, request_id_of
 from api.metrics.counts import RequestCounts
 from api.responses import error_response
 from ledger.errors import LedgerError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+FormHandler = Callable[[Received], Awaitable[Answer]]
+"""One that needs no more of a request than an endpoint for forms does, and answers in one piece."""
+
+Request = TypeVar("Request", bound=Received)
+Response = TypeVar("Response", bound=web.StreamResponse)
 
 
 class Endpoint(Struct, frozen=True):
@@ -47,25 +52,31 @@ class Endpoint(Struct, frozen=True):
     failed: Callable[[Failure], Answer] | None = None
 
 
-class Served:
+class Served(Generic[Request, Response]):
     """An endpoint as it is served: its handler, and what to do about everything that the handler raises.
 
     The log line never holds the path as sent, the query string, headers or the body: a token may have been put there.
     """
 
-    def __init__(self, endpoint: Endpoint, handler: Handler, log: FilteringBoundLogger, counts: RequestCounts) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        handler: Callable[[Request], Awaitable[Response]],
+        log: FilteringBoundLogger,
+        counts: RequestCounts,
+    ) -> None:
         self._endpoint = endpoint
         self._counts = counts
         self._handler = handler
         self._log = log
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: Request) -> Response | Answer:
         """Let the handler answer, or answer its error."""
         started = perf_counter()
         exchange = request[EXCHANGE] = Exchange(request_id_of(request))
         line: dict[str, Any] = {"request_id": exchange.request_id, "endpoint": self._endpoint.name}
         try:
-            response = await self._handler(request)
+            response: Response | Answer = await self._handler(request)
         except Exception as error:  # noqa: BLE001 (what is not expected is answered 500 and logged with its trace)
             response = self._answer(error, line)
         response.headers[REQUEST_ID] = exchange.request_id
@@ -87,7 +98,7 @@ class Served:
             self._log.info("request", **line)
         return response
 
-    def _answer(self, error: Exception, line: dict[str, Any]) -> web.StreamResponse:
+    def _answer(self, error: Exception, line: dict[str, Any]) -> Answer:
         kind, description = _kind_of(error)
         if kind is SERVER_ERROR:
             self._log.error("unexpected error", request_id=line["request_id"], exc_info=error)

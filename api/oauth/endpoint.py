@@ -3,7 +3,7 @@
 from aiohttp import hdrs, web
 
 from api.errors import CONTENT_TOO_LARGE, INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, RequestError
-from api.exchange import EXCHANGE, cause_of
+from api.exchange import EXCHANGE, Received, cause_of
 from api.form import Form, check_media_type, parse_form
 from api.oauth.credentials import read_credentials
 from ledger.client import Client
@@ -25,23 +25,23 @@ class ClientEndpoint:
         self._issuer = issuer
         self._behind_proxy = behind_proxy
 
-    async def _read(self, request: web.Request) -> tuple[Form, Client]:
+    async def _read(self, request: Received) -> tuple[Form, Client]:
         """The form and the client who sent it. Raises RequestError, InvalidClient or Unavailable."""
         form = await read_form(request)
         return form, await self._authenticate(request, form)
 
-    async def _authenticate(self, request: web.Request, form: Form) -> Client:
+    async def _authenticate(self, request: Received, form: Form) -> Client:
         """The client who sent a form. Raises RequestError, InvalidClient or Unavailable."""
         client_id, secret = read_credentials(request.headers.getall(hdrs.AUTHORIZATION, ()), form)
         client = await self._issuer.authentication.authenticate(client_id, secret)
         request[EXCHANGE].client_id = client.client_id
         return client
 
-    def _cause(self, request: web.Request, client: Client) -> Cause:
+    def _cause(self, request: Received, client: Client) -> Cause:
         return cause_of(request, client, behind_proxy=self._behind_proxy)
 
 
-async def read_form(request: web.Request) -> Form:
+async def read_form(request: Received) -> Form:
     """The parameters of a request's body. Raises RequestError."""
     content_type = request.headers.get(hdrs.CONTENT_TYPE)
     if content_type is not None:

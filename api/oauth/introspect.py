@@ -4,9 +4,10 @@ from typing import Literal
 from uuid import UUID
 
 import msgspec
-from aiohttp import web
 
+from api.answer import Answer
 from api.errors import INTROSPECTION_FORBIDDEN, RequestError
+from api.exchange import Received
 from api.oauth.endpoint import ClientEndpoint, missing, read_form
 from api.responses import encode_json, json_response
 from ledger.errors import UnauthorizedClient
@@ -41,7 +42,7 @@ class InactiveAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class IntrospectionEndpoint(ClientEndpoint):
     """Says whether a token is active, and what it stands for."""
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: Received) -> Answer:
         """Answer an introspection request (RFC 7662 §2.1). `token_type_hint` is ignored: one look-up finds any kind."""
         form = await read_form(request)
         token = form.get(TOKEN)

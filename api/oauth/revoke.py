@@ -1,7 +1,7 @@
 """The revocation endpoint (RFC 7009)."""
 
-from aiohttp import web
-
+from api.answer import Answer
+from api.exchange import Received
 from api.oauth.endpoint import ClientEndpoint, required
 from api.responses import empty_response
 
@@ -9,7 +9,7 @@ from api.responses import empty_response
 class RevocationEndpoint(ClientEndpoint):
     """Revokes tokens for the clients they were issued to."""
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: Received) -> Answer:
         """Answer a revocation request (RFC 7009 §2.1) once every later introspection will see it.
 
         200 also when there was nothing to revoke (§2.2). `token_type_hint` is ignored: one look-up finds any kind.

@@ -1,9 +1,10 @@
 """The token endpoint (RFC 6749 §3.2), with the client credentials grant (§4.4)."""
 
 import msgspec
-from aiohttp import web
 
+from api.answer import Answer
 from api.errors import UNSUPPORTED_GRANT_TYPE, RequestError
+from api.exchange import Received
 from api.oauth.endpoint import ClientEndpoint, required
 from api.responses import encode_json, json_response
 from ledger.grant import CLIENT_CREDENTIALS
@@ -24,7 +25,7 @@ class TokenAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 class TokenEndpoint(ClientEndpoint):
     """Issues access tokens."""
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: Received) -> Answer:
         """Answer an access token request (RFC 6749 §4.4.2) once the token is recorded."""
         form, client = await self._read(request)
         if required(form, "grant_type") not in GRANT_TYPES:
