@@ -2,23 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 
 import asyncpg
 
 from ledger.errors import Unavailable
+from ledger.postgres.pool import Connection, Pool
 
-if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
-
-    # The library's types take parameters for a type checker only.
-    Pool = asyncpg.Pool[asyncpg.Record]
-    PooledConnection = PoolConnectionProxy[asyncpg.Record]
-    Connection = asyncpg.Connection[asyncpg.Record] | PooledConnection
-else:
-    Pool = PooledConnection = Connection = asyncpg.Connection
+__all__ = ["CONNECTION_ERRORS", "Connection", "Database"]
 
 CONNECT_SECONDS = 3.0
 """How long a connection may take to be made."""
@@ -64,33 +56,33 @@ CONNECTION_ERRORS: tuple[type[BaseException], ...] = (
 
 
 class Database:
-    """A pool that is made when it is first needed and again after the database was away."""
+    """Lends the connections of one process, and refuses at once for a moment after none could be made."""
 
     def __init__(self, dsn: str, *, pool_size: int = 8) -> None:
         self._dsn = dsn
         self._pool_size = pool_size
         self._pool: Pool | None = None
-        self._making = asyncio.Lock()
         self._refuse_until = 0.0
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
         """Lend a connection.
 
         Raises Unavailable when none can be had, and in place of any connection error of what runs inside.
         """
+        return _Loan(self)
+
+    async def acquire(self) -> tuple[Pool, Connection]:
+        """A connection, and the pool it goes back to. Raises Unavailable. Others use `connection`."""
         if time.monotonic() < self._refuse_until:
             msg = "The database could not be reached a moment ago."
             raise Unavailable(msg)
+        pool = self._pool
+        if pool is None:
+            pool = self._pool = Pool(self._connect, self._pool_size)
         try:
-            pool, connection = await self._acquire()
-            try:
-                yield connection
-            finally:
-                await pool.release(connection)
+            return pool, await pool.acquire()
         except CONNECTION_ERRORS as error:
-            if isinstance(error, ValueError):  # an argument that does not fit its statement: a defect, not an outage
-                raise
+            self._refuse_until = time.monotonic() + PAUSE_AFTER_REFUSAL
             raise _unavailable(error) from error
 
     async def close(self) -> None:
@@ -102,32 +94,32 @@ class Database:
             except CONNECTION_ERRORS:
                 pool.terminate()
 
-    async def _acquire(self) -> tuple[Pool, PooledConnection]:
-        try:
-            pool = self._pool or await self._make_pool()
-            return pool, await pool.acquire()
-        except CONNECTION_ERRORS:
-            self._refuse_until = time.monotonic() + PAUSE_AFTER_REFUSAL
-            raise
-
-    async def _make_pool(self) -> Pool:
-        async with self._making:
-            if self._pool is None:
-                self._pool = await asyncpg.create_pool(
-                    self._dsn,
-                    min_size=1,
-                    max_size=self._pool_size,
-                    max_inactive_connection_lifetime=0,
-                    timeout=CONNECT_SECONDS,
-                    command_timeout=STATEMENT_SECONDS,
-                    server_settings=SESSION,
-                    reset=_keep_session,
-                )
-            return self._pool
+    async def _connect(self) -> Connection:
+        return await asyncpg.connect(
+            self._dsn, timeout=CONNECT_SECONDS, command_timeout=STATEMENT_SECONDS, server_settings=SESSION
+        )
 
 
-async def _keep_session(_connection: Connection) -> None:
-    """Nothing to reset: no statement of the service changes its session, and a round trip is saved."""
+class _Loan(AbstractAsyncContextManager[Connection]):
+    __slots__ = ("_connection", "_database", "_pool")
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def __aenter__(self) -> Connection:
+        self._pool, self._connection = await self._database.acquire()
+        return self._connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        of_connection = isinstance(error, CONNECTION_ERRORS)
+        # A statement that was cancelled may still run.
+        left_midway = error is not None and not isinstance(error, Exception)
+        self._pool.release(self._connection, broken=of_connection or left_midway)
+        if of_connection and not isinstance(error, ValueError):  # a ValueError is a defect of ours, not an outage
+            assert error is not None
+            raise _unavailable(error) from error
 
 
 def _unavailable(error: BaseException) -> Unavailable:
