@@ -68,6 +68,11 @@ class Connection(web.RequestHandler):
         else:
             super().data_received(data)
 
+    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002 (the library's own signature)
+        """Go on reading where it was paused. The library parses nothing once more after each body that was read."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
     def _direct_handler(self) -> Callable[[Received], Awaitable[Answer]] | None:
         """What answers the one request that waits, where it may go the short way."""
         if len(self._messages) != 1 or self._paused or self._upgraded:
