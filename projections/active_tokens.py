@@ -5,14 +5,16 @@ look-up on every process.
 """
 
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ledger.batched_reads import BatchedReads
 from ledger.events import TokenIssued, TokenRevoked
 from ledger.ports import ActiveToken, epoch_seconds
 from ledger.postgres.database import Connection
+from ledger.postgres.inline import PartOfAppend
 from ledger.postgres.logs import Log
 from ledger.postgres.statements import load_statements
+from ledger.recording import EventToStore
 from ledger.scope import format_scope
 from projections.projection import Projected, Projection
 
@@ -34,6 +36,13 @@ class ActiveTokensProjection(Projection):
     tables = ("active_tokens",)
     stream_columns: ClassVar = {"active_tokens": "jti"}
 
+    def in_append(self, events: Sequence[EventToStore]) -> PartOfAppend | None:
+        """Tokens that were issued; where one was revoked as well, None."""
+        decode = self._mapper.decode
+        tokens = [decode(event.topic, event.schema_version, event.state) for event in events]
+        issued = [token for token in tokens if isinstance(token, TokenIssued)]
+        return PartOfAppend(SQL["insert_in_append"], _columns(issued)) if len(issued) == len(tokens) else None
+
     async def fold(self, connection: Connection, log_id: int, events: Sequence[Projected]) -> None:
         """One insert and one delete a batch; a token issued and revoked within it is never written."""
         issued: dict[bytes, TokenIssued] = {}
@@ -52,6 +61,9 @@ class ActiveTokensProjection(Projection):
 
 
 async def _insert(connection: Connection, log_id: int, tokens: Sequence[TokenIssued]) -> None:
+    if len(tokens) < MANY:
+        await connection.execute(SQL["insert"], log_id, *_columns(tokens))
+        return
     rows = [
         (
             log_id,
@@ -66,12 +78,21 @@ async def _insert(connection: Connection, log_id: int, tokens: Sequence[TokenIss
         )
         for token in tokens
     ]
-    if len(rows) >= MANY:
-        await connection.copy_records_to_table("active_tokens", records=rows, columns=COLUMNS)
-        return
-    _, digests, jtis, clients, subjects, scopes, audiences, issued, expire = map(list, zip(*rows, strict=True))
-    joined = [format_scope(audience) for audience in audiences]
-    await connection.execute(SQL["insert"], log_id, digests, jtis, clients, subjects, scopes, joined, issued, expire)
+    await connection.copy_records_to_table("active_tokens", records=rows, columns=COLUMNS)
+
+
+def _columns(tokens: Sequence[TokenIssued]) -> Sequence[list[Any]]:
+    """Column by column, as the statements take them; an audience as text, because arrays of arrays have one length."""
+    return (
+        [token.digest for token in tokens],
+        [token.jti for token in tokens],
+        [token.client_id for token in tokens],
+        [token.subject for token in tokens],
+        [format_scope(token.scope) for token in tokens],
+        [format_scope(token.audience) for token in tokens],
+        [epoch_seconds(token.issued_at) for token in tokens],
+        [epoch_seconds(token.expires_at) for token in tokens],
+    )
 
 
 class PostgresActiveTokens:

@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from ledger.events import Event
 from ledger.postgres.database import Connection
-from ledger.recording import EventMapper, RecordedEvent
+from ledger.postgres.inline import PartOfAppend
+from ledger.recording import EventMapper, EventToStore, RecordedEvent
 
 
 class LogRow(Struct, frozen=True, gc=False):
@@ -78,6 +79,13 @@ class Projection(ABC):
         Raises a StoredDataError for a row that this code cannot read.
         """
         await self.fold(connection, log_id, self.read(events))
+
+    def in_append(self, events: Sequence[EventToStore]) -> PartOfAppend | None:  # noqa: ARG002 (for those that have one)
+        """What it writes for these events of its topics, as a part of the statement that appends, where it can.
+
+        Raises a StoredDataError for an event that this code cannot read back.
+        """
+        return None
 
     def read(self, rows: Iterable[RecordedEvent | LogRow]) -> list[Projected]:
         """What these rows record. Raises a StoredDataError for a row that this code cannot read."""

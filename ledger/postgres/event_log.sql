@@ -38,6 +38,38 @@ WITH moved AS (
 )
 SELECT pg_notify('token_ledger', $1::text || ':' || ($2 + cardinality($4::uuid[]))::text);
 
+-- name: append_at_once
+-- The same for a log that is at $2 as it was left, in a transaction of its own; nothing if it is not, if somebody holds
+-- the head, or if the rows of these inline projections are of other versions. Projections add parts before its end.
+WITH held AS MATERIALIZED (
+    SELECT
+      FROM log_head h
+     WHERE h.log_id = $1 AND h.position = $2
+       AND NOT EXISTS (SELECT
+                         FROM unnest($11::text[], $12::integer[]) AS i (projection, version)
+                         LEFT JOIN projection_versions v ON v.projection = i.projection
+                        WHERE v.version IS DISTINCT FROM i.version)
+       FOR UPDATE OF h SKIP LOCKED
+), moved AS (
+    UPDATE log_head
+       SET position = $2 + cardinality($3::uuid[]), recorded_at = greatest(recorded_at, clock_timestamp())
+     WHERE log_id = $1 AND EXISTS (SELECT FROM held)
+    RETURNING recorded_at
+), appended AS (
+    INSERT INTO event_log (log_id, position, recorded_at, stream_id, stream_version, topic, schema_version,
+                           payload, actor, request_id, remote_address)
+    SELECT $1, $2 + e.n, moved.recorded_at, e.stream_id, e.stream_version, e.topic, e.schema_version,
+           e.payload, e.actor, e.request_id, e.remote_address
+      FROM moved,
+           unnest($3::uuid[], $4::integer[], $5::text[], $6::smallint[], $7::bytea[], $8::text[], $9::text[], $10::text[])
+           WITH ORDINALITY AS e (stream_id, stream_version, topic, schema_version, payload, actor, request_id,
+                                 remote_address, n)
+)
+
+-- name: append_at_once_end
+-- Its end: when it was recorded, and waking the followers.
+SELECT recorded_at, pg_notify('token_ledger', $1::text || ':' || ($2 + cardinality($3::uuid[]))::text) FROM moved;
+
 -- name: find_recorded
 -- After an unknown outcome: what is recorded at these places of these streams.
 SELECT e.stream_id, e.stream_version, e.position, e.recorded_at, e.payload, e.request_id

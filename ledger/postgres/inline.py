@@ -1,11 +1,24 @@
 """What the log asks of a projection that is written in the appending transaction."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
+
+from msgspec import Struct
 
 from ledger.errors import Unavailable
 from ledger.postgres.database import Connection
-from ledger.recording import RecordedEvent
+from ledger.recording import EventToStore, RecordedEvent
+
+
+class PartOfAppend(Struct, frozen=True):
+    """What a projection writes, as a part of the statement that appends.
+
+    `text` is a statement without its end, which selects from `moved`: that has one row if the append takes place, and
+    none otherwise. Its parameters are $1, the number of the log, and then `arguments`.
+    """
+
+    text: str
+    arguments: Sequence[Any]
 
 
 class InlineProjection(Protocol):
@@ -17,6 +30,13 @@ class InlineProjection(Protocol):
     @property
     def topics(self) -> frozenset[str]:
         """The topics it is applied to."""
+        ...
+
+    def in_append(self, events: Sequence[EventToStore]) -> PartOfAppend | None:
+        """What it writes for these events of its topics; None where it has to read before, or it cannot be said so.
+
+        Raises a StoredDataError for an event that cannot be read back.
+        """
         ...
 
     async def apply(self, connection: Connection, log_id: int, events: Sequence[RecordedEvent]) -> None:

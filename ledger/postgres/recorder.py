@@ -4,12 +4,15 @@ Positions are dense and in commit order because the head row is locked before an
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
+import asyncpg
+
 from ledger.conflicts import Numbered, number_writes, streams_of
 from ledger.errors import Unavailable
+from ledger.postgres.at_once import Left, left_after, results_at_once, statement_for
 from ledger.postgres.database import Connection
 from ledger.postgres.inline import InlineProjection, check_versions, versions_of
 from ledger.postgres.logs import Log
@@ -43,6 +46,8 @@ class PostgresRecorder:
         self._database = log.database
         self._inline = inline
         self._versions = versions_of(inline)
+        self._last_position: int | None = None
+        self._left: Left | None = None
 
     async def write(self, writes: Sequence[Write]) -> Sequence[WriteResult | VersionConflict]:
         """Record many independent writes in one transaction.
@@ -53,7 +58,8 @@ class PostgresRecorder:
         attempt = _Attempt(await self._log.to_write(), writes)
         try:
             async with self._database.connection() as connection:
-                await self._attempt(connection, attempt)
+                if not await self._append_at_once(connection, attempt):
+                    await self._attempt(connection, attempt)
         except Unavailable:
             if not attempt.committing:
                 raise
@@ -61,6 +67,29 @@ class PostgresRecorder:
                 self._database, attempt.log_id, attempt.numbered.results, attempt.numbered.survivors
             )
         return attempt.numbered.results
+
+    async def _append_at_once(self, connection: Connection, attempt: "_Attempt") -> bool:
+        """Append in one statement if the log is as this process left it and nothing conflicts; else change nothing."""
+        left, writes = self._left, attempt.writes
+        if left is None or not left.holds(writes):
+            return False
+        statement = statement_for(attempt.log_id, left, writes, self._inline, self._versions)
+        if statement is None:
+            return False
+        attempt.numbered = Numbered(results_at_once(left, writes, BEGINNING), writes, ())
+        attempt.committing = True
+        self._left = None
+        try:
+            row = await connection.fetchrow(statement.text, *statement.arguments)
+        except asyncpg.UniqueViolationError:
+            row = None
+        if row is None:
+            attempt.committing = False
+            return False
+        attempt.numbered = Numbered(results_at_once(left, writes, row["recorded_at"]), writes, ())
+        self._last_position = left.position + sum(len(write.events) for write in writes)
+        self._left = Left(self._last_position, left.versions)
+        return True
 
     async def _attempt(self, connection: Connection, attempt: "_Attempt") -> None:
         try:
@@ -74,6 +103,7 @@ class PostgresRecorder:
             attempt.numbered = number_writes(attempt.writes, versions, head=position, recorded_at=recorded_at)
             if attempt.numbered.events:
                 await self._append(connection, attempt, position, recorded_at)
+            left = self._left_by(attempt, versions, position)
         except BaseException:
             # The connection may be what failed; the transaction ends with it then.
             if not connection.is_closed():
@@ -81,6 +111,15 @@ class PostgresRecorder:
             raise
         attempt.committing = True
         await connection.execute("COMMIT;")
+        self._last_position, self._left = left
+
+    def _left_by(self, attempt: "_Attempt", versions: Mapping[UUID, int], head: int) -> tuple[int, Left | None]:
+        """Where the batch leaves the log, and what is known of it then: only where nobody else came between."""
+        position = head + len(attempt.numbered.events)
+        if head != self._last_position:
+            return position, None
+        guards = [guard for write in attempt.writes for guard in write.guards]
+        return position, left_after(self._left, guards, versions, attempt.numbered.events, position)
 
     async def _append(self, connection: Connection, attempt: "_Attempt", position: int, recorded_at: datetime) -> None:
         events = attempt.numbered.events
