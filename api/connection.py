@@ -87,9 +87,8 @@ class Connection(web.RequestHandler):
         assert self._manager is not None
         self._parser.message_consumed()
         self._manager.requests_count += 1
-        # The library takes a connection whose task waits for one that may be closed.
+        # The library takes a connection whose task waits for idle. That the task ends, it waits for by itself.
         self._waiter, self._idle = None, idle
-        self._request_in_progress = True
         request = DirectRequest(message.headers, payload.read_nowait(), self.peername)  # type: ignore[union-attr]
         self._answering = self._loop.create_task(self._answer_form(handler, request))
 
@@ -108,9 +107,6 @@ class Connection(web.RequestHandler):
         """Give the connection back to the library's task, or end it if it was to end."""
         idle, self._idle, self._answering = self._idle, None, None
         assert idle is not None
-        self._request_in_progress = False
-        if self._handler_waiter is not None and not self._handler_waiter.done():
-            self._handler_waiter.set_result(None)
         if self._close or self._force_close:
             idle.cancel()
             if self.transport is not None:
