@@ -24,6 +24,8 @@ class BreakingProxy:
     def __init__(self, dsn: str) -> None:
         self._parts = urlsplit(dsn)
         self.at_commit = AtCommit.PASS
+        self.also_commits: bytes | None = None
+        """What else is a commit: bytes of an event that is appended in one statement."""
         self.refuse_after_break = False
         self.refusing = False
         self.broken = asyncio.Event()
@@ -73,7 +75,7 @@ class BreakingProxy:
         self._tasks.add(answers)
         try:
             while data := await client.read(65536):
-                if data.endswith(COMMIT) and self.at_commit is not AtCommit.PASS:
+                if self._commits(data) and self.at_commit is not AtCommit.PASS:
                     await self._break(data, answers, to_client, to_server)
                     return
                 to_server.write(data)
@@ -84,6 +86,9 @@ class BreakingProxy:
             answers.cancel()
             to_server.close()
             to_client.close()
+
+    def _commits(self, data: bytes) -> bool:
+        return data.endswith(COMMIT) or (self.also_commits is not None and self.also_commits in data)
 
     async def _break(
         self,

@@ -19,9 +19,9 @@ from ledger.recording import EventToStore, Write
 TASKS = 8
 
 
-def a_write() -> Write:
+def a_write(events: int = 2) -> Write:
     stream = uuid4()
-    return Write([EventToStore(stream, version, "thing.happened", b"{}") for version in (1, 2)])
+    return Write([EventToStore(stream, version, "thing.happened", b"{}") for version in range(1, events + 1)])
 
 
 async def write_by_head_lock(dsn: str, log: str, writes: int) -> None:
@@ -32,7 +32,12 @@ async def write_by_head_lock(dsn: str, log: str, writes: int) -> None:
         for _ in range(writes // TASKS):
             await group.write(a_write())
 
+    async def task_of_single_events() -> None:  # which are appended in one statement, where nobody comes between
+        for _ in range(2 * writes // TASKS):
+            await group.write(a_write(1))
+
     await asyncio.gather(*(task() for _ in range(TASKS)))
+    await asyncio.gather(*(task_of_single_events() for _ in range(TASKS)))
     await group.close()
     await database.close()
 
@@ -44,7 +49,7 @@ async def write_naively(dsn: str, log: str, writes: int) -> None:
 
     async def task() -> None:
         connection = await asyncpg.connect(dsn)
-        for _ in range(writes // TASKS):
+        for _ in range(2 * writes // TASKS):
             async with connection.transaction():
                 for event in a_write().events:
                     await connection.execute(

@@ -17,7 +17,8 @@ from tests.integration.log_writer import a_write
 ROOT = Path(__file__).parents[2]
 PROCESSES = 3
 WRITES = 240
-EVENTS = PROCESSES * WRITES * 2
+EVENTS = PROCESSES * WRITES * 4
+"""Half of them by writes of two events, half by writes of one."""
 
 
 @pytest.fixture

@@ -33,6 +33,9 @@ class Refusing:
     name, version = "clients", 1
     topics = frozenset({"poison"})
 
+    def in_append(self, events):
+        return None
+
     async def apply(self, connection, log_id, events):
         await connection.execute("SELECT 1/0")
 
