@@ -18,13 +18,11 @@ from ledger.errors import Unavailable
 from ledger.postgres.database import CONNECTION_ERRORS, Connection
 from ledger.postgres.logs import NO_LOG, Log
 from ledger.postgres.recorder import LAST_POSITION
-from ledger.postgres.rows import recorded_event
 from ledger.postgres.statements import load_statements
 from ledger.postgres.wakeups import Wakeups
-from ledger.recording import RecordedEvent
 from projections import checkpoint
 from projections.checkpoint import APPLYING, Lease, LeaseLost, VersionMismatch
-from projections.projection import Projection
+from projections.projection import LogRow, Projection
 from projections.skips import skipped_positions
 
 SQL = load_statements("ledger.postgres", "event_log.sql")
@@ -73,7 +71,7 @@ class FollowerCounts(Struct):
 class Poison(Exception):
     """An event that cannot be applied."""
 
-    def __init__(self, row: RecordedEvent, cause: Exception) -> None:
+    def __init__(self, row: LogRow, cause: Exception) -> None:
         # What the server adds to its message quotes the row, and with it perhaps the digest of a token.
         message = cause.args[0] if isinstance(cause, asyncpg.PostgresError) and cause.args else cause
         super().__init__(f"{type(cause).__name__}: {message}")
@@ -191,7 +189,7 @@ class Follower:
             rows = await connection.fetch(SQL["read_log"], lease.log_id, position, LAST_POSITION, limit)
             if rows:
                 position = rows[-1]["position"]
-                await self._apply(connection, lease, [recorded_event(row) for row in rows])
+                await self._apply(connection, lease, [_log_row(row) for row in rows])
             if rows or time.monotonic() - self._renewed > LOOK_SECONDS:
                 await checkpoint.advance(connection, lease, position)
                 self._renewed = time.monotonic()
@@ -200,7 +198,7 @@ class Follower:
             self.counts.batches += 1
         return Step(position, at_end=len(rows) < limit)
 
-    async def _apply(self, connection: Connection, lease: Lease, rows: list[RecordedEvent]) -> None:
+    async def _apply(self, connection: Connection, lease: Lease, rows: list[LogRow]) -> None:
         of_interest = [row for row in rows if row.topic in self._projection.topics]
         if not of_interest:
             return
@@ -233,3 +231,8 @@ class Follower:
         if said != self._told:
             log(event, **fields)
             self._told = said
+
+
+def _log_row(record: asyncpg.Record) -> LogRow:
+    position, recorded_at, _stream_id, *rest = record
+    return LogRow(position, recorded_at, *rest)

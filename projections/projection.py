@@ -73,7 +73,7 @@ class Projection(ABC):
         """The topics it reads."""
         return self._topics
 
-    async def apply(self, connection: Connection, log_id: int, events: Sequence[RecordedEvent]) -> None:
+    async def apply(self, connection: Connection, log_id: int, events: Sequence[RecordedEvent | LogRow]) -> None:
         """Fold rows of its topics, in position order, into its tables, in the transaction of the connection.
 
         Raises a StoredDataError for a row that this code cannot read.
