@@ -24,7 +24,6 @@ class GroupCommit:
         self._max_batch = max_batch
         self._committing: asyncio.Task[None] | None = None
         self._closed = False
-        self._loop: asyncio.AbstractEventLoop | None = None
         self.counts = AppendCounts()
 
     @property
@@ -45,17 +44,11 @@ class GroupCommit:
             self.counts.refused += 1
             msg = f"{self._max_waiting} writes wait to be recorded already."
             raise QueueFull(msg)
-        loop = self._loop or self._enter_loop()
-        answer: asyncio.Future[WriteResult] = loop.create_future()
+        answer: asyncio.Future[WriteResult] = asyncio.get_running_loop().create_future()
         self._waiting.append((write, answer))
         if self._committing is None:
-            self._committing = loop.create_task(self._commit_all())
+            self._committing = asyncio.create_task(self._commit_all())
         return await answer
-
-    def _enter_loop(self) -> asyncio.AbstractEventLoop:
-        # It stays with the loop it was first used in, as its recorder does. Asking each time is a system call.
-        self._loop = asyncio.get_running_loop()
-        return self._loop
 
     async def close(self) -> None:
         """Take no more writes, and return once those that wait are answered."""
