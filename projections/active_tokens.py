@@ -35,6 +35,15 @@ class ActiveTokensProjection(Projection):
     handles = (TokenIssued, TokenRevoked)
     tables = ("active_tokens",)
     stream_columns: ClassVar = {"active_tokens": "jti"}
+    expiry_columns: ClassVar = {"active_tokens": "expires_at"}
+
+    def without_expired(self, events: Sequence[Projected], by: int) -> Sequence[Projected]:
+        """All but the issuances of tokens that have expired by then."""
+        return [
+            projected
+            for projected in events
+            if not isinstance(projected.event, TokenIssued) or epoch_seconds(projected.event.expires_at) > by
+        ]
 
     def in_append(self, events: Sequence[EventToStore]) -> PartOfAppend | None:
         """Tokens that were issued; where one was revoked as well, None."""
@@ -46,16 +55,19 @@ class ActiveTokensProjection(Projection):
     async def fold(self, connection: Connection, log_id: int, events: Sequence[Projected]) -> None:
         """One insert and one delete a batch; a token issued and revoked within it is never written."""
         issued: dict[bytes, TokenIssued] = {}
+        twice: list[TokenIssued] = []
         revoked: list[bytes] = []
         for projected in events:
             match projected.event:
                 case TokenIssued() as event:
-                    issued[event.digest] = event
+                    if (first := issued.setdefault(event.digest, event)) is not event:
+                        # For the key to refuse, as it does when they come in two batches.
+                        twice += (first, event)
                 case TokenRevoked() as event:
                     if issued.pop(event.digest, None) is None:
                         revoked.append(event.digest)
-        if issued:
-            await _insert(connection, log_id, list(issued.values()))
+        if issued or twice:
+            await _insert(connection, log_id, [*issued.values(), *twice])
         if revoked:
             await connection.execute(SQL["delete"], log_id, revoked)
 

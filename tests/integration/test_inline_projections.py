@@ -61,6 +61,36 @@ async def test_a_token_issued_and_revoked_in_one_batch_is_never_active(log):
     assert (await recorder.head()).position == 2
 
 
+@pytest.mark.parametrize("many", [0, 600])
+async def test_a_digest_that_is_issued_again_is_refused_in_the_same_batch_as_in_another(log, many):
+    """By the key, also where rows are copied in."""
+    mapper = EventMapper()
+    recorder = PostgresRecorder(log, (ActiveTokensProjection(mapper),))
+
+    def write(digest: bytes) -> Write:
+        event = token_issued(jti=uuid4(), digest=digest)
+        return Write([mapper.to_stored_event(StreamEvent(event.jti, 1, event))])
+
+    others = [write(number.to_bytes(32, "big")) for number in range(many)]
+    again = b"\xff" * 32
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await recorder.write([write(again), *others, write(again)])
+    assert (await recorder.head()).position == 0
+    await recorder.write([write(again)])
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await recorder.write([write(again)])
+
+
+async def test_a_digest_that_is_issued_twice_and_revoked_in_one_batch_is_refused_too(log):
+    mapper = EventMapper()
+    recorder = PostgresRecorder(log, (ActiveTokensProjection(mapper),))
+    first, second = token_issued(), token_issued(jti=uuid4())
+    revoked = token_revoked()
+    rows = [StreamEvent(first.jti, 1, first), StreamEvent(second.jti, 1, second), StreamEvent(first.jti, 2, revoked)]
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await recorder.write([Write([mapper.to_stored_event(row)]) for row in rows])
+
+
 async def test_a_row_holds_what_introspection_answers(log):
     mapper = EventMapper()
     recorder = PostgresRecorder(log, (ActiveTokensProjection(mapper),))
