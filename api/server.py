@@ -37,6 +37,7 @@ class ServerPlan:
 
     `watch_for_demo_clients`: the database could not be asked for them before the start, so ask once it is there.
     `follow`: keep the catch-up projections up to date. `oauth`: answer as the issuers, and not about health alone.
+    `sweep_seconds`: within which rows are to be gone after they expired; 0 leaves them to other processes.
     `siblings`: the folder where the processes of this service find each other, where there are several.
     """
 
@@ -45,6 +46,7 @@ class ServerPlan:
     behind_proxy: bool = False
     watch_for_demo_clients: bool = False
     follow: bool = True
+    sweep_seconds: float = 0
     metrics: bool = True
     oauth: bool = True
     siblings: Path | None = None
@@ -66,6 +68,8 @@ async def build_runner(plan: ServerPlan, refuse: Callable[[], None]) -> web.AppR
     service = await start_service(plan.config)
     if plan.follow:
         service.follow()
+    if plan.sweep_seconds:
+        service.sweep(plan.sweep_seconds)
     app = create_app(
         service,
         behind_proxy=plan.behind_proxy,

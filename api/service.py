@@ -23,6 +23,7 @@ from projections.active_tokens import PostgresActiveTokens
 from projections.audit_trail import PostgresAuditTrail
 from projections.catalogue import catch_up_projections, inline_projections
 from projections.clients import PostgresClients
+from projections.expiry_sweep import ExpirySweep, SweepCounts, seconds_behind
 from projections.follower import Follower
 from projections.status import ProjectionStatus, read_status
 from projections.versions import version_problems
@@ -45,6 +46,10 @@ class RunningService(Protocol):
 
     async def projections(self) -> Sequence[ProjectionStatus]:
         """How the projections of each issuer's log are. Raises Unavailable."""
+        ...
+
+    async def sweep_behind(self) -> float:
+        """How many seconds ago the last whole walk of the sweep began. Raises Unavailable."""
         ...
 
     def counts(self) -> ServiceCounts:
@@ -84,7 +89,8 @@ class Service:
         self._writers: list[GroupCommit] = []
         self._trails: list[PostgresAuditTrail] = []
         self._followers: list[Follower] = []
-        self._following: list[asyncio.Task[None]] = []
+        self._sweep: ExpirySweep | None = None
+        self._at_work: list[asyncio.Task[None]] = []
         names = [identifier.log_name for identifier in config.issuers]
         if len(set(names)) != len(names):
             msg = f"two issuers have the same path, and so the same log: {', '.join(sorted(names))}"
@@ -124,7 +130,12 @@ class Service:
 
     def follow(self) -> None:
         """Keep the catch-up projections up to date until this is closed, as far as no other process does."""
-        self._following = [asyncio.create_task(follower.run()) for follower in self._followers]
+        self._at_work += [asyncio.create_task(follower.run()) for follower in self._followers]
+
+    def sweep(self, within: float) -> None:
+        """Have expired rows gone within so many seconds, of all logs, until this is closed."""
+        self._sweep = ExpirySweep(self._database, within=within)
+        self._at_work.append(asyncio.create_task(self._sweep.run()))
 
     async def catch_up(self) -> None:
         """Bring the catch-up projections to the end of the log, where no other process does. Raises Unavailable."""
@@ -141,6 +152,10 @@ class Service:
             for status in await read_status(log, inline=inline, catch_up=catch_up, clock=utc_now)
         ]
 
+    async def sweep_behind(self) -> float:
+        """How many seconds ago the last whole walk of the sweep began. Raises Unavailable."""
+        return await seconds_behind(self._database)
+
     def counts(self) -> ServiceCounts:
         """What this process has done so far."""
         return ServiceCounts(
@@ -149,6 +164,7 @@ class Service:
                 for log, writer, trail in zip(self._logs, self._writers, self._trails, strict=True)
             ],
             followers=[follower.counts for follower in self._followers],
+            sweep=SweepCounts() if self._sweep is None else self._sweep.counts,
         )
 
     async def problems(self) -> Sequence[str]:
@@ -177,9 +193,9 @@ class Service:
         """Record what waits to be recorded, then let go of the database."""
         for writer in self._writers:
             await writer.close()
-        for following in self._following:
-            following.cancel()
-        await asyncio.gather(*self._following, return_exceptions=True)
+        for task in self._at_work:
+            task.cancel()
+        await asyncio.gather(*self._at_work, return_exceptions=True)
         for trail in self._trails:
             await trail.close()
         await self._wakeups.close()

@@ -104,6 +104,14 @@ class Settings(BaseSettings):
         description="Keep the projections that follow the log up to date in these processes, as far as no other does. "
         "Switched off, 'token-ledger projections run' has to do it somewhere, or audit queries fall behind.",
     )
+    sweep_seconds: float = Field(
+        default=600.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="How long after its expiry a token's row may stay in active_tokens, where every row stays for 10 "
+        "seconds. All processes together walk over the table once in that time and remove what has expired. 0 has "
+        "these processes not do it; where none does, the table grows for ever.",
+    )
     metrics: bool = Field(
         default=True,
         description="Answer /metrics, and tell of projections at /readyz, without authentication. "

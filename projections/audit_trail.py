@@ -100,7 +100,7 @@ class PostgresAuditTrail:
         found = await find_jti(self._log, digest)
         if found is None and (active := await self._active_tokens.get(digest)) is not None:
             return active.jti
-        if found is None:  # unless it was revoked before the projection heard that it was issued
+        if found is None:  # unless it was revoked or swept away before the projection heard that it was issued
             await self._caught_up((await self._recorder.head()).position)
             return await find_jti(self._log, digest)
         return found

@@ -42,7 +42,7 @@ class Projection(ABC):
     """A read model. `handles` is the one list of what it reads: topics to select follow from it, and events to fold.
 
     Its tables have a log_id in their primary keys, and what is in them is a function of the log alone: not of the
-    clock, and not of how events came in batches.
+    clock, and not of how events came in batches. But rows of `expiry_columns` may be gone once they have expired.
     """
 
     name: ClassVar[str]
@@ -60,6 +60,9 @@ class Projection(ABC):
 
     stream_columns: ClassVar[Mapping[str, str]] = {}
     """Of a table whose rows are of one stream each, the column that holds its id: it can be verified by sample."""
+
+    expiry_columns: ClassVar[Mapping[str, str]] = {}
+    """Of a table whose rows may go when they have expired, the column that says when, in seconds since 1970."""
 
     hidden_columns: ClassVar[frozenset[str]] = frozenset()
     """Columns whose values no tool shows."""
@@ -91,6 +94,11 @@ class Projection(ABC):
         """What these rows record. Raises a StoredDataError for a row that this code cannot read."""
         decode = self._mapper.decode
         return [Projected(decode(row.topic, row.schema_version, row.state), row) for row in rows]
+
+    def without_expired(self, events: Sequence[Projected], by: int) -> Sequence[Projected]:
+        """What a rebuild folds: these events without those whose rows would have expired by then, to be swept away."""
+        del by
+        return events
 
     @abstractmethod
     async def fold(self, connection: Connection, log_id: int, events: Sequence[Projected]) -> None:

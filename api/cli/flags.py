@@ -49,6 +49,7 @@ BehindProxy = Annotated[bool | None, of_setting("behind_proxy")]
 MaxWaitingAppends = Annotated[int | None, of_setting("max_waiting_appends")]
 PoolSize = Annotated[int | None, of_setting("pool_size")]
 Follow = Annotated[bool | None, of_setting("follow")]
+SweepSeconds = Annotated[float | None, of_setting("sweep_seconds")]
 Metrics = Annotated[bool | None, of_setting("metrics")]
 ShutdownSeconds = Annotated[float | None, of_setting("shutdown_seconds")]
 

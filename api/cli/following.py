@@ -55,4 +55,4 @@ def _prepare(start_up: StartUp, settings: Settings, dsns: Dsns) -> ServerPlan:
         start_up.run(lambda: migrate(owner_dsn, settings.service_role))
     config = service_config(settings, dsns.service_dsn, settings.issuer_identifiers())
     start_up.check()
-    return ServerPlan(config, settings.shutdown_seconds, oauth=False)
+    return ServerPlan(config, settings.shutdown_seconds, sweep_seconds=settings.sweep_seconds, oauth=False)

@@ -46,14 +46,15 @@ def run(
     issuers: flags.Issuers = None,
     metrics_port: MetricsPort = None,
     host: flags.Host = None,
+    sweep_seconds: flags.SweepSeconds = None,
     pool_size: flags.PoolSize = None,
     log_format: flags.LogFormat = None,
     log_level: flags.LogLevel = None,
 ) -> None:
     """Keep the projections that follow the log up to date until SIGTERM or Ctrl-C, for every issuer.
 
-    Any number of processes may run it, and serve does it too: one at a time follows a projection of a log, and when
-    that one ends or hangs another takes over within 5 seconds.
+    It removes the rows of expired tokens too. Any number of processes may run it, and serve does it too: one at a time
+    follows a projection of a log, and when that one ends or hangs another takes over within 5 seconds.
     """
     given = dict(locals())
     settings = load_settings({name: given[name] for name in Settings.model_fields if name in given})

@@ -41,6 +41,7 @@ def serve(
     max_waiting_appends: flags.MaxWaitingAppends = None,
     pool_size: flags.PoolSize = None,
     follow: flags.Follow = None,
+    sweep_seconds: flags.SweepSeconds = None,
     metrics: flags.Metrics = None,
     shutdown_seconds: flags.ShutdownSeconds = None,
 ) -> None:

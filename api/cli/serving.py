@@ -86,6 +86,7 @@ def _prepare(
         settings.shutdown_seconds,
         behind_proxy=settings.behind_proxy,
         follow=settings.follow,
+        sweep_seconds=settings.sweep_seconds,
         metrics=settings.metrics,
     )
     if with_demo:

@@ -13,11 +13,18 @@ from api.doctor.ledger_checks import (
     check_role,
     check_schema,
 )
-from api.doctor.server_checks import check_clock, check_durability, check_room, check_version
+from api.doctor.server_checks import check_autovacuum, check_clock, check_durability, check_room, check_version
 
 Check = Callable[[Patient], Awaitable[Finding | list[Finding]]]
 
-OF_THE_SERVER: Sequence[Check] = (check_version, check_durability, check_clock, check_room, check_role)
+OF_THE_SERVER: Sequence[Check] = (
+    check_version,
+    check_durability,
+    check_clock,
+    check_autovacuum,
+    check_room,
+    check_role,
+)
 OF_THE_LEDGER: Sequence[Check] = (check_privileges, check_projections, check_logs, check_demo)
 
 

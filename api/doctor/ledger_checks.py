@@ -18,6 +18,7 @@ NEEDED: Mapping[str, frozenset[str]] = {
     "projection_builds": frozenset({"SELECT"}),
     "projection_build_positions": frozenset({"SELECT"}),
     "projection_versions": frozenset({"SELECT"}),
+    "expiry_sweep": frozenset({"SELECT", "UPDATE"}),
     "alembic_version": frozenset({"SELECT"}),
 }
 """What the service needs to do with each table."""

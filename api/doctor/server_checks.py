@@ -1,4 +1,4 @@
-"""Checks of the PostgreSQL server: its version, its durability, its clock, its room for connections."""
+"""Checks of the PostgreSQL server: its version, durability, clock, vacuuming, and its room for connections."""
 
 import time
 from datetime import UTC, datetime
@@ -65,6 +65,19 @@ async def check_durability(patient: Patient) -> list[Finding]:
         found = f"{name} = {value}"
         findings.append(ok(name, found) if value in fit else problem(name, found, f"With it {danger}"))
     return findings
+
+
+async def check_autovacuum(patient: Patient) -> Finding:
+    """Whether the server removes dead rows by itself. Each append leaves some."""
+    off = [name for name in ("autovacuum", "track_counts") if await patient.connection.fetchval(SETTING, name) != "on"]
+    if off:
+        found = " and ".join(f"{name} = off" for name in off)
+        advice = (
+            "The tables that change with every append grow for ever, and slow down. Set it on in postgresql.conf and "
+            "reload."
+        )
+        return warning("autovacuum", found, advice)
+    return ok("autovacuum", "on")
 
 
 async def check_room(patient: Patient) -> Finding:

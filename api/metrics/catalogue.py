@@ -66,6 +66,18 @@ BATCHES_FOLLOWED = Metric(
     ("projection", "log", "process"),
 )
 
+ROWS_SWEPT = Metric(
+    "token_ledger_sweep_rows_total", "counter", "Expired rows that the process has removed.", ("process",)
+)
+SWEEP_STEPS = Metric(
+    "token_ledger_sweep_steps_total", "counter", "Transactions in which it looked for them.", ("process",)
+)
+SWEEP_BEHIND = Metric(
+    "token_ledger_sweep_behind_seconds",
+    "gauge",
+    "How long ago the last whole walk over the rows began: what had expired by then is gone.",
+)
+
 LOG_POSITION = Metric("token_ledger_log_position", "gauge", "Position of the newest event.", ("log",))
 POSITION = Metric("token_ledger_projection_position", "gauge", "Up to where the log is applied.", ("projection", "log"))
 LAG_EVENTS = Metric(
@@ -106,6 +118,9 @@ METRICS: tuple[Metric, ...] = (
     FOLLOWING,
     EVENTS_FOLLOWED,
     BATCHES_FOLLOWED,
+    ROWS_SWEPT,
+    SWEEP_STEPS,
+    SWEEP_BEHIND,
     LOG_POSITION,
     POSITION,
     LAG_EVENTS,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from msgspec import Struct, field
 
 from ledger.append_counts import AppendCounts
+from projections.expiry_sweep import SweepCounts
 from projections.follower import FollowerCounts
 
 SECONDS_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -41,10 +42,11 @@ class LogCounts(Struct):
 
 
 class ServiceCounts(Struct):
-    """What the service of one process has done: by log, and by follower."""
+    """What the service of one process has done: by log, by follower, and at the sweep of all logs."""
 
     logs: Sequence[LogCounts] = ()
     followers: Sequence[FollowerCounts] = ()
+    sweep: SweepCounts = field(default_factory=SweepCounts)
 
 
 class ProcessCounts(Struct):

@@ -47,8 +47,8 @@ class MetricsEndpoint:
 
     async def handle(self, _request: web.Request) -> web.StreamResponse:
         """200, also while the database is away: then there is nothing about projections."""
-        others, statuses = await asyncio.gather(self._others(), self._statuses())
-        return Answer(HEADERS, exposition(self._version, [self._count(), *others], statuses))
+        others, statuses, behind = await asyncio.gather(self._others(), self._statuses(), self._sweep_behind())
+        return Answer(HEADERS, exposition(self._version, [self._count(), *others], statuses, behind))
 
     async def start(self, _app: web.Application) -> None:
         """Let the other processes ask this one."""
@@ -69,6 +69,12 @@ class MetricsEndpoint:
     async def _statuses(self) -> Sequence[ProjectionStatus] | None:
         try:
             return await self._service.projections()
+        except Unavailable:
+            return None
+
+    async def _sweep_behind(self) -> float | None:
+        try:
+            return await self._service.sweep_behind()
         except Unavailable:
             return None
 

@@ -17,13 +17,20 @@ from projections.status import STATES, ProjectionStatus
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 
-def exposition(version: str, processes: Iterable[ProcessCounts], statuses: Sequence[ProjectionStatus] | None) -> bytes:
-    """The metrics of a service; `statuses` is None while its database does not answer."""
+def exposition(
+    version: str,
+    processes: Iterable[ProcessCounts],
+    statuses: Sequence[ProjectionStatus] | None,
+    sweep_behind: float | None = None,
+) -> bytes:
+    """The metrics of a service; `statuses` and `sweep_behind` are None while its database does not answer."""
     samples = _Samples()
     samples.add(catalogue.INFO, (version,), 1)
     samples.add(catalogue.DATABASE_UP, (), statuses is not None)
     for process in processes:
         _add_process(samples, process)
+    if sweep_behind is not None:
+        samples.add(catalogue.SWEEP_BEHIND, (), sweep_behind)
     for log, head in {status.log: status.head for status in statuses or ()}.items():
         samples.add(catalogue.LOG_POSITION, (log,), head)
     for status in statuses or ():
@@ -77,6 +84,8 @@ def _add_process(samples: _Samples, process: ProcessCounts) -> None:
         samples.add(catalogue.FOLLOWING, labels, follower.following)
         samples.add(catalogue.EVENTS_FOLLOWED, labels, follower.events)
         samples.add(catalogue.BATCHES_FOLLOWED, labels, follower.batches)
+    samples.add(catalogue.ROWS_SWEPT, (pid,), process.service.sweep.rows)
+    samples.add(catalogue.SWEEP_STEPS, (pid,), process.service.sweep.steps)
 
 
 def _add_log(samples: _Samples, log: LogCounts, pid: int) -> None:

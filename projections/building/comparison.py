@@ -41,12 +41,13 @@ async def compare(
     log_id: int | None,
     limit: int,
     streams: Sequence[UUID] | None = None,
+    now: int | None = None,
 ) -> Differences:
     """Compare the tables of a projection, within a transaction.
 
     `before` and `after` are a schema and what stands in front of each table's name there. Of all logs where `log_id` is
-    None; of all rows, or of those tables whose rows are of one stream each those of some. The values of hidden columns
-    are not in the answer, only that they differ.
+    None; of all rows, or of those tables whose rows are of one stream each those of some. After, a row that
+    has expired by `now` may be missing. The values of hidden columns are not in the answer, only that they differ.
     """
     first: list[Difference] = []
     count = 0
@@ -55,9 +56,10 @@ async def compare(
     of_streams = {} if streams is None else projection.stream_columns
     for table in projection.tables if streams is None else of_streams:
         places = (before[0], before[1] + table, after[0], after[1] + table)
-        statement = await connection.fetchval(SQL["compare"], *places, of_streams.get(table))
+        columns = of_streams.get(table), projection.expiry_columns.get(table)
+        statement = await connection.fetchval(SQL["compare"], *places, *columns)
         key = [row["name"] for row in await connection.fetch(SQL["key"], after[0], after[1] + table)]
-        rows = await connection.fetch(statement, log_id, max(1, limit - len(first)), streams)
+        rows = await connection.fetch(statement, log_id, max(1, limit - len(first)), streams, now)
         first += [
             _difference(table, key, row["before"], row["after"], projection.hidden_columns)
             for row in rows[: limit - len(first)]

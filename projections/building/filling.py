@@ -52,14 +52,16 @@ class Filling:
         writer: OwnConnection,
         checkpoint: Checkpoint = no_checkpoint,
         progress: Progress,
+        expired_by: int | None = None,
     ) -> None:
-        """Both connections are this object's alone while it works."""
+        """Both connections are this object's alone while it works. What expired by then is left out."""
         self.projection = projection
         self.live = live
         self.reader = reader
         self.writer = writer
         self._checkpoint = checkpoint
         self._progress = progress
+        self._expired_by = expired_by
         self._topics = sorted(projection.topics)
         self._page = live(SQL["page"])
         self.pace = Pace(self._all_positions)
@@ -108,11 +110,13 @@ class Filling:
         self._progress(len(positions))
         return streams
 
-    async def _events(self, log_id: int, after: int, until: int, skipped: frozenset[int]) -> list[Projected]:
+    async def _events(self, log_id: int, after: int, until: int, skipped: frozenset[int]) -> Sequence[Projected]:
         records = await self.reader.fetch(self._page, log_id, after, until, self._topics)
         return await self._read(log_id, records, skipped)
 
-    async def _read(self, log_id: int, records: Sequence[asyncpg.Record], skipped: frozenset[int]) -> list[Projected]:
+    async def _read(
+        self, log_id: int, records: Sequence[asyncpg.Record], skipped: frozenset[int]
+    ) -> Sequence[Projected]:
         rows = [LogRow(*record) for record in records]
         if skipped:
             rows = [row for row in rows if row.position not in skipped]
@@ -124,7 +128,7 @@ class Filling:
         except StoredDataError as error:
             row = next(row for row in rows if not self._is_readable(row))
             raise EventNotFolded(self.projection.name, log_id, row.position, row.topic, error) from error
-        return events
+        return events if self._expired_by is None else self.projection.without_expired(events, self._expired_by)
 
     def _is_readable(self, row: LogRow) -> bool:
         try:

@@ -13,6 +13,10 @@ SELECT log_id, position FROM {live}.log_head WHERE position > 0 ORDER BY log_id;
 -- How many events there are.
 SELECT coalesce(sum(position), 0)::bigint FROM {live}.log_head;
 
+-- name: now
+-- What time it is at the database, in seconds since 1970.
+SELECT floor(extract(epoch FROM clock_timestamp()))::bigint;
+
 -- name: checkpoints
 -- How far a projection that follows has read each log.
 SELECT log_id, position FROM {live}.projection_checkpoints WHERE projection = $1 AND position > 0 ORDER BY log_id;

@@ -3,6 +3,8 @@
 The tables are made in a schema of their own, where the projection folds every log into them from its first event. How
 far it is commits with the rows, so a build that is killed goes on where it was. At the end there is a short lock, the
 last events, and the swap: in one transaction, so everybody sees either the tables as they were or the new ones.
+
+What had expired before it began, and would be swept away, is not built.
 """
 
 import asyncio
@@ -18,9 +20,11 @@ from projections.building import tables
 from projections.building.connections import Live, OwnConnection, connect, find_live
 from projections.building.errors import BuildRefused, BuildUnderWay, NotOlder, OlderCode, StillRead
 from projections.building.filling import Filling, Progress
+from projections.expiry_sweep import GRACE_SECONDS
 from projections.projection import Projection
 
 SQL = load_statements("projections.building", "builds.sql")
+PAGES = load_statements("projections.building", "log_pages.sql")
 
 NEAR = 200
 """Events that may be left for the lock."""
@@ -237,6 +241,7 @@ async def _prepared(
         writer=writer,
         checkpoint=checkpoint,
         progress=tell,
+        expired_by=await reader.fetchval(PAGES["now"]) - GRACE_SECONDS,
     )
     build = Rebuild(projection, filling)
     await build.prepare(holder, restart=restart)

@@ -100,17 +100,19 @@ SELECT quote_ident($1::text);
 -- name: compare
 -- The statement that compares the table $2 of schema $1 with the table $4 of schema $3, row by row by the primary key of
 -- the latter and over all columns, both ways at once: which rows differ or are on one side only, and how many do. Where $5
--- names the column of the stream, only the rows of some streams.
+-- names the column of the stream, only the rows of some streams. Where $6 names the column of the expiry, a row that has
+-- expired may be missing on the latter side.
 SELECT format(
     'SELECT count(*) OVER () AS count, to_jsonb(a) AS before, to_jsonb(b) AS after
        FROM (SELECT * FROM %1$I.%3$I WHERE ($1::integer IS NULL OR log_id = $1) AND %6$s) a
        FULL JOIN (SELECT * FROM %2$I.%4$I WHERE ($1::integer IS NULL OR log_id = $1) AND %6$s) b USING (%5$s)
-      WHERE ROW(a.*) IS DISTINCT FROM ROW(b.*)
+      WHERE ROW(a.*) IS DISTINCT FROM ROW(b.*) AND (%7$s) IS NOT TRUE
       ORDER BY %5$s
       LIMIT $2',
     $1::text, $3::text, $2::text, $4::text,
     string_agg(format('%I', k.attname), ', ' ORDER BY array_position(c.conkey, k.attnum)),
-    CASE WHEN $5::text IS NULL THEN '$3::uuid[] IS NULL' ELSE format('%I = ANY ($3::uuid[])', $5) END)
+    CASE WHEN $5::text IS NULL THEN '$3::uuid[] IS NULL' ELSE format('%I = ANY ($3::uuid[])', $5) END,
+    CASE WHEN $6::text IS NULL THEN 'false AND $4::bigint IS NULL' ELSE format('b IS NULL AND a.%I <= $4', $6) END)
   FROM pg_constraint c JOIN pg_attribute k ON k.attrelid = c.conrelid AND k.attnum = ANY (c.conkey)
  WHERE c.conrelid = to_regclass(format('%I.%I', $3, $4)) AND c.contype = 'p';
 

@@ -2,7 +2,7 @@
 
 The log is folded into temporary tables up to where the live rows are, and the two are compared. All of it is in one
 snapshot: the live rows and the position they are at are of one moment. Temporary tables are nobody else's, cost no WAL,
-and are gone with the connection, however it ends.
+and are gone with the connection, however it ends. Rows that have expired by then may be missing, and no others.
 """
 
 import asyncio
@@ -86,8 +86,10 @@ async def verify(
             streams = await _fill(filling, positions, chosen, by_sample=sample is not None)
             await tables.analyze(writer, projection, tables.TEMPORARY)
             expected, found = (tables.TEMPORARY, ""), (live.schema, "")
+            # The clock after the snapshot: whatever is not in it any more had expired before.
+            now = await writer.fetchval(SQL["now"])
             differences = await compare(
-                writer, projection, expected, found, log_id=log_id, limit=limit, streams=streams
+                writer, projection, expected, found, log_id=log_id, limit=limit, streams=streams, now=now
             )
     return Verification(
         projection=projection.name,

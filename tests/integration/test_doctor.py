@@ -41,9 +41,9 @@ def spoil(database):
 
 
 def wrong(findings) -> dict[str, str]:
-    # The test server is fast rather than durable, so what is said of durability is another test's subject.
-    durability = {"fsync", "full_page_writes", "synchronous_commit"}
-    return {f.check: f.level for f in findings.values() if f.level != "ok" and f.check not in durability}
+    # The test server is fast rather than durable, so what is said of its settings is another test's subject.
+    settings = {"fsync", "full_page_writes", "synchronous_commit", "autovacuum"}
+    return {f.check: f.level for f in findings.values() if f.level != "ok" and f.check not in settings}
 
 
 async def test_a_migrated_database_with_its_issuers_in_use_is_healthy(look, client):
@@ -66,6 +66,21 @@ async def test_whatever_is_found_comes_with_advice_exactly_where_something_is_wr
 async def test_settings_that_can_lose_what_was_answered_are_problems_when_off(look, setting):
     found = (await look())[setting]
     assert (found.found, found.level) in {(f"{setting} = off", "problem"), (f"{setting} = on", "ok")}
+
+
+async def test_a_server_that_does_not_vacuum_by_itself_is_a_warning(look, database):
+    connection = await asyncpg.connect(database.service_dsn)
+    is_on = await connection.fetchval("SHOW autovacuum") == "on"
+    await connection.close()
+    found = (await look())["autovacuum"]
+    assert (found.level, found.found) == (("ok", "on") if is_on else ("warning", "autovacuum = off"))
+
+
+async def test_a_server_that_does_not_count_its_dead_rows_is_a_warning(look, spoil, database):
+    await spoil(f"ALTER DATABASE {database.name} SET track_counts = off", dsn=database.superuser_dsn)
+    found = (await look())["autovacuum"]
+    assert found.level == "warning"
+    assert "track_counts = off" in found.found
 
 
 async def test_synchronous_commit_off_for_the_role_alone_is_found(look, spoil, database):

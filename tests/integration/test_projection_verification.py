@@ -1,6 +1,7 @@
 """The rows of a projection are compared with the log, both ways, while the service runs."""
 
 import asyncio
+import time
 
 import asyncpg
 import pytest
@@ -10,6 +11,7 @@ from projections.building import tables, verification
 from projections.building.comparison import HIDDEN
 from projections.building.errors import BuildRefused
 from projections.token_history import TokenHistoryProjection
+from tests.integration.expiring import record_expired
 from tests.integration.histories import NAMES, build, check, issue_and_revoke, of, write_some_history
 
 TAMPERED = {
@@ -73,6 +75,37 @@ async def test_a_row_that_was_removed_is_missed(database, superuser, table):
     (difference,) = found.differences.first
     assert (difference.table, difference.after) == (table, None)
     assert difference.before
+
+
+@pytest.mark.parametrize("sample", [None, 1000])
+async def test_rows_that_have_expired_may_be_missing_and_no_others(database, superuser, sample):
+    await record_expired(database.service_dsn, 3)
+    assert (await check(database.owner_dsn, "active_tokens", sample=sample)).equal
+    expired = "expires_at <= extract(epoch FROM clock_timestamp())"
+    await superuser.execute(f"DELETE FROM active_tokens WHERE {of_one('active_tokens', expired)}")  # noqa: S608
+    assert (await check(database.owner_dsn, "active_tokens", sample=sample)).equal
+    await superuser.execute(f"DELETE FROM active_tokens WHERE {expired}")  # noqa: S608
+    assert (await check(database.owner_dsn, "active_tokens", sample=sample)).equal
+    await superuser.execute(f"DELETE FROM active_tokens WHERE {of_one('active_tokens')}")  # noqa: S608
+    found = await check(database.owner_dsn, "active_tokens", sample=sample)
+    (difference,) = found.differences.first
+    assert (found.differences.count, difference.after) == (1, None)
+    assert difference.before["expires_at"] > time.time()
+
+
+async def test_a_row_that_has_expired_and_is_there_must_be_right(database, superuser):
+    await record_expired(database.service_dsn, 3)
+    one = of_one("active_tokens", "expires_at <= extract(epoch FROM clock_timestamp())")
+    await superuser.execute(f"UPDATE active_tokens SET subject = 'eve' WHERE {one}")  # noqa: S608
+    found = await check(database.owner_dsn, "active_tokens")
+    assert (found.differences.count, found.differences.first[0].after) == (1, {"subject": "eve"})
+
+
+async def test_whether_a_row_may_be_missing_is_what_the_log_says_and_not_the_row(database, superuser):
+    """A live token that somebody had expire, and the sweep removed, is missed."""
+    await superuser.execute(f"UPDATE active_tokens SET expires_at = 1 WHERE {of_one('active_tokens')}")  # noqa: S608
+    await superuser.execute("DELETE FROM active_tokens WHERE expires_at = 1")
+    assert (await check(database.owner_dsn, "active_tokens")).differences.count == 1
 
 
 @pytest.mark.parametrize("table", OWNERS)

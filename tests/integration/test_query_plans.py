@@ -16,6 +16,7 @@ from projections.activity_view import SQL as ACTIVITY
 from projections.audit_trail import EVENTS
 from projections.checkpoint import SQL as CHECKPOINTS
 from projections.clients import SQL as CLIENTS
+from projections.expiry_sweep import SQL as SWEEP
 from projections.skips import SQL as SKIPS
 from projections.status import SQL as STATUS
 from projections.token_history import SQL as HISTORY
@@ -181,6 +182,17 @@ async def test_the_plans_kept_for_any_arguments_read_by_index_too(filled, connec
         assert set(reads) == tables, name
         for table, how in reads.items():
             assert how <= KEYED, f"{name}: {table} is read by {how}"
+
+
+@pytest.mark.parametrize("plans", ["force_custom_plan", "force_generic_plan"])
+async def test_the_sweep_reads_the_pages_of_its_step_alone(filled, connection, plans):
+    await connection.execute(f"SET plan_cache_mode = {plans}")
+    await connection.execute(f"PREPARE guard AS {SWEEP['sweep']}")
+    plan = await plan_of(connection, "EXECUTE guard ('(32,0)', '(64,0)', 0)")
+    assert tables_read(plan) == {"active_tokens": {"Tid Range Scan"}}
+    for name in ("look", "behind"):
+        assert tables_read(await plan_of(connection, SWEEP[name])) == {"expiry_sweep": {"Index Scan"}}, name
+    assert tables_read(await plan_of(connection, SWEEP["take"])) == {"expiry_sweep": {"Index Scan"}}
 
 
 async def test_the_guard_sees_a_statement_without_an_index(filled, connection):

@@ -112,6 +112,7 @@ class MemoryService:
         self.reported: list[str] = []
         self.statuses: list[ProjectionStatus] | None = []
         """None while the database is away."""
+        self.behind = 0.0
         self.closed = 0
 
     async def start(self) -> "MemoryService":
@@ -127,6 +128,9 @@ class MemoryService:
             msg = "The database is away."
             raise Unavailable(msg)
         return self.statuses
+
+    async def sweep_behind(self) -> float:
+        return self.behind
 
     def counts(self) -> ServiceCounts:
         return ServiceCounts(

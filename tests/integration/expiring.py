@@ -1,0 +1,32 @@
+"""Tokens whose time is past, recorded in the way that the service records them."""
+
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from ledger import opaque_tokens
+from ledger.postgres.database import Database
+from ledger.postgres.logs import Log
+from ledger.postgres.recorder import PostgresRecorder
+from ledger.recording import EventMapper, StreamEvent, Write
+from projections.catalogue import inline_projections
+from tests.builders import token_issued
+
+LIFETIME = timedelta(hours=1)
+
+
+async def record_expired(dsn: str, count: int, *, ago: float = 600.0, log: str = "first") -> Sequence[str]:
+    """Tokens of the client shop that expired so many seconds ago."""
+    mapper = EventMapper()
+    expired = (datetime.now(UTC) - timedelta(seconds=ago)).replace(microsecond=0)
+    tokens = [secrets.token_urlsafe(96) for _ in range(count)]
+    issued = [
+        token_issued(jti=uuid4(), digest=opaque_tokens.digest(token), issued_at=expired - LIFETIME, expires_at=expired)
+        for token in tokens
+    ]
+    database = Database(dsn)
+    recorder = PostgresRecorder(Log(database, log), inline_projections(mapper))
+    await recorder.write([Write([mapper.to_stored_event(StreamEvent(event.jti, 1, event))]) for event in issued])
+    await database.close()
+    return tokens

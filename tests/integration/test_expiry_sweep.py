@@ -1,0 +1,287 @@
+"""Expired rows leave `active_tokens` while the service runs, and nothing else does."""
+
+import asyncio
+import time
+
+import asyncpg
+import pytest
+
+from ledger import opaque_tokens
+from ledger.audit import NotCaughtUp
+from ledger.errors import Unavailable
+from ledger.postgres import database as connections
+from ledger.postgres.database import Database
+from projections import audit_trail, expiry_sweep
+from projections.building import tables
+from projections.expiry_sweep import GRACE_SECONDS, LOOK_SECONDS, ExpirySweep, seconds_behind
+from tests.breaking_proxy import BreakingProxy
+from tests.integration.conftest import CAUSE
+from tests.integration.expiring import record_expired
+from tests.integration.histories import build, check, issue_and_revoke, rows
+
+STATE = "SELECT * FROM expiry_sweep"
+COUNT = "SELECT count(*) FROM active_tokens"
+
+
+@pytest.fixture(autouse=True)
+def without_rest(monkeypatch):
+    monkeypatch.setattr(expiry_sweep, "rest_seconds", lambda **_: 0.0)
+
+
+@pytest.fixture
+async def connected(database):
+    made = Database(database.service_dsn)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def sweep(connected) -> ExpirySweep:
+    return ExpirySweep(connected, within=60.0)
+
+
+async def walk(sweep, superuser) -> None:
+    """Steps to the end of the table."""
+    await sweep.step()
+    while await superuser.fetchval("SELECT block FROM expiry_sweep"):
+        await sweep.step()
+
+
+async def gone(superuser, left: int = 0) -> None:
+    async with asyncio.timeout(20):
+        while await superuser.fetchval(COUNT) > left:  # noqa: ASYNC110 (only the server knows)
+            await asyncio.sleep(0.01)
+
+
+async def test_what_expired_goes_of_every_log_and_what_did_not_stays(database, service, client, sweep, superuser):
+    for log in ("first", "second"):
+        await record_expired(database.service_dsn, 50, log=log)
+    live = [await service.issuers[0].issuance.by_client_credentials(client, None, CAUSE) for _ in range(20)]
+    await walk(sweep, superuser)
+    left = {row["digest"] for row in await superuser.fetch("SELECT digest FROM active_tokens")}
+    assert left == {opaque_tokens.digest(token.access_token) for token in live}
+    assert sweep.counts.rows == 100
+
+
+@pytest.mark.parametrize(("ago", "left"), [(GRACE_SECONDS - 5, 1), (GRACE_SECONDS + 2, 0)])
+async def test_a_row_stays_for_a_moment_because_clocks_differ(database, sweep, superuser, ago, left):
+    await record_expired(database.service_dsn, 1, ago=ago)
+    await walk(sweep, superuser)
+    assert await superuser.fetchval(COUNT) == left
+
+
+async def test_it_goes_on_where_it_was_whoever_takes_the_step(database, connected, sweep, superuser, monkeypatch):
+    monkeypatch.setattr(expiry_sweep, "PAGES", 1)
+    await record_expired(database.service_dsn, 200)
+    pages = await superuser.fetchval("SELECT pg_relation_size('active_tokens') / 8192")
+    assert pages > 2
+    other = ExpirySweep(connected, within=60.0)
+    for block in range(pages):
+        assert await superuser.fetchval("SELECT block FROM expiry_sweep") == block
+        await (sweep, other)[block % 2].step()
+    assert await superuser.fetchval(COUNT) == 0
+    assert await superuser.fetchval("SELECT block FROM expiry_sweep") == 0
+    assert min(sweep.counts.rows, other.counts.rows) > 0
+    assert sweep.counts.rows + other.counts.rows == 200
+
+
+async def test_a_step_that_is_not_due_is_not_taken(database, sweep, superuser):
+    await record_expired(database.service_dsn, 1)
+    await superuser.execute("UPDATE expiry_sweep SET due_at = clock_timestamp() + interval '1 minute'")
+    assert 50 < await sweep.step() <= 60
+    assert (await superuser.fetchval(COUNT), sweep.counts.steps) == (1, 0)
+
+
+async def test_after_a_step_the_next_is_due_when_it_has_rested(database, connected, superuser, monkeypatch):
+    monkeypatch.setattr(expiry_sweep, "rest_seconds", lambda **_: 30.0)
+    here, there = ExpirySweep(connected, within=60.0), ExpirySweep(connected, within=60.0)
+    assert await here.step() == 30.0
+    assert 20 < await there.step() <= 30
+    assert (here.counts.steps, there.counts.steps) == (1, 0)
+
+
+async def test_while_another_process_is_at_it_nobody_waits(database, sweep, superuser):
+    await record_expired(database.service_dsn, 1)
+    async with superuser.transaction():
+        await superuser.execute("SELECT FROM expiry_sweep FOR UPDATE")
+        assert await sweep.step() == LOOK_SECONDS
+    assert (await superuser.fetchval(COUNT), sweep.counts.steps) == (1, 0)
+    await sweep.step()
+    assert (await superuser.fetchval(COUNT), sweep.counts.steps) == (0, 1)
+
+
+async def test_how_far_behind_it_is_follows_from_when_the_last_whole_walk_began(
+    database, connected, sweep, superuser, monkeypatch
+):
+    monkeypatch.setattr(expiry_sweep, "PAGES", 1)
+    await record_expired(database.service_dsn, 200)
+    await superuser.execute("UPDATE expiry_sweep SET walked_at = walked_at - interval '1 hour'")
+    await sweep.step()
+    assert await seconds_behind(connected) > 3600
+    began = await superuser.fetchval("SELECT began_at FROM expiry_sweep")
+    await walk(sweep, superuser)
+    assert await superuser.fetchval("SELECT walked_at FROM expiry_sweep") == began
+    assert await seconds_behind(connected) < 3600
+
+
+async def test_rows_that_are_in_another_file_are_walked_over_from_the_first_page(
+    database, sweep, superuser, monkeypatch
+):
+    monkeypatch.setattr(expiry_sweep, "PAGES", 1)
+    await record_expired(database.service_dsn, 200)
+    await superuser.execute("UPDATE expiry_sweep SET block = 2")
+    await sweep.step()
+    began, block = await superuser.fetchrow("SELECT began_at, block FROM expiry_sweep")
+    assert block == 1
+    await superuser.execute("VACUUM FULL active_tokens")
+    await sweep.step()
+    again = await superuser.fetchrow("SELECT began_at, block FROM expiry_sweep")
+    assert again["block"] == 1
+    assert again["began_at"] > began
+
+
+async def test_an_empty_table_is_walked_over_too(connected, sweep, superuser):
+    before = await superuser.fetchrow(STATE)
+    await sweep.step()
+    after = await superuser.fetchrow(STATE)
+    assert after["walked_at"] > before["walked_at"]
+    assert (sweep.counts.rows, sweep.counts.steps) == (0, 1)
+
+
+async def test_it_gives_way_to_who_has_the_table_or_one_of_the_rows(database, sweep, superuser):
+    await record_expired(database.service_dsn, 3)
+    for held in ("LOCK TABLE active_tokens", "SELECT FROM active_tokens FOR UPDATE"):
+        async with superuser.transaction():
+            await superuser.execute(held)
+            started = time.monotonic()
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                await sweep.step()
+            assert time.monotonic() - started < 5
+    await sweep.step()
+    assert await superuser.fetchval(COUNT) == 0
+
+
+async def test_a_step_that_failed_is_as_good_as_none(database, sweep, superuser, monkeypatch):
+    await record_expired(database.service_dsn, 3)
+    before = await superuser.fetchrow(STATE)
+    broken = dict(expiry_sweep.SQL) | {"done": "SELECT $1::bigint / 0, $2::bigint, $3::interval"}
+    monkeypatch.setattr(expiry_sweep, "SQL", broken)
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await sweep.step()
+    assert await superuser.fetchval(COUNT) == 3
+    assert (await superuser.fetchrow(STATE), sweep.counts.rows) == (before, 0)
+
+
+async def test_requests_go_on_while_two_processes_sweep(database, start_process, client, superuser):
+    """Batches that insert and delete, and the sweep, in the same pages."""
+    here, there = await start_process(), await start_process()
+    for service in (here, there):
+        service.sweep(60.0)
+    issued, revoked = [], []
+
+    async def work(service) -> None:
+        for _ in range(5):
+            await record_expired(database.service_dsn, 40)
+            for number in range(10):
+                token = (await service.issuers[0].issuance.by_client_credentials(client, None, CAUSE)).access_token
+                if number % 2:
+                    assert await service.issuers[0].revocation.by_client(client, token, CAUSE)
+                    revoked.append(token)
+                else:
+                    issued.append(token)
+
+    await asyncio.gather(work(here), work(there))
+    await gone(superuser, len(issued))
+    introspection = there.issuers[0].introspection
+    assert all([await introspection.by_client(client, token) for token in issued])
+    assert not any([await introspection.by_client(client, token) for token in revoked])
+    assert here.counts().sweep.rows + there.counts().sweep.rows == 400
+    assert (await check(database.owner_dsn, "active_tokens")).equal
+
+
+async def test_it_survives_a_database_that_goes_away(database, start_process, superuser, monkeypatch):
+    monkeypatch.setattr(connections, "PAUSE_AFTER_REFUSAL", 0.0)
+    monkeypatch.setattr(expiry_sweep, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(expiry_sweep, "rest_seconds", lambda **_: 0.01)
+    async with BreakingProxy(database.service_dsn).running() as proxy:
+        service = await start_process(proxy.dsn)
+        service.sweep(60.0)
+        await record_expired(database.service_dsn, 10)
+        await gone(superuser)
+        proxy.refusing = True
+        for writer in proxy._writers:
+            writer.transport.abort()
+        with pytest.raises(Unavailable):
+            await service.sweep_behind()
+        await record_expired(database.service_dsn, 10)
+        proxy.refusing = False
+        await gone(superuser)
+        await service.close()
+    assert service.counts().sweep.rows == 20
+
+
+async def test_to_revoke_a_token_whose_row_was_swept_does_and_records_nothing(
+    database, issuer, client, sweep, superuser
+):
+    (token,) = await record_expired(database.service_dsn, 1)
+    jti = await superuser.fetchval("SELECT jti FROM active_tokens")
+    await walk(sweep, superuser)
+    head = await issuer.streams.head()
+    assert await issuer.revocation.by_client(client, token, CAUSE) is None
+    assert await issuer.revocation.by_operator(jti, "lost", CAUSE) is None
+    assert await issuer.introspection.by_client(client, token) is None
+    assert await issuer.streams.head() == head
+
+
+async def test_auditors_find_a_token_whose_row_was_swept_by_its_value(database, service, sweep, superuser, monkeypatch):
+    monkeypatch.setattr(audit_trail, "PATIENCE_SECONDS", 0.0)
+    audit = service.issuers[0].audit
+    (token,) = await record_expired(database.service_dsn, 1)
+    jti = await superuser.fetchval("SELECT jti FROM active_tokens")
+    await walk(sweep, superuser)
+    with pytest.raises(NotCaughtUp):  # rather than that there is no such token
+        await audit.jti_of(opaque_tokens.digest(token))
+    await service.catch_up()
+    assert await audit.jti_of(opaque_tokens.digest(token)) == jti
+
+
+async def test_a_rebuild_leaves_out_what_has_expired(database, service, client, superuser):
+    await record_expired(database.service_dsn, 30)
+    await issue_and_revoke(service.issuers[0], client, 6)
+    live = await rows(superuser, "active_tokens")
+    await build(database.owner_dsn, "active_tokens")
+    left = await rows(superuser, "active_tokens")
+    assert len(left["active_tokens"]) == 4
+    assert all(row in live["active_tokens"] for row in left["active_tokens"])
+    assert (await check(database.owner_dsn, "active_tokens")).equal
+
+
+async def test_a_sweep_during_a_rebuild_disturbs_neither(database, start_process, client, superuser, monkeypatch):
+    """Walks go on before, during and after the swap; what has not expired is all there."""
+    sweeping = await start_process()
+    indexed, go_on = asyncio.Event(), asyncio.Event()
+    analyze = tables.analyze
+
+    async def wait(connection, projection, schema):
+        await analyze(connection, projection, schema)
+        indexed.set()
+        await go_on.wait()
+
+    monkeypatch.setattr(tables, "analyze", wait)
+    await issue_and_revoke(sweeping.issuers[0], client, 9)
+    await record_expired(database.service_dsn, 100, ago=GRACE_SECONDS - 1)
+    sweeping.sweep(60.0)
+    building = asyncio.create_task(build(database.owner_dsn, "active_tokens"))
+    await indexed.wait()
+    await record_expired(
+        database.service_dsn, 100
+    )  # of which the build knows, and the sweep removes from the old table
+    await gone(superuser, 6)
+    go_on.set()
+    await building
+    await gone(superuser, 6)
+    assert (await check(database.owner_dsn, "active_tokens")).equal
+    steps = sweeping.counts().sweep.steps
+    await record_expired(database.service_dsn, 10)
+    await gone(superuser, 6)
+    assert sweeping.counts().sweep.steps > steps
