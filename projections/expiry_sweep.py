@@ -105,7 +105,7 @@ class ExpirySweep:
             except asyncpg.UndefinedTableError as error:
                 raise Unavailable(NO_TABLE) from error
             if due > 0:
-                return due
+                return min(due, LONGEST_REST)
             async with connection.transaction():
                 await connection.execute(TRANSACTION)
                 return await self._step(connection)

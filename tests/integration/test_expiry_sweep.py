@@ -13,7 +13,7 @@ from ledger.postgres import database as connections
 from ledger.postgres.database import Database
 from projections import audit_trail, expiry_sweep
 from projections.building import tables
-from projections.expiry_sweep import GRACE_SECONDS, LOOK_SECONDS, ExpirySweep, seconds_behind
+from projections.expiry_sweep import GRACE_SECONDS, LONGEST_REST, LOOK_SECONDS, ExpirySweep, seconds_behind
 from tests.breaking_proxy import BreakingProxy
 from tests.integration.conftest import CAUSE
 from tests.integration.expiring import record_expired
@@ -90,6 +90,8 @@ async def test_a_step_that_is_not_due_is_not_taken(database, sweep, superuser):
     await superuser.execute("UPDATE expiry_sweep SET due_at = clock_timestamp() + interval '1 minute'")
     assert 50 < await sweep.step() <= 60
     assert (await superuser.fetchval(COUNT), sweep.counts.steps) == (1, 0)
+    await superuser.execute("UPDATE expiry_sweep SET due_at = clock_timestamp() + interval '1 day'")
+    assert await sweep.step() == LONGEST_REST
 
 
 async def test_after_a_step_the_next_is_due_when_it_has_rested(database, connected, superuser, monkeypatch):

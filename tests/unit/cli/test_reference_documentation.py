@@ -67,7 +67,11 @@ def test_every_setting_is_documented_as_its_help_has_it(field):
     default = Settings.model_fields[field].default
     if isinstance(default, bool | int | float | str):
         shown = (
-            str(default).lower() if isinstance(default, bool) else f"{default:g}" if default == 30.0 else str(default)
+            str(default).lower()
+            if isinstance(default, bool)
+            else f"{default:g}"
+            if isinstance(default, float)
+            else str(default)
         )
         assert f"Default: `{shown}`." in documented
 

@@ -15,6 +15,7 @@ from api.metrics.catalogue import METRICS
 from api.metrics.counts import SECONDS_BOUNDS, ProcessCounts, RequestCounts, ServiceCounts
 from api.metrics.exposition import exposition
 from api.metrics.siblings import Siblings
+from projections.expiry_sweep import SweepCounts
 from projections.follower import FollowerCounts
 from projections.status import STATES
 from tests.statuses import SKIP, status, stopped
@@ -115,13 +116,25 @@ def test_every_metric_of_the_catalogue_is_there_with_its_labels_and_no_other():
     service = MemoryService(MAIN).counts()
     followers = [FollowerCounts("token_history", "main")]
     process = ProcessCounts(7, ServiceCounts(service.logs, followers), [counts])
-    found = Scraped(exposition("1.0", [process], [stopped()]).decode())
+    found = Scraped(exposition("1.0", [process], [stopped()], 12.5).decode())
     shown = {}
     for family in found.families.values():
         name = f"{family.name}_total" if family.type == "counter" else family.name
         for sample in family.samples:
             shown.setdefault((name, family.type, family.documentation), set()).add(frozenset(sample.labels) - {"le"})
     assert shown == {(m.name, m.kind, m.help): {frozenset(m.labels)} for m in METRICS}
+
+
+async def test_the_sweep_is_shown_for_each_process_and_how_far_behind_it_is_once(http, service):
+    service.behind = 754.5
+    found = await scrape(http)
+    assert found("sweep_rows_total", process=ME) == 0
+    assert found("sweep_steps_total", process=ME) == 0
+    assert found("sweep_behind_seconds") == 754.5
+    swept = ServiceCounts(sweep=SweepCounts(rows=70, steps=3))
+    others = Scraped(exposition("1.0", [ProcessCounts(7, swept)], None).decode())
+    assert (others("sweep_rows_total", process="7"), others("sweep_steps_total", process="7")) == (70, 3)
+    assert others("sweep_behind_seconds") is None  # while the database is away
 
 
 def test_durations_are_counted_in_the_first_bucket_that_holds_them():

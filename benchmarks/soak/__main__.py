@@ -1,0 +1,158 @@
+"""Constant load for half an hour while tokens expire all the time: do tables grow, does anything slow down?
+
+    python -m benchmarks.soak [--minutes 30] [--rate 150] [--lifetime 60] [--sweep-seconds 60] [--pairs 10] [--short]
+
+Issues, introspects and revokes at a fixed rate, samples tables, WAL, memory and latencies, and compares the last
+minutes with the first. Then, at the same rate, intervals in which expired rows are swept with intervals without.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import asyncpg
+import msgspec
+import uvloop
+
+from api.embedded_postgres import EmbeddedPostgres
+from api.service import ServiceConfig, start_service
+from benchmarks.processes import PATH, CannotMeasure, Server, service
+from benchmarks.soak.load import Load
+from benchmarks.soak.report import Result, as_document, as_markdown
+from benchmarks.soak.samples import SQL, Sampler, Taken, every
+from benchmarks.workloads import CLIENT
+from ledger.issuer import IssuerIdentifier
+from ledger.postgres.database import Connection
+from ledger.recording import Cause
+
+RESULTS = Path(__file__).parents[2] / "docs" / "benchmarks"
+SHORT = {
+    "minutes": 3.0,
+    "lifetime": 20,
+    "sweep_seconds": 20,
+    "pairs": 3,
+    "compare_seconds": 10.0,
+    "sample_seconds": 5.0,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0, or 1 when there is no measurement, or something did not hold."""
+    options = _options(arguments)
+    os.environ["TOKEN_LEDGER_SWEEP_SECONDS"] = str(options.sweep_seconds)
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="token-ledger-benchmark-") as name,
+            service(Path(name)) as served,
+            EmbeddedPostgres(Path(name) / "postgres") as postgres,
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            result = runner.run(_soak(served, postgres, options))
+    except CannotMeasure as reason:
+        print(f"No measurement: {reason}", file=sys.stderr)
+        return 1
+    report = as_markdown(result)
+    print(report)
+    if options.write is not None:
+        options.write.mkdir(parents=True, exist_ok=True)
+        (options.write / "soak.md").write_text(report, encoding="utf-8")
+        (options.write / "soak.json").write_text(json.dumps(as_document(result), indent=1) + "\n", encoding="utf-8")
+    return int(not all(held for _, held in result.verdict()))
+
+
+async def _soak(served: Server, postgres: EmbeddedPostgres, options: argparse.Namespace) -> Result:
+    await _shorten_lives(served, postgres.service_dsn, options.lifetime)
+    settings = {name: value for name, value in vars(options).items() if name not in {"write", "short"}}
+    result = Result(settings, soak=[])
+    load = Load(served.url, rate=options.rate, lifetime=options.lifetime)
+    connection = await asyncpg.connect(postgres.owner_dsn)
+    try:
+        sampler = Sampler(connection, load, served.pid)
+
+        async def sample() -> None:
+            result.soak.append(await sampler.take())
+            _tell(result.soak[-1])
+
+        await every(options.sample_seconds, asyncio.create_task(load.run(options.minutes * 60)), sample)
+        await _compare(load, sampler, connection, result, options)
+    finally:
+        await connection.close()
+    return result
+
+
+async def _compare(
+    load: Load,
+    sampler: Sampler,
+    connection: Connection,
+    result: Result,
+    options: argparse.Namespace,
+) -> None:
+    """Intervals without the sweep and with it, in turn, under one load, and over a table of some size."""
+    if not options.pairs:
+        return
+    await connection.execute(SQL["add_rows"], options.rows)
+    seconds = options.compare_seconds
+    loading = asyncio.create_task(load.run((2 * options.pairs + 1) * seconds))
+    await asyncio.sleep(seconds)  # what the rows just added leave to do is in no interval
+    load.take()
+    for _ in range(options.pairs):
+        await connection.execute(SQL["hold_sweep"], timedelta(seconds=seconds))
+        for taken in (result.without_sweep, result.with_sweep):
+            await asyncio.sleep(seconds)
+            taken.append(await sampler.take())
+            _tell(taken[-1])
+    await loading
+
+
+async def _shorten_lives(served: Server, dsn: str, lifetime: int) -> None:
+    """Have the tokens of the client that issues live that long."""
+    issuer = IssuerIdentifier(f"http://localhost:{served.port}{PATH}")
+    opened = await start_service(ServiceConfig(dsn=dsn, issuers=(issuer,)))
+    try:
+        registry = opened.issuers[0].registry
+        client = await registry.load(CLIENT["client_id"])
+        assert client is not None
+        changed = msgspec.structs.replace(client.settings, access_token_lifetime=lifetime)
+        await registry.update(client.client_id, changed, Cause(actor="operator:benchmark"))
+    finally:
+        await opened.close()
+
+
+def _tell(taken: Taken) -> None:
+    sample = taken.sample
+    everything, active = sample.requests["all"], sample.tables["active_tokens"]
+    print(
+        f"{sample.seconds / 60:5.1f} min  p50 {everything.p50:5.1f}  p99 {everything.p99:6.1f} ms  "
+        f"active_tokens {(active.bytes + active.index_bytes) / 1e6:5.1f} MB, {sample.expired_rows:,} expired  "
+        f"late {sample.late_p99:.1f} ms  failed {sample.failed}  wrong {sample.wrong}",
+        file=sys.stderr,
+    )
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__.partition("\n")[0])
+    parser.add_argument("--minutes", type=float, default=30.0, help="how long to soak")
+    parser.add_argument("--rate", type=float, default=150.0, help="requests a second")
+    parser.add_argument("--lifetime", type=int, default=60, help="of a token, in seconds")
+    parser.add_argument("--sweep-seconds", type=int, default=60, help="within which expired rows are to be gone")
+    parser.add_argument("--sample-seconds", type=float, default=15.0, help="length of an interval")
+    parser.add_argument("--pairs", type=int, default=10, help="intervals with and without the sweep; 0 leaves them out")
+    parser.add_argument("--compare-seconds", type=float, default=30.0, help="length of such an interval")
+    parser.add_argument("--rows", type=int, default=200_000, help="tokens in use while it is compared, besides")
+    parser.add_argument("--write", type=Path, nargs="?", const=RESULTS, help="write soak.md and soak.json there")
+    parser.add_argument("--short", action="store_true", help="a look in five minutes")
+    options = parser.parse_args(arguments)
+    if options.short:
+        parser.set_defaults(**SHORT)
+        options = parser.parse_args(arguments)
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

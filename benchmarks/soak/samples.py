@@ -1,0 +1,112 @@
+"""What is looked at while the load runs: the tables, the WAL, the sweep, the process that serves."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import psutil
+
+from benchmarks.soak.load import KINDS, Latencies, Load, percentile
+from ledger.postgres.database import Connection
+from ledger.postgres.statements import load_statements
+
+SQL = load_statements("benchmarks.soak", "samples.sql")
+
+BOUNDED = ("active_tokens", "log_head", "projection_checkpoints", "expiry_sweep")
+"""Tables that must not grow with the log."""
+
+WATCHED = (*BOUNDED, "token_history", "token_activity", "event_log")
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table at one moment; counts are since the server's statistics began."""
+
+    name: str
+    bytes: int
+    index_bytes: int
+    live: int
+    dead: int
+    inserted: int
+    updated: int
+    updated_hot: int
+    deleted: int
+    vacuums: int
+    analyzes: int
+
+
+@dataclass(frozen=True)
+class Times:
+    """Latencies of an interval, in milliseconds."""
+
+    requests: int
+    p50: float
+    p99: float
+
+    @classmethod
+    def of(cls, values: list[float]) -> "Times":
+        return cls(len(values), round(percentile(values, 0.5), 2), round(percentile(values, 0.99), 2))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An interval that ended `seconds` after the load began, and what was there at its end."""
+
+    seconds: float
+    requests: dict[str, Times]
+    late_p99: float
+    failed: int
+    wrong: int
+    tables: dict[str, Table]
+    wal_bytes: int
+    expired_rows: int
+    sweep_behind: float
+    worker_rss: int
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A sample, and the latencies it was made of."""
+
+    sample: Sample
+    latencies: Latencies
+
+
+class Sampler:
+    """Takes samples of one service and its database."""
+
+    def __init__(self, connection: Connection, load: Load, pid: int) -> None:
+        self._connection = connection
+        self._load = load
+        self._process = psutil.Process(pid)
+        self._began = time.monotonic()
+
+    async def take(self) -> Taken:
+        """What was measured since the last time, and how things are now."""
+        latencies = self._load.take()
+        tables = [Table(**row) for row in await self._connection.fetch(SQL["tables"], WATCHED)]
+        moment = await self._connection.fetchrow(SQL["moment"])
+        kinds = {kind: Times.of(latencies.of[kind]) for kind in KINDS} | {"all": Times.of(latencies.all)}
+        sample = Sample(
+            seconds=round(time.monotonic() - self._began, 1),
+            requests=kinds,
+            late_p99=round(percentile(latencies.late, 0.99), 2),
+            failed=latencies.failed,
+            wrong=latencies.wrong,
+            tables={table.name: table for table in tables},
+            worker_rss=self._process.memory_info().rss,
+            **moment,
+        )
+        return Taken(sample, latencies)
+
+
+async def every(seconds: float, until: "asyncio.Task[None]", do: Callable[[], Awaitable[None]]) -> None:
+    """Do it at the end of each interval until the task is done; what is left of the last one is not counted."""
+    due = time.monotonic()
+    while not until.done():
+        due += seconds
+        await asyncio.wait({until}, timeout=max(0.0, due - time.monotonic()))
+        if not until.done():
+            await do()
+    await until
