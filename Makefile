@@ -19,7 +19,7 @@ help:
 	@echo 'make bench-http   rates beside an empty aiohttp handler; needs wrk (ARGS="--connections 64")'
 	@echo 'make bench-audit  audit questions at 10,000 and 1,000,000 tokens; needs wrk (ARGS="--tokens 2000 20000" is short)'
 	@echo 'make bench-rebuild   how fast projections are rebuilt, and what requests notice (ARGS="--short"); needs wrk'
-	@echo 'make bench-soak   40 minutes of constant load while tokens expire (ARGS="--short"; ARGS="--write" into docs/benchmarks)'
+	@echo 'make bench-soak   45 minutes of constant load while tokens expire (ARGS="--short"; ARGS="--write" into docs/benchmarks)'
 	@echo 'make format   let the formatter have its way'
 	@echo 'make setup    install into $(VENV) what is pinned in requirements; the others do it by themselves'
 	@echo 'make lock     pin anew after a change of pyproject.toml; needs uv (UPGRADE=1 for newer releases)'

@@ -20,6 +20,9 @@ LATER = 5000
 """Tokens that are issued between an issuance and its revocation."""
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
+LIFETIME = timedelta(days=3650)
+"""None of them has expired: a rebuild would leave those out."""
+
 STEP = timedelta(milliseconds=20)
 PAGE = 20_000
 
@@ -88,5 +91,5 @@ def _token(number: int) -> TokenIssued:
         grant_type="client_credentials",
         token_format="opaque",
         issued_at=at,
-        expires_at=at + timedelta(hours=1),
+        expires_at=at + LIFETIME,
     )

@@ -29,7 +29,7 @@ PAGES = 32
 LONGEST_REST = 60.0
 """Between two steps over a table of a few pages, in seconds: by then it may have many."""
 
-WORK_SHARE = 0.1
+WORK_SHARE = 0.25
 """How much of the time the walk may be at work. Over a table too large for that it takes longer than it should."""
 
 LOOK_SECONDS = 1.0

@@ -1,6 +1,6 @@
 """Constant load for half an hour while tokens expire all the time: do tables grow, does anything slow down?
 
-    python -m benchmarks.soak [--minutes 30] [--rate 150] [--lifetime 60] [--sweep-seconds 60] [--pairs 10] [--short]
+    python -m benchmarks.soak [--minutes 30] [--rate 150] [--lifetime 60] [--sweep-seconds 60] [--pairs 6] [--short]
 
 Issues, introspects and revokes at a fixed rate, samples tables, WAL, memory and latencies, and compares the last
 minutes with the first. Then, at the same rate, intervals in which expired rows are swept with intervals without.
@@ -37,7 +37,7 @@ SHORT = {
     "lifetime": 20,
     "sweep_seconds": 20,
     "pairs": 3,
-    "compare_seconds": 10.0,
+    "compare_seconds": 12.0,
     "sample_seconds": 5.0,
 }
 
@@ -142,8 +142,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--lifetime", type=int, default=60, help="of a token, in seconds")
     parser.add_argument("--sweep-seconds", type=int, default=60, help="within which expired rows are to be gone")
     parser.add_argument("--sample-seconds", type=float, default=15.0, help="length of an interval")
-    parser.add_argument("--pairs", type=int, default=10, help="intervals with and without the sweep; 0 leaves them out")
-    parser.add_argument("--compare-seconds", type=float, default=30.0, help="length of such an interval")
+    parser.add_argument("--pairs", type=int, default=6, help="intervals with and without the sweep; 0 leaves them out")
+    parser.add_argument("--compare-seconds", type=float, default=60.0, help="length of such an interval")
     parser.add_argument("--rows", type=int, default=200_000, help="tokens in use while it is compared, besides")
     parser.add_argument("--write", type=Path, nargs="?", const=RESULTS, help="write soak.md and soak.json there")
     parser.add_argument("--short", action="store_true", help="a look in five minutes")

@@ -149,7 +149,7 @@ def _what(settings: dict[str, Any]) -> tuple[str, ...]:
 def _compared(pairs: int, settings: dict[str, Any]) -> tuple[str, ...]:
     return (
         f"{pairs} intervals of {settings['compare_seconds']:g} s each, in turn, at the same rate, beside",
-        f"{settings['rows']:,} rows of tokens in use. What expired while the sweep was held it removed when it was not.",
+        f"{settings['rows']:,} rows of tokens in use. What expired while it was held was swept when it was not.",
     )
 
 
