@@ -63,7 +63,7 @@ async def test_what_expired_goes_of_every_log_and_what_did_not_stays(database, s
     assert sweep.counts.rows == 100
 
 
-@pytest.mark.parametrize(("ago", "left"), [(GRACE_SECONDS - 5, 1), (GRACE_SECONDS + 2, 0)])
+@pytest.mark.parametrize(("ago", "left"), [(1, 1), (GRACE_SECONDS + 1, 0)])
 async def test_a_row_stays_for_a_moment_because_clocks_differ(database, sweep, superuser, ago, left):
     await record_expired(database.service_dsn, 1, ago=ago)
     await walk(sweep, superuser)
