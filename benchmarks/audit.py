@@ -25,7 +25,8 @@ import psutil
 
 from api.cli.database import migrate
 from api.embedded_postgres import EmbeddedPostgres
-from benchmarks.filled_log import CLIENTS, SCOPES, fill
+from benchmarks.filled_log import fill
+from benchmarks.numbered_tokens import CLIENTS, SCOPES
 from benchmarks.processes import PATH, CannotMeasure, Server, post, service
 from benchmarks.workloads import ISSUE, TOKEN
 from benchmarks.wrk import Load, check_installed, drive
@@ -89,7 +90,7 @@ def _measure(tokens: int, seconds: int) -> Measured:
         print(f"filling a log with {tokens:,} tokens ...", file=sys.stderr)
         with EmbeddedPostgres(folder / "postgres") as postgres:
             asyncio.run(migrate(postgres.owner_dsn, "token_ledger_service"))
-            events = asyncio.run(fill(postgres.owner_dsn, LOG, tokens=tokens))
+            events = asyncio.run(fill(postgres.owner_dsn, LOG, tokens=tokens, demo=True)).events
         with service(folder) as served:
             print("measuring ...", file=sys.stderr)
             auditor = Auditor(served)

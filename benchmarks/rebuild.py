@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from api.embedded_postgres import EmbeddedPostgres
-from benchmarks.history import write_history
+from benchmarks.filled_log import fill
 from benchmarks.processes import CannotMeasure, Server, service
 from benchmarks.workloads import WORKLOADS
 from benchmarks.wrk import Load, Measurement, check_installed, drive
@@ -81,7 +81,7 @@ def _run(folder: Path, options: argparse.Namespace) -> Results:
     with EmbeddedPostgres(directory) as postgres:
         _say(f"writing {options.events:,} events")
         asyncio.run(upgrade(postgres.owner_dsn))
-        asyncio.run(write_history(postgres.owner_dsn, "history", options.events))
+        filled = asyncio.run(fill(postgres.owner_dsn, "history", tokens=options.events * 20 // 21))
         for name in NAMES:
             _command(directory, "rebuild", name)
         rates = [_rates(directory, name, options) for name in NAMES]
@@ -93,7 +93,7 @@ def _run(folder: Path, options: argparse.Namespace) -> Results:
                 beside = _issue(served, folder, options.seconds)
         for name in NAMES:
             _command(directory, "verify", name)
-    return Results(options.events, rates, alone, beside, len(swaps))
+    return Results(filled.events, rates, alone, beside, len(swaps))
 
 
 def _rates(directory: Path, name: str, options: argparse.Namespace) -> Rates:

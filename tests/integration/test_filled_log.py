@@ -1,0 +1,52 @@
+"""The log that benchmarks measure is one that the service could have written, and serves."""
+
+import pytest
+
+from benchmarks import filled_log
+from benchmarks.numbered_tokens import LATER, client_of, client_secret, token
+from ledger.postgres.verification import verify
+from ledger.postgres.whole_log import extent_of
+from tests.integration.catalog import describe
+from tests.integration.conftest import CAUSE, ISSUER
+from tests.integration.histories import NAMES, check
+from tests.integration.whole_logs import ignore_progress
+
+TOKENS = 2 * LATER + 1
+REVOKED, LIVE = 0, 1
+
+
+@pytest.fixture
+async def fill(database, monkeypatch):
+    """Fills a log by two processes, in parts that are no multiples of what is written at a time."""
+    monkeypatch.setattr(filled_log, "PART", 700)
+
+    async def run(log_name: str = ISSUER.log_name) -> filled_log.FilledLog:
+        return await filled_log.fill(database.owner_dsn, log_name, tokens=TOKENS, processes=2)
+
+    return run
+
+
+async def test_it_is_sound_its_views_are_what_it_says_and_the_tables_are_as_they_were(database, fill, service):
+    before = await describe(database.superuser_dsn)
+    filled = await fill()
+    log = service.log(ISSUER)
+    found = await verify(log, await extent_of(log), limit=20, progress=ignore_progress)
+    assert (found.sound, found.events, found.findings) == (True, filled.events, ())
+    assert [name for name in NAMES if not (await check(database.owner_dsn, name)).equal] == []
+    assert await describe(database.superuser_dsn) == before
+
+
+async def test_its_tokens_can_be_presented_and_revoked_by_their_clients(fill, issuer):
+    filled = await fill()
+    client = await issuer.authentication.authenticate(client_of(LIVE), client_secret(client_of(LIVE)))
+    found = await issuer.introspection.presented(token(LIVE))
+    assert found.jti == filled.tokens.jti(LIVE)
+    assert await issuer.introspection.presented(token(REVOKED)) is None
+    assert await issuer.revocation.by_client(client, token(LIVE), CAUSE) == filled.events + 1
+    assert await issuer.introspection.presented(token(LIVE)) is None
+
+
+async def test_a_log_that_is_there_is_left_alone(fill):
+    await fill()
+    with pytest.raises(ValueError, match="is there already"):
+        await fill()
