@@ -40,7 +40,7 @@ REASON: Final = "revoked by its client"
 class NumberedTokens:
     """Tokens 0 to `count`, one every `step` from `begin` on, of lifetime `lifetime`.
 
-    `demo` says that their clients are of the demo: `serve --demo` serves no others, and `serve` without it none of those.
+    `demo` says that their clients are of the demo: `serve --demo` serves no others, and `serve` alone none of those.
     """
 
     count: int

@@ -1,10 +1,12 @@
 """A real database for whoever asks. Tests that do not ask start no server."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+import structlog
 
 from tests.databases import Database, DatabaseServer, embedded_server
 
@@ -33,3 +35,18 @@ def empty_database(database_server: DatabaseServer) -> Iterator[Database]:
     database = database_server.create_empty()
     yield database
     database_server.drop(database)
+
+
+@pytest.fixture
+def _restored_logging() -> Iterator[None]:
+    """Puts logging back as it was, for tests that configure it."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    kept = structlog.get_config()
+    yield
+    structlog.configure(**kept)
+    for handler in root.handlers[:]:
+        root.removeHandler(handler)
+    for handler in handlers:
+        root.addHandler(handler)
+    root.setLevel(level)

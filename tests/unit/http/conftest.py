@@ -1,9 +1,6 @@
 """Fixtures: the application over a service in memory, and callers of its two issuers."""
 
-import logging
-
 import pytest
-import structlog
 from argon2 import PasswordHasher
 from argon2.low_level import Type
 from memory_service import MAIN, OTHER, Caller, LedgerTestServer, MemoryService
@@ -40,17 +37,3 @@ def caller(http, service):
 def other(http, service):
     """Calls the issuer at /other."""
     return Caller(http, service.tenants[1])
-
-
-@pytest.fixture
-def _restored_logging():
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    kept = structlog.get_config()
-    yield
-    structlog.configure(**kept)
-    for handler in root.handlers[:]:
-        root.removeHandler(handler)
-    for handler in handlers:
-        root.addHandler(handler)
-    root.setLevel(level)

@@ -1,0 +1,116 @@
+"""A service whose costs are counted, and the table of what everything costs."""
+
+import json
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+from aiohttp.test_utils import TestServer
+
+from api.app import create_app
+from api.http_server import create_runner
+from api.logs import configure_logging
+from api.service import Service, ServiceConfig
+from ledger.client import Client
+from ledger.events import ClientSettings
+from ledger.issuer import Issuer, IssuerIdentifier
+from ledger.recording import Cause
+from tests.cost.bounds import Bound
+from tests.cost.caller import Caller
+
+ISSUER: Final = IssuerIdentifier("http://localhost:8085/shop")
+CAUSE: Final = Cause(actor="operator:test", request_id=f"{1:032x}", remote_address="192.0.2.1")
+CLIENT: Final = "shop"
+SETTINGS: Final = ClientSettings(
+    name="A shop",
+    grant_types=("client_credentials",),
+    scopes=("country.read", "customer.read", "customer.write"),
+    default_scopes=("country.read", "customer.read"),
+    introspection="issuer",
+)
+COST: Final = "cost"
+
+
+class _Server(TestServer):
+    async def _make_runner(self, **options):
+        return create_runner(self.app, **options)
+
+
+@dataclass(frozen=True)
+class Shop:
+    """The only client of a service, and how it asks: over HTTP, or in the process."""
+
+    issuer: Issuer
+    client: Client
+    secret: str
+    caller: Caller
+
+    async def ask(self, name: str, *forms: dict[str, str]) -> list[bytes]:
+        """Answers of an OAuth endpoint, one request after the other."""
+        credentials = {"client_id": self.client.client_id, "client_secret": self.secret}
+        return await self.caller.post(f"{ISSUER.path}/oauth2/{name}", [credentials | form for form in forms])
+
+    async def tokens(self, count: int) -> list[str]:
+        """Tokens that were issued over HTTP."""
+        answers = await self.ask("token", *[{"grant_type": "client_credentials"}] * count)
+        return [json.loads(answer)["access_token"] for answer in answers]
+
+
+@pytest.fixture
+def hold(record_property) -> Callable[[Bound, float], None]:
+    """Hold a measurement against its bound."""
+
+    def compare(bound: Bound, measured: float) -> None:
+        record_property(COST, (bound.what, measured, bound.cost))
+        problem = bound.problem(measured)
+        assert problem is None, problem
+
+    return compare
+
+
+@pytest.fixture
+def _logging_to_nowhere(_restored_logging) -> Iterator[None]:
+    """Lines are made as in production, and go where nobody reads them."""
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        configure_logging(format="json", stream=nowhere)
+        yield
+
+
+@pytest.fixture
+async def start_shop(_logging_to_nowhere) -> AsyncIterator[Callable[[str], Awaitable[Shop]]]:
+    """Starts a service over a DSN, as one process has it."""
+    async with AsyncExitStack() as stack:
+
+        async def start(dsn: str) -> Shop:
+            service = Service(ServiceConfig(dsn=dsn, issuers=(ISSUER,), pool_size=4))
+            issuer = service.issuers[0]
+            await issuer.registry.register(CLIENT, SETTINGS, CAUSE)
+            _, secret = await issuer.registry.add_generated_secret(CLIENT, CAUSE)
+            client = await issuer.authentication.authenticate(CLIENT, secret)
+            server = _Server(create_app(service))
+            await server.start_server()
+            stack.push_async_callback(server.close)
+            caller = stack.enter_context(closing(Caller(server.make_url("/"))))
+            return Shop(issuer, client, secret, caller)
+
+        yield start
+
+
+@pytest.fixture
+async def shop(database, start_shop) -> Shop:
+    """Over the database itself."""
+    return await start_shop(database.service_dsn)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What everything costs now, beside its bound."""
+    reports = [report for key in ("passed", "failed") for report in terminalreporter.stats.get(key, [])]
+    costs = [value for report in reports for name, value in report.user_properties if name == COST]
+    if costs:
+        terminalreporter.section("costs")
+    for what, measured, bound in costs:
+        terminalreporter.write_line(f"{what:60} {measured:>12,.6g}   bound {bound:>12,.6g}")

@@ -1,0 +1,96 @@
+"""How many queries a request takes, and for how many answers of the database a batch of them waits."""
+
+import asyncio
+
+import pytest
+
+from tests.cost import bounds
+from tests.cost.conftest import CAUSE
+from tests.cost.wire import Counts, CountingProxy
+
+MANY = 64
+ATTEMPTS = 20
+
+
+@pytest.fixture
+async def wire(database):
+    async with CountingProxy(database.service_dsn).running() as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def shop(wire, start_shop):
+    return await start_shop(wire.dsn)
+
+
+@pytest.fixture
+def count(wire, shop):
+    """What something takes that is done with so many new tokens, once its statements are prepared wherever it uses them."""
+
+    async def counted(run, tokens: int = 0) -> Counts:
+        for _ in range(ATTEMPTS):
+            issued = await shop.tokens(tokens)
+            counts = wire.start()
+            await run(issued)
+            if not counts.prepared:
+                return counts
+        pytest.fail(f"done {ATTEMPTS} times it still prepares statements, which a connection should keep")
+
+    return counted
+
+
+async def test_64_authentications_share_a_query(shop, count, hold):
+    async def authenticate(_tokens):
+        await asyncio.gather(
+            *(shop.issuer.authentication.authenticate(shop.client.client_id, shop.secret) for _ in range(MANY))
+        )
+
+    hold(bounds.AUTHENTICATIONS, (await count(authenticate)).queries)
+
+
+async def test_an_introspection_reads_the_client_and_the_token(shop, count, hold):
+    async def introspect(tokens):
+        (answer,) = await shop.ask("introspect", {"token": tokens[0]})
+        assert b'"active":true' in answer.replace(b" ", b"")
+
+    hold(bounds.INTROSPECTION, (await count(introspect, 1)).queries)
+
+
+async def test_64_introspections_share_a_query(shop, count, hold):
+    async def introspect(tokens):
+        found = await asyncio.gather(*(shop.issuer.introspection.by_client(shop.client, token) for token in tokens))
+        assert None not in found
+
+    hold(bounds.INTROSPECTIONS, (await count(introspect, MANY)).queries)
+
+
+async def test_an_issuance_reads_the_client_and_is_a_transaction(shop, count, hold):
+    counts = await count(lambda _: shop.tokens(1))
+    hold(bounds.ISSUANCE, counts.queries)
+    hold(bounds.ISSUANCE_WAITS, counts.round_trips)
+
+
+async def test_64_issuances_share_a_transaction(shop, count, hold):
+    async def issue(_tokens):
+        issuance = shop.issuer.issuance
+        await asyncio.gather(*(issuance.by_client_credentials(shop.client, None, CAUSE) for _ in range(MANY)))
+
+    counts = await count(issue)
+    hold(bounds.ISSUANCES, counts.queries)
+    hold(bounds.ISSUANCES_WAITS, counts.round_trips)
+
+
+async def test_a_revocation_reads_client_token_and_grant_and_is_a_transaction(shop, count, hold):
+    counts = await count(lambda tokens: shop.ask("revoke", {"token": tokens[0]}), 1)
+    hold(bounds.REVOCATION, counts.queries)
+    hold(bounds.REVOCATION_WAITS, counts.round_trips)
+
+
+async def test_64_revocations_share_a_read_of_tokens_and_few_transactions(shop, count, hold):
+    async def revoke(tokens):
+        positions = await asyncio.gather(
+            *(shop.issuer.revocation.by_client(shop.client, token, CAUSE) for token in tokens)
+        )
+        assert None not in positions
+
+    hold(bounds.REVOCATIONS, (await count(revoke, MANY)).queries)
