@@ -1,4 +1,4 @@
-"""Sends one request after another over a connection of its own, in a thread of its own, so that none of it is counted."""
+"""Sends one request after another, in a thread of its own, so that none of its work is counted."""
 
 import asyncio
 import socket

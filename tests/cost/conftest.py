@@ -61,13 +61,15 @@ class Shop:
 
 
 @pytest.fixture
-def hold(record_property) -> Callable[[Bound, float], None]:
-    """Hold a measurement against its bound."""
+def hold(record_property) -> Callable[..., None]:
+    """Hold measurements against their bounds, all of them before any of them fails the test."""
 
-    def compare(bound: Bound, measured: float) -> None:
-        record_property(COST, (bound.what, measured, bound.cost))
-        problem = bound.problem(measured)
-        assert problem is None, problem
+    def compare(*costs: tuple[Bound, float]) -> None:
+        for bound, measured in costs:
+            record_property(COST, (bound.what, measured, bound.cost))
+        problems = [problem for bound, measured in costs if (problem := bound.problem(measured))]
+        if problems:
+            pytest.fail("\n".join(problems), pytrace=False)
 
     return compare
 

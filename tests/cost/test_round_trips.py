@@ -6,7 +6,7 @@ import pytest
 
 from tests.cost import bounds
 from tests.cost.conftest import CAUSE
-from tests.cost.wire import Counts, CountingProxy
+from tests.cost.wire import CountingProxy, Counts
 
 MANY = 64
 ATTEMPTS = 20
@@ -25,7 +25,7 @@ async def shop(wire, start_shop):
 
 @pytest.fixture
 def count(wire, shop):
-    """What something takes that is done with so many new tokens, once its statements are prepared wherever it uses them."""
+    """What a run with so many new tokens takes, once its statements are prepared on every connection it uses."""
 
     async def counted(run, tokens: int = 0) -> Counts:
         for _ in range(ATTEMPTS):
@@ -45,7 +45,7 @@ async def test_64_authentications_share_a_query(shop, count, hold):
             *(shop.issuer.authentication.authenticate(shop.client.client_id, shop.secret) for _ in range(MANY))
         )
 
-    hold(bounds.AUTHENTICATIONS, (await count(authenticate)).queries)
+    hold((bounds.AUTHENTICATIONS, (await count(authenticate)).queries))
 
 
 async def test_an_introspection_reads_the_client_and_the_token(shop, count, hold):
@@ -53,7 +53,7 @@ async def test_an_introspection_reads_the_client_and_the_token(shop, count, hold
         (answer,) = await shop.ask("introspect", {"token": tokens[0]})
         assert b'"active":true' in answer.replace(b" ", b"")
 
-    hold(bounds.INTROSPECTION, (await count(introspect, 1)).queries)
+    hold((bounds.INTROSPECTION, (await count(introspect, 1)).queries))
 
 
 async def test_64_introspections_share_a_query(shop, count, hold):
@@ -61,13 +61,12 @@ async def test_64_introspections_share_a_query(shop, count, hold):
         found = await asyncio.gather(*(shop.issuer.introspection.by_client(shop.client, token) for token in tokens))
         assert None not in found
 
-    hold(bounds.INTROSPECTIONS, (await count(introspect, MANY)).queries)
+    hold((bounds.INTROSPECTIONS, (await count(introspect, MANY)).queries))
 
 
 async def test_an_issuance_reads_the_client_and_is_a_transaction(shop, count, hold):
     counts = await count(lambda _: shop.tokens(1))
-    hold(bounds.ISSUANCE, counts.queries)
-    hold(bounds.ISSUANCE_WAITS, counts.round_trips)
+    hold((bounds.ISSUANCE, counts.queries), (bounds.ISSUANCE_WAITS, counts.round_trips))
 
 
 async def test_64_issuances_share_a_transaction(shop, count, hold):
@@ -76,14 +75,12 @@ async def test_64_issuances_share_a_transaction(shop, count, hold):
         await asyncio.gather(*(issuance.by_client_credentials(shop.client, None, CAUSE) for _ in range(MANY)))
 
     counts = await count(issue)
-    hold(bounds.ISSUANCES, counts.queries)
-    hold(bounds.ISSUANCES_WAITS, counts.round_trips)
+    hold((bounds.ISSUANCES, counts.queries), (bounds.ISSUANCES_WAITS, counts.round_trips))
 
 
 async def test_a_revocation_reads_client_token_and_grant_and_is_a_transaction(shop, count, hold):
     counts = await count(lambda tokens: shop.ask("revoke", {"token": tokens[0]}), 1)
-    hold(bounds.REVOCATION, counts.queries)
-    hold(bounds.REVOCATION_WAITS, counts.round_trips)
+    hold((bounds.REVOCATION, counts.queries), (bounds.REVOCATION_WAITS, counts.round_trips))
 
 
 async def test_64_revocations_share_a_read_of_tokens_and_few_transactions(shop, count, hold):
@@ -93,4 +90,4 @@ async def test_64_revocations_share_a_read_of_tokens_and_few_transactions(shop, 
         )
         assert None not in positions
 
-    hold(bounds.REVOCATIONS, (await count(revoke, MANY)).queries)
+    hold((bounds.REVOCATIONS, (await count(revoke, MANY)).queries))

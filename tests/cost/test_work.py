@@ -1,0 +1,86 @@
+"""How much Python runs for a request, and whether any of its memory is left afterwards."""
+
+import gc
+import sys
+from asyncio import __file__ as event_loop
+from pathlib import Path
+from selectors import __file__ as selectors
+from typing import Self
+
+import pytest
+
+from tests.cost import bounds
+
+FEW = 50
+MANY = 300
+WARM_UP = 20
+LOOP = (str(Path(event_loop).parent), selectors)
+
+
+class Calls:
+    """Counts calls of this thread while it is on: of Python functions, and of built-in ones by them.
+
+    Those of the event loop are left out: how often it turns depends on how fast the database answers.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._ours: dict[object, bool] = {}
+
+    def __enter__(self) -> Self:
+        sys.setprofile(self._see)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.setprofile(None)
+
+    def _see(self, frame, event, _argument) -> None:
+        if event in {"call", "c_call"}:
+            code = frame.f_code
+            ours = self._ours.get(code)
+            if ours is None:
+                ours = self._ours[code] = not code.co_filename.startswith(LOOP)
+            self.count += ours
+
+
+@pytest.fixture
+def requests(shop):
+    """Sends so many requests of a kind, once what they are of is there."""
+
+    async def introspect(count):
+        (token,) = await shop.tokens(1)
+        return lambda: shop.ask("introspect", *[{"token": token}] * count)
+
+    async def issue(count):
+        return lambda: shop.ask("token", *[{"grant_type": "client_credentials"}] * count)
+
+    async def revoke(count):
+        tokens = await shop.tokens(count)
+        return lambda: shop.ask("revoke", *({"token": token} for token in tokens))
+
+    return {"introspect": introspect, "issue": issue, "revoke": revoke}
+
+
+async def test_calls(requests, hold):
+    counted = {}
+    for kind, prepare in requests.items():
+        await (await prepare(WARM_UP))()
+        send = await prepare(FEW)
+        with Calls() as calls:
+            await send()
+        counted[bounds.CALLS[kind]] = calls.count / FEW
+    hold(*counted.items())
+
+
+async def test_memory(requests, hold):
+    kept = {}
+    for kind, prepare in requests.items():
+        # The same is done before: what is kept of the newest answers is kept once.
+        await (await prepare(MANY))()
+        send = await prepare(MANY)
+        gc.collect()
+        before = sys.getallocatedblocks()
+        await send()
+        gc.collect()
+        kept[bounds.MEMORY[kind]] = (sys.getallocatedblocks() - before) / MANY
+    hold(*kept.items())
