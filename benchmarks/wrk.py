@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.processes import CannotMeasure, Server
 
 SCRIPT = Path(__file__).with_name("post_forms.lua")
+GETTING = Path(__file__).with_name("get_paths.lua")
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,30 @@ def check_installed() -> None:
 
 def drive(server: Server, path: str, bodies: Sequence[str], folder: Path, *, load: Load, seconds: int) -> Measurement:
     """POST these bodies for that long. Raises CannotMeasure when an answer was not a success."""
-    url = server.url(path)
+    arguments = [str(_lines(folder, bodies)), str(load.threads)]
+    return _cost(server, server.url(path), SCRIPT, arguments, load=load, seconds=seconds)
+
+
+def fetch(
+    server: Server, authorization: str, paths: Sequence[str], folder: Path, *, load: Load, seconds: int
+) -> Measurement:
+    """GET these paths for that long. Raises CannotMeasure when an answer was not a success."""
+    arguments = [str(_lines(folder, [authorization, *paths]))]
+    return _cost(server, server.url("/"), GETTING, arguments, load=load, seconds=seconds)
+
+
+def harvest(url: str, body: str, folder: Path, *, load: Load, seconds: int) -> list[str]:
+    """Issue tokens for that long and return them."""
+    prefix = folder / "tokens"
+    bodies = _lines(folder, [body] * load.threads)
+    _run(url, SCRIPT, [str(bodies), str(load.threads), str(prefix)], load, seconds)
+    files = [folder / f"tokens.{number}" for number in range(load.threads)]
+    return [token for file in files for token in file.read_text().split()]
+
+
+def _cost(server: Server, url: str, script: Path, arguments: Sequence[str], *, load: Load, seconds: int) -> Measurement:
     before = server.cpu_seconds()
-    measurement = _run(url, bodies, folder, load=load, seconds=seconds, tokens=None)
+    measurement = _run(url, script, arguments, load, seconds)
     used = server.cpu_seconds() - before
     if measurement.refused or measurement.broken:
         msg = (
@@ -64,23 +86,16 @@ def drive(server: Server, path: str, bodies: Sequence[str], folder: Path, *, loa
     return replace(measurement, cpu_us=used / measurement.requests * 1e6)
 
 
-def harvest(url: str, body: str, folder: Path, *, load: Load, seconds: int) -> list[str]:
-    """Issue tokens for that long and return them."""
-    prefix = folder / "tokens"
-    _run(url, [body] * load.threads, folder, load=load, seconds=seconds, tokens=prefix)
-    files = [folder / f"tokens.{number}" for number in range(load.threads)]
-    return [token for file in files for token in file.read_text().split()]
+def _lines(folder: Path, lines: Sequence[str]) -> Path:
+    file = folder / "requests"
+    file.write_text("".join(f"{line}\n" for line in lines))
+    return file
 
 
-def _run(
-    url: str, bodies: Sequence[str], folder: Path, *, load: Load, seconds: int, tokens: Path | None
-) -> Measurement:
-    file = folder / "bodies"
-    file.write_text("".join(f"{body}\n" for body in bodies))
+def _run(url: str, script: Path, arguments: Sequence[str], load: Load, seconds: int) -> Measurement:
     command = ["wrk", "-t", str(load.threads), "-c", str(load.connections), "-d", f"{seconds}s", "--timeout", "10s"]
-    arguments = [str(file), str(load.threads), *([str(tokens)] if tokens else [])]
     run = subprocess.run(
-        [*command, "-s", str(SCRIPT), url, "--", *arguments], capture_output=True, text=True, check=False
+        [*command, "-s", str(script), url, "--", *arguments], capture_output=True, text=True, check=False
     )
     _, found, result = run.stdout.partition("RESULT ")
     if run.returncode or not found:

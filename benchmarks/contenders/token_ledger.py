@@ -104,7 +104,7 @@ class TokenLedger:
 
     @contextmanager
     def running(self, folder: Path, database: Database, *, port: int, processes: int) -> Iterator[TokenLedgerRunning]:
-        service = asyncio.run(_service_role(database))
+        service = asyncio.run(service_role(database))
         environment = {
             "TOKEN_LEDGER_DSN": service.url,
             "TOKEN_LEDGER_SERVICE_ROLE": service.user,
@@ -122,7 +122,7 @@ class TokenLedger:
             yield TokenLedgerRunning(port, process.pid, database)
 
 
-async def _service_role(database: Database) -> Database:
+async def service_role(database: Database) -> Database:
     """The same database as a new role with no right but to connect."""
     service = replace(database, user=f"{database.user}_restricted", password=secrets.token_hex(16))
     connection = await asyncpg.connect(database.url)

@@ -110,7 +110,7 @@ CALLS = {
         0.1,
         OTHER_VERSIONS,
     )
-    for kind, cost in {"introspect": 506, "issue": 902, "revoke": 1015}.items()
+    for kind, cost in {"introspect": 507, "issue": 903, "revoke": 1016}.items()
 }
 
 MEMORY = {

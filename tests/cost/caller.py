@@ -2,8 +2,8 @@
 
 import asyncio
 import socket
-import threading
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from http.client import HTTPResponse
 from urllib.parse import urlencode
 
@@ -24,7 +24,13 @@ class Caller:
 
     async def post(self, path: str, forms: Sequence[dict[str, str]]) -> list[bytes]:
         """The bodies of the answers."""
-        return await asyncio.to_thread(self._post, path, [self._request(path, form) for form in forms])
+        requests = [self._request(path, form) for form in forms]
+        return await asyncio.to_thread(lambda: list(self._answers(requests)))
+
+    async def send(self, path: str, forms: Sequence[dict[str, str]]) -> None:
+        """The same, and nothing is kept of the answers."""
+        requests = [self._request(path, form) for form in forms]
+        await asyncio.to_thread(lambda: deque(self._answers(requests), maxlen=0).clear())
 
     def _request(self, path: str, form: dict[str, str]) -> bytes:
         body = urlencode(form).encode()
@@ -34,15 +40,11 @@ class Caller:
         )
         return head.encode() + body
 
-    def _post(self, path: str, requests: Sequence[bytes]) -> list[bytes]:
-        # A profile is of one thread; what is set for all threads to come is not for this one.
-        assert threading.current_thread() is not threading.main_thread()
-        bodies = []
+    def _answers(self, requests: Sequence[bytes]) -> Iterator[bytes]:
         for request in requests:
             self._socket.sendall(request)
-            response = HTTPResponse(self._socket, method="POST")
-            response.begin()
-            bodies.append(response.read())
-            assert response.status == 200, f"POST {path} was answered {response.status}: {bodies[-1]!r}"
-            response.close()
-        return bodies
+            with HTTPResponse(self._socket, method="POST") as response:
+                response.begin()
+                body = response.read()
+                assert response.status == 200, f"answered {response.status}: {body!r}"
+            yield body

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,13 +51,23 @@ class Shop:
 
     async def ask(self, name: str, *forms: dict[str, str]) -> list[bytes]:
         """Answers of an OAuth endpoint, one request after the other."""
-        credentials = {"client_id": self.client.client_id, "client_secret": self.secret}
-        return await self.caller.post(f"{ISSUER.path}/oauth2/{name}", [credentials | form for form in forms])
+        return await self.caller.post(self._path(name), self._from_client(forms))
+
+    async def send(self, name: str, *forms: dict[str, str]) -> None:
+        """The same, for who does not want the answers."""
+        await self.caller.send(self._path(name), self._from_client(forms))
 
     async def tokens(self, count: int) -> list[str]:
         """Tokens that were issued over HTTP."""
         answers = await self.ask("token", *[{"grant_type": "client_credentials"}] * count)
         return [json.loads(answer)["access_token"] for answer in answers]
+
+    def _path(self, name: str) -> str:
+        return f"{ISSUER.path}/oauth2/{name}"
+
+    def _from_client(self, forms: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+        credentials = {"client_id": self.client.client_id, "client_secret": self.secret}
+        return [credentials | form for form in forms]
 
 
 @pytest.fixture
