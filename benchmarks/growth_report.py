@@ -64,7 +64,7 @@ def as_markdown(growth: Growth) -> str:
         [
             f"{growth.machine}. {runs}, all sizes in turn, load average before {growth.load_average:.1f}.",
             "",
-            f"Requests a second: median (least - most), ratio to {sizes[0].tokens:,} tokens; {AIM} is the aim for any token.",
+            f"Requests a second: median (least - most), ratio to {sizes[0].tokens:,} tokens; {AIM} is aimed at.",
             *("", heading, rule, *rates, ""),
             "Processor time of the service by request in microseconds / p99 in ms:",
             *("", heading, rule, *costs, ""),
