@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --only-binary :all: \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
-.PHONY: help setup run test check bench-http bench-audit bench-rebuild bench-soak format lock clean
+.PHONY: help setup run test check bench-http bench-audit bench-rebuild bench-soak format lock clean bench-growth
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo 'make bench-audit  audit questions at 10,000 and 1,000,000 tokens; needs wrk (ARGS="--tokens 2000 20000" is short)'
 	@echo 'make bench-rebuild   how fast projections are rebuilt, and what requests notice (ARGS="--short"); needs wrk'
 	@echo 'make bench-soak   45 minutes of constant load while tokens expire (ARGS="--short"; ARGS="--write" into docs/benchmarks)'
+	@echo 'make bench-growth  a log of 10 thousand, 1 and 10 million tokens (ARGS="--tokens 2000 20000 --seconds 1"); needs wrk'
 	@echo 'make format   let the formatter have its way'
 	@echo 'make setup    install into $(VENV) what is pinned in requirements; the others do it by themselves'
 	@echo 'make lock     pin anew after a change of pyproject.toml; needs uv (UPGRADE=1 for newer releases)'
@@ -67,6 +68,9 @@ bench-rebuild: setup
 
 bench-soak: setup
 	@$(VENV)/bin/python -m benchmarks.soak $(ARGS)
+
+bench-growth: setup
+	@$(VENV)/bin/python -m benchmarks.growth $(ARGS)
 
 format: setup
 	$(VENV)/bin/ruff check --fix-only --quiet
