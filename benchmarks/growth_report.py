@@ -45,6 +45,7 @@ class Growth:
 
 def write_report(growth: Growth, folder: Path) -> None:
     """growth.json and growth.md."""
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "growth.json").write_text(json.dumps(asdict(growth), indent=2) + "\n")
     (folder / "growth.md").write_text(f"# Growth\n\n{as_markdown(growth)}\n")
 
