@@ -74,18 +74,20 @@ class Revocations:
 
     def prepare(self, seconds: int, load: Load) -> None:
         """Find as many as will be revoked in that time."""
-        wanted = seconds * MOST_REVOCATIONS
-        self._prepared = list(islice(self._left, wanted))
-        while len(self._prepared) < wanted:
-            new = harvest(self._server.url(TOKEN), urlencode(ISSUE), self._folder, load=load, seconds=seconds)
+        self._prepared += islice(self._left, max(0, seconds * MOST_REVOCATIONS - len(self._prepared)))
+        if len(self._prepared) < seconds * MOST_REVOCATIONS:
+            # Tokens are issued faster than they are revoked; twice the time is plenty.
+            new = harvest(self._server.url(TOKEN), urlencode(ISSUE), self._folder, load=load, seconds=2 * seconds)
             self._prepared += [urlencode({**CLIENT, "token": value}) for value in new]
 
     def run(self, seconds: int, load: Load) -> Measurement:
-        """Revoke what was prepared."""
+        """Revoke what was prepared; what is left of it is for the next run."""
         done = drive(self._server, REVOKE, self._prepared, self._folder, load=load, seconds=seconds)
         if done.requests > len(self._prepared):
             msg = f"{len(self._prepared)} tokens did not last {seconds} s"
             raise CannotMeasure(msg)
+        # They are sent in order by one thread; as many as there are connections were under way at the end.
+        del self._prepared[: done.requests + load.connections]
         return done
 
     @staticmethod

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -40,7 +39,7 @@ class Written:
     events: int = 0
     wal_bytes: int = 0
     pages: int = 0
-    grown: Counter[str] = field(default_factory=Counter)
+    grown: dict[str, int] = field(default_factory=dict)
 
 
 class Storage:
@@ -66,7 +65,8 @@ class Storage:
         events, sizes, written = self.followed(), self.sizes(), self._written()
         yield
         into.events += self.followed() - events
-        into.grown.update({name: size - sizes[name] for name, size in self.sizes().items()})
+        for name, size in self.sizes().items():
+            into.grown[name] = into.grown.get(name, 0) + size - sizes[name]
         after = self._written()
         into.wal_bytes += after["bytes"] - written["bytes"]
         into.pages += after["pages"] - written["pages"]
