@@ -17,6 +17,7 @@ from ledger.issuer import Issuer, IssuerIdentifier, assemble_issuer
 from ledger.postgres.database import Database
 from ledger.postgres.logs import NO_LEDGER, Log
 from ledger.postgres.recorder import PostgresRecorder
+from ledger.postgres.streams import PostgresStreams
 from ledger.postgres.wakeups import Wakeups
 from ledger.recording import EventMapper
 from projections.active_tokens import PostgresActiveTokens
@@ -115,7 +116,7 @@ class Service:
             identifier,
             clients=PostgresClients(log),
             active_tokens=active_tokens,
-            streams=recorder,
+            streams=PostgresStreams(log),
             audit=trail,
             writer=writer,
             mapper=mapper,

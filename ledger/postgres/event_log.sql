@@ -86,6 +86,12 @@ SELECT position, recorded_at, stream_id, stream_version, topic, schema_version, 
  ORDER BY stream_version
  LIMIT $5;
 
+-- name: read_streams
+-- Whole streams, in no order.
+SELECT position, recorded_at, stream_id, stream_version, topic, schema_version, payload, actor, request_id, remote_address
+  FROM event_log
+ WHERE log_id = $1 AND stream_id = ANY ($2::uuid[]);
+
 -- name: read_stream_backwards
 -- The same from its end.
 SELECT position, recorded_at, stream_id, stream_version, topic, schema_version, payload, actor, request_id, remote_address
