@@ -10,7 +10,7 @@ import re
 from msgspec import Struct
 
 from ledger.audit import AheadOfLog, NotCaughtUp
-from ledger.errors import InvalidClient, InvalidScope, LedgerError, UnauthorizedClient, Unavailable
+from ledger.errors import Archived, InvalidClient, InvalidScope, LedgerError, UnauthorizedClient, Unavailable
 
 
 class ErrorKind(Struct, frozen=True):
@@ -38,6 +38,7 @@ UNKNOWN_TOKEN = ErrorKind("unknown_token", 404, "This issuer has never issued su
 UNKNOWN_CLIENT = ErrorKind("unknown_client", 404, "No client of this id was ever registered with this issuer.")
 AHEAD_OF_LOG = ErrorKind("ahead_of_log", 400, "This is about a moment that has not come.")
 NOT_CAUGHT_UP = ErrorKind("not_caught_up", 503, "The history follows the log and is not there yet; try again.")
+ARCHIVED = ErrorKind("archived", 410, "This is archived, and no longer in the log.")
 SERVER_ERROR = ErrorKind("server_error", 500, "Something went wrong here; the request id leads to the log entry.")
 TEMPORARILY_UNAVAILABLE = ErrorKind("temporarily_unavailable", 503, "The ledger cannot be reached now; try again.")
 
@@ -47,6 +48,7 @@ _OF_LEDGER_ERROR: dict[type[LedgerError], ErrorKind] = {
     UnauthorizedClient: UNAUTHORIZED_CLIENT,
     InvalidScope: INVALID_SCOPE,
     AheadOfLog: AHEAD_OF_LOG,
+    Archived: ARCHIVED,
     NotCaughtUp: NOT_CAUGHT_UP,
 }
 _NOT_ALLOWED = re.compile(r"[^\x20-\x21\x23-\x5B\x5D-\x7E]")

@@ -125,16 +125,16 @@ class AuditTrail(Protocol):
     async def moment(self, as_of: datetime | int | None = None, min_position: int = 0) -> Moment:
         """The moment to answer for: that of an instant, of a position, or now.
 
-        Waits a while for the projections to reach it, and `min_position`. Raises AheadOfLog, NotCaughtUp.
+        Waits a while for the projections to reach it, and `min_position`. Raises AheadOfLog, Archived, NotCaughtUp.
         """
         ...
 
     async def log_moment(self, as_of: datetime | int | None = None, min_position: int = 0) -> Moment:
-        """The same for what is read from the log itself: no projection is waited for. Raises AheadOfLog."""
+        """The same for what is read from the log itself: no projection is waited for. Raises AheadOfLog, Archived."""
         ...
 
     async def token(self, jti: UUID) -> TokenRecord | None:
-        """A token from its own stream, complete to this instant; None when none of that jti was ever issued."""
+        """A token, complete to this instant; None when none of that jti was ever issued."""
         ...
 
     async def jti_of(self, digest: bytes) -> UUID | None:
@@ -142,7 +142,7 @@ class AuditTrail(Protocol):
         ...
 
     async def token_events(self, jti: UUID) -> Sequence[RecordedEvent]:
-        """The rows of a token's stream; empty when none of that jti was ever issued."""
+        """The rows of a token's stream; empty when none of that jti was ever issued. Raises Archived."""
         ...
 
     async def client_events(self, client_id: str) -> Sequence[RecordedEvent]:
@@ -154,7 +154,10 @@ class AuditTrail(Protocol):
         ...
 
     async def events(self, query: EventQuery, *, after: int, limit: int, min_position: int = 0) -> EventPage:
-        """A page of events after a position. Raises AheadOfLog, NotCaughtUp for a `min_position` not reached."""
+        """A page of events after a position. Raises AheadOfLog, NotCaughtUp for a `min_position` not reached.
+
+        Raises Archived where an event of these types may be in an archive only.
+        """
         ...
 
     async def news(self, query: EventQuery, *, after: int, seconds: float) -> EventPage:

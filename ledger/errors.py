@@ -52,6 +52,18 @@ class InvalidArchive(Refusal):
     """A file that is not the whole, unaltered export of a log; the message names the line."""
 
 
+class Archived(Refusal):
+    """What was asked about is in an archive of the log, and no longer in the log; `until` is where its archives end."""
+
+    def __init__(self, message: str, until: int = 0) -> None:
+        super().__init__(message)
+        self.until = until
+
+
+class NotArchivable(Refusal):
+    """This part of a log cannot be moved to an archive as things are; the message says what to do."""
+
+
 class Unavailable(LedgerError):
     """The log cannot take or answer this now. Unless a subclass says otherwise, nothing was recorded."""
 

@@ -32,7 +32,8 @@ class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
 class Header(Line, frozen=True, kw_only=True, tag="header"):
     """The first line: what the lines after it are. They hold the events after `after` and up to `until`.
 
-    `head` is the newest position of the log at that time.
+    `head` is the newest position of the log at that time. An archive that continues another has the running checksum of
+    all before it in `continues`.
     """
 
     format: Literal["token-ledger-log"] = FORMAT
@@ -43,6 +44,7 @@ class Header(Line, frozen=True, kw_only=True, tag="header"):
     after: Count
     until: Count
     exported_at: Instant
+    continues: Text | UnsetType = UNSET
 
 
 class EventLine(Line, frozen=True, kw_only=True, tag="event"):
@@ -180,8 +182,23 @@ def stands_in_a_line(payload: bytes) -> bool:
 
 
 def export_header(
-    *, issuer: str, log: str, head: int, exported_at: datetime, after: int = 0, until: int | None = None
+    *,
+    issuer: str,
+    log: str,
+    head: int,
+    exported_at: datetime,
+    after: int = 0,
+    until: int | None = None,
+    continues: str = "",
 ) -> Header:
     """The header of an export of a log whose newest position is `head`, or of a part of it."""
     last = head if until is None else min(until, head)
-    return Header(issuer=issuer, log=log, head=head, after=min(after, last), until=last, exported_at=exported_at)
+    return Header(
+        issuer=issuer,
+        log=log,
+        head=head,
+        after=min(after, last),
+        until=last,
+        exported_at=exported_at,
+        continues=continues or UNSET,
+    )

@@ -39,6 +39,8 @@ class ArchiveReader:
         self._digest = RunningDigest()
         self.head: LogHead | None = None
         """Position and instant of the last event given."""
+        self.end = End(events=0, events_sha256="", sha256="")
+        """The last line, once it was read."""
         first = self._next()
         self.header = self._read_header(first)
         self._digest.header(first)
@@ -62,6 +64,7 @@ class ArchiveReader:
         return InvalidArchive(f"line {position - self.header.after + 1}: position {position}: {what}")
 
     def _check_end(self, end: End) -> None:
+        self.end = end
         read = self._digest.end()
         last = self.head.position if self.head else self.header.after
         if end.events != read.events:

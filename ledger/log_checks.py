@@ -41,16 +41,22 @@ class Findings:
 class RunningChecks:
     """Checks events as they come: dense positions, time that does not go back, payloads that hold what they should."""
 
-    def __init__(self, report: Report, examine: Examination, *, after: int = 0) -> None:
-        """`after` is the position before the first event."""
+    def __init__(
+        self, report: Report, examine: Examination, *, after: int = 0, archived: LogHead | None = None
+    ) -> None:
+        """`after` is the position before the first event; up to the end of what is archived there may be gaps."""
         self._report = report
         self._examine = examine
         self._position = after
+        self._archived = archived
         self._recorded_at: datetime | None = None
 
     def check(self, position: int, recorded_at: datetime, topic: str, schema_version: int, payload: bytes) -> None:
         """Check the next event. After a gap it goes on behind it, so that a fault is reported once."""
-        if position != self._position + 1:
+        if self._archived is not None and position > self._archived.position:
+            self._leave_archived(self._archived)
+        dense = self._archived is None
+        if position <= self._position or (dense and position != self._position + 1):
             self._report(position, _misplaced(position, self._position))
         if self._recorded_at is not None and recorded_at < self._recorded_at:
             self._report(position, f"recorded at {recorded_at}, before its predecessor ({self._recorded_at})")
@@ -62,11 +68,19 @@ class RunningChecks:
 
     def end(self, head: LogHead) -> None:
         """Check, after the last event, that it is where the head says that the log ends."""
+        if self._archived is not None:
+            self._leave_archived(self._archived)
         if self._position < head.position:
             self._report(head.position, f"the log ends at {self._position}, its head says {head.position}")
         elif self._recorded_at is not None and self._recorded_at != head.recorded_at:
             what = f"recorded at {self._recorded_at}, its head says {head.recorded_at}"
             self._report(head.position, f"the newest event was {what}")
+
+    def _leave_archived(self, archived: LogHead) -> None:
+        """What comes now follows the last event that is archived, without a gap."""
+        self._archived = None
+        self._position = archived.position
+        self._recorded_at = max(self._recorded_at or archived.recorded_at, archived.recorded_at)
 
 
 def unreadable(topic: str, schema_version: int, payload: bytes, codec: Codec = CODEC) -> str | None:

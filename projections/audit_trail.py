@@ -23,9 +23,19 @@ from ledger.audit import (
 )
 from ledger.clock import Clock
 from ledger.codec import CODEC
+from ledger.errors import Archived
 from ledger.identifiers import client_stream_id
 from ledger.log_tail import PAGE, LogTail
 from ledger.ports import ActiveTokens
+from ledger.postgres.archives import (
+    REMOVED_TOPICS,
+    archive_at,
+    archived,
+    archived_until,
+    archives_of,
+    position_at,
+)
+from ledger.postgres.database import Connection
 from ledger.postgres.logs import Log
 from ledger.postgres.recorder import PostgresRecorder
 from ledger.postgres.rows import recorded_event
@@ -36,7 +46,7 @@ from ledger.token_record import Moment, TokenRecord, token_record
 from projections.activity_view import read_summary
 from projections.checkpoint import read_checkpoint
 from projections.token_history import TokenHistoryProjection
-from projections.token_history_view import find_jti, read_page
+from projections.token_history_view import find_jti, find_token, issued_until, read_page
 
 LOG = load_statements("ledger.postgres", "event_log.sql")
 EVENTS = load_statements("projections", "audited_events.sql")
@@ -92,8 +102,12 @@ class PostgresAuditTrail:
         return Moment(head, self._clock()) if as_of is None else await self._moment_of(as_of)
 
     async def token(self, jti: UUID) -> TokenRecord | None:
-        """A token from its own stream. Raises Unavailable, StoredDataError."""
-        return token_record(await self._recorder.select_events(jti), self._mapper)
+        """A token from its own stream, or where that is archived from the projection, which has read it before.
+
+        Raises Unavailable, StoredDataError.
+        """
+        rows = await self._recorder.select_events(jti)
+        return token_record(rows, self._mapper) if rows else await find_token(self._log, jti)
 
     async def jti_of(self, digest: bytes) -> UUID | None:
         """The jti of a digest. Raises Unavailable, NotCaughtUp."""
@@ -106,8 +120,10 @@ class PostgresAuditTrail:
         return found
 
     async def token_events(self, jti: UUID) -> Sequence[RecordedEvent]:
-        """The rows of a token's stream. Raises Unavailable."""
+        """The rows of a token's stream. Raises Archived, Unavailable."""
         rows = await self._recorder.select_events(jti)
+        if not rows:
+            await self._check_not_archived(jti)
         return rows if rows and rows[0].topic.startswith("token.") else ()
 
     async def client_events(self, client_id: str) -> Sequence[RecordedEvent]:
@@ -116,13 +132,13 @@ class PostgresAuditTrail:
 
     async def tokens(self, query: TokenQuery, moment: Moment, *, before: int | None, limit: int) -> TokenPage:
         """A page of tokens as of a moment. Raises Unavailable."""
-        last = moment.position if query.issued_before is None else await self._up_to(query.issued_before)
+        last = moment.position if query.issued_before is None else await self._issued_up_to(query.issued_before)
         top = min(last, moment.position) + 1
-        first = 1 if query.issued_after is None else await self._from(query.issued_after)
+        first = 1 if query.issued_after is None else await self._issued_up_to(query.issued_after - MOMENT) + 1
         return await read_page(self._log, query, moment, first=first, before=min(top, before or top), limit=limit)
 
     async def events(self, query: EventQuery, *, after: int, limit: int, min_position: int = 0) -> EventPage:
-        """A page of events after a position. Raises AheadOfLog, NotCaughtUp, Unavailable."""
+        """A page of events after a position. Raises AheadOfLog, Archived, NotCaughtUp, Unavailable."""
         if query.client_id is not None or query.subject is not None:
             last = await self._caught_up(min_position)
         else:
@@ -134,7 +150,7 @@ class PostgresAuditTrail:
             stop = min(stop, await self._up_to(query.until))
         start = after
         if query.since is not None:
-            start = max(start, await self._from(query.since) - 1)
+            start = max(start, await self._up_to(query.since - MOMENT))
         if start >= stop:
             return EventPage((), max(after, last), ended=True)
         rows = [recorded_event(row) for row in await self._find(query, start, stop, limit)]
@@ -170,16 +186,27 @@ class PostgresAuditTrail:
         topics = list(query.types) or TOPICS
         bounds = (log_id, start, stop, limit)
         async with self._database.connection() as connection:
-            if query.subject is not None:
-                return await connection.fetch(EVENTS["of_subject"], *bounds, query.subject, query.client_id, topics)
-            if query.client_id is not None:
-                stream = client_stream_id(query.client_id)
-                return await connection.fetch(EVENTS["of_client"], *bounds, query.client_id, stream, topics)
-            if query.actor is not None:
-                return await connection.fetch(EVENTS["of_actor"], *bounds, query.actor, topics)
-            if query.types:
-                return await connection.fetch(EVENTS["of_topics"], *bounds, topics)
-            return await connection.fetch(LOG["read_log"], *bounds)
+            rows = await self._find_on(connection, query, topics, bounds)
+            # After the reading: what was archived before it was over may be missing.
+            if not REMOVED_TOPICS.isdisjoint(topics):
+                until = await archived_until(connection, log_id)
+                if start < until:
+                    raise archived(until)
+        return rows
+
+    async def _find_on(
+        self, connection: Connection, query: EventQuery, topics: Sequence[str], bounds: tuple[int, int, int, int]
+    ) -> Sequence[asyncpg.Record]:
+        if query.subject is not None:
+            return await connection.fetch(EVENTS["of_subject"], *bounds, query.subject, query.client_id, topics)
+        if query.client_id is not None:
+            stream = client_stream_id(query.client_id)
+            return await connection.fetch(EVENTS["of_client"], *bounds, query.client_id, stream, topics)
+        if query.actor is not None:
+            return await connection.fetch(EVENTS["of_actor"], *bounds, query.actor, topics)
+        if query.types:
+            return await connection.fetch(EVENTS["of_topics"], *bounds, topics)
+        return await connection.fetch(LOG["read_log"], *bounds)
 
     async def _caught_up(self, position: int) -> int:
         """The checkpoint of the projection, once it has come to a position. Raises AheadOfLog, NotCaughtUp."""
@@ -211,6 +238,10 @@ class PostgresAuditTrail:
         log_id = await self._log.to_read()
         async with self._database.connection() as connection:
             instant: datetime | None = await connection.fetchval(LOG["recorded_at"], log_id, position)
+            until = await archived_until(connection, log_id)
+        if instant is None and position <= until:
+            msg = f"when position {position} was recorded is not known here: up to {until} the log is archived"
+            raise Archived(msg, until)
         if instant is None:
             raise _ahead(position, (await self._recorder.head()).position)
         return instant
@@ -225,17 +256,36 @@ class PostgresAuditTrail:
                 raise AheadOfLog(msg)
             if now is not None and instant >= now["recorded_at"]:
                 await connection.fetch(LOG["settle"], log_id)
-            return await connection.fetchval(LOG["position_at"], log_id, instant) or 0
+            return await position_at(connection, log_id, instant)
 
     async def _up_to(self, instant: datetime) -> int:
-        """The newest position recorded by an instant, as far as the log has come."""
+        """The newest position recorded by an instant, as far as the log has come. Raises Archived."""
         log_id = await self._log.to_read()
         async with self._database.connection() as connection:
-            return await connection.fetchval(LOG["position_at"], log_id, instant) or 0
+            return await position_at(connection, log_id, instant)
 
-    async def _from(self, instant: datetime) -> int:
-        """The first position recorded at an instant or later: one after the last recorded before it."""
-        return await self._up_to(instant - MOMENT) + 1
+    async def _issued_up_to(self, instant: datetime) -> int:
+        """The same, where only tokens that were issued count: the projection knows them all."""
+        log_id = await self._log.to_read()
+        async with self._database.connection() as connection:
+            try:
+                return await position_at(connection, log_id, instant)
+            except Archived as error:
+                return await issued_until(connection, log_id, instant, error.until)
+
+    async def _check_not_archived(self, jti: UUID) -> None:
+        """Raises Archived when there was a stream of this token."""
+        token = await find_token(self._log, jti)
+        if token is None:
+            return
+        async with self._database.connection() as connection:
+            archive = archive_at(await archives_of(connection, await self._log.to_read()), token.issued.position)
+        if archive is not None:
+            msg = (
+                f"the events of this token are archived, and not in the log any more: archive {archive.file_name} has "
+                f"them from position {token.issued.position} on"
+            )
+            raise Archived(msg, archive.last)
 
     async def _read_log(self, after: int, limit: int) -> Sequence[RecordedEvent]:
         return await self._recorder.select_notifications(after, limit, inclusive_of_start=False)

@@ -15,6 +15,7 @@ import structlog
 from msgspec import Struct
 
 from ledger.errors import Unavailable
+from ledger.postgres.archives import REMOVED_TOPICS, archived_until
 from ledger.postgres.database import CONNECTION_ERRORS, Connection
 from ledger.postgres.logs import NO_LOG, Log
 from ledger.postgres.recorder import LAST_POSITION
@@ -68,6 +69,16 @@ class FollowerCounts(Struct):
     batches: int = 0
 
 
+class NeedsArchives(Unavailable):
+    """The log is archived beyond where the projection has read it: it cannot follow, only be built anew."""
+
+    def __init__(self, projection: str, position: int, until: int) -> None:
+        super().__init__(
+            f"{projection} has read up to position {position}, and up to {until} the log is archived: build it with "
+            f"'token-ledger projections rebuild {projection} --archives FOLDER'"
+        )
+
+
 class Poison(Exception):
     """An event that cannot be applied."""
 
@@ -103,6 +114,10 @@ class Follower:
                 except LeaseLost:
                     self._lease = None
                     self._logger.info("another process follows")
+                except NeedsArchives as error:
+                    self._say(self._logger.warning, "projection not followed", reason=str(error))
+                    with suppress(Unavailable):
+                        await self._let_go()
                 except Unavailable:
                     pass
                 except VersionMismatch as error:
@@ -162,7 +177,17 @@ class Follower:
             if log_id != NO_LOG:
                 name, version = self._projection.name, self._projection.version
                 self._lease = await checkpoint.take_lease(self._database, log_id, name, version, self._holder)
+                if self._lease is not None and not REMOVED_TOPICS.isdisjoint(self._projection.topics):
+                    await self._check_not_archived(log_id)
         return self._lease is not None
+
+    async def _check_not_archived(self, log_id: int) -> None:
+        """Raises NeedsArchives. What is archived from now on has been read before: the row is there, and counts."""
+        position = await checkpoint.read_checkpoint(self._database, log_id, self._projection.name)
+        async with self._database.connection() as connection:
+            until = await archived_until(connection, log_id)
+        if position < until:
+            raise NeedsArchives(self._projection.name, position, until)
 
     async def _let_go(self) -> None:
         lease, self._lease = self._lease, None

@@ -25,6 +25,27 @@ DO UPDATE SET issued = a.issued + excluded.issued, revoked = a.revoked + exclude
 -- Which token a digest is of, whatever became of it.
 SELECT jti FROM token_history WHERE log_id + 0 = $1 AND digest = $2;
 
+-- name: find_token
+-- A token by its jti, whatever became of it.
+SELECT * FROM token_history WHERE log_id + 0 = $1 AND jti = $2;
+
+-- name: issued_until
+-- Of the tokens issued up to position $3 the last that was recorded at or before $2, 0 when there is none. A search by
+-- halves, because instants never go back; where the log itself has been archived it cannot be asked.
+WITH RECURSIVE search (low, high) AS (
+    SELECT 0::bigint, $3::bigint
+    UNION ALL
+    SELECT CASE WHEN h.issued_recorded_at <= $2 THEN h.issued_position ELSE s.low END,
+           CASE WHEN h.issued_recorded_at <= $2 THEN s.high ELSE m.middle - 1 END
+      FROM search s
+     CROSS JOIN LATERAL (SELECT (s.low + s.high + 1) / 2 AS middle) m
+      LEFT JOIN LATERAL (SELECT issued_position, issued_recorded_at FROM token_history
+                          WHERE log_id = $1 AND issued_position >= m.middle AND issued_position <= s.high
+                          ORDER BY issued_position LIMIT 1) h ON true
+     WHERE s.low < s.high
+)
+SELECT low FROM search WHERE low = high;
+
 -- name: page
 -- A page of tokens, newest first, of those issued before position $3 and not before $4, as of position $5 and instant
 -- $6. One of the branches finds the candidates, $2 of them at most, by the index that $7 names; of these the rows that

@@ -1,11 +1,13 @@
-"""Reading `token_history`: pages of tokens as of a moment, and finding a token by its digest."""
+"""Reading `token_history`: pages of tokens as of a moment, and finding a token by its digest or its jti."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 
 from ledger.audit import TokenPage, TokenQuery
+from ledger.postgres.database import Connection
 from ledger.postgres.logs import Log
 from ledger.postgres.statements import load_statements
 from ledger.token_record import Moment, Recorded, Revocation, TokenRecord
@@ -24,6 +26,20 @@ async def find_jti(log: Log, digest: bytes) -> UUID | None:
     async with log.database.connection() as connection:
         jti: UUID | None = await connection.fetchval(SQL["find_digest"], log_id, digest)
     return jti
+
+
+async def find_token(log: Log, jti: UUID) -> TokenRecord | None:
+    """A token as the projection has it, None when it has none of that jti. Raises Unavailable."""
+    log_id = await log.to_read()
+    async with log.database.connection() as connection:
+        row = await connection.fetchrow(SQL["find_token"], log_id, jti)
+    return None if row is None else _record(row, None)
+
+
+async def issued_until(connection: Connection, log_id: int, instant: datetime, position: int) -> int:
+    """Of the tokens issued up to a position the last that was recorded by an instant, 0 when there is none."""
+    found: int = await connection.fetchval(SQL["issued_until"], log_id, instant, position)
+    return found
 
 
 async def read_page(log: Log, query: TokenQuery, moment: Moment, *, first: int, before: int, limit: int) -> TokenPage:
@@ -71,12 +87,13 @@ def _records(rows: Sequence[asyncpg.Record], moment: Moment) -> Sequence[TokenRe
     return [_record(row, moment) for row in rows if row["issued_position"] is not None]
 
 
-def _record(row: asyncpg.Record, moment: Moment) -> TokenRecord:
-    """The token of a row, without a revocation that came after the moment."""
+def _record(row: asyncpg.Record, moment: Moment | None) -> TokenRecord:
+    """The token of a row, without a revocation that came after the moment where one is given."""
     revoked = None
-    if row["revoked_position"] is not None and row["revoked_position"] <= moment.position:
+    position = row["revoked_position"]
+    if position is not None and (moment is None or position <= moment.position):
         revoked = Revocation(
-            position=row["revoked_position"],
+            position=position,
             recorded_at=row["revoked_recorded_at"],
             actor=row["revoked_by"],
             request_id=row["revoked_request_id"],

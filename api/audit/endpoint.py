@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from api.audit.bearer import Bearer, authenticate, refuse_tokens_in_url
 from api.audit.parameters import AS_OF, MIN_POSITION
-from api.errors import AHEAD_OF_LOG, RequestError
+from api.errors import AHEAD_OF_LOG, ARCHIVED, RequestError
 from api.exchange import EXCHANGE
 from api.form import Form, parse_query
 from api.oauth.endpoint import read_form
@@ -16,6 +16,7 @@ from api.operation import Operation
 from api.parameters import Values, loggable, read_values
 from api.responses import encode_json, json_response
 from ledger.audit import AheadOfLog
+from ledger.errors import Archived
 from ledger.issuer import Issuer
 
 
@@ -59,6 +60,8 @@ class AuditEndpoint:
             return await self._answer(Asked(request, values, bearer))
         except AheadOfLog as error:
             raise RequestError(AHEAD_OF_LOG, str(error), parameter=self._ahead(values, error)) from error
+        except Archived as error:
+            raise RequestError(ARCHIVED, str(error)) from error
 
     async def _answer(self, asked: Asked) -> web.StreamResponse:
         raise NotImplementedError

@@ -13,7 +13,7 @@ from api.audit.examples import STREAM_EXAMPLE
 from api.audit.parameters import ACTOR, AFTER, CLIENT_ID, LAST_EVENT_ID, TYPE
 from api.audit.shown_events import event_line
 from api.audit.streaming import OpenStreams, Send, stream
-from api.errors import AHEAD_OF_LOG
+from api.errors import AHEAD_OF_LOG, ARCHIVED
 from api.operation import READ, Operation, Reply
 from api.parameters import Values
 from api.responses import POSITION_HEADER
@@ -59,7 +59,10 @@ class EventStreamEndpoint(AuditEndpoint):
                 headers=(POSITION_HEADER,),
             ),
         ),
-        errors=(AHEAD_OF_LOG,),
+        errors=(
+            AHEAD_OF_LOG,
+            ARCHIVED,
+        ),
     )
 
     def __init__(self, issuer: Issuer, open_streams: OpenStreams) -> None:
@@ -74,6 +77,8 @@ class EventStreamEndpoint(AuditEndpoint):
         moment = await self._issuer.audit.log_moment(None, after or 0)
         start = moment.position if after is None else after
         query = EventQuery(types=values.either(TYPE, ()), client_id=values.get(CLIENT_ID), actor=values.get(ACTOR))
+        if after is not None:  # what is wrong with it can still be said
+            await self._issuer.audit.events(query, after=start, limit=1)
         headers = {
             hdrs.CONTENT_TYPE: MEDIA_TYPE,
             hdrs.CACHE_CONTROL: "no-store",

@@ -18,7 +18,7 @@ from api.audit.parameters import (
     TYPE,
     UNTIL,
 )
-from api.errors import AHEAD_OF_LOG, INVALID_REQUEST, NOT_CAUGHT_UP, RequestError
+from api.errors import AHEAD_OF_LOG, ARCHIVED, INVALID_REQUEST, NOT_CAUGHT_UP, RequestError
 from api.operation import READ, Operation, Reply
 from api.responses import POSITION_HEADER
 from ledger.audit import EventQuery
@@ -53,7 +53,7 @@ class EventsEndpoint(AuditEndpoint):
                 headers=(POSITION_HEADER,),
             ),
         ),
-        errors=(AHEAD_OF_LOG, NOT_CAUGHT_UP),
+        errors=(AHEAD_OF_LOG, ARCHIVED, NOT_CAUGHT_UP),
     )
 
     async def _answer(self, asked: Asked) -> web.StreamResponse:

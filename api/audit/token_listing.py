@@ -21,7 +21,7 @@ from api.audit.parameters import (
     STATUS,
     SUBJECT,
 )
-from api.errors import AHEAD_OF_LOG, INVALID_REQUEST, NOT_CAUGHT_UP, RequestError
+from api.errors import AHEAD_OF_LOG, ARCHIVED, INVALID_REQUEST, NOT_CAUGHT_UP, RequestError
 from api.operation import READ, Operation, Reply
 from api.parameters import Values
 from api.responses import POSITION_HEADER
@@ -64,7 +64,7 @@ class TokenListingEndpoint(AuditEndpoint):
                 headers=(POSITION_HEADER,),
             ),
         ),
-        errors=(AHEAD_OF_LOG, NOT_CAUGHT_UP),
+        errors=(AHEAD_OF_LOG, ARCHIVED, NOT_CAUGHT_UP),
     )
 
     async def _answer(self, asked: Asked) -> web.StreamResponse:

@@ -9,7 +9,7 @@ from api.audit.documents import TokenDocument, TokenEventsDocument, event_docume
 from api.audit.endpoint import Asked, AuditEndpoint, json_of
 from api.audit.examples import TOKEN_EVENTS_EXAMPLE, TOKEN_EXAMPLE
 from api.audit.parameters import AS_OF, AS_OF_IN_FORM, JTI, MIN_POSITION, TOKEN
-from api.errors import AHEAD_OF_LOG, NOT_CAUGHT_UP, UNKNOWN_TOKEN, RequestError
+from api.errors import AHEAD_OF_LOG, ARCHIVED, NOT_CAUGHT_UP, UNKNOWN_TOKEN, RequestError
 from api.operation import READ, SEND, Operation, Reply
 from api.responses import POSITION_HEADER
 from ledger import opaque_tokens
@@ -41,7 +41,7 @@ class TokenEndpoint(_TokenState):
         security="bearer",
         parameters=(JTI, AS_OF, MIN_POSITION),
         replies=(_TOKEN_REPLY,),
-        errors=(UNKNOWN_TOKEN, AHEAD_OF_LOG),
+        errors=(UNKNOWN_TOKEN, AHEAD_OF_LOG, ARCHIVED),
     )
 
     async def _answer(self, asked: Asked) -> web.StreamResponse:
@@ -61,7 +61,7 @@ class TokenLookupEndpoint(_TokenState):
         security="bearer",
         parameters=(TOKEN, AS_OF_IN_FORM),
         replies=(_TOKEN_REPLY,),
-        errors=(UNKNOWN_TOKEN, AHEAD_OF_LOG, NOT_CAUGHT_UP),
+        errors=(UNKNOWN_TOKEN, AHEAD_OF_LOG, ARCHIVED, NOT_CAUGHT_UP),
     )
 
     async def _answer(self, asked: Asked) -> web.StreamResponse:
@@ -91,7 +91,7 @@ class TokenEventsEndpoint(AuditEndpoint):
                 headers=(POSITION_HEADER,),
             ),
         ),
-        errors=(UNKNOWN_TOKEN, AHEAD_OF_LOG),
+        errors=(UNKNOWN_TOKEN, AHEAD_OF_LOG, ARCHIVED),
     )
 
     async def _answer(self, asked: Asked) -> web.StreamResponse:

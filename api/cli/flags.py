@@ -71,5 +71,14 @@ Actor = Annotated[
         help="Who makes this change; recorded as operator:NAME. Default: the login name.",
     ),
 ]
+Archives = Annotated[
+    Path | None,
+    of_command(
+        "ARCHIVES",
+        "--archives",
+        metavar="FOLDER",
+        help="Where the archives of the log are: read them for what is no longer in the log.",
+    ),
+]
 Json = Annotated[bool, of_command("JSON", "--json", help="Print the result as one JSON document.")]
 Reason = Annotated[str, of_command("REASON", "--reason", help="Why, in a word or a sentence; recorded for auditors.")]

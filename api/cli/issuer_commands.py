@@ -86,6 +86,23 @@ def log_command(command: Callable[..., Awaitable[None]]) -> Callable[..., None]:
     return _command(command, {name: flag for name, flag in SHARED_FLAGS.items() if name != "actor"}, desk)
 
 
+def log_owner_command(command: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """The same as `log_command`, with the rights of the owner of the tables: there is --owner-dsn."""
+
+    async def work(settings: Settings, given: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        async with open_service(settings, given["issuer"], as_owner=True) as (service, identifier):
+            await command(LogDesk(identifier, service.log(identifier)), **values)
+
+    def run(given: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        settings = load_settings({name: given[name] for name in ("owner_dsn", "dsn", "embedded", "issuers")})
+        if settings.owner_dsn is not None and settings.dsn is None:
+            settings = settings.model_copy(update={"dsn": settings.owner_dsn})
+        asyncio.run(work(settings, given, values))
+
+    shared = {name: flag for name, flag in SHARED_FLAGS.items() if name != "actor"}
+    return with_flags(command, {"owner_dsn": flags.OwnerDsn} | shared, run)
+
+
 def log_change_command(command: Callable[..., Awaitable[None]]) -> Callable[..., None]:
     """The same for a coroutine function whose first argument is a LogChangeDesk."""
 
@@ -138,11 +155,17 @@ def with_flags(
 
 
 @asynccontextmanager
-async def open_service(settings: Settings, choice: str | None) -> AsyncIterator[tuple[Service, IssuerIdentifier]]:
-    """A service of the chosen issuer alone, over the database of the settings. Raises CommandError, Unavailable."""
+async def open_service(
+    settings: Settings, choice: str | None, *, as_owner: bool = False
+) -> AsyncIterator[tuple[Service, IssuerIdentifier]]:
+    """A service of the chosen issuer alone, over the database of the settings. Raises CommandError, Unavailable.
+
+    `as_owner` has it connect as the owner of the tables, where that one's DSN is known.
+    """
     chosen = choose_issuer(settings.issuer_identifiers(), choice)
     async with open_database(settings) as database:
-        service = await start_service(service_config(settings, database.service_dsn, (chosen,)))
+        dsn = (database.owner_dsn if as_owner else None) or database.service_dsn
+        service = await start_service(service_config(settings, dsn, (chosen,)))
         try:
             problems = await service.problems()
             if problems:

@@ -6,6 +6,7 @@ import typer
 
 from api.cli import flags
 from api.cli.archive_files import STANDARD, archive_to_read, archive_to_write
+from api.cli.archive_folder import folder_of
 from api.cli.exit_codes import CommandError, ExitCode
 from api.cli.issuer_commands import LogDesk, log_command
 from api.cli.log import log
@@ -50,16 +51,27 @@ async def export(
     *,
     after: After = 0,
     until: Until = None,
+    archives: flags.Archives = None,
     compress: Compress = False,
     force: Force = False,
 ) -> None:
-    """Write the log to a file: a backup with all that is recorded, digests and hashes of secrets included."""
+    """Write the log to a file: a backup with all that is recorded, digests and hashes of secrets included.
+
+    What is archived is read with --archives; without, an export begins --after it.
+    """
     extent = await extent_of(desk.log)
+    folder = folder_of(archives)
     head = extent.head.position
     if after > head or (until is not None and until <= after):
         up_to = f" and up to {until}" if until else ""
         msg = f"there is nothing after position {after}{up_to}: the log ends at {head}"
         raise CommandError(msg, ExitCode.USAGE)
+    if after < extent.archived_until and folder is None:
+        msg = (
+            f"the events up to position {extent.archived_until} are archived, and not in the log any more: "
+            f"give their folder as --archives, or begin --after {extent.archived_until}"
+        )
+        raise CommandError(msg)
     header = export_header(
         issuer=desk.identifier.url, log=desk.log.name, head=head, exported_at=utc_now(), after=after, until=until
     )
@@ -69,7 +81,7 @@ async def export(
         archive_to_write(file, compress=compress, force=force) as write,
     ):
         write(lines.header())
-        async for page in pages_of_events(desk.log, extent, header.after, header.until):
+        async for page in pages_of_events(desk.log, extent, header.after, header.until, folder):
             write(b"".join(map(lines.event, page)))
             done(len(page))
         last, end = lines.end()

@@ -9,6 +9,7 @@ from api.cli import (  # noqa: F401 (they add their commands to `clients`, `log`
     apply,
     client_secrets,
     log_archives,
+    log_archiving,
     projection_rebuild,
     projection_replay,
     projection_verify,

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 
 from api.cli import flags
+from api.cli.archive_folder import folder_of
 from api.cli.output import as_fields, as_json, say, tell
 from api.cli.progress import events_done
 from api.cli.projection_commands import Name, run_on_projection
@@ -31,6 +32,7 @@ def rebuild_(
     *,
     dry_run: DryRun = False,
     restart: Restart = False,
+    archives: flags.Archives = None,
     json: flags.Json = False,
     owner_dsn: flags.OwnerDsn = None,
     dsn: flags.Dsn = None,
@@ -42,7 +44,9 @@ def rebuild_(
     """
     settings = load_settings({"owner_dsn": owner_dsn, "dsn": dsn, "embedded": embedded})
     if dry_run:
-        expected = run_on_projection(settings, name, estimate)
+        expected = run_on_projection(
+            settings, name, lambda dsn, projection: estimate(dsn, projection, folder_of(archives))
+        )
         as_json(msgspec.to_builtins(expected)) if json else _show_estimate(expected)
         return
 
@@ -55,6 +59,7 @@ def rebuild_(
                 progress=lambda events, done: shown.enter_context(events_done("building", events, already=done)),
                 tell=tell,
                 restart=restart,
+                archives=folder_of(archives),
             )
 
     rebuilt = run_on_projection(settings, name, work)

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 
 from api.cli import flags
+from api.cli.archive_folder import folder_of
 from api.cli.exit_codes import CommandError, ExitCode
 from api.cli.output import as_json, say
 from api.cli.progress import events_done
@@ -40,6 +41,7 @@ def replay_(
     *,
     until: Until,
     into: Into,
+    archives: flags.Archives = None,
     json: flags.Json = False,
     owner_dsn: flags.OwnerDsn = None,
     dsn: flags.Dsn = None,
@@ -61,6 +63,7 @@ def replay_(
                 until=point,
                 schema=into,
                 progress=lambda events: shown.enter_context(events_done("replaying", events)),
+                archives=folder_of(archives),
             ), projection
 
     replayed, projection = run_on_projection(settings, name, work)
@@ -79,6 +82,7 @@ def diff(
     from_: From,
     to: To,
     rows: Rows = 20,
+    archives: flags.Archives = None,
     json: flags.Json = False,
     owner_dsn: flags.OwnerDsn = None,
     dsn: flags.Dsn = None,
@@ -100,6 +104,7 @@ def diff(
                 points=points,
                 limit=rows,
                 progress=lambda events: shown.enter_context(events_done("replaying", events)),
+                archives=folder_of(archives),
             )
 
     found = run_on_projection(settings, name, work)

@@ -7,6 +7,7 @@ import msgspec
 import typer
 
 from api.cli import flags
+from api.cli.archive_folder import folder_of
 from api.cli.exit_codes import ExitCode
 from api.cli.output import as_json, say
 from api.cli.progress import events_done
@@ -49,6 +50,7 @@ def verify_(
     at: At = None,
     sample: Sample = None,
     rows: Rows = 20,
+    archives: flags.Archives = None,
     json: flags.Json = False,
     owner_dsn: flags.OwnerDsn = None,
     dsn: flags.Dsn = None,
@@ -73,6 +75,7 @@ def verify_(
                 sample=sample,
                 limit=rows,
                 progress=lambda events: shown.enter_context(events_done("verifying", events)),
+                archives=folder_of(archives),
             )
 
     found = run_on_projection(settings, name, work)

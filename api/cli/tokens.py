@@ -10,6 +10,7 @@ from api.cli.exit_codes import CommandError, ExitCode
 from api.cli.issuer_commands import Desk, issuer_command
 from api.cli.output import as_json, say
 from api.cli.token_views import show_history, token_with_events
+from ledger.errors import UnknownToken
 
 tokens = typer.Typer(help="Look into tokens by their jti, and revoke them.", no_args_is_help=True)
 
@@ -38,7 +39,10 @@ async def revoke(
 ) -> None:
     """Revoke a token. From the moment this returns, no process says that it is active."""
     identifier = parse_jti(jti)
-    position = await desk.issuer.revocation.by_operator(identifier, checked_reason(reason), desk.cause)
+    try:
+        position = await desk.issuer.revocation.by_operator(identifier, checked_reason(reason), desk.cause)
+    except UnknownToken:  # or one that is archived, which the next line knows: it has ended
+        position = None
     token = await desk.history.token(identifier)
     if json:
         as_json({"jti": jti, "revoked_now": position is not None, "position": position, "state": token.state})

@@ -9,6 +9,7 @@ NEEDED: Mapping[str, frozenset[str]] = {
     "logs": frozenset({"SELECT", "INSERT"}),
     "log_head": frozenset({"SELECT", "INSERT", "UPDATE"}),
     "event_log": frozenset({"SELECT", "INSERT"}),
+    "log_archives": frozenset({"SELECT"}),
     "active_tokens": frozenset({"SELECT", "INSERT", "DELETE"}),
     "clients": frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"}),
     "token_history": frozenset({"SELECT", "INSERT", "UPDATE"}),

@@ -136,8 +136,14 @@ INSERT INTO log_head (log_id, position, recorded_at) SELECT log_id, 0, clock_tim
 
 -- name: position_at
 -- The newest position recorded at or before $2, 0 when there is none. A binary search, because instants never go back.
-WITH RECURSIVE search (low, high) AS (
-    SELECT 0::bigint, position FROM log_head WHERE log_id = $1
+-- It begins behind what is archived; null when the instant lies there.
+WITH RECURSIVE archived AS (
+    SELECT last_position, last_recorded_at FROM log_archives WHERE log_id = $1 ORDER BY last_position DESC LIMIT 1
+), search (low, high) AS (
+    SELECT coalesce(a.last_position, 0), h.position
+      FROM log_head h
+      LEFT JOIN archived a ON true
+     WHERE h.log_id = $1 AND coalesce(a.last_recorded_at <= $2, true)
     UNION ALL
     SELECT CASE WHEN e.recorded_at <= $2 THEN e.position ELSE s.low END,
            CASE WHEN e.recorded_at <= $2 THEN s.high ELSE e.position - 1 END
@@ -156,8 +162,11 @@ SELECT clock_timestamp() AS now, position, recorded_at FROM log_head WHERE log_i
 SELECT FROM log_head WHERE log_id = $1 FOR SHARE;
 
 -- name: recorded_at
--- When a position was recorded.
-SELECT recorded_at FROM event_log WHERE log_id = $1 AND position = $2;
+-- When a position was recorded. Of those archived the last of each archive is known, and those that are in the log too.
+SELECT recorded_at FROM event_log WHERE log_id = $1 AND position = $2
+UNION ALL
+SELECT last_recorded_at FROM log_archives WHERE log_id = $1 AND last_position = $2
+ LIMIT 1;
 
 -- name: inline_is_current
 -- Under the head lock: whether the rows of these inline projections are of these versions.

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from msgspec import Struct
 
 from ledger.postgres.logs import Log
-from ledger.postgres.whole_log import SQL, Extent, Progress
+from ledger.postgres.whole_log import SQL, Extent, Progress, check_unmoved
 
 PAGE = 50_000
 """Positions a page: counted by the database, so that few rows come back."""
@@ -60,5 +60,6 @@ async def statistics(log: Log, extent: Extent, progress: Progress) -> Statistics
         sizes = await connection.fetchrow(SQL["sizes"])
     if sizes is None:  # a SELECT without FROM has a row
         raise AssertionError
+    await check_unmoved(log, extent)
     total.table_bytes, total.index_bytes = sizes["table_bytes"], sizes["index_bytes"]
     return total

@@ -3,18 +3,24 @@
 from msgspec import Struct
 
 from ledger.log_checks import Finding, Findings, RunningChecks, unreadable_or_not_canonical
+from ledger.postgres.archive_verification import check_archives
+from ledger.postgres.archives import ArchiveFolder
 from ledger.postgres.logs import Log
-from ledger.postgres.whole_log import Extent, Progress, check_streams, pages_to_check
+from ledger.postgres.whole_log import Extent, Progress, check_streams, check_unmoved, pages_to_check
 from ledger.recording import LogHead
 
 
 class Verification(Struct, frozen=True):
-    """What was found of a log up to its head at the time: the first findings, and how many there are."""
+    """What was found of a log up to its head at the time: the first findings, and how many there are.
+
+    `events` is how many were looked at; `archived` up to where the log has gaps, as what was there is in archives.
+    """
 
     head: LogHead
     events: int
     findings: tuple[Finding, ...]
     count: int
+    archived: int = 0
 
     @property
     def sound(self) -> bool:
@@ -22,13 +28,16 @@ class Verification(Struct, frozen=True):
         return self.count == 0
 
 
-async def verify(log: Log, extent: Extent, *, limit: int, progress: Progress) -> Verification:
+async def verify(
+    log: Log, extent: Extent, *, limit: int, progress: Progress, folder: ArchiveFolder | None = None
+) -> Verification:
     """Check every event of a log, by position and then by stream; `limit` findings are kept.
 
-    Progress is told of every event twice. Raises Unavailable.
+    With the folder of its archives those that are archived too. Progress is told of every event twice. Raises
+    Unavailable.
     """
     findings = Findings(limit)
-    checks = RunningChecks(findings.add, unreadable_or_not_canonical)
+    checks = RunningChecks(findings.add, unreadable_or_not_canonical, archived=extent.archived)
     events = 0
     async for page in pages_to_check(log, extent):
         for row in page:
@@ -40,4 +49,7 @@ async def verify(log: Log, extent: Extent, *, limit: int, progress: Progress) ->
         findings.add(extent.newest, f"lies behind the head of the log, which is at {extent.head.position}")
     async with log.database.connection() as connection:
         await check_streams(connection, extent.log_id, extent.head.position, findings.add, progress)
-    return Verification(extent.head, events, tuple(findings.first), findings.count)
+    if folder is not None:
+        events += await check_archives(log, extent, folder, findings.add, progress)
+    await check_unmoved(log, extent)
+    return Verification(extent.head, events, tuple(findings.first), findings.count, extent.archived_until)

@@ -1,14 +1,16 @@
 """A log from its first event to its last, in pages: however long it is, one page of it is in memory."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from itertools import islice
 from operator import itemgetter
 from uuid import UUID
 
 import asyncpg
 from msgspec import Struct
 
-from ledger.errors import NoLog
+from ledger.errors import NoLog, Unavailable
 from ledger.log_checks import Report, stream_fault
+from ledger.postgres.archives import Archive, ArchiveFolder, archived, archives_of, end_of, events_of_archives
 from ledger.postgres.database import Connection
 from ledger.postgres.logs import NO_LOG, Log
 from ledger.postgres.rows import recorded_event
@@ -28,11 +30,22 @@ Progress = Callable[[int], None]
 
 
 class Extent(Struct, frozen=True):
-    """How far a log reached at one moment: its number, its head, and the newest position that was there."""
+    """How far a log reached at one moment: its number, its head, the newest position that was there, its archives."""
 
     log_id: int
     head: LogHead
     newest: int
+    archives: Sequence[Archive] = ()
+
+    @property
+    def archived(self) -> LogHead | None:
+        """Up to where it is archived: there it has gaps."""
+        return end_of(self.archives)
+
+    @property
+    def archived_until(self) -> int:
+        """The same as a position, 0 when nothing is archived."""
+        return self.archives[-1].last if self.archives else 0
 
 
 async def extent_of(log: Log) -> Extent:
@@ -40,10 +53,20 @@ async def extent_of(log: Log) -> Extent:
     log_id = await log.to_read()
     async with log.database.connection() as connection:
         row = await connection.fetchrow(SQL["head_and_newest"], log_id)
+        archives = await archives_of(connection, log_id)
     if log_id == NO_LOG or row is None:
         msg = f"there is no log {log.name!r} in this database: nothing was ever recorded for this issuer"
         raise NoLog(msg)
-    return Extent(log_id, LogHead(row["position"], row["recorded_at"]), row["newest"])
+    return Extent(log_id, LogHead(row["position"], row["recorded_at"]), row["newest"], archives)
+
+
+async def check_unmoved(log: Log, extent: Extent) -> None:
+    """After reading: that nothing of it was archived meanwhile, which may have been missed. Raises Unavailable."""
+    async with log.database.connection() as connection:
+        archives = await archives_of(connection, extent.log_id)
+    if end_of(archives) != extent.archived:
+        msg = f"log {log.name!r} was archived up to position {archives[-1].last} while it was read: do this again"
+        raise Unavailable(msg)
 
 
 async def pages_to_check(log: Log, extent: Extent) -> AsyncIterator[list[asyncpg.Record]]:
@@ -52,10 +75,28 @@ async def pages_to_check(log: Log, extent: Extent) -> AsyncIterator[list[asyncpg
         yield page
 
 
-async def pages_of_events(log: Log, extent: Extent, after: int, until: int) -> AsyncIterator[list[RecordedEvent]]:
-    """The events after a position and up to another. Raises Unavailable."""
-    async for page in _pages(log, READ_LOG, extent.log_id, after, until):
-        yield [recorded_event(row) for row in page]
+async def pages_of_events(
+    log: Log, extent: Extent, after: int, until: int, folder: ArchiveFolder | None = None
+) -> AsyncIterator[list[RecordedEvent]]:
+    """Every event after a position and up to another; those that are archived are read from a folder.
+
+    Raises Archived when some are and there is none, InvalidArchive, and Unavailable, also at the end.
+    """
+    if after < extent.archived_until:
+        if folder is None:
+            raise archived(extent.archived_until)
+        events = events_of_archives(extent.archives, folder, after, until)
+        while page := list(islice(events, PAGE)):
+            yield page
+    async for rows in _pages(log, READ_LOG, extent.log_id, max(after, extent.archived_until), until):
+        yield [recorded_event(row) for row in rows]
+    await check_unmoved(log, extent)
+
+
+async def pages_kept(log: Log, extent: Extent, after: int, until: int) -> AsyncIterator[list[RecordedEvent]]:
+    """What the log itself has after a position and up to another, gaps and all. Raises Unavailable."""
+    async for rows in _pages(log, READ_LOG, extent.log_id, after, until):
+        yield [recorded_event(row) for row in rows]
 
 
 async def check_streams(connection: Connection, log_id: int, until: int, report: Report, progress: Progress) -> None:

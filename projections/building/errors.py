@@ -29,5 +29,15 @@ class EventNotFolded(BuildRefused):
         )
 
 
+class NeedsArchives(BuildRefused):
+    """The beginning of a log is in archives, and nobody said where they are."""
+
+    def __init__(self, log_id: int, until: int) -> None:
+        super().__init__(
+            f"The events of log {log_id} up to position {until} are archived, and not in the log any more: give the "
+            "folder of its archives as --archives."
+        )
+
+
 class StillRead(BuildRefused):
     """The live tables were in use for all the time that the swap waited."""

@@ -4,6 +4,7 @@ from time import monotonic
 
 from msgspec import Struct
 
+from ledger.postgres.archives import ArchiveFolder
 from ledger.postgres.statements import load_statements
 from projections.building import tables
 from projections.building.connections import connect, find_live
@@ -30,7 +31,7 @@ class Estimate(Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-async def estimate(dsn: str, projection: Projection) -> Estimate:
+async def estimate(dsn: str, projection: Projection, archives: ArchiveFolder | None = None) -> Estimate:
     """Look, and try. Raises BuildRefused for what a rebuild would refuse, Unavailable."""
     async with connect(dsn) as writer, connect(dsn) as reader:
         live = await find_live(writer)
@@ -40,7 +41,7 @@ async def estimate(dsn: str, projection: Projection) -> Estimate:
         done = sum(row["position"] for row in positions)
         await tables.make_tables(writer, live, projection, tables.TEMPORARY)
         await tables.work_in(writer, tables.TEMPORARY)
-        filling = Filling(projection, live, reader=reader, writer=writer, progress=lambda _: None)
+        filling = Filling(projection, live, reader=reader, writer=writer, progress=lambda _: None, archives=archives)
         heads = await filling.heads()
         left = SAMPLE
         started = monotonic()

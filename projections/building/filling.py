@@ -10,13 +10,13 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
-import asyncpg
-
 from ledger.errors import StoredDataError
+from ledger.postgres.archives import REMOVED_TOPICS, Archive, ArchiveFolder
 from ledger.postgres.database import CONNECTION_ERRORS
 from ledger.postgres.statements import load_statements
+from projections.building.archived_pages import ArchivedPages
 from projections.building.connections import Live, OwnConnection
-from projections.building.errors import EventNotFolded
+from projections.building.errors import BuildRefused, EventNotFolded
 from projections.building.pace import Pace
 from projections.projection import LogRow, Projected, Projection
 from projections.skips import skipped_positions
@@ -53,8 +53,12 @@ class Filling:
         checkpoint: Checkpoint = no_checkpoint,
         progress: Progress,
         expired_by: int | None = None,
+        archives: ArchiveFolder | None = None,
     ) -> None:
-        """Both connections are this object's alone while it works. What expired by then is left out."""
+        """Both connections are this object's alone while it works. What expired by then is left out.
+
+        `archives` is where those of the logs are.
+        """
         self.projection = projection
         self.live = live
         self.reader = reader
@@ -64,14 +68,26 @@ class Filling:
         self._expired_by = expired_by
         self._topics = sorted(projection.topics)
         self._page = live(SQL["page"])
+        self._folder = archives
+        self._archived: dict[int, ArchivedPages] = {}
         self.pace = Pace(self._all_positions)
 
     async def heads(self) -> dict[int, int]:
         """Where each log ends now."""
         return {row["log_id"]: row["position"] for row in await self.reader.fetch(self.live(SQL["heads"]))}
 
+    async def archived_until(self, log_id: int) -> int:
+        """Up to where what this projection reads of a log may be in archives only. From there on it is in the log."""
+        if REMOVED_TOPICS.isdisjoint(self._topics):
+            return 0
+        archives = [Archive(**row) for row in await self.reader.fetch(self.live(SQL["archives"]), log_id)]
+        known = self._archived.get(log_id)
+        if known is None or known.until != (archives[-1].last if archives else 0):
+            self._archived[log_id] = ArchivedPages(log_id, archives, self._folder)
+        return self._archived[log_id].until
+
     async def fill(self, log_id: int, after: int, until: int) -> None:
-        """Fold the events after a position and up to another. Raises EventNotFolded."""
+        """Fold the events after a position and up to another. Raises EventNotFolded, NeedsArchives, InvalidArchive."""
         skipped = await skipped_positions(self.reader, log_id, self.projection.name)
         writing: deque[asyncio.Task[None]] = deque()
         last: asyncio.Task[None] | None = None
@@ -106,18 +122,23 @@ class Filling:
         found = await self.reader.fetch(self.live(SQL["streams_at"]), log_id, positions, self._topics)
         streams = [row["stream_id"] for row in found]
         records = await self.reader.fetch(self.live(SQL["of_streams"]), log_id, streams, until, self._topics)
-        await self._write(log_id, await self._read(log_id, records, skipped), until)
+        if positions and min(positions) <= (archived := await self.archived_until(log_id)):
+            msg = f"Log {log_id} was archived up to position {archived} while it was read: do this again."
+            raise BuildRefused(msg)
+        await self._write(log_id, await self._read(log_id, [LogRow(*record) for record in records], skipped), until)
         self._progress(len(positions))
         return streams
 
     async def _events(self, log_id: int, after: int, until: int, skipped: frozenset[int]) -> Sequence[Projected]:
         records = await self.reader.fetch(self._page, log_id, after, until, self._topics)
-        return await self._read(log_id, records, skipped)
-
-    async def _read(
-        self, log_id: int, records: Sequence[asyncpg.Record], skipped: frozenset[int]
-    ) -> Sequence[Projected]:
         rows = [LogRow(*record) for record in records]
+        # After the reading: what was archived before it was over may be missing.
+        if after < (archived := await self.archived_until(log_id)):
+            rows = [row for row in rows if row.position > archived]
+            rows = self._archived[log_id].page(after, min(until, archived), self._topics) + rows
+        return await self._read(log_id, rows, skipped)
+
+    async def _read(self, log_id: int, rows: Sequence[LogRow], skipped: frozenset[int]) -> Sequence[Projected]:
         if skipped:
             rows = [row for row in rows if row.position not in skipped]
         events: list[Projected] = []

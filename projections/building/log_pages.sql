@@ -5,6 +5,12 @@ SELECT position, recorded_at, stream_version, topic, schema_version, payload, ac
  WHERE log_id = $1 AND position > $2 AND position <= $3 AND topic = ANY ($4)
  ORDER BY position;
 
+-- name: archives
+-- What of a log is in archives, in the order of positions.
+SELECT first_position AS first, last_position AS last, last_recorded_at, file_name, file_sha256, events_sha256,
+       running_sha256, closed_before, archived_at, removed_at
+  FROM {live}.log_archives WHERE log_id = $1 ORDER BY first_position;
+
 -- name: heads
 -- Where every log ends that has something in it.
 SELECT log_id, position FROM {live}.log_head WHERE position > 0 ORDER BY log_id;

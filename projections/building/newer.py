@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from ledger.recording import EventMapper
 from projections.building.connections import connect, find_live
-from projections.building.errors import BuildUnderWay, NotOlder
+from projections.building.errors import BuildRefused, BuildUnderWay, NeedsArchives, NotOlder
 from projections.building.rebuild import Rebuilt, Tell, is_older, rebuild, stored_versions
 from projections.catalogue import declared
 from projections.projection import Projection
@@ -34,6 +34,12 @@ async def build_newer(dsn: str, *, holder: str, tell: Tell) -> Sequence[Rebuilt]
                     only_if_older=True,
                 )
             )
+        except NeedsArchives as error:
+            msg = (
+                f"{error} Run 'token-ledger projections rebuild {projection.name} --archives FOLDER'; until then the "
+                "older version serves."
+            )
+            raise BuildRefused(msg) from error
         except BuildUnderWay as error:
             tell(str(error))
             await asyncio.sleep(LOOK_SECONDS)

@@ -15,6 +15,7 @@ from time import monotonic
 import asyncpg
 from msgspec import Struct
 
+from ledger.postgres.archives import ArchiveFolder
 from ledger.postgres.statements import load_statements
 from projections.building import tables
 from projections.building.connections import Live, OwnConnection, connect, find_live
@@ -185,11 +186,13 @@ async def rebuild(
     tell: Tell,
     restart: bool = False,
     only_if_older: bool = False,
+    archives: ArchiveFolder | None = None,
 ) -> Rebuilt:
     """Build a projection anew, as the owner of its tables, and swap it in.
 
     `progress` is given how many events there are and how many are done already, and gives what is told of the others.
-    Raises BuildRefused, Unavailable; with `only_if_older` NotOlder, where the live rows are of this version.
+    `archives` is where those of the logs are. Raises BuildRefused, InvalidArchive, Unavailable; with `only_if_older`
+    NotOlder, where the live rows are of this version.
     """
     started = monotonic()
     async with connect(dsn) as writer, connect(dsn) as reader:
@@ -198,7 +201,9 @@ async def rebuild(
         async with _only_builder(writer, live, projection):
             if only_if_older and not is_older(projection, await stored_versions(writer, live)):
                 raise NotOlder(projection.name)
-            build = await _prepared(projection, live, reader, writer, holder, restart=restart, progress=progress)
+            build = await _prepared(
+                projection, live, reader, writer, holder, restart=restart, progress=progress, archives=archives
+            )
             resumed_at = build.done
             if resumed_at:
                 tell(f"going on with a build that was interrupted at {resumed_at:,} events")
@@ -225,6 +230,7 @@ async def _prepared(
     *,
     restart: bool,
     progress: Callable[[int, int], Progress],
+    archives: ArchiveFolder | None,
 ) -> Rebuild:
     told: Progress = _tell_nobody
 
@@ -242,6 +248,7 @@ async def _prepared(
         checkpoint=checkpoint,
         progress=tell,
         expired_by=await reader.fetchval(PAGES["now"]) - GRACE_SECONDS,
+        archives=archives,
     )
     build = Rebuild(projection, filling)
     await build.prepare(holder, restart=restart)

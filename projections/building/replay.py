@@ -6,6 +6,7 @@ from datetime import datetime
 import asyncpg
 from msgspec import Struct
 
+from ledger.postgres.archives import ArchiveFolder, position_at
 from ledger.postgres.statements import load_statements
 from projections.building import tables
 from projections.building.comparison import Differences, compare
@@ -14,7 +15,6 @@ from projections.building.errors import BuildRefused
 from projections.building.filling import Filling, Progress
 from projections.projection import Projection
 
-LOG = load_statements("ledger.postgres", "event_log.sql")
 SQL = load_statements("projections.building", "replays.sql")
 
 BEFORE = "before_"
@@ -41,11 +41,18 @@ class Changes(Struct, frozen=True):
 
 
 async def replay(
-    dsn: str, projection: Projection, log_id: int, *, until: Point, schema: str, progress: Callable[[int], Progress]
+    dsn: str,
+    projection: Projection,
+    log_id: int,
+    *,
+    until: Point,
+    schema: str,
+    progress: Callable[[int], Progress],
+    archives: ArchiveFolder | None = None,
 ) -> Replayed:
     """Make a schema with the projection's tables as they were at a point of a log: all of it or nothing.
 
-    Raises BuildRefused, Unavailable.
+    Raises BuildRefused, Archived, InvalidArchive, Unavailable.
     """
     async with connect(dsn) as writer, connect(dsn) as reader:
         live = await find_live(writer)
@@ -54,7 +61,9 @@ async def replay(
             quoted = await _create(writer, schema)
             await tables.make_tables(writer, live, projection, schema)
             await tables.work_in(writer, schema)
-            filling = Filling(projection, live, reader=reader, writer=writer, progress=progress(position))
+            filling = Filling(
+                projection, live, reader=reader, writer=writer, progress=progress(position), archives=archives
+            )
             await filling.fill(log_id, 0, position)
             missing = await tables.missing_indexes(writer, live, projection, schema)
             await tables.make_indexes([writer], missing)
@@ -70,10 +79,11 @@ async def changes(
     points: tuple[Point, Point],
     limit: int,
     progress: Callable[[int], Progress],
+    archives: ArchiveFolder | None = None,
 ) -> Changes:
     """What is different in a projection at the second point from how it was at the first.
 
-    Raises BuildRefused, Unavailable.
+    Raises BuildRefused, Archived, InvalidArchive, Unavailable.
     """
     async with connect(dsn) as writer, connect(dsn) as reader:
         live = await find_live(writer)
@@ -83,7 +93,7 @@ async def changes(
             raise BuildRefused(msg)
         await tables.make_tables(writer, live, projection, tables.TEMPORARY)
         await tables.work_in(writer, tables.TEMPORARY)
-        filling = Filling(projection, live, reader=reader, writer=writer, progress=progress(last))
+        filling = Filling(projection, live, reader=reader, writer=writer, progress=progress(last), archives=archives)
         async with writer.transaction():
             await filling.fill(log_id, 0, first)
             for table in projection.tables:
@@ -96,7 +106,7 @@ async def changes(
 
 
 async def position_of(connection: OwnConnection, live: Live, log_id: int, point: Point) -> int:
-    """The position of a point. Raises BuildRefused where it lies ahead of the log."""
+    """The position of a point. Raises BuildRefused where it lies ahead of the log, Archived where it is too old."""
     now = await connection.fetchrow(live(SQL["now"]), log_id)
     if now is None:
         msg = "nothing was ever recorded in this log"
@@ -112,8 +122,7 @@ async def position_of(connection: OwnConnection, live: Live, log_id: int, point:
     if point >= now["recorded_at"]:
         # A batch under way may yet be recorded at an instant before this one.
         await connection.fetch(live(SQL["settle"]), log_id)
-    position: int | None = await connection.fetchval(LOG["position_at"], log_id, point)
-    return position or 0
+    return await position_at(connection, log_id, point)
 
 
 async def _create(connection: OwnConnection, schema: str) -> str:

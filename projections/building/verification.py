@@ -13,6 +13,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from ledger.postgres.archives import ArchiveFolder
 from ledger.postgres.statements import load_statements
 from projections.building import tables
 from projections.building.comparison import Differences, compare
@@ -57,12 +58,14 @@ async def verify(
     sample: int | None = None,
     limit: int,
     progress: Callable[[int], Progress],
+    archives: ArchiveFolder | None = None,
 ) -> Verification:
     """Compare the live rows of one log, or of all, with a replay up to the position they are at.
 
     With `at` it waits until they are at that position of the log or beyond it. With `sample` it looks at the streams of
     so many events of each log, chosen at random, and at the tables that have rows of single streams. `progress` is
-    given how many events there are to look at, and gives what is told of those done. Raises BuildRefused, Unavailable.
+    given how many events there are to look at, and gives what is told of those done. `archives` is where those of the
+    logs are. Raises BuildRefused, InvalidArchive, Unavailable.
     """
     started = monotonic()
     async with connect(dsn) as writer, connect(dsn) as reader:
@@ -79,9 +82,15 @@ async def verify(
             await writer.execute(await writer.fetchval(tables.SQL["share"], live.schema, projection.tables))
             positions = await read_positions(writer, live, projection, log_id)
             await tables.work_in(writer, tables.TEMPORARY)
-            chosen = _choose(positions, sample)
+            archived = {log: await _archived_until(reader, live, log) for log in positions}
+            chosen = _choose(positions, sample, archived)
             filling = Filling(
-                projection, live, reader=reader, writer=writer, progress=progress(sum(map(len, chosen.values())))
+                projection,
+                live,
+                reader=reader,
+                writer=writer,
+                progress=progress(sum(map(len, chosen.values()))),
+                archives=archives,
             )
             streams = await _fill(filling, positions, chosen, by_sample=sample is not None)
             await tables.analyze(writer, projection, tables.TEMPORARY)
@@ -100,12 +109,19 @@ async def verify(
     )
 
 
-def _choose(positions: Mapping[int, int], sample: int | None) -> Mapping[int, Sequence[int]]:
-    """Of each log the positions to look at."""
-    everything = {log: range(1, position + 1) for log, position in positions.items()}
+def _choose(
+    positions: Mapping[int, int], sample: int | None, archived: Mapping[int, int]
+) -> Mapping[int, Sequence[int]]:
+    """Of each log the positions to look at; for a sample those that are not archived, whose streams are whole."""
     if sample is None:
-        return everything
-    return {log: random.sample(found, min(sample, len(found))) for log, found in everything.items()}
+        return {log: range(1, position + 1) for log, position in positions.items()}
+    left = {log: range(archived[log] + 1, position + 1) for log, position in positions.items()}
+    return {log: random.sample(found, min(sample, len(found))) for log, found in left.items()}
+
+
+async def _archived_until(connection: OwnConnection, live: Live, log_id: int) -> int:
+    rows = await connection.fetch(live(SQL["archives"]), log_id)
+    return rows[-1]["last"] if rows else 0
 
 
 async def _fill(

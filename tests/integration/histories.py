@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import asyncpg
 
 from ledger.issuer import Issuer
+from ledger.postgres.archives import ArchiveFolder
 from ledger.recording import EventMapper
 from projections.building.rebuild import Rebuilt, rebuild
 from projections.building.verification import Verification, verify
@@ -37,11 +38,13 @@ async def issue_and_revoke(issuer: Issuer, client, count: int) -> Sequence[str]:
     return [token.access_token for token in issued]
 
 
-async def build(dsn: str, projection: Projection | str, *, restart: bool = False, tell=None) -> Rebuilt:
+async def build(
+    dsn: str, projection: Projection | str, *, restart: bool = False, tell=None, archives: ArchiveFolder | None = None
+) -> Rebuilt:
     made = of(projection) if isinstance(projection, str) else projection
     told = tell or (lambda _line: None)
     nobody = lambda _events, _done: lambda _more: None  # noqa: E731
-    return await rebuild(dsn, made, holder="test", progress=nobody, tell=told, restart=restart)
+    return await rebuild(dsn, made, holder="test", progress=nobody, tell=told, restart=restart, archives=archives)
 
 
 async def check(dsn: str, projection: Projection | str, *, limit: int = 20, **more: object) -> Verification:

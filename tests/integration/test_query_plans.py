@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from ledger.postgres.archives import SQL as ARCHIVES
 from ledger.postgres.database import SESSION
 from ledger.postgres.recorder import SQL as LOG
 from ledger.postgres.whole_log import SQL as WHOLE_LOG
@@ -127,8 +128,11 @@ HOT = {
         },
     ),
     "follow some topics": (LOG["read_log_topics"], (1, 100, 200, 50, ["token.issued"]), {"event_log"}),
-    "as of an instant": (LOG["position_at"], (1, NOW), {"log_head", "event_log"}),
-    "as of a position": (LOG["recorded_at"], (1, 7), {"event_log"}),
+    "as of an instant": (LOG["position_at"], (1, NOW), {"log_head", "event_log", "log_archives"}),
+    "as of a position": (LOG["recorded_at"], (1, 7), {"event_log", "log_archives"}),
+    "what is archived": (ARCHIVES["archived_until"], (1,), {"log_archives"}),
+    "archive: grants to remove": (ARCHIVES["page_of_grants"], (1, 100, 20000, 200), {"event_log"}),
+    "archive: their streams": (ARCHIVES["streams"], (1, [STREAM]), {"event_log"}),
     "checkpoint": (CHECKPOINTS["read"], (1, "token_history"), {"projection_checkpoints"}),
     "follow: hold": (CHECKPOINTS["hold"], (1, "token_history", 1), {"projection_checkpoints"}),
     "follow: revoke": (
@@ -137,6 +141,8 @@ HOT = {
         {"token_history"},
     ),
     "audit: lookup": (HISTORY["find_digest"], (1, b"x" * 32), {"token_history"}),
+    "audit: a token that is archived": (HISTORY["find_token"], (1, STREAM), {"token_history"}),
+    "audit: when archived tokens were issued": (HISTORY["issued_until"], (1, NOW, 20000), {"token_history"}),
     "audit: page of tokens": (
         HISTORY["page"],
         (1, 100, 20000, 1, 20000, NOW, "client", "client-3", None, "read", "active"),

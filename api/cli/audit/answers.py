@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from api.cli.audit.credentials import CLIENT_ID, TOKEN
 from api.cli.exit_codes import CommandError
-from ledger.errors import LedgerError, Unavailable
+from ledger.errors import Archived, LedgerError, Unavailable
 
 TOO_MANY_REQUESTS = 429
 
@@ -38,6 +38,12 @@ class Problem(Struct, frozen=True):
 
 def failure(issuer: str, status: int, headers: Mapping[str, str], body: bytes) -> CommandError | LedgerError:
     """The error that an answer to an audit question stands for."""
+    if status == HTTPStatus.GONE:
+        return Archived(problem_of(body).text or f"{issuer} has archived this")
+    return _failure(issuer, status, headers, body)
+
+
+def _failure(issuer: str, status: int, headers: Mapping[str, str], body: bytes) -> CommandError | LedgerError:
     said = problem_of(body).text
     details = f": {said}" if said else ""
     match status:

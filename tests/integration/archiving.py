@@ -1,0 +1,49 @@
+"""Archiving in tests: an old log in a database, followed, and moved to a folder as the command does."""
+
+from datetime import datetime
+from pathlib import Path
+
+from api.cli.archive_folder import FolderOfArchives
+from api.cli.issuer_commands import LogDesk
+from api.cli.log_archiving import Moved, move
+from ledger.log_archive import ArchiveWriter, export_header
+from ledger.postgres.database import Database
+from ledger.postgres.logs import Log
+from ledger.postgres.verification import Verification, verify
+from ledger.postgres.whole_log import extent_of, pages_of_events
+from tests.builders import NOW
+from tests.integration.conftest import ISSUER
+from tests.integration.whole_logs import ignore_progress
+
+
+class Archivist:
+    """Works on the log of the first issuer, as the owner of the tables."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.log = Log(database, ISSUER.log_name)
+        self.path = folder
+
+    @property
+    def folder(self) -> FolderOfArchives:
+        """It remembers which files it has looked at, so there is a new one each time."""
+        return FolderOfArchives(self.path)
+
+    async def move(self, before: datetime) -> Moved:
+        return await move(LogDesk(ISSUER, self.log), before, self.folder)
+
+    async def verify(self, *, with_archives: bool = True) -> Verification:
+        folder = self.folder if with_archives else None
+        return await verify(self.log, await extent_of(self.log), limit=20, progress=ignore_progress, folder=folder)
+
+    async def export(self, after: int = 0, *, with_archives: bool = True) -> list[bytes]:
+        """The lines of an export from a position on."""
+        extent = await extent_of(self.log)
+        head = extent.head.position
+        writer = ArchiveWriter(
+            export_header(issuer=ISSUER.url, log=self.log.name, head=head, exported_at=NOW, after=after)
+        )
+        lines = [writer.header()]
+        folder = self.folder if with_archives else None
+        async for page in pages_of_events(self.log, extent, after, head, folder):
+            lines += map(writer.event, page)
+        return [*lines, writer.end()[0]]

@@ -1,0 +1,238 @@
+"""Whoever reads a log that has been archived is answered exactly, or told what is archived: never nonsense."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ledger.audit import EventQuery, TokenQuery
+from ledger.errors import Archived
+from ledger.postgres.database import Database
+from ledger.token_record import Moment
+from projections.building import filling
+from projections.building.errors import BuildRefused, NeedsArchives
+from projections.building.newer import build_newer
+from projections.building.replay import replay
+from projections.follower import Follower
+from projections.follower import NeedsArchives as CannotFollow
+from projections.token_history import TokenHistoryProjection
+from tests.archives import export_of
+from tests.integration.archiving import Archivist
+from tests.integration.conftest import CAUSE
+from tests.integration.histories import NAMES, build, check, of, rows
+from tests.integration.whole_logs import restore
+from tests.old_logs import EXPIRES, LIVES_ON, REVOKED, old_log, stream
+
+TOKENS = 40
+LOG = old_log(TOKENS)
+HALF = LOG[len(LOG) // 2]
+UNTIL = HALF.position - 1
+EXPIRED, ENDED, ALIVE = stream(1 + EXPIRES), stream(1 + REVOKED), stream(1 + LIVES_ON)
+EVERYTHING = EventQuery()
+A_MOMENT = timedelta(microseconds=1)
+
+
+@pytest.fixture
+async def service(start_process):
+    """A process of the service over a log that came from long ago."""
+    service = await start_process()
+    await restore(service.log(service.issuers[0].identifier), export_of(LOG))
+    await service.catch_up()
+    return service
+
+
+@pytest.fixture
+async def archivist(database, tmp_path, service):
+    owner = Database(database.owner_dsn, pool_size=3)
+    yield Archivist(owner, tmp_path)
+    await owner.close()
+
+
+@pytest.fixture
+def audit(service):
+    return service.issuers[0].audit
+
+
+class TestAudit:
+    async def test_tokens_are_what_they_were(self, audit, archivist):
+        before = [await audit.token(stream(1 + number)) for number in range(TOKENS)]
+        await archivist.move(HALF.recorded_at)
+        assert [await audit.token(stream(1 + number)) for number in range(TOKENS)] == before
+        assert await audit.jti_of(EXPIRED.int.to_bytes(32)) == EXPIRED
+
+    async def test_the_events_of_one_that_is_archived_are_said_to_be_there(self, audit, archivist):
+        archive = (await archivist.move(HALF.recorded_at)).archive
+        for jti in (EXPIRED, ENDED):
+            with pytest.raises(Archived, match=f"archive {archive.file_name} has them"):
+                await audit.token_events(jti)
+        assert [row.position for row in await audit.token_events(ALIVE)] == [4 + LIVES_ON - 1]
+        assert await audit.token_events(stream(999_999)) == ()
+
+    async def test_a_clients_history_is_there_as_ever(self, audit, archivist):
+        before = await audit.client_events("shop")
+        await archivist.move(HALF.recorded_at)
+        assert await audit.client_events("shop") == before
+        of_clients = EventQuery(types=("client.registered", "client.updated"))
+        assert (await audit.events(of_clients, after=0, limit=1000)).events == before
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            EVERYTHING,
+            EventQuery(types=("token.issued",)),
+            EventQuery(client_id="shop"),
+            EventQuery(subject="shop"),
+            EventQuery(actor="client:shop"),
+            EventQuery(until=LOG[-1].recorded_at),
+        ],
+    )
+    async def test_events_begin_behind_what_is_archived(self, audit, archivist, query):
+        expected = await audit.events(query, after=UNTIL, limit=1000)
+        await archivist.move(HALF.recorded_at)
+        assert await audit.events(query, after=UNTIL, limit=1000) == expected
+        for after in (0, 3, UNTIL - 1):
+            with pytest.raises(Archived, match=f"begin after position {UNTIL}"):
+                await audit.events(query, after=after, limit=10)
+            with pytest.raises(Archived, match=f"begin after position {UNTIL}"):
+                await audit.news(query, after=after, seconds=0)
+
+    async def test_instants_are_exact_or_refused(self, audit, archivist):
+        await archivist.move(HALF.recorded_at)
+        first_kept = HALF.recorded_at
+        assert (await audit.moment(first_kept)).position == HALF.position
+        assert (await audit.moment(first_kept - A_MOMENT)).position == UNTIL
+        last_archived = LOG[UNTIL - 1].recorded_at
+        assert (await audit.moment(last_archived)).position == UNTIL
+        with pytest.raises(Archived, match=f"up to position {UNTIL} it is archived"):
+            await audit.moment(last_archived - A_MOMENT)
+        with pytest.raises(Archived, match=f"up to position {UNTIL} it is archived"):
+            await audit.events(EventQuery(since=LOG[4].recorded_at), after=0, limit=10)
+
+    async def test_positions_are_exact_or_refused(self, audit, archivist):
+        before = [await audit.moment(position) for position in range(len(LOG) + 1)]
+        await archivist.move(HALF.recorded_at)
+        refused = []
+        for position, moment in enumerate(before):
+            try:
+                assert await audit.moment(position) == moment
+            except Archived:
+                refused.append(position)
+        assert refused
+        assert max(refused) < UNTIL
+
+    async def test_searches_for_tokens_are_answered_as_ever(self, audit, archivist):
+        now = Moment(len(LOG), datetime(2025, 6, 1, tzinfo=UTC))
+        instants = [
+            LOG[0].recorded_at - A_MOMENT,
+            *(LOG[n].recorded_at + d for n in (1, 2, 9, 30) for d in (-A_MOMENT, A_MOMENT)),
+        ]
+        queries = [TokenQuery(issued_after=instant) for instant in instants]
+        queries += [TokenQuery(issued_before=instant) for instant in instants]
+        queries += [TokenQuery(client_id="shop", status="revoked"), TokenQuery(status="expired")]
+        before = [await audit.tokens(query, now, before=None, limit=1000) for query in queries]
+        assert len({len(page.tokens) for page in before}) > 3
+        await archivist.move(HALF.recorded_at)
+        assert [await audit.tokens(query, now, before=None, limit=1000) for query in queries] == before
+
+
+async def test_what_is_archived_cannot_be_revoked_and_what_is_left_can(service, archivist):
+    await archivist.move(datetime(2025, 1, 1, tzinfo=UTC))
+    issuer = service.issuers[0]
+    assert await issuer.revocation.by_operator(ALIVE, "lost", CAUSE) == len(LOG) + 1
+    assert (await archivist.verify()).sound
+
+
+class TestProjections:
+    @pytest.mark.parametrize("name", NAMES)
+    async def test_with_the_archives_they_are_built_and_verified_as_ever(
+        self, archivist, database, superuser, service, name
+    ):
+        before = await rows(superuser, name)
+        await archivist.move(HALF.recorded_at)
+        assert (await check(database.owner_dsn, name, archives=archivist.folder)).equal
+        await build(database.owner_dsn, name, archives=archivist.folder)
+        assert await rows(superuser, name) == before
+        assert (await check(database.owner_dsn, name, archives=archivist.folder)).equal
+
+    @pytest.mark.parametrize("name", ["active_tokens", "token_history"])
+    async def test_without_them_they_are_refused_and_it_is_said_what_is_missing(
+        self, archivist, database, superuser, name
+    ):
+        before = await rows(superuser, name)
+        await archivist.move(HALF.recorded_at)
+        for work in (build, check):
+            with pytest.raises(NeedsArchives, match=f"up to position {UNTIL} are archived.*--archives"):
+                await work(database.owner_dsn, name)
+        assert await rows(superuser, name) == before
+
+    async def test_one_that_reads_clients_alone_needs_none(self, archivist, database, superuser):
+        before = await rows(superuser, "clients")
+        await archivist.move(HALF.recorded_at)
+        assert (await check(database.owner_dsn, "clients")).equal
+        await build(database.owner_dsn, "clients")
+        assert await rows(superuser, "clients") == before
+
+    async def test_a_sample_is_of_what_is_left(self, archivist, database):
+        await archivist.move(HALF.recorded_at)
+        assert (await check(database.owner_dsn, "token_history", sample=20)).equal
+
+    async def test_what_is_archived_while_it_is_read_is_read_from_the_archive(self, archivist, database, monkeypatch):
+        monkeypatch.setattr(filling.Pace, "page", 7)
+        moved = []
+        real = filling.Filling._events
+
+        async def archived_meanwhile(self, log_id, after, until, skipped):
+            if after > 10 and not moved:
+                moved.append(await archivist.move(HALF.recorded_at))
+            return await real(self, log_id, after, until, skipped)
+
+        monkeypatch.setattr(filling.Filling, "_events", archived_meanwhile)
+        assert (await check(database.owner_dsn, "token_history", archives=archivist.folder)).equal
+        assert moved
+
+    async def test_without_the_folder_that_is_noticed(self, archivist, database, monkeypatch):
+        monkeypatch.setattr(filling.Pace, "page", 7)
+        moved = []
+        real = filling.Filling._events
+
+        async def archived_meanwhile(self, log_id, after, until, skipped):
+            if after > 10 and not moved:
+                moved.append(await archivist.move(HALF.recorded_at))
+            return await real(self, log_id, after, until, skipped)
+
+        monkeypatch.setattr(filling.Filling, "_events", archived_meanwhile)
+        with pytest.raises(NeedsArchives):
+            await check(database.owner_dsn, "token_history")
+
+    async def test_a_replay_reads_the_archives_too(self, archivist, database, superuser):
+        await archivist.move(HALF.recorded_at)
+        nobody = lambda _events: lambda _more: None  # noqa: E731
+        given = {"until": 12, "schema": "then", "progress": nobody}
+        with pytest.raises(NeedsArchives):
+            await replay(database.superuser_dsn, of("token_history"), 1, **given)
+        await replay(database.superuser_dsn, of("token_history"), 1, archives=archivist.folder, **given)
+        expected = sum(row.topic == "token.issued" and row.position <= 12 for row in LOG)
+        assert await superuser.fetchval('SELECT count(*) FROM "then".token_history') == expected
+        with pytest.raises(Archived):
+            await replay(
+                database.superuser_dsn,
+                of("token_history"),
+                1,
+                archives=archivist.folder,
+                **given | {"until": LOG[4].recorded_at},
+            )
+
+    async def test_a_newer_version_of_one_is_not_built_without_archives(self, archivist, database, monkeypatch):
+        await archivist.move(HALF.recorded_at)
+        monkeypatch.setattr(TokenHistoryProjection, "version", TokenHistoryProjection.version + 1)
+        with pytest.raises(BuildRefused, match="projections rebuild token_history --archives FOLDER"):
+            await build_newer(database.owner_dsn, holder="test", tell=lambda _line: None)
+
+    async def test_one_that_begins_to_follow_says_that_it_cannot(self, archivist, service, superuser):
+        await archivist.move(HALF.recorded_at)
+        await superuser.execute("DELETE FROM projection_checkpoints; DELETE FROM token_history")
+        log = service.log(service.issuers[0].identifier)
+        follower = Follower(log, of("token_history"), service._wakeups, holder="test")
+        with pytest.raises(CannotFollow, match=f"up to {UNTIL} the log is archived.*rebuild token_history --archives"):
+            await follower.catch_up()
+        assert await superuser.fetchval("SELECT count(*) FROM token_history") == 0
+        assert await superuser.fetchval("SELECT lease_until FROM projection_checkpoints") is None

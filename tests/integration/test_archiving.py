@@ -1,0 +1,366 @@
+"""`log archive` moves what is closed and old to files, and loses nothing, however it ends."""
+
+import gzip
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from api.cli import log_archiving
+from api.cli.exit_codes import CommandError
+from ledger.errors import Archived, NotArchivable, Unavailable
+from ledger.log_checks import Finding
+from ledger.postgres import removal, whole_log
+from ledger.postgres.database import Database
+from ledger.postgres.whole_log import extent_of
+from tests.archives import changed, export_of
+from tests.integration.archiving import Archivist
+from tests.integration.conftest import CAUSE
+from tests.integration.whole_logs import restore, tamper
+from tests.old_logs import EXPIRES, LIVES_ON, REVOKED, REVOKED_LATER, old_log, stream
+
+TOKENS = 40
+LOG = old_log(TOKENS)
+EXPORT = export_of(LOG)
+HALF = LOG[len(LOG) // 2]
+LATER = datetime(2025, 1, 1, tzinfo=UTC)
+POSITIONS = "SELECT array_agg(position ORDER BY position) FROM event_log WHERE log_id = 1"
+STREAMS = "SELECT array_agg(DISTINCT stream_id) FROM event_log WHERE log_id = 1 AND topic = 'token.issued'"
+
+
+@pytest.fixture(params=[whole_log.PAGE, 7], ids=lambda size: f"pages of {size}")
+def _pages(request, monkeypatch):
+    monkeypatch.setattr(whole_log, "PAGE", request.param)
+    monkeypatch.setattr(removal, "STREAMS", min(request.param, removal.STREAMS))
+    monkeypatch.setattr(removal, "REST", 0)
+
+
+@pytest.fixture
+async def archivist(database, tmp_path, start_process):
+    """Works on the old log, which the catch-up projections have read."""
+    owner = Database(database.owner_dsn, pool_size=3)
+    service = await start_process()
+    await restore(service.log(service.issuers[0].identifier), EXPORT)
+    await service.catch_up()
+    yield Archivist(owner, tmp_path)
+    await owner.close()
+
+
+@pytest.mark.usefixtures("_pages")
+async def test_before_and_after_the_whole_log_is_the_same_export(archivist):
+    await archivist.move(LATER)
+    assert (await archivist.export())[1:-1] == EXPORT[1:-1]
+
+
+@pytest.mark.usefixtures("_pages")
+async def test_what_is_removed_are_closed_grants_and_nothing_else(archivist, superuser):
+    moved = await archivist.move(LATER)
+    living = {stream(1 + number) for number in range(TOKENS) if number % 4 == LIVES_ON}
+    assert set(await superuser.fetchval(STREAMS)) == living
+    left = [row.position for row in LOG if row.topic.startswith("client.") or row.originator_id in living]
+    assert await superuser.fetchval(POSITIONS) == left
+    assert moved.events_removed == len(LOG) - len(left)
+
+
+@pytest.mark.usefixtures("_pages")
+async def test_a_grant_with_an_event_behind_the_archive_stays_whole(archivist, superuser):
+    await archivist.move(HALF.recorded_at)
+    archived_until = HALF.position - 1
+    later = {row.originator_id for row in LOG if row.position > archived_until}
+    left = set(await superuser.fetchval(STREAMS))
+    assert {row.originator_id for row in LOG if row.topic == "token.revoked"} & later <= left
+    assert (await archivist.verify()).sound
+
+
+@pytest.mark.usefixtures("_pages")
+async def test_one_archive_continues_another_and_removes_what_has_been_closed_since(archivist, superuser):
+    first = (await archivist.move(HALF.recorded_at)).archive
+    second = (await archivist.move(LATER)).archive
+    assert (first.first, first.last, second.first, second.last) == (1, HALF.position - 1, HALF.position, len(LOG))
+    living = {stream(1 + number) for number in range(TOKENS) if number % 4 == LIVES_ON}
+    assert set(await superuser.fetchval(STREAMS)) == living
+    assert (await archivist.export())[1:-1] == EXPORT[1:-1]
+    found = await archivist.verify()
+    assert (found.sound, found.events) == (True, len(LOG) + len(await superuser.fetchval(POSITIONS)))
+
+
+async def test_when_there_is_nothing_more_nothing_happens(archivist, superuser):
+    await archivist.move(LATER)
+    before = await superuser.fetch("SELECT * FROM log_archives")
+    again = await archivist.move(LATER)
+    assert (again.archive, again.events_removed) == (None, 0)
+    assert (await archivist.move(HALF.recorded_at)).archive is None
+    assert await superuser.fetch("SELECT * FROM log_archives") == before
+
+
+async def test_what_is_younger_than_an_hour_is_no_history(archivist):
+    with pytest.raises(NotArchivable, match="older than an hour"):
+        await archivist.move(datetime.now(UTC) - timedelta(minutes=59))
+
+
+async def test_a_projection_that_has_not_read_it_keeps_it(archivist, superuser, tmp_path):
+    await superuser.execute("UPDATE projection_checkpoints SET position = 7")
+    with pytest.raises(NotArchivable, match="token_history is at 7"):
+        await archivist.move(LATER)
+    await superuser.execute("DELETE FROM projection_checkpoints")
+    with pytest.raises(NotArchivable, match="token_history is at 0"):
+        await archivist.move(LATER)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_one_that_begins_to_follow_while_the_file_is_written_is_noticed(archivist, superuser, monkeypatch):
+    write_down = log_archiving.write_down
+
+    async def late(*args, **more):
+        await superuser.execute(
+            "INSERT INTO projection_checkpoints (log_id, projection, version, position, updated_at, lease_token) "
+            "VALUES (1, 'new', 1, 0, now(), 0)"
+        )
+        return await write_down(*args, **more)
+
+    monkeypatch.setattr(log_archiving, "write_down", late)
+    with pytest.raises(NotArchivable, match="new is at 0"):
+        await archivist.move(LATER)
+    assert len(await superuser.fetchval(POSITIONS)) == len(LOG)
+
+
+async def test_tokens_that_a_projection_skipped_stay(archivist, superuser):
+    kept = next(row for row in LOG if row.topic == "token.issued")
+    await superuser.execute(
+        "INSERT INTO projection_skips VALUES (1, 'token_history', $1, 'token.issued', '', 'why', 'operator:a', now())",
+        kept.position,
+    )
+    await archivist.move(LATER)
+    assert kept.originator_id in await superuser.fetchval(STREAMS)
+
+
+async def test_an_unsound_log_is_not_archived(archivist, database, superuser, tmp_path):
+    await tamper(database, "UPDATE event_log SET payload = payload || ' ' WHERE position = 3")
+    with pytest.raises(NotArchivable, match="position 3: the payload"):
+        await archivist.move(LATER)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_the_service_may_not_archive(database, archivist):
+    service = Database(database.service_dsn)
+    with pytest.raises(NotArchivable, match="--owner-dsn"):
+        await Archivist(service, archivist.path).move(LATER)
+    await service.close()
+
+
+async def test_two_do_not_archive_one_log_at_once(archivist, monkeypatch):
+    async def meanwhile(*_args, **_more):
+        with pytest.raises(NotArchivable, match="another process"):
+            await archivist.move(LATER)
+        raise Unavailable("over")  # noqa: EM101
+
+    monkeypatch.setattr(log_archiving, "next_part", meanwhile)
+    with pytest.raises(Unavailable, match="over"):
+        await archivist.move(LATER)
+
+
+STAGES = ["check_sound", "archive_to_write", "check_written", "write_down", "remove"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+async def test_interrupted_at_any_stage_the_next_run_goes_on(archivist, superuser, monkeypatch, stage):
+    def broken(*_args, **_more):
+        raise Unavailable("gone")  # noqa: EM101
+
+    with monkeypatch.context() as patch:
+        patch.setattr(log_archiving, stage, broken)
+        with pytest.raises(Unavailable, match="gone"):
+            await archivist.move(LATER)
+        assert len(await superuser.fetchval(POSITIONS)) == len(LOG)
+        assert (await archivist.export())[1:-1] == EXPORT[1:-1]
+    moved = await archivist.move(LATER)
+    assert moved.events_removed > 0
+    assert (moved.archive is None) == (stage == "remove")
+    assert len(moved.finished) == (1 if stage == "remove" else 0)
+    assert (await archivist.export())[1:-1] == EXPORT[1:-1]
+    assert (await archivist.verify()).sound
+
+
+async def test_interrupted_in_the_middle_of_the_removal_it_is_sound_and_goes_on(archivist, superuser, monkeypatch):
+    async def broken(_seconds):
+        raise Unavailable("gone")  # noqa: EM101
+
+    monkeypatch.setattr(removal, "STREAMS", 7)
+    remove = log_archiving.remove
+
+    async def part_of(*args):
+        return await remove(*args, sleep=broken)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(log_archiving, "remove", part_of)
+        with pytest.raises(Unavailable, match="gone"):
+            await archivist.move(LATER)
+    left = len(await superuser.fetchval(POSITIONS))
+    assert left < len(LOG)
+    assert (await archivist.verify()).sound
+    assert (await archivist.verify(with_archives=False)).sound
+    assert (await archivist.export())[1:-1] == EXPORT[1:-1]
+    assert (await archivist.move(LATER)).events_removed > 0
+    assert (await archivist.export())[1:-1] == EXPORT[1:-1]
+
+
+async def test_removal_does_not_go_on_without_the_file(archivist, superuser, monkeypatch, tmp_path):
+    def broken(*_args, **_more):
+        raise Unavailable("gone")  # noqa: EM101
+
+    with monkeypatch.context() as patch:
+        patch.setattr(log_archiving, "remove", broken)
+        with pytest.raises(Unavailable, match="gone"):
+            await archivist.move(LATER)
+    (file,) = tmp_path.iterdir()
+    kept = file.read_bytes()
+    file.write_bytes(kept[:-1])
+    with pytest.raises(CommandError, match="is not the file that was written"):
+        await archivist.move(LATER)
+    file.unlink()
+    with pytest.raises(CommandError, match="cannot be read"):
+        await archivist.move(LATER)
+    assert len(await superuser.fetchval(POSITIONS)) == len(LOG)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        gzip.compress(b"".join(EXPORT)),
+        gzip.compress(b"".join(export_of(changed(LOG, 5, actor="operator:eve"))))[:-9],
+    ],
+    ids=["empty", "of the whole log", "cut off"],
+)
+async def test_a_file_of_its_name_that_is_something_else_is_left_alone(archivist, superuser, tmp_path, content):
+    file = tmp_path / f"first.000000000001-{HALF.position - 1:012}.ndjson.gz"
+    file.write_bytes(content)
+    with pytest.raises(CommandError, match=r"Nothing was removed\. Move that file away"):
+        await archivist.move(HALF.recorded_at)
+    assert file.read_bytes() == content
+    assert len(await superuser.fetchval(POSITIONS)) == len(LOG)
+
+
+async def test_a_file_with_another_event_in_it_is_not_taken_for_the_archive(archivist, tmp_path):
+    until = HALF.position - 1
+    lines = export_of(changed(LOG, 5, actor="operator:eve")[:until], head=len(LOG), until=until)
+    (tmp_path / f"first.000000000001-{until:012}.ndjson.gz").write_bytes(gzip.compress(b"".join(lines)))
+    with pytest.raises(CommandError, match="position 5 is not as in the log"):
+        await archivist.move(HALF.recorded_at)
+
+
+async def test_what_is_not_written_as_it_is_in_the_log_is_noticed_before_anything_is_removed(
+    archivist, superuser, monkeypatch
+):
+    real = log_archiving.pages_kept
+
+    async def forgetful(*args):
+        async for page in real(*args):
+            yield page[:-1]
+
+    monkeypatch.setattr(log_archiving, "pages_kept", forgetful)
+    with pytest.raises(CommandError, match="Nothing was removed"):
+        await archivist.move(LATER)
+    assert len(await superuser.fetchval(POSITIONS)) == len(LOG)
+    assert await superuser.fetchval("SELECT count(*) FROM log_archives") == 0
+
+
+async def test_a_grant_that_goes_on_after_all_is_not_removed(archivist, superuser, monkeypatch):
+    """Somebody whose clock is hours behind revokes what has expired, between the look and the removal."""
+    victim = stream(1 + EXPIRES)
+    await superuser.execute(
+        "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "INSERT INTO event_log SELECT log_id, 1000, recorded_at, stream_id, 2, 1, 'token.revoked', payload "
+        "FROM event_log WHERE stream_version = 1 AND stream_id = '00000000-0000-0000-0000-000000000001' "
+        "AND NOT EXISTS (SELECT FROM event_log WHERE position = 1000); RETURN NEW; END $$;"
+        "CREATE TRIGGER late AFTER INSERT ON log_archives FOR EACH ROW EXECUTE FUNCTION late()"
+    )
+    monkeypatch.setattr(removal, "closed_grants", lambda rows, *_a, **_m: sorted({row.originator_id for row in rows}))
+    await archivist.move(LATER)
+    assert victim in await superuser.fetchval(STREAMS)
+
+
+class TestWithoutTheArchives:
+    async def test_the_rest_of_the_log_is_verified(self, archivist, superuser):
+        await archivist.move(HALF.recorded_at)
+        found = await archivist.verify(with_archives=False)
+        assert (found.sound, found.archived) == (True, HALF.position - 1)
+        assert found.events == len(await superuser.fetchval(POSITIONS))
+
+    async def test_an_export_from_the_beginning_is_refused(self, archivist):
+        await archivist.move(HALF.recorded_at)
+        with pytest.raises(Archived, match=f"begin after position {HALF.position - 1}"):
+            await archivist.export(with_archives=False)
+        lines = await archivist.export(HALF.position - 1, with_archives=False)
+        assert lines[1:-1] == EXPORT[HALF.position : -1]
+
+    async def test_what_is_archived_while_it_is_read_is_noticed(self, archivist):
+        extent = await extent_of(archivist.log)
+        pages = whole_log.pages_of_events(archivist.log, extent, 0, len(LOG))
+        await archivist.move(LATER)
+        with pytest.raises(Unavailable, match="while it was read: do this again"):
+            [page async for page in pages]
+
+
+TAMPERED = {
+    "a kept event is another": (
+        "UPDATE event_log SET actor = 'operator:eve' WHERE position = 1",
+        [Finding(1, "is not as it is in archive {file}")],
+    ),
+    "an event of a client is gone": (
+        "DELETE FROM event_log WHERE position = 1",
+        [
+            Finding(1, "is gone from the log, and an event of 'client.registered' is never removed"),
+            Finding(15, "has version 2 of its stream, where 1 should follow"),
+        ],
+    ),
+    "the first kept event that is not archived is gone": (
+        f"DELETE FROM event_log WHERE position = {HALF.position}",  # noqa: S608 (a number)
+        [Finding(HALF.position + 1, f"nothing is at {HALF.position}")],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TAMPERED)
+async def test_what_was_tampered_with_is_found(archivist, database, what):
+    archive = (await archivist.move(HALF.recorded_at)).archive
+    statement, expected = TAMPERED[what]
+    await tamper(database, statement)
+    found = await archivist.verify()
+    said = [Finding(f.position, f.what.format(file=archive.file_name)) for f in expected]
+    assert [f for f in said if f not in found.findings] == []
+
+
+async def test_an_archive_that_is_missing_or_altered_is_found(archivist, tmp_path):
+    first = (await archivist.move(HALF.recorded_at)).archive
+    await archivist.move(LATER)
+    file = tmp_path / first.file_name
+    data = file.read_bytes()
+    file.write_bytes(data + b"x")
+    (finding,) = [f for f in (await archivist.verify()).findings if f.position == 1]
+    assert "is not the file that was written" in finding.what
+    file.unlink()
+    (finding,) = [f for f in (await archivist.verify()).findings if f.position == 1]
+    assert "cannot be read" in finding.what
+
+
+async def test_what_is_written_down_of_an_archive_is_checked_against_the_file(archivist, database):
+    await archivist.move(HALF.recorded_at)
+    await archivist.move(LATER)
+    await tamper(database, "UPDATE log_archives SET running_sha256 = repeat('0', 64) WHERE first_position = 1")
+    found = await archivist.verify()
+    assert {f.position for f in found.findings} == {1, HALF.position}
+    assert all("running checksum" in f.what or "checksums" in f.what or "continue" in f.what for f in found.findings)
+
+
+async def test_a_live_log_goes_on_after_it_was_archived(archivist, start_process):
+    issuer = (await start_process()).issuers[0]
+    await archivist.move(LATER)
+    await issuer.registry.disable("shop", "closed", CAUSE)
+    await issuer.registry.enable("shop", CAUSE)
+    assert await issuer.revocation.by_operator(stream(1 + LIVES_ON), "lost", CAUSE) == len(LOG) + 3
+    assert (await archivist.verify()).sound
+    assert len(await archivist.export()) == len(EXPORT) + 3
+
+
+def test_every_fate_of_a_token_is_in_the_log():
+    assert {EXPIRES, REVOKED, LIVES_ON, REVOKED_LATER} == {number % 4 for number in range(TOKENS)}
