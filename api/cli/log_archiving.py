@@ -43,7 +43,7 @@ Before = Annotated[
 To = Annotated[
     Path,
     flags.of_command(
-        "ARCHIVES",
+        "ARCHIVE_TO",
         "--to",
         metavar="FOLDER",
         help="Where to write the archive. One that was begun before has to be there.",

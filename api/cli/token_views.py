@@ -1,33 +1,35 @@
 """Tokens for people and programs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from api.audit.documents import EventDocument, TokenDocument
+from api.audit.documents import TokenDocument
 from api.cli.event_views import show_events
 from api.cli.output import as_fields, as_table, instant, say
+from api.cli.token_events import TokenEvents
 from ledger.token_record import Recorded
 
 COLUMNS = ("ISSUED AT", "JTI", "STATE", "ENDS", "CLIENT", "SUBJECT", "SCOPE", "POSITION")
 WHOLE = ("ISSUED AT", "JTI", "STATE")
 
 
-def token_with_events(token: TokenDocument, events: Sequence[EventDocument]) -> dict[str, Any]:
-    """A token and its history as JSON."""
+def token_with_events(token: TokenDocument, events: TokenEvents) -> dict[str, Any]:
+    """A token and its history as JSON, and where its events are when they are archived."""
     document: dict[str, Any] = msgspec.to_builtins(token)
-    return document | {"events": msgspec.to_builtins(events)}
+    archived = {"archived": events.archived} if events.archived else {}
+    return document | {"events": msgspec.to_builtins(events.there)} | archived
 
 
-def show_history(token: TokenDocument, events: Sequence[EventDocument]) -> None:
+def show_history(token: TokenDocument, events: TokenEvents) -> None:
     """The history of a token, and in the last line what it comes to."""
-    show_events(events, leave_out=("jti",))
+    _show_events(events)
     say()
     say(token.explanation)
 
 
-def show_token(token: TokenDocument, events: Sequence[EventDocument]) -> None:
+def show_token(token: TokenDocument, events: TokenEvents) -> None:
     """All about a token: what it comes to, what it is, what happened to it."""
     say(token.explanation)
     say()
@@ -49,12 +51,19 @@ def show_token(token: TokenDocument, events: Sequence[EventDocument]) -> None:
         fields["reason"] = token.revoked.reason
     as_fields(fields)
     say()
-    show_events(events, leave_out=("jti",))
+    _show_events(events)
 
 
 def show_tokens(tokens: Iterable[TokenDocument]) -> None:
     """A table of tokens."""
     as_table(COLUMNS, map(_row, tokens), whole=WHOLE)
+
+
+def _show_events(events: TokenEvents) -> None:
+    if events.archived:
+        say(events.archived)
+    else:
+        show_events(events.there, leave_out=("jti",))
 
 
 def _row(token: TokenDocument) -> tuple[str, ...]:

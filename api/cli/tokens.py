@@ -9,6 +9,7 @@ from api.cli import flags
 from api.cli.exit_codes import CommandError, ExitCode
 from api.cli.issuer_commands import Desk, issuer_command
 from api.cli.output import as_json, say
+from api.cli.token_events import events_of
 from api.cli.token_views import show_history, token_with_events
 from ledger.errors import UnknownToken
 
@@ -25,7 +26,7 @@ async def history(desk: Desk, jti: Jti, *, json: flags.Json = False) -> None:
     """Show every event of a token, also of one expired or revoked, and what it comes to."""
     history = desk.history
     token = await history.token(parse_jti(jti))
-    events = await history.token_events(token.jti)
+    events = await events_of(history, token.jti)
     if json:
         as_json(token_with_events(token, events))
     else:

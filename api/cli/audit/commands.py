@@ -16,6 +16,7 @@ from api.cli.event_views import show_client_events
 from api.cli.exit_codes import CommandError, ExitCode
 from api.cli.output import as_json
 from api.cli.times import instant_or_position, moment_of_past
+from api.cli.token_events import TokenEvents, events_of
 from api.cli.token_views import show_token, token_with_events
 from api.cli.tokens import parse_jti
 from ledger.clock import utc_now
@@ -48,7 +49,9 @@ async def token(
         found = await source.presented_token(_read_token(), moment)
     else:
         found = await source.token(parse_jti(jti), moment)
-    events = [e for e in await source.token_events(found.jti) if e.position <= found.as_of.position]
+    events = await events_of(source, found.jti)
+    by_then = [event for event in events.there if event.position <= found.as_of.position]
+    events = TokenEvents(by_then, events.archived)
     if json:
         as_json(token_with_events(found, events))
     else:

@@ -28,7 +28,7 @@ def created():
     for statement in statements:
         made = re.search(r"CREATE TABLE (\w+) \((.*)\)", statement, re.DOTALL)
         if made:
-            tables[made[1]] = re.findall(r"^\s+([a-z_]+) +[a-z]", made[2], re.MULTILINE)
+            tables[made[1]] = re.findall(r"^\s+([a-z_0-9]+) +[a-z]", made[2], re.MULTILINE)
     return tables
 
 
