@@ -37,9 +37,9 @@ def kilos_to_grams(payload):
     return {"grams": payload["kilos"] * 1000, "to": payload["to"]}
 
 
-def findings_in(log, head=HEAD, *, examine=unreadable_or_not_canonical, after=0) -> list[Finding]:
+def findings_in(log, head=HEAD, *, examine=unreadable_or_not_canonical, **place) -> list[Finding]:
     findings = Findings(100)
-    checks = RunningChecks(findings.add, examine, after=after)
+    checks = RunningChecks(findings.add, examine, **place)
     for row in log:
         checks.check(row.position, row.recorded_at, row.topic, row.schema_version, row.state)
     checks.end(head)
@@ -165,3 +165,27 @@ def test_all_findings_are_counted_and_the_first_are_kept():
     for position in range(1, 6):
         findings.add(position, "wrong")
     assert (findings.count, [f.position for f in findings.first]) == (5, [1, 2])
+
+
+class TestALogWithArchives:
+    def found(self, *positions, until=4, head=HEAD):
+        archived = LogHead(until, LOG[until - 1].recorded_at)
+        return findings_in([row for row in LOG if row.position in positions], head, archived=archived)
+
+    @pytest.mark.parametrize("left", [(1, 2, 3, 4), (1, 2), (4,), ()])
+    def test_may_have_gaps_where_it_is_archived(self, left):
+        assert self.found(*left, 5, 6) == []
+
+    def test_may_have_none_behind_it(self):
+        assert self.found(1, 2, 6) == [Finding(6, "nothing is at 5")]
+        assert self.found(1, 2) == [Finding(6, "the log ends at 4, its head says 6")]
+
+    def test_may_end_with_it(self):
+        assert self.found(1, until=6) == []
+        assert len(self.found(1, until=6, head=LogHead(6, NOW))) == 1
+
+    def test_goes_on_no_earlier_than_it_ended(self):
+        archived = LogHead(4, HEAD.recorded_at + seconds(1))
+        (finding, _) = findings_in(LOG[4:], LogHead(6, NOW), archived=archived)
+        assert finding.position == 5
+        assert "before its predecessor" in finding.what
