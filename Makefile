@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --only-binary :all: \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
-.PHONY: help setup run test check bench-http bench-audit bench-rebuild bench-soak format lock clean bench-growth
+.PHONY: help setup run test check bench-http bench-audit bench-rebuild bench-soak format lock clean bench-growth bench-archive
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo 'make bench-http   rates beside an empty aiohttp handler; needs wrk (ARGS="--connections 64")'
 	@echo 'make bench-audit  audit questions at 10,000 and 1,000,000 tokens; needs wrk (ARGS="--tokens 2000 20000" is short)'
 	@echo 'make bench-rebuild   how fast projections are rebuilt, and what requests notice (ARGS="--short"); needs wrk'
+	@echo 'make bench-archive   how fast history is archived, and what requests notice (ARGS="--short"); needs wrk'
 	@echo 'make bench-soak   45 minutes of constant load while tokens expire (ARGS="--short"; ARGS="--write" into docs/benchmarks)'
 	@echo 'make bench-growth  a log of 10 thousand, 1 and 10 million tokens (ARGS="--tokens 2000 20000 --seconds 1"); needs wrk'
 	@echo 'make format   let the formatter have its way'
@@ -65,6 +66,9 @@ bench-audit: setup
 
 bench-rebuild: setup
 	@$(VENV)/bin/python -m benchmarks.rebuild $(ARGS)
+
+bench-archive: setup
+	@$(VENV)/bin/python -m benchmarks.archive $(ARGS)
 
 bench-soak: setup
 	@$(VENV)/bin/python -m benchmarks.soak $(ARGS)

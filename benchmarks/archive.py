@@ -1,0 +1,191 @@
+"""How fast history is archived, and what requests notice of it.
+
+    python -m benchmarks.archive [--json] [--tokens 1000000] [--seconds 30] [--short]
+
+A log of that many old tokens is written through the codec. A tenth of it is archived while the service is idle. Then
+tokens are issued to the same log, alone and while one tenth after the other is archived by the real command; a request
+that fails ends the measurement. In the end log and archives are verified together.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from time import monotonic
+
+from api.embedded_postgres import EmbeddedPostgres
+from benchmarks.filled_log import fill
+from benchmarks.processes import CannotMeasure, Server, service
+from benchmarks.workloads import WORKLOADS
+from benchmarks.wrk import Load, Measurement, check_installed, drive
+from migrations.runner import upgrade
+
+LOG = "ms-auth-server"
+PARTS = 10
+SPAN = timedelta(days=30)
+"""Of the whole log: in each part all tokens have ended but the last, which live for an hour."""
+
+SHORT = {"tokens": 100_000, "seconds": 10}
+WARM_UP_SECONDS = 2
+
+
+@dataclass
+class Part:
+    """An archive: its events, how many were removed from the log, and how long the command took."""
+
+    events: int
+    removed: int
+    seconds: float
+
+
+@dataclass
+class Results:
+    events: int
+    idle: Part
+    alone: Measurement
+    beside: Measurement
+    parts: list[Part] = field(default_factory=list)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0, or 1 when there is no measurement."""
+    options = _options(arguments)
+    try:
+        check_installed()
+        with tempfile.TemporaryDirectory(prefix="token-ledger-benchmark-") as name:
+            results = _run(Path(name), options)
+    except CannotMeasure as reason:
+        print(f"No measurement: {reason}", file=sys.stderr)
+        return 1
+    print(json.dumps(asdict(results), indent=2) if options.json else _as_table(results))
+    return 0
+
+
+def _run(folder: Path, options: argparse.Namespace) -> Results:
+    directory = folder / "postgres"
+    archives = folder / "archives"
+    archives.mkdir()
+    with EmbeddedPostgres(directory) as postgres:
+        _say(f"writing {options.tokens:,} tokens")
+        asyncio.run(upgrade(postgres.owner_dsn))
+        rate = options.tokens / SPAN.total_seconds()
+        log = asyncio.run(
+            fill(postgres.owner_dsn, LOG, tokens=options.tokens, rate=rate, lifetime=timedelta(hours=1), demo=True)
+        )
+        instants = iter([log.tokens.begin + SPAN * part / PARTS for part in range(1, PARTS + 1)])
+        _say("archiving")
+        idle = _archive(directory, archives, next(instants).isoformat())
+        with service(folder) as served:
+            _say("issuing tokens")
+            _issue(served, folder, WARM_UP_SECONDS)
+            alone = _issue(served, folder, options.seconds)
+            with _archiving(directory, archives, (instant.isoformat() for instant in instants)) as parts:
+                beside = _issue(served, folder, options.seconds)
+        if not _command(directory, "log", "verify", "--archives", str(archives))["sound"]:
+            msg = "the log is not sound"
+            raise CannotMeasure(msg)
+    return Results(log.events, idle, alone, beside, parts)
+
+
+def _archive(directory: Path, archives: Path, before: str) -> Part:
+    started = monotonic()
+    moved = _command(directory, "log", "archive", "--before", before, "--to", str(archives))
+    archive = moved["archive"]
+    events = archive["last"] - archive["first"] + 1 if archive else 0
+    return Part(events, moved["events_removed"], monotonic() - started)
+
+
+@contextmanager
+def _archiving(directory: Path, archives: Path, instants: Iterator[str]) -> Iterator[list[Part]]:
+    """One part after another, as long as there are parts and requests; gives those that were archived."""
+    parts: list[Part] = []
+    enough = threading.Event()
+
+    def run() -> None:
+        for before in instants:
+            if enough.is_set():
+                return
+            parts.append(_archive(directory, archives, before))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield parts
+    finally:
+        enough.set()
+        thread.join()
+
+
+def _issue(served: Server, folder: Path, seconds: int) -> Measurement:
+    issuing = next(workload for workload in WORKLOADS if workload.name == "issue")
+    return drive(served, issuing.path, issuing.bodies([]), folder, load=Load(), seconds=seconds)
+
+
+def _command(directory: Path, *words: str) -> dict:
+    command = [sys.executable, "-m", "api.cli.main", *words, "--embedded", str(directory), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        msg = f"{' '.join(words)} ended with {done.returncode}: {done.stderr or done.stdout}"
+        raise CannotMeasure(msg)
+    return json.loads(done.stdout)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.archive", description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", action="store_true", help="print every measurement as JSON instead of a table")
+    parser.add_argument("--short", action="store_true", help="a look in a minute: few events, short loads")
+    parser.add_argument("--tokens", type=int, default=1_000_000, help="tokens in the log, each an event or two")
+    parser.add_argument("--seconds", type=int, default=30, help="how long tokens are issued, alone and beside")
+    options = parser.parse_args(arguments)
+    if options.short:
+        parser.set_defaults(**SHORT)
+        options = parser.parse_args(arguments)
+    return options
+
+
+def _as_table(results: Results) -> str:
+    alone, beside, idle = results.alone, results.beside, results.idle
+    archived = sum(part.events for part in results.parts)
+    seconds = sum(part.seconds for part in results.parts)
+    lines = [
+        f"{os.cpu_count()} cores, Python {platform.python_version()}, PostgreSQL on the same machine with fsync on",
+        f"{results.events:,} events, load average {os.getloadavg()[1]:.1f}",
+        "",
+        "| archived | events | removed | events/s |",
+        "| --- | ---: | ---: | ---: |",
+        f"| while nothing is issued | {idle.events:,} | {idle.removed:,} | {idle.events / idle.seconds:,.0f} |",
+    ]
+    if seconds:
+        removed = sum(part.removed for part in results.parts)
+        lines.append(f"| beside | {archived:,} | {removed:,} | {archived / seconds:,.0f} |")
+    name = f"beside {len(results.parts)} archives"
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "| issuance, 64 connections | /s | p50 ms | p99 ms |",
+            "| --- | ---: | ---: | ---: |",
+            f"| alone | {alone.rate:,.0f} | {alone.p50_ms:.1f} | {alone.p99_ms:.1f} |",
+            f"| {name} | {beside.rate:,.0f} | {beside.p50_ms:.1f} | {beside.p99_ms:.1f} |",
+            "",
+            f"{beside.rate / alone.rate:.0%} of the rate is kept, the p99 is {beside.p99_ms / alone.p99_ms:.1f} times",
+        ]
+    )
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
