@@ -1,6 +1,7 @@
 """A folder of archives: finding the file of one, and seeing that it is the one that was written."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,19 @@ class FolderOfArchives:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             msg = f"{self.file(name)} cannot be read: {error.strerror or error}"
+            raise InvalidArchive(msg) from error
+
+    def make_durable(self, name: str) -> None:
+        """Have a file, and that it is called so, survive a power cut. Raises InvalidArchive."""
+        try:
+            for path in (self.file(name), self._path):
+                descriptor = os.open(path, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+        except OSError as error:
+            msg = f"{self.file(name)} cannot be synced: {error.strerror or error}"
             raise InvalidArchive(msg) from error
 
     @contextmanager

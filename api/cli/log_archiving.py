@@ -158,6 +158,7 @@ async def _write(
             write(lines.end()[0])
     # One that is there was written by a run that was killed, or is something else: comparing tells.
     try:
+        folder.make_durable(name)
         file_sha256 = folder.sha256(name)
         with events_done("reading back", events) as done, archive_to_read(str(folder.file(name))) as written:
             events_sha256 = await check_written(desk.log, extent, part, ArchiveReader(written), done)

@@ -19,6 +19,10 @@ SELECT has_table_privilege('log_archives', 'INSERT') AND has_table_privilege('ev
 -- Become the one who archives a log, until the connection ends.
 SELECT pg_try_advisory_lock(1953459567, $1);
 
+-- name: no_archiver
+-- Let somebody else archive it.
+SELECT pg_advisory_unlock(1953459567, $1);
+
 -- name: clock
 -- What time it is.
 SELECT clock_timestamp();

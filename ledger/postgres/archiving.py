@@ -27,7 +27,8 @@ LOG = load_statements("ledger.postgres", "event_log.sql")
 LEAST_AGE = timedelta(hours=1)
 """How old what is archived is at least: no clock of a process that serves is as far behind."""
 
-LOCK_TIMEOUT = "SET LOCAL lock_timeout = '5s'"
+FOR_GOOD = "SET LOCAL lock_timeout = '5s'; SET LOCAL synchronous_commit = on"
+"""How it is written down: without keeping followers waiting for long, and on the disk before anything is removed."""
 
 
 class Part(Struct, frozen=True):
@@ -69,8 +70,12 @@ async def only_archiver(log: Log) -> AsyncIterator[tuple[Connection, Extent]]:
         if not await connection.fetchval(SQL["only_archiver"], extent.log_id):
             msg = f"log {log.name!r} is being archived by another process: let that finish"
             raise NotArchivable(msg)
-        # What another process wrote down before it let go.
-        yield connection, await extent_of(log)
+        try:
+            # What another process wrote down before it let go.
+            yield connection, await extent_of(log)
+        finally:
+            if not connection.is_closed():
+                await connection.execute(SQL["no_archiver"], extent.log_id)
 
 
 async def next_part(connection: Connection, extent: Extent, before: datetime, followers: Sequence[str]) -> Part | None:
@@ -133,7 +138,7 @@ async def write_down(
 ) -> Archive:
     """From here on the part counts as archived. Raises NotArchivable when a projection began to follow meanwhile."""
     async with connection.transaction():
-        await connection.execute(LOCK_TIMEOUT)
+        await connection.execute(FOR_GOOD)
         await connection.execute(SQL["keep_followers_off"])
         await _check_read(connection, extent.log_id, part.end.position, followers)
         await connection.execute(

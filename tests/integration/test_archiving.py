@@ -158,6 +158,13 @@ async def test_two_do_not_archive_one_log_at_once(archivist, monkeypatch):
         await archivist.move(LATER)
 
 
+async def test_whoever_is_done_lets_the_next_one_archive(archivist, database):
+    await archivist.move(HALF.recorded_at)
+    other = Database(database.owner_dsn, pool_size=3)
+    assert (await Archivist(other, archivist.path).move(LATER)).archive is not None
+    await other.close()
+
+
 STAGES = ["check_sound", "archive_to_write", "check_written", "write_down", "remove"]
 
 
