@@ -45,16 +45,18 @@ def provide_database(settings: Settings) -> Iterator[Dsns]:
 
 
 @asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[Dsns]:
-    """provide_database, with an embedded one migrated. Raises CommandError, Unavailable."""
+async def open_database(settings: Settings, *, build: bool = True) -> AsyncIterator[Dsns]:
+    """provide_database, with an embedded one migrated, as `migrate` does it. Raises CommandError, Unavailable."""
     with provide_database(settings) as dsns:
         if dsns.directory is not None and dsns.owner_dsn is not None:
-            await migrate(dsns.owner_dsn, settings.service_role)
+            await migrate(dsns.owner_dsn, settings.service_role, build=build)
         yield dsns
 
 
-async def migrate(owner_dsn: str, service_role: str) -> Sequence[str]:
+async def migrate(owner_dsn: str, service_role: str, *, build: bool = True) -> Sequence[str]:
     """Apply the migrations that are missing, then build the projections that this release has in a newer version.
+
+    Without `build` that is left to whoever knows where the archives of a log are.
 
     Returns the revisions. Raises Unavailable, MigrationError or BuildRefused.
     """
@@ -64,7 +66,8 @@ async def migrate(owner_dsn: str, service_role: str) -> Sequence[str]:
             from migrations.runner import upgrade  # noqa: PLC0415 (slow to load, and seldom needed)
 
             applied = await upgrade(owner_dsn, service_role=service_role)
-    await build_newer(owner_dsn, holder=this_process(), tell=tell)
+    if build:
+        await build_newer(owner_dsn, holder=this_process(), tell=tell)
     return applied
 
 

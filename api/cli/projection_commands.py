@@ -40,7 +40,7 @@ def run_on_projection(settings: Settings, name: str, work: Callable[[str, Projec
 
     async def run() -> T:
         if settings.embedded is not None:
-            async with open_database(settings) as database:
+            async with open_database(settings, build=False) as database:
                 return await work(_strongest(database), projection)
         dsn = settings.owner_dsn or settings.dsn
         if dsn is None:

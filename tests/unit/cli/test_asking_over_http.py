@@ -34,6 +34,12 @@ def ask(cli, shop, asking_over_http):
             3,
             "cannot answer now (503): The database is away.; try again in 7 s",
         ),
+        (
+            Given(410, PROBLEM | {"title": "Gone", "detail": "up to position 7 are archived: begin after position 7"}),
+            1,
+            "up to position 7 are archived: begin after position 7",
+        ),
+        (Given(410, "<h1>open-sesame</h1>"), 1, "has archived this"),
         (Given(502, "<h1>open-sesame</h1>"), 3, "cannot answer now (502)"),
         (Given(429, "", {"Retry-After": "2"}), 3, "cannot answer now (429); try again in 2 s"),
         (Given(302, "", {"Location": "http://open-sesame.example/"}), 1, "answered 302, which is no answer"),
