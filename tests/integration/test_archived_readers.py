@@ -146,6 +146,7 @@ class TestProjections:
     async def test_with_the_archives_they_are_built_and_verified_as_ever(
         self, archivist, database, superuser, service, name
     ):
+        await build(database.owner_dsn, name)  # which leaves out rows of tokens that expired long ago
         before = await rows(superuser, name)
         await archivist.move(HALF.recorded_at)
         assert (await check(database.owner_dsn, name, archives=archivist.folder)).equal
