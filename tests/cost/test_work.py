@@ -4,8 +4,8 @@ import gc
 import sys
 from asyncio import __file__ as event_loop
 from pathlib import Path
-from statistics import median
 from selectors import __file__ as selectors
+from statistics import median
 from typing import Self
 
 import pytest
