@@ -1,0 +1,18 @@
+-- One table for all models, as in the SQL adapters that are contributed to oidc-provider.
+CREATE TABLE oidc_payloads (
+    id text NOT NULL,
+    type text NOT NULL,
+    payload jsonb NOT NULL,
+    grant_id text,
+    user_code text,
+    uid text,
+    expires_at timestamptz,
+    consumed_at timestamptz,
+    PRIMARY KEY (id, type)
+);
+
+CREATE INDEX ON oidc_payloads (grant_id) WHERE grant_id IS NOT NULL;
+CREATE UNIQUE INDEX ON oidc_payloads (user_code) WHERE user_code IS NOT NULL;
+CREATE UNIQUE INDEX ON oidc_payloads (uid) WHERE uid IS NOT NULL;
+-- What has expired is deleted from time to time, by a job that finds it here.
+CREATE INDEX ON oidc_payloads (expires_at);
