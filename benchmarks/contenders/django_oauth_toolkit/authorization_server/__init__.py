@@ -1,0 +1,1 @@
+"""A Django project with nothing but django-oauth-toolkit."""

@@ -1,0 +1,43 @@
+"""As Django's deployment checklist and django-oauth-toolkit ask, for clients that are machines."""
+
+import os
+
+SECRET_KEY = os.environ["SECRET_KEY"]
+DEBUG = False
+ALLOWED_HOSTS = ["127.0.0.1"]
+ROOT_URLCONF = "authorization_server.urls"
+WSGI_APPLICATION = "authorization_server.wsgi.application"
+USE_TZ = True
+
+INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "oauth2_provider"]
+# Without people there are no sessions, no forms and no messages.
+MIDDLEWARE = ["django.middleware.security.SecurityMiddleware"]
+
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "HOST": os.environ["PGHOST"],
+        "PORT": os.environ["PGPORT"],
+        "NAME": os.environ["PGDATABASE"],
+        "USER": os.environ["PGUSER"],
+        "PASSWORD": os.environ["PGPASSWORD"],
+        "CONN_MAX_AGE": None,
+    }
+}
+
+OAUTH2_PROVIDER = {
+    "SCOPES": {
+        "country.read": "Read countries",
+        "customer.read": "Read customers",
+        "customer.write": "Change customers",
+    },
+    "ACCESS_TOKEN_EXPIRE_SECONDS": 4 * 60 * 60,
+    "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+}
