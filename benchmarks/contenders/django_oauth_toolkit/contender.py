@@ -29,10 +29,11 @@ class DjangoOAuthToolkit:
 
     name = "django-oauth-toolkit"
     notes = (
-        "A Django project of nothing but the endpoints of OAuth 2.0, with `DEBUG` off, in gunicorn's threaded workers, which "
-        "keep connections of clients open. Each thread keeps its connection to PostgreSQL. Secrets of clients are stored as "
-        "they are (`--no-hash-client-secret`), so that no request spends time on PBKDF2; of tokens a hash is stored, as it "
-        "recommends. Logs are at `WARNING`."
+        "A Django project of three endpoints, `DEBUG` off, in gunicorn's `gthread` workers of four threads, which "
+        "keep connections of clients open. Each thread keeps its connection to PostgreSQL and prepares statements "
+        "there. Secrets of clients are stored as they are (`--no-hash-client-secret`), so that no request spends time "
+        "on PBKDF2; of tokens only a hash is stored, as it recommends. Logs are at `WARNING`. gunicorn parses HTTP in "
+        "Python: its parser in C has no wheel for every version of Python."
     )
 
     def set_up(self, folder: Path) -> Mapping[str, str]:

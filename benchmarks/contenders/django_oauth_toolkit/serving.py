@@ -6,9 +6,8 @@ wsgi_app = "authorization_server.wsgi:application"
 bind = f"127.0.0.1:{os.environ['PORT']}"
 workers = int(os.environ["WORKERS"])
 worker_class = "gthread"
-threads = int(os.environ.get("THREADS", "4"))
+threads = 4
 preload_app = True
-http_parser = "auto"
 # Longer than a proxy in front keeps an idle connection, so that it is the proxy which closes.
 keepalive = 75
 accesslog = None

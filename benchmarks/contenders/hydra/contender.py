@@ -48,11 +48,11 @@ class Hydra:
 
     name = "ory-hydra"
     notes = (
-        "`hydra serve all` in one process, with `GOMAXPROCS` of as many as others have workers, TLS left to a proxy, twenty "
-        "connections, and logs at `warn`. Secrets of clients are hashed with PBKDF2 of one iteration, the least that it allows "
-        "(25,000 is its default, which would be most of the work of a request). Introspection is at its admin port, where "
-        "Hydra authenticates nobody: it does less there than the others. It encrypts what it stores of a session, as it does "
-        "by default."
+        "`hydra serve all`, one process, with `GOMAXPROCS` of as many as others have workers, TLS left to a proxy, "
+        "twenty connections, logs at `warn`. Secrets of clients are hashed with PBKDF2 of one iteration, the least "
+        "that it allows, so that hashing counts for nothing; its default is 25,000. It introspects at its admin port, "
+        "where it authenticates nobody: there it does less than the others. What it stores of a token is encrypted, "
+        "as it comes. v2.3.0 is the newest release that has a version by which Go finds it."
     )
 
     def set_up(self, folder: Path) -> Mapping[str, str]:

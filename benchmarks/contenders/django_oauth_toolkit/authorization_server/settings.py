@@ -21,7 +21,9 @@ DATABASES = {
         "NAME": os.environ["PGDATABASE"],
         "USER": os.environ["PGUSER"],
         "PASSWORD": os.environ["PGPASSWORD"],
+        # Each thread keeps its connection, and what it has prepared there.
         "CONN_MAX_AGE": None,
+        "OPTIONS": {"server_side_binding": True, "prepare_threshold": 5},
     }
 }
 

@@ -1,6 +1,10 @@
-"""The endpoints of OAuth 2.0, and none for people."""
+"""The endpoints that machines ask, and none for people."""
 
-from django.urls import include, path
-from oauth2_provider.urls import app_name, base_urlpatterns
+from django.urls import path
+from oauth2_provider import views
 
-urlpatterns = [path("o/", include((base_urlpatterns, app_name)))]
+urlpatterns = [
+    path("o/token/", views.TokenView.as_view()),
+    path("o/introspect/", views.IntrospectTokenView.as_view()),
+    path("o/revoke_token/", views.RevokeTokenView.as_view()),
+]
