@@ -54,7 +54,7 @@ class NodeOidcProvider:
 
     name = "node-oidc-provider"
     notes = (
-        "A `node:cluster` of oidc-provider on the newest long-term release of Node.js that its registry has, with "
+        "A `node:cluster` of oidc-provider on a release of Node.js that it supports (24, long-term), with "
         "`NODE_ENV=production` and an adapter over `pg`: one table for all models, as in the SQL adapters contributed "
         "to it, prepared statements, ten connections a worker. Its two clients are in its configuration, so that "
         "authenticating one reads no database, and the secret is compared as it is. Without a hint it looks for a "
