@@ -1,0 +1,5 @@
+"""Keycloak, of Maven Central."""
+
+from benchmarks.contenders.keycloak.contender import Keycloak
+
+CONTENDER = Keycloak()
