@@ -1,0 +1,1 @@
+"""How servers are driven: which requests, by which tool, and what it saw."""
