@@ -1,12 +1,11 @@
-"""The two processes that are compared: the service as an operator runs it, and the empty handler."""
+"""The service as an operator would try it out, as a process of its own."""
 
 import http.client
-import json
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,19 +13,19 @@ from urllib.parse import urlencode
 
 import psutil
 
+from benchmarks.cannot_measure import CannotMeasure
+
+__all__ = ["FORM", "PATH", "CannotMeasure", "Server", "post", "service"]
+
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 PATH = "/ms-auth-server"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-class CannotMeasure(Exception):
-    """Why there is no measurement, in a sentence for whoever started it."""
-
-
 @dataclass(frozen=True)
 class Server:
-    """One of the two, listening on a port of this machine."""
+    """A server that listens on a port of this machine."""
 
     port: int
     pid: int
@@ -47,18 +46,6 @@ def service(folder: Path) -> Iterator[Server]:
     command = [sys.executable, "-m", "api.cli.main", "serve", "--demo", "--embedded", str(folder / "postgres")]
     with _process([*command, "--port", str(port), "--log-format", "json"], folder / "service.log") as process:
         _wait_for(port, "/readyz", "The service", process, folder / "service.log")
-        yield Server(port, process.pid)
-
-
-@contextmanager
-def empty_handler(folder: Path, answers: Mapping[str, str]) -> Iterator[Server]:
-    """The yardstick, answering these bodies by path."""
-    port = _free_port()
-    file = folder / "answers.json"
-    file.write_text(json.dumps(answers))
-    command = [sys.executable, "-m", "benchmarks.empty_handler", str(port), str(file)]
-    with _process(command, folder / "empty_handler.log") as process:
-        _wait_for(port, "/", "The empty handler", process, folder / "empty_handler.log")
         yield Server(port, process.pid)
 
 

@@ -1,6 +1,6 @@
 """The yardstick: an aiohttp process that parses the same form and answers as many bytes, and does nothing else.
 
-    python -m benchmarks.empty_handler PORT ANSWERS
+    python -m benchmarks.ceilings.handler PORT ANSWERS
 
 ANSWERS is a JSON file, path to body. Bodies are given as bytes made beforehand, so not even JSON is encoded here: what
 is left is aiohttp, uvloop and the form.

@@ -1,0 +1,1 @@
+"""What nothing can be faster than: a handler that does nothing, and the database alone."""
