@@ -1,0 +1,44 @@
+"""Writes the report and its plots from the results of the last measurements.
+
+python -m benchmarks.report [--folder docs/benchmarks]
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.report.markdown import render
+from benchmarks.report.places import FOLDER, ours_file, peer_files, reasons_file, report_file
+from benchmarks.report.plots import draw
+from benchmarks.report.prose import by_heading
+from benchmarks.report.results import read_results
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0, or 1 when ours was never measured."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__.partition("\n")[0])
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where results are and the report goes")
+    folder: Path = parser.parse_args(arguments).folder
+    if not ours_file(folder).exists():
+        print(f"{ours_file(folder)} is not there: run make bench first.", file=sys.stderr)
+        return 1
+    ours = read_results(ours_file(folder))
+    peers = {name: read_results(file) for name, file in peer_files(folder).items()}
+    # A look has no reasons of its own.
+    reasons = next((file for file in map(reasons_file, (folder, FOLDER)) if file.exists()), None)
+    written = by_heading(reasons.read_text(encoding="utf-8")) if reasons else {}
+    draw(ours, {name: found for name, found in peers.items() if found.series}, folder)
+    report_file(folder).write_text(render(ours, peers, written, _beside(folder)), encoding="utf-8")
+    print(report_file(folder))
+    return 0
+
+
+def _beside(folder: Path) -> dict[str, str]:
+    """The other pages in the folder, by the title that each begins with."""
+    pages = sorted(page for page in folder.glob("*.md") if page != report_file(folder))
+    return {page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# "): page.name for page in pages}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
