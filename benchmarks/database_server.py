@@ -35,10 +35,12 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,50}")
 class DatabaseServer:
     """A running server. For one thread, outside of an event loop."""
 
-    def __init__(self, superuser_dsn: str, port: int) -> None:
+    def __init__(self, superuser_dsn: str, port: int, pid: int) -> None:
         self.superuser_dsn = superuser_dsn
         """Over the socket, in the database `postgres`."""
         self.port = port
+        self.pid = pid
+        """Of the first process, whose children do the work."""
 
     def database(self, name: str) -> Database:
         """Make an empty database, and the role that owns it, of the same name, with a new password.
@@ -56,6 +58,21 @@ class DatabaseServer:
     def drop(self, name: str) -> None:
         """Drop a database, ending the connections it has; does nothing where there is none. Its role stays."""
         asyncio.run(self._run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+
+    def checkpoint(self) -> None:
+        """Write out what has changed, so that what is measured next does not pay for what was done before."""
+        asyncio.run(self._run("CHECKPOINT"))
+
+    def version(self) -> str:
+        """Of PostgreSQL."""
+        return asyncio.run(self._version())
+
+    async def _version(self) -> str:
+        connection = await asyncpg.connect(self.superuser_dsn)
+        try:
+            return str(await connection.fetchval("SELECT split_part(current_setting('server_version'), ' ', 1)"))
+        finally:
+            await connection.close()
 
     async def _make(self, name: str, password: str) -> None:
         exists = f"SELECT FROM pg_roles WHERE rolname = '{name}'"
@@ -81,4 +98,5 @@ def database_server(folder: Path) -> Iterator[DatabaseServer]:
     port = free_port()
     settings = SETTINGS | {"port": str(port), "hba_file": str(access.resolve())}
     with EmbeddedPostgres(folder, settings=settings) as postgres:
-        yield DatabaseServer(postgres.superuser_dsn, port)
+        pid = int((folder / "data" / "postmaster.pid").read_text(encoding="utf-8").partition("\n")[0])
+        yield DatabaseServer(postgres.superuser_dsn, port, pid)

@@ -79,15 +79,14 @@ def end_of(log: Path) -> str:
 def run(
     command: Sequence[str], *, environment: Mapping[str, str] | None = None, folder: Path | None = None, seconds: float
 ) -> str:
-    """Run a command to its end and return its output. Raises CannotHave with the end of it when it fails."""
+    """Run a command to its end; its output. Raises CannotHave with the end of all that it said when it fails."""
     try:
         done = subprocess.run(
             command,
             env={**os.environ, **(environment or {})},
             cwd=folder,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             encoding="utf-8",
             errors="replace",
             timeout=seconds,
@@ -100,7 +99,8 @@ def run(
         msg = f"{command[0]} was not done within {seconds:.0f} s"
         raise CannotHave(msg) from None
     if done.returncode:
-        msg = f"{command[0]} ended with {done.returncode}:\n" + "\n".join(done.stdout.splitlines()[-LOG_LINES:])
+        said = f"{done.stdout}\n{done.stderr}".strip().splitlines()
+        msg = f"{command[0]} ended with {done.returncode}:\n" + "\n".join(said[-LOG_LINES:])
         raise CannotHave(msg)
     return done.stdout
 

@@ -23,8 +23,10 @@ from benchmarks.contenders.contender import (
     FormRequest,
 )
 from benchmarks.contenders.starting import family, run, started, wait_until_answers
+from benchmarks.ports import HOST
 
 PATH = "/ms-auth-server"
+LOG = PATH.strip("/")
 AUDITOR_ID, AUDITOR_SECRET = "auditor", "auditor-secret"
 COMMAND = (sys.executable, "-m", "api.cli.main")
 COMMAND_SECONDS = 120.0
@@ -54,8 +56,6 @@ class TokenLedgerRunning:
 
     port: int
     pid: int
-    database: Database
-    """As the role that owns the tables."""
 
     @property
     def pids(self) -> list[int]:
@@ -76,14 +76,14 @@ class TokenLedgerRunning:
 
     def audit_url(self, place: str) -> str:
         """Of the audit API."""
-        return f"http://127.0.0.1:{self.port}{PATH}/audit{place}"
+        return f"http://{HOST}:{self.port}{PATH}/audit{place}"
 
     def _credentials(self, client: str, secret: str, scope: str) -> FormRequest:
         return self._form("token", client, secret, grant_type="client_credentials", scope=scope)
 
     def _form(self, endpoint: str, client: str, secret: str, **fields: str) -> FormRequest:
         form = {"client_id": client, "client_secret": secret, **fields}
-        return FormRequest(f"http://127.0.0.1:{self.port}{PATH}/oauth2/{endpoint}", urlencode(form))
+        return FormRequest(f"http://{HOST}:{self.port}{PATH}/oauth2/{endpoint}", urlencode(form))
 
 
 class TokenLedger:
@@ -104,22 +104,28 @@ class TokenLedger:
 
     @contextmanager
     def running(self, folder: Path, database: Database, *, port: int, processes: int) -> Iterator[TokenLedgerRunning]:
-        service = asyncio.run(service_role(database))
-        environment = {
-            "TOKEN_LEDGER_DSN": service.url,
-            "TOKEN_LEDGER_SERVICE_ROLE": service.user,
-            "TOKEN_LEDGER_ISSUERS": f"http://localhost:{port}{PATH}",
-        }
+        service = migrated(database)
+        environment = {"TOKEN_LEDGER_DSN": service.url, "TOKEN_LEDGER_ISSUERS": f"http://localhost:{port}{PATH}"}
         clients = folder / "clients.toml"
         clients.write_text(CLIENTS)
-        owner = {**environment, "TOKEN_LEDGER_OWNER_DSN": database.url}
-        run([*COMMAND, "migrate"], environment=owner, seconds=COMMAND_SECONDS)
         run([*COMMAND, "clients", "apply", str(clients)], environment=environment, seconds=COMMAND_SECONDS)
         log = folder / "service.log"
         command = [*COMMAND, "serve", "--port", str(port), "--workers", str(processes), "--log-format", "json"]
         with started(command, log=log, environment=environment) as process:
-            wait_until_answers(f"http://127.0.0.1:{port}/readyz", process, log)
-            yield TokenLedgerRunning(port, process.pid, database)
+            wait_until_answers(f"http://{HOST}:{port}/readyz", process, log)
+            yield TokenLedgerRunning(port, process.pid)
+
+
+def migrated(database: Database) -> Database:
+    """Bring the tables up to date, and return the database as the role that serves."""
+    service = asyncio.run(service_role(database))
+    as_owner(database, "migrate", "--service-role", service.user, seconds=COMMAND_SECONDS)
+    return service
+
+
+def as_owner(database: Database, *words: str, seconds: float) -> str:
+    """What a command prints that works on the database as the role that owns the tables."""
+    return run([*COMMAND, *words], environment={"TOKEN_LEDGER_OWNER_DSN": database.url}, seconds=seconds)
 
 
 async def service_role(database: Database) -> Database:

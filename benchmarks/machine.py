@@ -1,0 +1,58 @@
+"""Where and of what the measurements are."""
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from benchmarks.load import vegeta
+from benchmarks.report.results import Machine
+
+
+def machine() -> Machine:
+    """This machine, now."""
+    return Machine(
+        processor=_processor(),
+        cores=os.cpu_count() or 1,
+        memory_gib=round(psutil.virtual_memory().total / 2**30),
+        system=f"{platform.system()} {platform.release().partition('-')[0]}, {platform.machine()}",
+        load_average=round(os.getloadavg()[0], 2),
+    )
+
+
+def now() -> str:
+    """The date and the time, to the minute, in UTC."""
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def commit() -> str:
+    """What is measured; `-dirty` when the work tree has changes besides the results of earlier runs."""
+    where = Path(__file__).parent
+    name = _output("git", "-C", str(where), "rev-parse", "--short=12", "HEAD") or "unknown"
+    changed = _output("git", "-C", str(where), "status", "--porcelain", "--", ".", ":/ledger", ":/projections", ":/api")
+    return f"{name}-dirty" if changed else name
+
+
+def tools(postgres: str) -> dict[str, str]:
+    """Versions of what drives and stores."""
+    wrk = _output("wrk", "-v").partition("wrk ")[2].partition(" ")[0]
+    return {"PostgreSQL": postgres, "wrk": wrk or "unknown", "vegeta": vegeta.version() or "not installed"}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _output(*command: str) -> str:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except FileNotFoundError:
+        return ""
