@@ -6,17 +6,28 @@ UV ?= uv
 
 VENV := .venv
 INSTALLED := $(VENV)/.installed
+BENCH_INSTALLED := $(VENV)/.bench-installed
+# What a look finds does not go into the documentation.
+MEASURED := $(if $(findstring --short,$(ARGS)),build/benchmarks,docs/benchmarks)
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --only-binary :all: \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
-.PHONY: help setup run test check bench-http bench-audit bench-rebuild bench-soak format lock clean bench-growth bench-archive
+# A function `pip` that installs into $(VENV), which may have no pip of its own.
+PIP = if $(VENV)/bin/python -m pip --version >/dev/null 2>&1; \
+		then pip() { $(VENV)/bin/python -m pip "$$@"; }; \
+		else pip() { $(PYTHON) -m pip --python $(VENV)/bin/python "$$@"; }; fi; \
+	export PIP_DISABLE_PIP_VERSION_CHECK=1
+
+.PHONY: help setup run test check bench bench-peers bench-report bench-audit bench-rebuild bench-growth bench-soak bench-archive format lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run      start the demo on http://localhost:$(PORT)/ms-auth-server (PORT=8086 for another port)'
 	@echo 'make test     run all tests (ARGS="-k revoke" for some of them)'
 	@echo 'make check    lint, formatting, types and the layers of the architecture'
-	@echo 'make bench-http   rates beside an empty aiohttp handler; needs wrk (ARGS="--connections 64")'
+	@echo 'make bench    measure the service and its ceilings, and report in docs/benchmarks; needs wrk (ARGS=--short)'
+	@echo 'make bench-peers PEER=hydra   measure another server beside it (PEER=all for each there is; ARGS=--short)'
+	@echo 'make bench-report   write the report anew from the last measurements'
 	@echo 'make bench-audit  audit questions at 10,000 and 1,000,000 tokens; needs wrk (ARGS="--tokens 2000 20000" is short)'
 	@echo 'make bench-rebuild   how fast projections are rebuilt, and what requests notice (ARGS="--short"); needs wrk'
 	@echo 'make bench-archive   how fast history is archived, and what requests notice (ARGS="--short"); needs wrk'
@@ -38,12 +49,13 @@ $(INSTALLED): requirements/build.txt requirements/dev.txt pyproject.toml
 	@test "$$($(VENV)/bin/python -V 2>&1)" = "$$($(PYTHON) -V)" || $(PYTHON) -m venv --clear $(VENV) >/dev/null 2>&1 \
 		|| $(PYTHON) -m venv --clear --without-pip $(VENV)
 	@set -e; \
-	if $(VENV)/bin/python -m pip --version >/dev/null 2>&1; \
-		then pip() { $(VENV)/bin/python -m pip "$$@"; }; \
-		else pip() { $(PYTHON) -m pip --python $(VENV)/bin/python "$$@"; }; fi; \
-	export PIP_DISABLE_PIP_VERSION_CHECK=1; \
+	$(PIP); \
 	pip install --quiet --require-hashes --only-binary :all: -r requirements/build.txt -r requirements/dev.txt; \
 	pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(BENCH_INSTALLED): $(INSTALLED) requirements/bench.txt
+	@set -e; $(PIP); pip install --quiet --require-hashes --only-binary :all: -r requirements/bench.txt
 	@touch $@
 
 run: setup
@@ -58,8 +70,18 @@ check: setup
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-bench-http: setup
-	@$(VENV)/bin/python -m benchmarks.http $(ARGS)
+bench: $(BENCH_INSTALLED)
+	@$(VENV)/bin/python -m benchmarks.ours --folder $(MEASURED) $(ARGS)
+	@$(VENV)/bin/python -m benchmarks.report --folder $(MEASURED)
+
+bench-peers: $(BENCH_INSTALLED)
+	@test -n "$(PEER)" || { echo 'Name one: make bench-peers PEER=hydra, or PEER=all' >&2; exit 1; }
+	@$(VENV)/bin/python -m benchmarks.against $(PEER) --folder $(MEASURED) $(ARGS); measured=$$?; \
+		test ! -e $(MEASURED)/results/ours.json || $(VENV)/bin/python -m benchmarks.report --folder $(MEASURED); \
+		exit $$measured
+
+bench-report: $(BENCH_INSTALLED)
+	@$(VENV)/bin/python -m benchmarks.report --folder $(MEASURED)
 
 bench-audit: setup
 	@$(VENV)/bin/python -m benchmarks.audit $(ARGS)
@@ -84,6 +106,7 @@ lock:
 	$(LOCK) requirements/build.in -o requirements/build.txt
 	$(LOCK) pyproject.toml -c requirements/build.txt -o requirements/runtime.txt
 	$(LOCK) pyproject.toml --extra embedded --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(LOCK) --group bench -c requirements/dev.txt -o requirements/bench.txt
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis
