@@ -25,7 +25,10 @@ SCRIPTS = 100
 """Different look-ups; pgbench takes one of them at random for each transaction."""
 
 TOGETHER = 16
-"""Look-ups in one query, and events in one transaction, where many share one."""
+"""Look-ups in one query, where many share one."""
+
+ISSUED_TOGETHER = 32
+"""Events in one transaction, where many share one: half of 64 connections, while the other half is being committed."""
 
 PAYLOAD_BYTES = 420
 ARGUMENT = re.compile(r"\$(\d+)")
@@ -72,11 +75,11 @@ def ceilings(log_id: int, spare_log_id: int, digests: Sequence[bytes]) -> list[C
             [_issue(spare_log_id, 1)],
         ),
         Ceiling(
-            f"issuance, {TOGETHER} a transaction",
-            f"the same with {TOGETHER} events; 1 connection, as one process has one that writes",
-            TOGETHER,
+            f"issuance, {ISSUED_TOGETHER} a transaction",
+            f"the same with {ISSUED_TOGETHER} events; 1 connection, as one process has one that writes",
+            ISSUED_TOGETHER,
             1,
-            [_issue(spare_log_id, TOGETHER)],
+            [_issue(spare_log_id, ISSUED_TOGETHER)],
         ),
     ]
 
