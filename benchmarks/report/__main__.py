@@ -8,11 +8,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.report.growth import growth_ratio
 from benchmarks.report.markdown import render
-from benchmarks.report.places import FOLDER, ours_file, peer_files, reasons_file, report_file
+from benchmarks.report.places import FOLDER, growth_file, ours_file, peer_files, reasons_file, report_file
 from benchmarks.report.plots import draw
 from benchmarks.report.prose import by_heading
 from benchmarks.report.results import read_results
+from benchmarks.report.targets import Evidence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reasons = next((file for file in map(reasons_file, (folder, FOLDER)) if file.exists()), None)
     written = by_heading(reasons.read_text(encoding="utf-8")) if reasons else {}
     draw(ours, {name: found for name, found in peers.items() if found.series}, folder)
-    report_file(folder).write_text(render(ours, peers, written, _beside(folder)), encoding="utf-8")
+    report_file(folder).write_text(
+        render(Evidence(ours, peers, growth_ratio(growth_file(folder))), written, _beside(folder)), encoding="utf-8"
+    )
     print(report_file(folder))
     return 0
 

@@ -8,16 +8,17 @@ from benchmarks.report.peer_sections import peers as peer_sections
 from benchmarks.report.plots import LATENCIES, RATES
 from benchmarks.report.prose import prose
 from benchmarks.report.results import Results
-from benchmarks.report.targets import Peers
+from benchmarks.report.targets import Evidence
 from benchmarks.report.words import count, sentence
 
 
-def render(ours: Results, peers: Peers, reasons: Mapping[str, str], beside: Mapping[str, str]) -> str:
+def render(found: Evidence, reasons: Mapping[str, str], beside: Mapping[str, str]) -> str:
     """Markdown. `reasons` say by target why it was missed; `beside` are other pages of the folder, by title."""
+    ours = found.ours
     lines = [
         *_beginning(ours),
         *_others(beside),
-        *sections.targets(ours, peers, reasons),
+        *sections.targets(found, reasons),
         *_picture(RATES, "Requests a second of each"),
         *sections.closed_loop(ours),
         *sections.constant_rate(ours),
@@ -26,7 +27,7 @@ def render(ours: Results, peers: Peers, reasons: Mapping[str, str], beside: Mapp
         *sections.workers(ours),
         *sections.rebuilding(ours),
         *sections.audit(ours),
-        *peer_sections(peers),
+        *peer_sections(found.peers),
         *_method(ours),
     ]
     return "\n".join(lines).rstrip() + "\n"

@@ -23,6 +23,11 @@ def peer_files(folder: Path) -> dict[str, Path]:
     return {name: file for name, file in files.items() if file.exists()}
 
 
+def growth_file(folder: Path) -> Path:
+    """What the benchmark of growth writes, with this folder for its `--output`."""
+    return folder / "growth.json"
+
+
 def report_file(folder: Path) -> Path:
     """The report."""
     return folder / "README.md"

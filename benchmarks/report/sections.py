@@ -16,7 +16,7 @@ from benchmarks.report.results import (
     Results,
     Series,
 )
-from benchmarks.report.targets import CORES_FOR_ALL, RESTARTED, TARGETS, Peers, two_workers
+from benchmarks.report.targets import CORES_FOR_ALL, RESTARTED, TARGETS, Evidence, two_workers
 from benchmarks.report.words import count, milliseconds, spread, table
 
 SHARES = ("50", "90", "99", "99.9")
@@ -24,11 +24,11 @@ CEILING_OF = {LIVE: LIVE, "introspect a revoked token": LIVE, "introspect unknow
 """Workloads that the empty handler was not given by themselves: it cannot tell them from these."""
 
 
-def targets(ours: Results, peers: Peers, reasons: Mapping[str, str]) -> list[str]:
+def targets(found: Evidence, reasons: Mapping[str, str]) -> list[str]:
     """What was aimed at; below it why what was missed was missed."""
     rows, missed = [], []
     for target in TARGETS:
-        ratio = target.ratio(ours, peers)
+        ratio = target.ratio(found)
         bound = f"below {target.bound:g}" if target.below else f"{target.bound:g}"
         if ratio is None:
             rows.append([target.what, bound, "", "not measured"])

@@ -16,13 +16,22 @@ Peers = Mapping[str, Results]
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """All that was found: the run of ours, those of peers, and the ratio that growth_ratio gives."""
+
+    ours: Results
+    peers: Peers
+    growth: float | None = None
+
+
+@dataclass(frozen=True)
 class Target:
     """A ratio that is to be `bound` or more, or less than it where `below`. `ratio` is None when not measured."""
 
     name: str
     what: str
     bound: float
-    ratio: Callable[[Results, Peers], float | None]
+    ratio: Callable[[Evidence], float | None]
     below: bool = False
 
     def reached(self, ratio: float) -> bool:
@@ -72,34 +81,40 @@ TARGETS = (
         "introspect-empty-handler",
         "introspection, one process, to the empty handler",
         0.8,
-        lambda ours, _: to_empty_handler(ours, MIX),
+        lambda found: to_empty_handler(found.ours, MIX),
     ),
     Target(
         "issue-empty-handler",
         "issuance, one process, to the empty handler",
         0.55,
-        lambda ours, _: to_empty_handler(ours, ISSUE),
+        lambda found: to_empty_handler(found.ours, ISSUE),
     ),
-    Target("introspect-peers", "introspection, to the best peer", 1.5, lambda _, peers: to_best_peer(peers, MIX)),
-    Target("issue-peers", "issuance, to the best peer", 1.5, lambda _, peers: to_best_peer(peers, ISSUE)),
+    Target("introspect-peers", "introspection, to the best peer", 1.5, lambda found: to_best_peer(found.peers, MIX)),
+    Target("issue-peers", "issuance, to the best peer", 1.5, lambda found: to_best_peer(found.peers, ISSUE)),
     Target(
         "introspect-p99-peers",
         "p99 of introspection at half of the maximum rate, to the quickest peer's",
         1.0,
-        lambda _, peers: p99_to_quickest_peer(peers, MIX),
+        lambda found: p99_to_quickest_peer(found.peers, MIX),
         below=True,
+    ),
+    Target(
+        "introspect-growth", "introspection with 10 million tokens, to 10 thousand", 0.9, lambda found: found.growth
     ),
     Target(
         "introspect-two-workers",
         "introspection, two workers to one, accounted",
         1.7,
-        lambda ours, _: two_workers(ours, MIX),
+        lambda found: two_workers(found.ours, MIX),
     ),
     Target(
-        "issue-two-workers", "issuance, two workers to one, accounted", 1.7, lambda ours, _: two_workers(ours, ISSUE)
+        "issue-two-workers",
+        "issuance, two workers to one, accounted",
+        1.7,
+        lambda found: two_workers(found.ours, ISSUE),
     ),
 )
-"""The growth of introspection with the number of tokens is measured by itself: benchmarks.growth."""
+"""Growth has a benchmark of its own, which writes its ratio beside these results: `make bench-growth`."""
 
 
 def _rate_ratio(over: Series | None, under: Series | None) -> float | None:

@@ -1,12 +1,16 @@
 """The report says what was found, what was missed and why, and what was not measured."""
 
+import json
+
 import pytest
 
 from benchmarks.contenders.catalogue import OURS
+from benchmarks.report.growth import growth_ratio
 from benchmarks.report.markdown import render
 from benchmarks.report.plots import curves, rates
 from benchmarks.report.prose import by_heading
 from benchmarks.report.results import EMPTY_HANDLER, MIX, read_results, write_results
+from benchmarks.report.targets import Evidence
 from tests.unit.benchmarks.results import OWN, PEERS, results
 
 REASONS = {"issue-empty-handler": "It waits for the disk."}
@@ -14,13 +18,14 @@ REASONS = {"issue-empty-handler": "It waits for the disk."}
 
 @pytest.fixture(scope="module")
 def lines() -> list[str]:
-    return render(OWN, PEERS, REASONS, {"Growth": "growth.md"}).splitlines()
+    return render(Evidence(OWN, PEERS, 0.95), REASONS, {"Growth": "growth.md"}).splitlines()
 
 
 def test_a_target_is_reached_or_missed(lines):
     assert "| introspection, one process, to the empty handler | 0.8 | 0.85 | reached |" in lines
     assert "| issuance, one process, to the empty handler | 0.55 | 0.40 | **missed** |" in lines
     assert "| issuance, two workers to one, accounted | 1.7 |  | not measured |" in lines
+    assert "| introspection with 10 million tokens, to 10 thousand | 0.9 | 0.95 | reached |" in lines
 
 
 def test_what_was_missed_has_its_reason_or_says_that_there_is_none(lines):
@@ -71,19 +76,34 @@ def test_other_pages_of_the_folder_are_linked(lines):
 
 
 def test_what_of_ours_could_not_be_measured_is_said_at_the_top():
-    text = render(results(absent={"pgbench": "pgbench is not installed."}), {}, {}, {})
+    text = render(Evidence(results(absent={"pgbench": "pgbench is not installed."}), {}), {}, {})
 
     assert text.index("Not measured: pgbench: pgbench is not installed.") < text.index("## Targets")
 
 
 def test_nothing_measured_makes_a_report_all_the_same():
-    assert "| introspection, to the best peer | 1.5 |  | not measured |" in render(results(), {}, {}, {})
+    assert "| introspection, to the best peer | 1.5 |  | not measured |" in render(Evidence(results(), {}), {}, {})
 
 
 def test_results_are_read_as_they_were_written(tmp_path):
     write_results(OWN, tmp_path / "results" / "ours.json")
 
     assert read_results(tmp_path / "results" / "ours.json") == OWN
+
+
+def test_growth_is_read_from_its_own_results_where_both_sizes_were_measured(tmp_path):
+    def size(tokens: int, *requests: int) -> dict[str, object]:
+        runs = [{"requests": count, "seconds": 5.0} for count in requests]
+        return {"tokens": tokens, "workloads": {"introspect any": runs}}
+
+    file = tmp_path / "growth.json"
+    assert growth_ratio(file) is None
+
+    file.write_text(json.dumps({"sizes": [size(10_000, 100), size(1_000_000, 100)]}))
+    assert growth_ratio(file) is None
+
+    file.write_text(json.dumps({"sizes": [size(10_000, 100), size(10_000_000, 80, 95, 96)]}))
+    assert growth_ratio(file) == pytest.approx(0.95)
 
 
 def test_reasons_are_read_by_target():

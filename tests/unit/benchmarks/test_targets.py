@@ -4,14 +4,14 @@ import pytest
 
 from benchmarks.contenders.catalogue import OURS
 from benchmarks.report.results import EMPTY_HANDLER, ISSUE, MIX
-from benchmarks.report.targets import RESTARTED, TARGETS, two_workers
+from benchmarks.report.targets import RESTARTED, TARGETS, Evidence, two_workers
 from tests.unit.benchmarks.results import OWN, PEERS, results, series
 
 BY_NAME = {target.name: target for target in TARGETS}
 
 
 def ratio(name: str, ours=OWN, peers=PEERS) -> float | None:
-    return BY_NAME[name].ratio(ours, peers)
+    return BY_NAME[name].ratio(Evidence(ours, peers))
 
 
 def test_the_empty_handler_is_compared_by_medians():
@@ -49,5 +49,5 @@ def test_a_target_that_is_met_exactly_is_reached():
     exactly = results(series(EMPTY_HANDLER, ISSUE, 10_000), series(OURS, ISSUE, 5_500))
     target = BY_NAME["issue-empty-handler"]
 
-    assert target.reached(target.ratio(exactly, {}))
+    assert target.reached(target.ratio(Evidence(exactly, {})))
     assert not target.reached(0.549)
