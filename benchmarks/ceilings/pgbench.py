@@ -31,6 +31,17 @@ ISSUED_TOGETHER = 32
 """Events in one transaction, where many share one: half of 64 connections, while the other half is being committed."""
 
 PAYLOAD_BYTES = 420
+CLIENT = "'user-client-opaque'"
+SCOPE = "'country.read customer.read customer.write'"
+# pgbench would take what follows a colon for a variable, in a string too.
+WHO = ("'client' || chr(58) || 'user-client-opaque'", "gen_random_uuid()::text", "'192.0.2.7'")
+EVENT = ("uuidv7()", "1", "'token.issued'", "1::smallint", f"convert_to(repeat('x', {PAYLOAD_BYTES}), 'UTF8')", *WHO)
+ROW = ("sha256(uuid_send(gen_random_uuid()))", "uuidv7()", CLIENT, CLIENT, SCOPE, CLIENT, "1::bigint", "1::bigint")
+"""Values of the columns of an event, and of a row of active_tokens."""
+
+POSITION = "(:position)::bigint"
+VERSIONS = (f"'{{{ActiveTokensProjection.name}}}'", f"'{{{ActiveTokensProjection.version}}}'")
+
 ARGUMENT = re.compile(r"\$(\d+)")
 RATE = re.compile(r"^tps = ([\d.]+) ", re.MULTILINE)
 
@@ -81,6 +92,13 @@ def ceilings(log_id: int, spare_log_id: int, digests: Sequence[bytes]) -> list[C
             1,
             [_issue(spare_log_id, ISSUED_TOGETHER)],
         ),
+        Ceiling(
+            f"issuance, {ISSUED_TOGETHER} a statement",
+            f"`append_at_once` with {ISSUED_TOGETHER} events, as one process alone appends; 1 connection",
+            ISSUED_TOGETHER,
+            1,
+            [_issue_at_once(spare_log_id, ISSUED_TOGETHER)],
+        ),
     ]
 
 
@@ -124,29 +142,23 @@ def _find(log_id: int, digests: Sequence[bytes]) -> str:
 
 def _issue(log_id: int, events: int) -> str:
     begin, lock, _ = (LOG["begin_and_lock_head"] % log_id).split(";")
-    stand = bound(
-        LOG["stand_of_log"],
-        [str(log_id), _each("uuidv7()", events), f"'{{{ActiveTokensProjection.name}}}'", _each("1", 1)],
-    )
-    who = ("'client' || chr(58) || 'user-client-opaque'", "gen_random_uuid()::text", "'192.0.2.7'")
-    event = (
-        "uuidv7()",
-        "1",
-        "'token.issued'",
-        "1::smallint",
-        f"convert_to(repeat('x', {PAYLOAD_BYTES}), 'UTF8')",
-        *who,
-    )
-    head = [str(log_id), "(:position)::bigint", "(:now)::timestamptz"]
-    append = bound(LOG["append"], [*head, *(_each(value, events) for value in event)])
-    client = "'user-client-opaque'"
-    scope = "'country.read customer.read customer.write'"
-    row = ("sha256(uuid_send(gen_random_uuid()))", "uuidv7()", client, client, scope, client, "1::bigint", "1::bigint")
-    insert = bound(TOKENS["insert"], [str(log_id), *(_each(value, events) for value in row)])
+    stand = bound(LOG["stand_of_log"], [str(log_id), _each("uuidv7()", events), *VERSIONS])
+    head = [str(log_id), POSITION, "(:now)::timestamptz"]
+    append = bound(LOG["append"], [*head, *(_each(value, events) for value in EVENT)])
+    insert = bound(TOKENS["insert"], [str(log_id), *(_each(value, events) for value in ROW)])
     return (
         f"\\startpipeline\n{begin.strip()};\n{lock.strip()};\n\\endpipeline\n"
         f"{stand} \\aset\n{append};\n{insert};\nCOMMIT;\n"
     )
+
+
+def _issue_at_once(log_id: int, events: int) -> str:
+    head = bound(LOG["head"], [str(log_id)])
+    stream_ids, *others = (_each(value, events) for value in EVENT)
+    append = bound(LOG["append_at_once"], [str(log_id), POSITION, stream_ids, *others, *VERSIONS])
+    insert = bound(TOKENS["insert_in_append"], [str(log_id), *(_each(value, events) for value in ROW)])
+    end = bound(LOG["append_at_once_end"], [str(log_id), POSITION, stream_ids])
+    return f"{head} \\gset\n{append},\ninline AS (\n{insert}\n)\n{end};\n"
 
 
 def _each(value: str, count: int) -> str:
