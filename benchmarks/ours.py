@@ -61,7 +61,7 @@ from benchmarks.report.results import (
 from ledger.opaque_tokens import digest
 
 METHOD = Method(
-    connections=64, seconds=3, repetitions=5, paced_seconds=8, paced_repetitions=3, tokens=1_000_000, rebuilds=2
+    connections=64, seconds=2, repetitions=5, paced_seconds=5, paced_repetitions=3, tokens=1_000_000, rebuilds=1
 )
 SHORT = Method(
     connections=64, seconds=1, repetitions=1, paced_seconds=2, paced_repetitions=1, tokens=20_000, rebuilds=1
@@ -184,7 +184,7 @@ def _workers(measuring: Measuring, served: Served, method: Method) -> list[Serie
     """One process and two in turn, each started anew: together they would follow the log for one another."""
     say("one worker and two")
     runs: dict[tuple[int, str], list[Run]] = {(processes, name): [] for processes in (1, 2) for name in (ISSUE, MIX)}
-    for _ in range(method.repetitions):
+    for _ in range(method.paced_repetitions):
         for processes in (1, 2):
             with served.by(processes) as (subject, _):
                 for name in (ISSUE, MIX):
@@ -204,7 +204,7 @@ def _pgbench(served: Served, method: Method) -> Iterator[Statements]:
     measured: list[tuple[Ceiling, list[float]]] = [
         (ceiling, []) for ceiling in ceilings(served.log.log_id, spare, asked)
     ]
-    for _ in range(method.repetitions):
+    for _ in range(method.paced_repetitions):
         for ceiling, taken in measured:
             rate = transactions_a_second(ceiling, served.database, served.folder / "pgbench", seconds=method.seconds)
             taken.append(rate)
