@@ -20,7 +20,10 @@ class Answer(web.StreamResponse):
     """
 
     def __init__(self, fixed: str, body: bytes = b"", status: int = 200) -> None:
-        super().__init__(status=status)
+        # What the library's own makes besides is for what an answer of this service never has.
+        self._status = status
+        self._headers: dict[str, str] = {}  # type: ignore[assignment]
+        self._state = {}
         self._fixed = fixed
         self._whole_body = body
         self._asked: web.BaseRequest | None = None

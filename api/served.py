@@ -6,7 +6,7 @@ library, which took a sixth of the time of an introspection.
 
 from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from aiohttp import hdrs, web
 from msgspec import Struct
@@ -25,6 +25,7 @@ from api.errors import (
 )
 from api.exchange import EXCHANGE, REQUEST_ID, Exchange, Received, request_id_of
 from api.metrics.counts import RequestCounts
+from api.request_log import RequestLog
 from api.responses import error_response
 from ledger.errors import LedgerError
 
@@ -53,10 +54,7 @@ class Endpoint(Struct, frozen=True):
 
 
 class Served(Generic[Request, Response]):
-    """An endpoint as it is served: its handler, and what to do about everything that the handler raises.
-
-    The log line never holds the path as sent, the query string, headers or the body: a token may have been put there.
-    """
+    """An endpoint as it is served: its handler, and what to do about everything that the handler raises."""
 
     def __init__(
         self,
@@ -68,46 +66,37 @@ class Served(Generic[Request, Response]):
         self._endpoint = endpoint
         self._counts = counts
         self._handler = handler
-        self._log = log
+        self._log = RequestLog(log, endpoint.name, endpoint.issuer, quiet=endpoint.quiet)
 
     async def handle(self, request: Request) -> Response | Answer:
         """Let the handler answer, or answer its error."""
         started = perf_counter()
         exchange = request[EXCHANGE] = Exchange(request_id_of(request))
-        line: dict[str, Any] = {"request_id": exchange.request_id, "endpoint": self._endpoint.name}
+        failure: dict[str, str] | None = None
         try:
             response: Response | Answer = await self._handler(request)
         except Exception as error:  # noqa: BLE001 (what is not expected is answered 500 and logged with its trace)
-            response = self._answer(error, line)
+            failure = {}
+            response = self._answer(error, exchange, failure)
         response.headers[REQUEST_ID] = exchange.request_id
-        if exchange.client_id is not None:
-            line["client_id"] = exchange.client_id
-        if exchange.more is not None:
-            line |= exchange.more
-        if self._endpoint.issuer is not None:
-            line["issuer"] = self._endpoint.issuer
-        line["status"] = status = response.status
         seconds = perf_counter() - started
-        self._counts.add(status, seconds)
-        line["ms"] = round(seconds * 1000, 2)
-        if status >= SERVER_ERROR.status:
-            self._log.warning("request", **line)
-        elif self._endpoint.quiet:
-            self._log.debug("request", **line)
-        else:
-            self._log.info("request", **line)
+        self._counts.add(response.status, seconds)
+        ms = round(seconds * 1000, 2)
+        if failure is not None or exchange.more is not None or not self._log.write_plain(exchange, response.status, ms):
+            self._log.write(exchange, failure or {}, response.status, ms)
         return response
 
-    def _answer(self, error: Exception, line: dict[str, Any]) -> Answer:
+    def _answer(self, error: Exception, exchange: Exchange, failure: dict[str, str]) -> Answer:
+        """The answer of an error; `failure` is given what the log line is to say of it."""
         kind, description = _kind_of(error)
         if kind is SERVER_ERROR:
-            self._log.error("unexpected error", request_id=line["request_id"], exc_info=error)
+            self._log.unexpected(exchange, error)
         elif isinstance(error, LedgerError) and kind.status >= SERVER_ERROR.status:
-            line["reason"] = str(error)
-        line["error"] = kind.code
+            failure["reason"] = str(error)
+        failure["error"] = kind.code
         if self._endpoint.failed is not None:
             parameter = error.parameter if isinstance(error, RequestError) else None
-            response = self._endpoint.failed(Failure(kind, description, line["request_id"], parameter))
+            response = self._endpoint.failed(Failure(kind, description, exchange.request_id, parameter))
         else:
             response = error_response(kind, description)
         if kind is INVALID_CLIENT and self._endpoint.challenge is not None:

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from api.app import create_app
 from api.logs import configure_logging
+from api.request_log import RequestLog
 
 
 class TestTheLine:
@@ -119,3 +120,42 @@ async def test_a_whole_run_logs_no_token_and_no_secret(aiohttp_client, output, m
     assert [text for text in hidden if text in output_text] == []
     if output == "json":
         assert all(json.loads(line)["level"] for line in output_text.splitlines())
+
+
+@pytest.mark.usefixtures("_restored_logging")
+class TestThePlainLine:
+    """What is written for a request that went well, without the way that lines of any shape take."""
+
+    async def _lines(self, aiohttp_client, level: str = "info", **headers: str) -> list[str]:
+        written = io.BytesIO()
+        configure_logging(format="json", level=level, stream=io.TextIOWrapper(written, write_through=True))
+        service = await MemoryService(MAIN).start()
+        caller = Caller(await aiohttp_client(LedgerTestServer(create_app(service))), service.tenants[0])
+        body = urlencode({"grant_type": "client_credentials"})
+        await caller.send("token", body, Authorization=basic("app", caller.tenant.secrets["app"]), **headers)
+        await caller.http.get("/livez")
+        await caller.http.get(f"{caller.path}/.well-known/oauth-authorization-server", headers={"X-Request-Id": "r-2"})
+        return written.getvalue().decode().splitlines()
+
+    async def test_is_the_line_that_would_be_written_otherwise(self, aiohttp_client, monkeypatch):
+        def comparable(lines: list[str]) -> list[list[tuple[str, object]]]:
+            return [
+                [(k, type(v) if k in {"timestamp", "ms"} else v) for k, v in json.loads(text).items()] for text in lines
+            ]
+
+        plain = await self._lines(aiohttp_client, X_Request_Id="r-1")
+        monkeypatch.setattr(RequestLog, "write_plain", lambda *_: False)
+        assert comparable(plain) == comparable(await self._lines(aiohttp_client, X_Request_Id="r-1"))
+        assert [json.loads(text)["request_id"] for text in plain] == ["r-1", "r-2"]
+
+    async def test_is_not_written_where_something_has_to_be_masked(self, aiohttp_client):
+        token = "A" * 128
+        first, _ = await self._lines(aiohttp_client, X_Request_Id=token)
+        assert json.loads(first)["request_id"] == "[redacted]"
+
+    async def test_is_not_written_where_its_level_is_not(self, aiohttp_client):
+        assert await self._lines(aiohttp_client, "warning") == []
+
+    async def test_of_health_is_written_for_debugging(self, aiohttp_client):
+        levels = [json.loads(text)["level"] for text in await self._lines(aiohttp_client, "debug")]
+        assert levels == ["info", "debug", "info"]
