@@ -17,15 +17,13 @@ from ledger.issuer import Issuer, IssuerIdentifier, assemble_issuer
 from ledger.postgres.database import Database
 from ledger.postgres.logs import NO_LEDGER, Log
 from ledger.postgres.recorder import PostgresRecorder
-from ledger.postgres.streams import PostgresStreams
 from ledger.postgres.wakeups import Wakeups
 from ledger.recording import EventMapper
-from projections.active_tokens import PostgresActiveTokens
 from projections.audit_trail import PostgresAuditTrail
 from projections.catalogue import catch_up_projections, inline_projections
-from projections.clients import PostgresClients
 from projections.expiry_sweep import ExpirySweep, SweepCounts, seconds_behind
 from projections.follower import Follower
+from projections.inline_views import LookUps, PostgresActiveTokens, PostgresClients
 from projections.status import ProjectionStatus, read_status
 from projections.versions import version_problems
 
@@ -103,7 +101,8 @@ class Service:
         log = self.log(identifier)
         recorder = PostgresRecorder(log, inline_projections(mapper))
         writer = GroupCommit(recorder, max_waiting=self._config.max_waiting_appends)
-        active_tokens = PostgresActiveTokens(log)
+        look_ups = LookUps(log)
+        active_tokens = PostgresActiveTokens(look_ups)
         trail = PostgresAuditTrail(log, recorder, active_tokens, wakeups=self._wakeups, mapper=mapper, clock=utc_now)
         self._logs.append(log)
         self._writers.append(writer)
@@ -114,9 +113,9 @@ class Service:
         )
         return assemble_issuer(
             identifier,
-            clients=PostgresClients(log),
+            clients=PostgresClients(log, look_ups),
             active_tokens=active_tokens,
-            streams=PostgresStreams(log),
+            streams=recorder,
             audit=trail,
             writer=writer,
             mapper=mapper,

@@ -1,18 +1,18 @@
-"""The inline projection `active_tokens`, and the view introspection reads.
+"""The inline projection `active_tokens`: what introspection reads.
 
 It is written in the transaction that records the event, so a revocation that was answered is seen by every later
 look-up on every process.
 """
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from ledger.batched_reads import BatchedReads
+import asyncpg
+
 from ledger.events import TokenIssued, TokenRevoked
 from ledger.ports import ActiveToken, epoch_seconds
 from ledger.postgres.database import Connection
 from ledger.postgres.inline import PartOfAppend
-from ledger.postgres.logs import Log
 from ledger.postgres.statements import load_statements
 from ledger.recording import EventToStore
 from ledger.scope import format_scope
@@ -107,30 +107,14 @@ def _columns(tokens: Sequence[TokenIssued]) -> Sequence[list[Any]]:
     )
 
 
-class PostgresActiveTokens:
-    """The view `active_tokens` of one log, read in batches. Implements `ledger.ports.ActiveTokens`."""
-
-    def __init__(self, log: Log) -> None:
-        self._log = log
-        self._reads = BatchedReads(self._find)
-
-    def get(self, digest: bytes) -> Awaitable[ActiveToken | None]:
-        """The token of a digest as of this call, also for a while after it expired. Raises Unavailable."""
-        return self._reads.ask(digest)
-
-    async def _find(self, digests: Sequence[bytes]) -> Mapping[bytes, ActiveToken]:
-        log_id = await self._log.to_read()
-        async with self._log.database.connection() as connection:
-            rows = await connection.fetch(SQL["find"], log_id, digests)
-        return {
-            row["digest"]: ActiveToken(
-                jti=row["jti"],
-                client_id=row["client_id"],
-                subject=row["subject"],
-                scope=row["scope"],
-                audience=tuple(row["audience"]),
-                issued_at=row["issued_at"],
-                expires_at=row["expires_at"],
-            )
-            for row in rows
-        }
+def active_token(row: asyncpg.Record) -> ActiveToken:
+    """The token of a row of the view."""
+    return ActiveToken(
+        jti=row["jti"],
+        client_id=row["client_id"],
+        subject=row["subject"],
+        scope=row["scope"],
+        audience=tuple(row["audience"]),
+        issued_at=row["issued_at"],
+        expires_at=row["expires_at"],
+    )

@@ -6,12 +6,10 @@ from typing import get_args
 
 import msgspec
 
-from ledger.batched_reads import BatchedReads
 from ledger.client import Client, evolve_client
 from ledger.events import ClientEvent
 from ledger.identifiers import client_stream_id
 from ledger.postgres.database import Connection
-from ledger.postgres.logs import Log
 from ledger.postgres.statements import load_statements
 from ledger.recording import StreamEvent
 from projections.projection import Projected, Projection
@@ -49,39 +47,13 @@ class ClientsProjection(Projection):
         )
 
 
-class PostgresClients:
-    """The view `clients` of one log, read in batches. Implements `ledger.ports.Clients`."""
-
-    def __init__(self, log: Log) -> None:
-        self._log = log
-        self._reads = BatchedReads(self._find)
-
-    async def get(self, client_id: str) -> Client | None:
-        """A client as of now. Raises Unavailable."""
-        if "\x00" in client_id:  # PostgreSQL has no such text, so there is no such client
-            return None
-        return await self._reads.get(client_id)
-
-    async def all(self) -> Sequence[Client]:
-        """Every client, by id. Raises Unavailable."""
-        log_id = await self._log.to_read()
-        async with self._log.database.connection() as connection:
-            rows = await connection.fetch(SQL["all"], log_id)
-        return [_decode(row["document"]) for row in rows]
-
-    async def _find(self, client_ids: Sequence[str]) -> Mapping[str, Client]:
-        log_id = await self._log.to_read()
-        async with self._log.database.connection() as connection:
-            return await _find(connection, log_id, client_ids)
-
-
 async def _find(connection: Connection, log_id: int, client_ids: Sequence[str]) -> Mapping[str, Client]:
     rows = await connection.fetch(SQL["find"], log_id, client_ids)
-    return {row["client_id"]: _decode(row["document"]) for row in rows}
+    return {row["client_id"]: decode_client(row["document"]) for row in rows}
 
 
 @lru_cache(maxsize=1024)
-def _decode(document: str) -> Client:
+def decode_client(document: str) -> Client:
     """The client of a document. Remembered by the document itself, so it cannot be out of date."""
     return msgspec.json.decode(document, type=Client)
 

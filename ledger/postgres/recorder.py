@@ -19,6 +19,7 @@ from ledger.postgres.logs import Log
 from ledger.postgres.outcome import find_outcome
 from ledger.postgres.rows import recorded_event
 from ledger.postgres.statements import load_statements
+from ledger.postgres.streams import PostgresStreams
 from ledger.recording import (
     LogHead,
     RecordedEvent,
@@ -46,6 +47,7 @@ class PostgresRecorder:
         self._database = log.database
         self._inline = inline
         self._versions = versions_of(inline)
+        self._streams = PostgresStreams(log)
         self._last_position: int | None = None
         self._left: Left | None = None
 
@@ -160,7 +162,9 @@ class PostgresRecorder:
         desc: bool = False,
         limit: int | None = None,
     ) -> Sequence[RecordedEvent]:
-        """The events of a stream in version order, bounded by version."""
+        """The events of a stream in version order, bounded by version. Whole streams asked for together share a query."""
+        if gt is None and lte is None and limit is None and not desc:
+            return await self._streams.select_events(originator_id)
         statement = SQL["read_stream_backwards" if desc else "read_stream"]
         last = LAST_VERSION if lte is None else lte
         log_id = await self._log.to_read()

@@ -13,7 +13,7 @@ SQL = load_statements("ledger.postgres", "event_log.sql")
 
 
 class PostgresStreams:
-    """Implements `ledger.ports.Streams` for one log."""
+    """The streams of one log. Implements `ledger.ports.Streams`."""
 
     def __init__(self, log: Log) -> None:
         self._log = log

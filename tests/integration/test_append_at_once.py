@@ -13,8 +13,9 @@ from ledger.postgres.inline import OtherVersion
 from ledger.postgres.logs import Log
 from ledger.postgres.recorder import PostgresRecorder
 from ledger.recording import EventMapper, EventToStore, StreamEvent, StreamGuard, VersionConflict, Write, WriteResult
-from projections.active_tokens import ActiveTokensProjection, PostgresActiveTokens
+from projections.active_tokens import ActiveTokensProjection
 from projections.clients import ClientsProjection
+from projections.inline_views import LookUps, PostgresActiveTokens
 from tests.breaking_proxy import AtCommit, BreakingProxy
 from tests.builders import token_issued, token_revoked
 
@@ -107,7 +108,7 @@ async def test_what_is_recorded_is_what_the_long_way_records(alone, processes):
     assert (row.position, row.recorded_at) == (result.positions[0], result.recorded_at)
     head = await alone.recorder.head()
     assert (head.position, head.recorded_at) == (row.position, row.recorded_at)
-    active = await PostgresActiveTokens(alone.log).get(full.originator_id.bytes * 2)
+    active = await PostgresActiveTokens(LookUps(alone.log)).get(full.originator_id.bytes * 2)
     assert (active.jti, active.scope, active.audience) == (full.originator_id, "a b", ("x", "y"))
     expected = await processes().write(Write([plain()]))
     assert list(expected[0].positions) == [row.position + 1]
@@ -182,7 +183,7 @@ async def test_what_follows_in_a_stream_goes_the_long_way(alone):
     (result,) = await alone.write(Write([revoked]))
     assert isinstance(result, WriteResult)
     assert alone.long == 1
-    assert await PostgresActiveTokens(alone.log).get(digest) is None
+    assert await PostgresActiveTokens(LookUps(alone.log)).get(digest) is None
 
 
 async def test_while_somebody_holds_the_head_it_waits_in_line_with_all_others(alone, superuser):

@@ -14,8 +14,9 @@ from ledger.postgres.database import Database
 from ledger.postgres.logs import Log
 from ledger.postgres.recorder import PostgresRecorder
 from ledger.recording import EventMapper, EventToStore, StreamEvent, Write
-from projections.active_tokens import ActiveTokensProjection, PostgresActiveTokens
-from projections.clients import ClientsProjection, PostgresClients
+from projections.active_tokens import ActiveTokensProjection
+from projections.clients import ClientsProjection
+from projections.inline_views import LookUps, PostgresActiveTokens, PostgresClients
 from tests.builders import NOW, settings, stored_secret, stream_of, token_issued, token_revoked
 from tests.integration.conftest import CAUSE, register_client
 
@@ -57,7 +58,7 @@ async def test_a_token_issued_and_revoked_in_one_batch_is_never_active(log):
     revoked = token_revoked()
     rows = [mapper.to_stored_event(StreamEvent(issued.jti, n, e)) for n, e in ((1, issued), (2, revoked))]
     await recorder.write([Write([row]) for row in rows])
-    assert await PostgresActiveTokens(log).get(issued.digest) is None
+    assert await PostgresActiveTokens(LookUps(log)).get(issued.digest) is None
     assert (await recorder.head()).position == 2
 
 
@@ -96,7 +97,7 @@ async def test_a_row_holds_what_introspection_answers(log):
     recorder = PostgresRecorder(log, (ActiveTokensProjection(mapper),))
     issued = token_issued(scope=("a", "b"), audience=("x", "y"))
     await recorder.insert_events([mapper.to_stored_event(StreamEvent(issued.jti, 1, issued))])
-    found = await PostgresActiveTokens(log).get(issued.digest)
+    found = await PostgresActiveTokens(LookUps(log)).get(issued.digest)
     assert found is not None
     assert (found.jti, found.client_id, found.subject) == (issued.jti, issued.client_id, issued.subject)
     assert (found.scope, found.audience) == ("a b", ("x", "y"))
@@ -129,7 +130,7 @@ async def test_several_changes_of_clients_in_one_batch_add_up(log):
     ]
     interleaved = [event for events in zip(*streams, strict=True) for event in events]
     await recorder.write([Write([mapper.to_stored_event(event)]) for event in interleaved])
-    view = PostgresClients(log)
+    view = PostgresClients(log, LookUps(log))
     for stream in streams:
         folded = fold_client(stream)
         assert folded is not None

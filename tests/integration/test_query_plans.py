@@ -18,6 +18,7 @@ from projections.audit_trail import EVENTS
 from projections.checkpoint import SQL as CHECKPOINTS
 from projections.clients import SQL as CLIENTS
 from projections.expiry_sweep import SQL as SWEEP
+from projections.inline_views import SQL as VIEWS
 from projections.skips import SQL as SKIPS
 from projections.status import SQL as STATUS
 from projections.token_history import SQL as HISTORY
@@ -96,7 +97,12 @@ STREAM = uuid4()
 KEYED = {"Index Scan", "Index Only Scan", "Bitmap Heap Scan"}
 
 HOT = {
-    "introspection": (ACTIVE_TOKENS["find"], (1, [b"x" * 32, b"y" * 32]), {"active_tokens"}),
+    "introspection": (
+        VIEWS["find_tokens_and_clients"],
+        (1, [b"x" * 32, b"y" * 32], ["a", "b"]),
+        {"active_tokens", "clients"},
+    ),
+    "tokens alone": (ACTIVE_TOKENS["find"], (1, [b"x" * 32, b"y" * 32]), {"active_tokens"}),
     "client authentication": (CLIENTS["find"], (1, ["a", "b"]), {"clients"}),
     "append: take the head": (LOG["lock_head"], (1,), {"log_head"}),
     "append: stand of the log": (
