@@ -162,7 +162,7 @@ class PostgresRecorder:
         desc: bool = False,
         limit: int | None = None,
     ) -> Sequence[RecordedEvent]:
-        """The events of a stream in version order, bounded by version. Whole streams asked for together share a query."""
+        """The events of a stream in version order, bounded by version. Whole streams share queries."""
         if gt is None and lte is None and limit is None and not desc:
             return await self._streams.select_events(originator_id)
         statement = SQL["read_stream_backwards" if desc else "read_stream"]

@@ -21,7 +21,7 @@ class PostgresStreams:
 
     async def select_events(self, originator_id: UUID) -> Sequence[RecordedEvent]:
         """The events of a stream in version order, all that were recorded before this call. Raises Unavailable."""
-        return await self._reads.get(originator_id) or ()
+        return await self._reads.get(originator_id) or []
 
     async def _find(self, streams: Sequence[UUID]) -> Mapping[UUID, Sequence[RecordedEvent]]:
         log_id = await self._log.to_read()
