@@ -76,7 +76,7 @@ def hold(record_property) -> Callable[..., None]:
 
     def compare(*costs: tuple[Bound, float]) -> None:
         for bound, measured in costs:
-            record_property(COST, (bound.what, measured, bound.cost))
+            record_property(COST, (bound.what, float(measured), float(bound.cost)))  # workers send numbers of few kinds
         problems = [problem for bound, measured in costs if (problem := bound.problem(measured))]
         if problems:
             pytest.fail("\n".join(problems), pytrace=False)
