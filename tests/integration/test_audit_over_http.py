@@ -115,9 +115,9 @@ async def test_a_stream_that_is_resumed_again_and_again_skips_and_repeats_nothin
 async def test_a_token_explains_itself_at_once_whatever_the_projections_do(here, http, there, monkeypatch):
     """Nobody follows the log here: what is searched for is not found in time, what is asked of one token is."""
     monkeypatch.setattr(audit_trail, "PATIENCE_SECONDS", 0.05)
-    for task in here._following:
+    for task in here._at_work:
         task.cancel()
-    await asyncio.gather(*here._following, return_exceptions=True)
+    await asyncio.gather(*here._at_work, return_exceptions=True)
     issued = await there.issuance.by_client_credentials(await there.clients.get("shop"), None, CAUSE)
     revoked_at = await there.revocation.by_client(await there.clients.get("shop"), issued.access_token, CAUSE)
     token = f"/first/audit/tokens/{issued.jti}"

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -77,7 +78,7 @@ async def test_an_import_is_sound_and_the_views_are_those_of_the_log_it_came_fro
     await issuer.registry.add_generated_secret("shop", CAUSE)
     client = await issuer.registry.load("shop")
     tokens = [await issuer.issuance.by_client_credentials(client, None, CAUSE) for _ in range(5)]
-    await issuer.revocation.by_operator(tokens[2].jti, "lost", CAUSE)
+    await issuer.revocation.by_operator(UUID(tokens[2].jti), "lost", CAUSE)
     await issuer.registry.disable("shop", "test", CAUSE)
     lines = await exported(log)
     copy = open_log("copy")
