@@ -46,7 +46,7 @@ CLIENTS = [
 class Hydra:
     """The server, built from its module."""
 
-    name = "ory-hydra"
+    name = "hydra"
     notes = (
         "`hydra serve all`, one process, with `GOMAXPROCS` of as many as others have workers, TLS left to a proxy, "
         "twenty connections, logs at `warn`. Secrets of clients are hashed with PBKDF2 of one iteration, the least "
