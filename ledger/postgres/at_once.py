@@ -15,13 +15,11 @@ from uuid import UUID
 from msgspec import Struct
 
 from ledger.postgres.inline import InlineProjection, PartOfAppend
+from ledger.postgres.rows import event_columns
 from ledger.postgres.statements import load_statements
 from ledger.recording import EventToStore, RecordedEvent, StoredEvent, StreamGuard, Write, WriteResult, stream_id
 
 SQL = load_statements("ledger.postgres", "event_log.sql")
-
-FIXED = 12
-"""How many parameters the statement has before those of the projections."""
 
 MOST_STREAMS = 10_000
 
@@ -100,14 +98,7 @@ def statement_for(
     arguments = [
         log_id,
         left.position,
-        [event.originator_id for event in events],
-        [event.originator_version for event in events],
-        [event.topic for event in events],
-        [event.schema_version for event in events],
-        [event.state for event in events],
-        [event.actor for event in events],
-        [event.request_id for event in events],
-        [event.remote_address for event in events],
+        *event_columns(events),
         *versions,
     ]
     text = SQL["append_at_once"]

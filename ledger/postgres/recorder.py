@@ -17,7 +17,7 @@ from ledger.postgres.database import Connection
 from ledger.postgres.inline import InlineProjection, check_versions, versions_of
 from ledger.postgres.logs import Log
 from ledger.postgres.outcome import find_outcome
-from ledger.postgres.rows import recorded_event
+from ledger.postgres.rows import event_columns, recorded_event
 from ledger.postgres.statements import load_statements
 from ledger.postgres.streams import PostgresStreams
 from ledger.recording import (
@@ -130,14 +130,7 @@ class PostgresRecorder:
             attempt.log_id,
             position,
             recorded_at,
-            [event.originator_id for event in events],
-            [event.originator_version for event in events],
-            [event.topic for event in events],
-            [event.schema_version for event in events],
-            [event.state for event in events],
-            [event.actor for event in events],
-            [event.request_id for event in events],
-            [event.remote_address for event in events],
+            *event_columns(events),
         )
         for projection in self._inline:
             of_interest = [event for event in events if event.topic in projection.topics]

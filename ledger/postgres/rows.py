@@ -1,8 +1,11 @@
-"""A row of event_log as what it records."""
+"""A row of event_log as what it records, and events as what is put into its columns."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import asyncpg
 
-from ledger.recording import RecordedEvent
+from ledger.recording import EventToStore, RecordedEvent
 
 
 def recorded_event(row: asyncpg.Record) -> RecordedEvent:
@@ -18,4 +21,18 @@ def recorded_event(row: asyncpg.Record) -> RecordedEvent:
         actor=row["actor"],
         request_id=row["request_id"],
         remote_address=row["remote_address"],
+    )
+
+
+def event_columns(events: Sequence[EventToStore | RecordedEvent]) -> Sequence[list[Any]]:
+    """Column by column, as the statements that append take them."""
+    return (
+        [event.originator_id for event in events],
+        [event.originator_version for event in events],
+        [event.topic for event in events],
+        [event.schema_version for event in events],
+        [event.state for event in events],
+        [event.actor for event in events],
+        [event.request_id for event in events],
+        [event.remote_address for event in events],
     )
