@@ -12,7 +12,6 @@ import asyncio
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 import threading
@@ -24,10 +23,10 @@ from pathlib import Path
 from time import monotonic
 
 from api.embedded_postgres import EmbeddedPostgres
+from benchmarks.beside import command, issue
 from benchmarks.filled_log import fill
-from benchmarks.processes import CannotMeasure, Server, service
-from benchmarks.workloads import WORKLOADS
-from benchmarks.wrk import Load, Measurement, check_installed, drive
+from benchmarks.processes import CannotMeasure, service
+from benchmarks.wrk import Measurement, check_installed
 from migrations.runner import upgrade
 
 LOG = "ms-auth-server"
@@ -87,11 +86,11 @@ def _run(folder: Path, options: argparse.Namespace) -> Results:
         idle = _archive(directory, archives, next(instants).isoformat())
         with service(folder) as served:
             _say("issuing tokens")
-            _issue(served, folder, WARM_UP_SECONDS)
-            alone = _issue(served, folder, options.seconds)
+            issue(served, folder, WARM_UP_SECONDS)
+            alone = issue(served, folder, options.seconds)
             with _archiving(directory, archives, (instant.isoformat() for instant in instants)) as parts:
-                beside = _issue(served, folder, options.seconds)
-        if not _command(directory, "log", "verify", "--archives", str(archives))["sound"]:
+                beside = issue(served, folder, options.seconds)
+        if not command(directory, "log", "verify", "--archives", str(archives))["sound"]:
             msg = "the log is not sound"
             raise CannotMeasure(msg)
     return Results(log.events, idle, alone, beside, parts)
@@ -99,7 +98,7 @@ def _run(folder: Path, options: argparse.Namespace) -> Results:
 
 def _archive(directory: Path, archives: Path, before: str) -> Part:
     started = monotonic()
-    moved = _command(directory, "log", "archive", "--before", before, "--to", str(archives))
+    moved = command(directory, "log", "archive", "--before", before, "--to", str(archives))
     archive = moved["archive"]
     events = archive["last"] - archive["first"] + 1 if archive else 0
     return Part(events, moved["events_removed"], monotonic() - started)
@@ -124,20 +123,6 @@ def _archiving(directory: Path, archives: Path, instants: Iterator[str]) -> Iter
     finally:
         enough.set()
         thread.join()
-
-
-def _issue(served: Server, folder: Path, seconds: int) -> Measurement:
-    issuing = next(workload for workload in WORKLOADS if workload.name == "issue")
-    return drive(served, issuing.path, issuing.bodies([]), folder, load=Load(), seconds=seconds)
-
-
-def _command(directory: Path, *words: str) -> dict:
-    command = [sys.executable, "-m", "api.cli.main", *words, "--embedded", str(directory), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        msg = f"{' '.join(words)} ended with {done.returncode}: {done.stderr or done.stdout}"
-        raise CannotMeasure(msg)
-    return json.loads(done.stdout)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -13,7 +13,6 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -23,10 +22,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from api.embedded_postgres import EmbeddedPostgres
+from benchmarks.beside import command, issue
 from benchmarks.filled_log import fill
-from benchmarks.processes import CannotMeasure, Server, service
-from benchmarks.workloads import WORKLOADS
-from benchmarks.wrk import Load, Measurement, check_installed, drive
+from benchmarks.processes import CannotMeasure, service
+from benchmarks.wrk import Measurement, check_installed
 from migrations.runner import upgrade
 
 NAMES = ("active_tokens", "token_history")
@@ -83,16 +82,16 @@ def _run(folder: Path, options: argparse.Namespace) -> Results:
         asyncio.run(upgrade(postgres.owner_dsn))
         filled = asyncio.run(fill(postgres.owner_dsn, "history", tokens=options.events * 20 // 21))
         for name in NAMES:
-            _command(directory, "rebuild", name)
+            command(directory, "projections", "rebuild", name)
         rates = [_rates(directory, name, options) for name in NAMES]
         with service(folder) as served:
             _say("issuing tokens")
-            _issue(served, folder, WARM_UP_SECONDS)
-            alone = _issue(served, folder, options.seconds)
+            issue(served, folder, WARM_UP_SECONDS)
+            alone = issue(served, folder, options.seconds)
             with _rebuilding(directory) as swaps:
-                beside = _issue(served, folder, options.seconds)
+                beside = issue(served, folder, options.seconds)
         for name in NAMES:
-            _command(directory, "verify", name)
+            command(directory, "projections", "verify", name)
     return Results(filled.events, rates, alone, beside, len(swaps))
 
 
@@ -100,17 +99,12 @@ def _rates(directory: Path, name: str, options: argparse.Namespace) -> Rates:
     rates = Rates(name)
     for _ in range(options.repetitions):
         _say(f"{name} ...")
-        rebuilt = _command(directory, "rebuild", name)
+        rebuilt = command(directory, "projections", "rebuild", name)
         rates.rebuilt.append(rebuilt["events"] / rebuilt["seconds"])
         rates.locked_ms.append(rebuilt["locked_ms"])
-        verified = _command(directory, "verify", name)
+        verified = command(directory, "projections", "verify", name)
         rates.verified.append(sum(verified["positions"].values()) / verified["seconds"])
     return rates
-
-
-def _issue(served: Server, folder: Path, seconds: int) -> Measurement:
-    issuing = next(workload for workload in WORKLOADS if workload.name == "issue")
-    return drive(served, issuing.path, issuing.bodies([]), folder, load=Load(), seconds=seconds)
 
 
 @contextmanager
@@ -123,7 +117,7 @@ def _rebuilding(directory: Path) -> Iterator[list[str]]:
         while not enough.is_set():
             for name in NAMES:
                 if not enough.is_set():
-                    _command(directory, "rebuild", name)
+                    command(directory, "projections", "rebuild", name)
                     swapped.append(name)
 
     thread = threading.Thread(target=run)
@@ -133,15 +127,6 @@ def _rebuilding(directory: Path) -> Iterator[list[str]]:
     finally:
         enough.set()
         thread.join()
-
-
-def _command(directory: Path, *words: str) -> dict[str, object]:
-    command = [sys.executable, "-m", "api.cli.main", "projections", *words, "--embedded", str(directory), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        msg = f"projections {' '.join(words)} ended with {done.returncode}: {done.stderr or done.stdout}"
-        raise CannotMeasure(msg)
-    return json.loads(done.stdout)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
