@@ -41,16 +41,15 @@ class Answer(web.StreamResponse):
             raise RuntimeError(msg)
         if self._keep_alive is None:
             self._keep_alive = request.keep_alive
-        head = self._head(request.version, keep_alive=self._keep_alive)
+        head = self._head(_first_lines(request.version, self._status, self._keep_alive))
         await request.writer.write_eof(head if request.method == hdrs.METH_HEAD else head + self._whole_body + data)
         self._eof_sent = True
 
     def whole(self) -> bytes:
         """Head and body, for a POST in HTTP/1.1 on a connection that stays."""
-        return self._head(HttpVersion11, keep_alive=True) + self._whole_body
+        return self._head(_first_line(self._status)) + self._whole_body
 
-    def _head(self, version: HttpVersion, *, keep_alive: bool) -> bytes:
-        first = _first_lines(version, self._status, keep_alive)
+    def _head(self, first: str) -> bytes:
         others = "".join([f"{name}: {_checked(value)}\r\n" for name, value in self._headers.items()])
         date = _date_line(int(time.time()))
         return f"{first}{self._fixed}{others}{date}Content-Length: {len(self._whole_body)}\r\n\r\n".encode()
@@ -71,6 +70,11 @@ def _checked(value: str) -> str:
 @lru_cache(maxsize=2)
 def _date_line(second: int) -> str:
     return f"Date: {formatdate(second, usegmt=True)}\r\n"
+
+
+@lru_cache(maxsize=64)
+def _first_line(status: int) -> str:
+    return _first_lines(HttpVersion11, status, keep_alive=True)
 
 
 @lru_cache(maxsize=256)

@@ -5,6 +5,7 @@ It never holds the path as sent, the query string, headers or the body: a token 
 
 import logging
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -17,6 +18,9 @@ from api.logs import Lines, complete, render_json
 from api.redaction import needs_no_mask
 
 EVENT = "request"
+
+_needs_no_mask = lru_cache(maxsize=1024)(needs_no_mask)
+"""Remembered, for what comes again and again."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -62,7 +66,7 @@ class RequestLog:
             or self._processors != [complete, render_json]
             or status >= SERVER_ERROR.status
             or not needs_no_mask(exchange.request_id)
-            or not (client_id is None or needs_no_mask(client_id))
+            or not (client_id is None or _needs_no_mask(client_id))
         ):
             return False
         line = PlainLine(

@@ -51,6 +51,15 @@ def number_writes(
     return Numbered(results, survivors, events)
 
 
+def results_after(position: int, writes: Sequence[Write], recorded_at: datetime) -> list[WriteResult]:
+    """What becomes of writes that are all recorded, the first of them after this position."""
+    results = []
+    for write in writes:
+        first, position = position + 1, position + len(write.events)
+        results.append(WriteResult(range(first, position + 1), recorded_at))
+    return results
+
+
 def find_conflicts(writes: Sequence[Write], versions: Mapping[UUID, int]) -> Iterator[VersionConflict | None]:
     """For each write in turn its conflict, or None when it may be recorded; earlier writes of the batch count.
 

@@ -1,7 +1,8 @@
 """Group commit: concurrent writes of one process share transactions.
 
 While one batch commits the next one gathers; there is no timer, so an idle service adds no wait. One log has one
-group committer in each process, and the head row orders the batches of several processes.
+group committer in each process, and the head row orders the batches of several processes: one that waits there goes on
+gathering.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ class GroupCommit:
         self._max_batch = max_batch
         self._committing: asyncio.Task[None] | None = None
         self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.counts = AppendCounts()
 
     @property
@@ -44,10 +46,11 @@ class GroupCommit:
             self.counts.refused += 1
             msg = f"{self._max_waiting} writes wait to be recorded already."
             raise QueueFull(msg)
-        answer: asyncio.Future[WriteResult] = asyncio.get_running_loop().create_future()
+        loop = self._loop or self._enter_loop()
+        answer: asyncio.Future[WriteResult] = loop.create_future()
         self._waiting.append((write, answer))
         if self._committing is None:
-            self._committing = asyncio.create_task(self._commit_all())
+            self._committing = loop.create_task(self._commit_all())
         return await answer
 
     async def close(self) -> None:
@@ -56,37 +59,65 @@ class GroupCommit:
         while self._committing is not None:
             await asyncio.wait((self._committing,))
 
+    def _enter_loop(self) -> asyncio.AbstractEventLoop:
+        # It stays with the loop it was first used in, as what it records to does. Asking each time is a system call.
+        self._loop = asyncio.get_running_loop()
+        return self._loop
+
     async def _commit_all(self) -> None:
         try:
             while self._waiting:
-                size = min(len(self._waiting), self._max_batch)
-                batch = [self._waiting.popleft() for _ in range(size)]
-                writes = [write for write, _ in batch]
-                results = await self._record(writes)
-                self.counts.add(writes, results)
-                _answer(batch, results)
+                batch = _Batch(self._waiting, self._max_batch)
+                results = await self._record(batch)
+                self.counts.add(batch.writes, results)
+                batch.answer(results)
         finally:
             self._committing = None
 
-    async def _record(self, writes: Sequence[Write]) -> Sequence[WriteResult | Exception]:
+    async def _record(self, batch: "_Batch") -> Sequence[WriteResult | Exception]:
         try:
-            return await self._recorder.write(writes)
+            return await self._recorder.write_next(batch.take)
         except Unavailable as error:
-            return [error] * len(writes)
+            return [error] * len(batch.take())
         except Exception as error:  # noqa: BLE001 (whatever it is, every caller of the batch must hear of it)
+            writes = batch.take()
             if len(writes) == 1:
                 return [error]
             # Something in this batch cannot be recorded at all: it must not take the others along.
-            return [result for write in writes for result in await self._record([write])]
+            return [await self._record_alone(write) for write in writes]
+
+    async def _record_alone(self, write: Write) -> WriteResult | Exception:
+        try:
+            (result,) = await self._recorder.write([write])
+        except Exception as error:  # noqa: BLE001 (its caller must hear of it)
+            return error
+        return result
 
 
-def _answer(
-    batch: Sequence[tuple[Write, asyncio.Future[WriteResult]]], results: Sequence[WriteResult | Exception]
-) -> None:
-    for (_, answer), result in zip(batch, results, strict=True):
-        if answer.done():  # its caller was cancelled; the write was recorded all the same
-            continue
-        if isinstance(result, Exception):
-            answer.set_exception(result)
-        else:
-            answer.set_result(result)
+class _Batch:
+    """What is recorded together: the writes that wait when it is taken."""
+
+    def __init__(self, waiting: deque[tuple[Write, asyncio.Future[WriteResult]]], most: int) -> None:
+        self._waiting = waiting
+        self._most = most
+        self._answers: list[asyncio.Future[WriteResult]] = []
+        self.writes: list[Write] = []
+
+    def take(self) -> Sequence[Write]:
+        """The writes, which from the first call on wait no more."""
+        if not self.writes:
+            for _ in range(min(len(self._waiting), self._most)):
+                write, answer = self._waiting.popleft()
+                self.writes.append(write)
+                self._answers.append(answer)
+        return self.writes
+
+    def answer(self, results: Sequence[WriteResult | Exception]) -> None:
+        """Tell each caller what became of its write."""
+        for answer, result in zip(self._answers, results, strict=True):
+            if answer.done():  # its caller was cancelled; the write was recorded all the same
+                continue
+            if isinstance(result, Exception):
+                answer.set_exception(result)
+            else:
+                answer.set_result(result)

@@ -1,6 +1,7 @@
 """Use case: issue an access token (RFC 6749 §4.4)."""
 
 import math
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -18,14 +19,20 @@ from ledger.scope import Scope
 class IssuedToken(Struct, frozen=True):
     """An access token on its way to the client: the only place where the token itself exists.
 
-    `expires_in` is whole seconds from the moment of answering, rounded down. `position` is where the log has it.
+    `expires_in` is whole seconds from the moment of answering, rounded down. `position` is where the log has it, in the
+    stream `grant_id`.
     """
 
     access_token: str
     scope: Scope
     expires_in: int
-    jti: str
+    grant_id: UUID
     position: int
+
+    @property
+    def jti(self) -> str:
+        """As it is introspected."""
+        return str(self.grant_id)
 
 
 class TokenIssuance:
@@ -75,6 +82,6 @@ class TokenIssuance:
             access_token=token,
             scope=issued.scope,
             expires_in=max(0, math.floor(remaining)),
-            jti=str(issued.jti),
+            grant_id=issued.jti,
             position=position,
         )

@@ -40,8 +40,8 @@ class ActiveTokens(Protocol):
 class Clients(Protocol):
     """The registered clients."""
 
-    async def get(self, client_id: str) -> Client | None:
-        """A client as of now: everything answered before this call is seen. Raises Unavailable."""
+    def get(self, client_id: str) -> Awaitable[Client | None]:
+        """A client as of this call: everything answered before is seen. Raises Unavailable."""
         ...
 
     async def all(self) -> Sequence[Client]:

@@ -29,6 +29,7 @@ __all__ = [
     "StoredEvent",
     "StreamEvent",
     "StreamGuard",
+    "Take",
     "VersionConflict",
     "Write",
     "WriteResult",
@@ -122,6 +123,10 @@ class LogHead(Struct, frozen=True):
     recorded_at: datetime
 
 
+Take = Callable[[], Sequence[Write]]
+"""Gives the writes that are to be recorded next; asked once."""
+
+
 class Recorder(Protocol):
     """One log: the methods of the library's ApplicationRecorder as coroutines, and group writes.
 
@@ -132,6 +137,13 @@ class Recorder(Protocol):
         """Record many independent writes in one transaction, in this order.
 
         A write that conflicts is answered with its VersionConflict, records nothing, and does not disturb the others.
+        """
+        ...
+
+    async def write_next(self, take: Take) -> Sequence[WriteResult | VersionConflict]:
+        """Record what is given once it can be, as `write` does: what comes while others are waited for goes along.
+
+        When this raises before it asked, nothing was given.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from ledger.errors import InvalidScope
 
@@ -15,10 +16,12 @@ def is_scope_token(value: str) -> bool:
     return _SCOPE_TOKEN.fullmatch(value) is not None
 
 
+@lru_cache(maxsize=1024)
 def parse_scope(value: str) -> Scope:
     """The scope-tokens of a space-delimited scope parameter, in the order asked, each once.
 
-    Raises InvalidScope when the value departs from the grammar: scope-tokens separated by single spaces.
+    Raises InvalidScope when the value departs from the grammar: scope-tokens separated by single spaces. Remembered,
+    because clients ask for the same again and again.
     """
     tokens = value.split(" ")
     if not all(map(is_scope_token, tokens)):

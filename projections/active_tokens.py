@@ -45,12 +45,25 @@ class ActiveTokensProjection(Projection):
             if not isinstance(projected.event, TokenIssued) or epoch_seconds(projected.event.expires_at) > by
         ]
 
-    def in_append(self, events: Sequence[EventToStore]) -> PartOfAppend | None:
-        """Tokens that were issued; where one was revoked as well, None."""
+    def in_append(self, events: Sequence[EventToStore]) -> Sequence[PartOfAppend] | None:
+        """Tokens that were issued, and others that were revoked; None where one was both."""
         decode = self._mapper.decode
-        tokens = [decode(event.topic, event.schema_version, event.state) for event in events]
-        issued = [token for token in tokens if isinstance(token, TokenIssued)]
-        return PartOfAppend(SQL["insert_in_append"], _columns(issued)) if len(issued) == len(tokens) else None
+        issued: list[TokenIssued] = []
+        revoked: set[bytes] = set()
+        for event in events:
+            match decode(event.topic, event.schema_version, event.state):
+                case TokenIssued() as token:
+                    issued.append(token)
+                case TokenRevoked() as token:
+                    revoked.add(token.digest)
+        if revoked and not revoked.isdisjoint(token.digest for token in issued):
+            return None
+        parts = []
+        if issued:
+            parts.append(PartOfAppend(SQL["insert_in_append"], _columns(issued)))
+        if revoked:
+            parts.append(PartOfAppend(SQL["delete_in_append"], [list(revoked)]))
+        return parts
 
     async def fold(self, connection: Connection, log_id: int, events: Sequence[Projected]) -> None:
         """One insert and one delete a batch; a token issued and revoked within it is never written."""

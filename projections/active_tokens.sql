@@ -13,8 +13,12 @@ SELECT $1, t.digest, t.jti, t.client_id, t.subject, t.scope, string_to_array(t.a
        unnest($2::bytea[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bigint[])
        AS t (digest, jti, client_id, subject, scope, audience, issued_at, expires_at)
 
+-- name: delete_in_append
+-- Tokens that were revoked, as a part of the statement that appends.
+DELETE FROM active_tokens WHERE log_id = $1 AND digest = ANY ($2::bytea[]) AND EXISTS (SELECT FROM moved)
+
 -- name: delete
--- Tokens that were revoked.
+-- The same by itself.
 DELETE FROM active_tokens WHERE log_id = $1 AND digest = ANY ($2::bytea[]);
 
 -- name: find

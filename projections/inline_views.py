@@ -74,11 +74,11 @@ class PostgresClients:
         self._log = log
         self._look_ups = look_ups
 
-    async def get(self, client_id: str) -> Client | None:
-        """A client as of now. Raises Unavailable."""
+    def get(self, client_id: str) -> Awaitable[Client | None]:
+        """A client as of this call. Raises Unavailable."""
         if "\x00" in client_id:  # PostgreSQL has no such text, so there is no such client
-            return None
-        return await self._look_ups.client(client_id)
+            return _nobody()
+        return self._look_ups.client(client_id)
 
     async def all(self) -> Sequence[Client]:
         """Every client, by id. Raises Unavailable."""
@@ -86,3 +86,7 @@ class PostgresClients:
         async with self._log.database.connection() as connection:
             rows = await connection.fetch(CLIENTS["all"], log_id)
         return [decode_client(row["document"]) for row in rows]
+
+
+async def _nobody() -> None:
+    return None

@@ -83,8 +83,8 @@ class Projection(ABC):
         """
         await self.fold(connection, log_id, self.read(events))
 
-    def in_append(self, events: Sequence[EventToStore]) -> PartOfAppend | None:  # noqa: ARG002 (for those that have one)
-        """What it writes for these events of its topics, as a part of the statement that appends, where it can.
+    def in_append(self, events: Sequence[EventToStore]) -> Sequence[PartOfAppend] | None:  # noqa: ARG002 (for those that can)
+        """What it writes for these events of its topics, as parts of the statement that appends, where it can.
 
         Raises a StoredDataError for an event that this code cannot read back.
         """

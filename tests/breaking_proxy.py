@@ -30,6 +30,7 @@ class BreakingProxy(DatabaseProxy):
         self.refusing = False
         self.broken = asyncio.Event()
         self.late = asyncio.Event()
+        self.arrived = asyncio.Event()
 
     async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         if self.refusing:
@@ -74,8 +75,10 @@ class BreakingProxy(DatabaseProxy):
         self.broken.set()
         if how is AtCommit.ARRIVE_LATE:
             await self.late.wait()
-            to_server.write(commit)
-            await to_server.drain()
+            with contextlib.suppress(ConnectionError):
+                to_server.write(commit)
+                await to_server.drain()
+            self.arrived.set()
 
     @staticmethod
     async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -39,7 +39,6 @@ EVENT = ("uuidv7()", "1", "'token.issued'", "1::smallint", f"convert_to(repeat('
 ROW = ("sha256(uuid_send(gen_random_uuid()))", "uuidv7()", CLIENT, CLIENT, SCOPE, CLIENT, "1::bigint", "1::bigint")
 """Values of the columns of an event, and of a row of active_tokens."""
 
-POSITION = "(:position)::bigint"
 VERSIONS = (f"'{{{ActiveTokensProjection.name}}}'", f"'{{{ActiveTokensProjection.version}}}'")
 
 ARGUMENT = re.compile(r"\$(\d+)")
@@ -143,7 +142,7 @@ def _find(log_id: int, digests: Sequence[bytes]) -> str:
 def _issue(log_id: int, events: int) -> str:
     begin, lock, _ = (LOG["begin_and_lock_head"] % log_id).split(";")
     stand = bound(LOG["stand_of_log"], [str(log_id), _each("uuidv7()", events), *VERSIONS])
-    head = [str(log_id), POSITION, "(:now)::timestamptz"]
+    head = [str(log_id), "(:position)::bigint", "(:now)::timestamptz"]
     append = bound(LOG["append"], [*head, *(_each(value, events) for value in EVENT)])
     insert = bound(TOKENS["insert"], [str(log_id), *(_each(value, events) for value in ROW)])
     return (
@@ -153,12 +152,12 @@ def _issue(log_id: int, events: int) -> str:
 
 
 def _issue_at_once(log_id: int, events: int) -> str:
-    head = bound(LOG["head"], [str(log_id)])
     stream_ids, *others = (_each(value, events) for value in EVENT)
-    append = bound(LOG["append_at_once"], [str(log_id), POSITION, stream_ids, *others, *VERSIONS])
+    guards = ("'{}'", "'{}'")
+    append = bound(LOG["append_at_once"], [str(log_id), stream_ids, *others, *VERSIONS, *guards])
     insert = bound(TOKENS["insert_in_append"], [str(log_id), *(_each(value, events) for value in ROW)])
-    end = bound(LOG["append_at_once_end"], [str(log_id), POSITION, stream_ids])
-    return f"{head} \\gset\n{append},\ninline AS (\n{insert}\n)\n{end};\n"
+    end = bound(LOG["append_at_once_end"], [str(log_id)])
+    return f"{append},\ninline AS (\n{insert}\n)\n{end};\n"
 
 
 def _each(value: str, count: int) -> str:

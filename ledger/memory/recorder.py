@@ -9,6 +9,7 @@ from ledger.recording import (
     LogHead,
     RecordedEvent,
     StoredEvent,
+    Take,
     VersionConflict,
     Write,
     WriteResult,
@@ -47,6 +48,10 @@ class MemoryRecorder:
             for row in recorded:
                 self._streams.setdefault(stream_id(row), []).append(row)
         return numbered.results
+
+    async def write_next(self, take: Take) -> Sequence[WriteResult | VersionConflict]:
+        """Record what is given, at once."""
+        return await self.write(take())
 
     async def insert_events(self, stored_events: Sequence[StoredEvent]) -> Sequence[int]:
         """Record one write; return its positions. Raises VersionConflict."""

@@ -1,128 +1,108 @@
-"""Appending in one statement, to a log that nobody else appends to at the moment.
+"""Appending in one statement: it looks whether streams are where they have to be, and appends if they are.
 
-If the head row is where this process left it, nothing was appended since, so what was known of the streams then is true
-now, and nothing has to be read under the lock. The statement takes the head row only if it is free and has not moved.
-It never waits for it: its tables are locked before, and whoever exchanges a table under the head lock would wait for
-those. Where it does not append, nothing was done, and the append goes the long way.
+It can say so of a whole batch, not of one write in it. Where it does not append, nothing was done, and looking at each
+write tells which is in conflict, and with what.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
 
-from ledger.postgres.inline import InlineProjection, PartOfAppend
+from ledger.postgres.inline import InlineProjection
 from ledger.postgres.rows import event_columns
 from ledger.postgres.statements import load_statements
-from ledger.recording import EventToStore, RecordedEvent, StoredEvent, StreamGuard, Write, WriteResult, stream_id
+from ledger.recording import EventToStore, Write, stream_id
 
 SQL = load_statements("ledger.postgres", "event_log.sql")
 
-MOST_STREAMS = 10_000
-
 _PARAMETER = re.compile(r"\$(\d+)")
 
-
-class Left(Struct, frozen=True):
-    """How this process left a log: the newest position, and where the streams are that decisions relied on."""
-
-    position: int
-    versions: Mapping[UUID, int]
-
-    def holds(self, writes: Sequence[Write]) -> bool:
-        """Whether these writes conflict with nothing if the log was not touched since, each beginning a new stream.
-
-        That a stream is new is for the log's unique key to say.
-        """
-        return all(
-            all(self.versions.get(guard.stream_id) == guard.version for guard in write.guards)
-            and all(self._begins_a_stream(event) for event in write.events)
-            for write in writes
-        )
-
-    def _begins_a_stream(self, event: StoredEvent) -> bool:
-        return (
-            isinstance(event, EventToStore)
-            and event.originator_version == 1
-            and event.originator_id not in self.versions
-        )
-
-
-def left_after(
-    before: Left | None,
-    guards: Sequence[StreamGuard],
-    versions: Mapping[UUID, int],
-    events: Sequence[RecordedEvent],
-    position: int,
-) -> Left:
-    """What is known after a batch at whose lock the streams were at `versions`, and which came to this position.
-
-    `before` is what was known until then, where nobody else came between.
-    """
-    known = dict(before.versions) if before is not None and len(before.versions) < MOST_STREAMS else {}
-    known.update({guard.stream_id: versions.get(guard.stream_id, 0) for guard in guards})
-    for event in events:
-        stream = stream_id(event)
-        if stream in known:
-            known[stream] = event.originator_version
-    return Left(position, known)
+Versions = Mapping[UUID, int]
+"""Streams, and where each has to be: the version of its last event, 0 where there may be none."""
 
 
 class Statement(Struct, frozen=True):
-    """The statement for a batch: its text, of which there are few, and its arguments."""
+    """The statement for a batch: its text, of which there are few, its arguments, and how many events it appends."""
 
     text: str
     arguments: Sequence[Any]
+    events: int
 
 
 def statement_for(
     log_id: int,
-    left: Left,
     writes: Sequence[Write],
     inline: Sequence[InlineProjection],
     versions: tuple[list[str], list[int]],
 ) -> Statement | None:
-    """The statement, or None when a projection has to be written by itself. Raises what the projections raise."""
+    """The statement, or None where writes of the batch depend on each other, or a projection has to read first.
+
+    `versions` are those of the inline projections, by name. Raises what the projections raise.
+    """
+    required = required_versions(writes)
+    if required is None:
+        return None
     events = [event for write in writes for event in write.events if isinstance(event, EventToStore)]
-    parts = []
+    if not events:
+        return None
+    arguments = [log_id, *event_columns(events), *versions, list(required), list(required.values())]
+    texts = []
     for projection in inline:
         of_interest = [event for event in events if event.topic in projection.topics]
-        if of_interest:
-            part = projection.in_append(of_interest)
-            if part is None:
-                return None
-            parts.append(part)
-    arguments = [
-        log_id,
-        left.position,
-        *event_columns(events),
-        *versions,
-    ]
-    text = SQL["append_at_once"]
-    for number, part in enumerate(parts):
-        text += f",\ninline_{number} AS (\n{_renumbered(part, len(arguments))}\n)"
-        arguments.extend(part.arguments)
-    return Statement(f"{text}\n{SQL['append_at_once_end']}", arguments)
+        if not of_interest:
+            continue
+        parts = projection.in_append(of_interest)
+        if parts is None:
+            return None
+        for part in parts:
+            texts.append((part.text, len(arguments)))
+            arguments.extend(part.arguments)
+    return Statement(_text(tuple(texts)), arguments, len(events))
 
 
-def results_at_once(left: Left, writes: Sequence[Write], recorded_at: datetime) -> list[WriteResult]:
-    """What becomes of writes that all survive."""
-    results = []
-    position = left.position
+def required_versions(writes: Sequence[Write]) -> Versions | None:
+    """Where streams have to be for all of these writes to hold; None when an event rests on another one of the batch.
+
+    A stream that an event begins is not named: that it does not exist is for the log's unique key to say.
+    """
+    guarded: dict[UUID, int] = {}
+    begun: set[UUID] = set()
+    continued: dict[UUID, int] = {}
     for write in writes:
-        first, position = position + 1, position + len(write.events)
-        results.append(WriteResult(list(range(first, position + 1)), recorded_at))
-    return results
+        for guard in write.guards:
+            if guarded.setdefault(guard.stream_id, guard.version) != guard.version:
+                return None
+        for event in write.events:
+            stream, version = stream_id(event), event.originator_version
+            if stream in begun or stream in continued or not isinstance(event, EventToStore):
+                return None
+            if version == 1:
+                begun.add(stream)
+            else:
+                continued[stream] = version - 1
+    if not (begun.isdisjoint(guarded) and guarded.keys().isdisjoint(continued)):
+        return None
+    return guarded | continued
 
 
-def _renumbered(part: PartOfAppend, before: int) -> str:
+@lru_cache(maxsize=64)
+def _text(parts: tuple[tuple[str, int], ...]) -> str:
+    """The text with these parts of projections, each with the number of arguments before its own."""
+    text = SQL["append_at_once"]
+    for number, (part, before) in enumerate(parts):
+        text += f",\ninline_{number} AS (\n{_renumbered(part, before)}\n)"
+    return f"{text}\n{SQL['append_at_once_end']}"
+
+
+def _renumbered(part: str, before: int) -> str:
     """The text with its parameters after those before it; the first, the number of the log, is shared."""
 
     def shifted(match: re.Match[str]) -> str:
         number = int(match[1])
         return match[0] if number == 1 else f"${number - 1 + before}"
 
-    return _PARAMETER.sub(shifted, part.text)
+    return _PARAMETER.sub(shifted, part)

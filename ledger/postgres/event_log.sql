@@ -39,36 +39,55 @@ WITH moved AS (
 SELECT pg_notify('token_ledger', $1::text || ':' || ($2 + cardinality($4::uuid[]))::text);
 
 -- name: append_at_once
--- The same for a log that is at $2 as it was left, in a transaction of its own; nothing if it is not, if somebody holds
--- the head, or if the rows of these inline projections are of other versions. Projections add parts before its end.
+-- Number and insert a batch, move the head, and wake the followers, if these streams are at these versions and the rows
+-- of these inline projections of these: one row if so, none otherwise, or if somebody else holds the head. It does not
+-- wait, because its tables are locked by now, and whoever exchanges a table under the head lock would wait for those.
+-- Projections add parts before its end.
 WITH held AS MATERIALIZED (
-    SELECT
+    SELECT h.position
       FROM log_head h
-     WHERE h.log_id = $1 AND h.position = $2
+     WHERE h.log_id = $1
+       -- Where this statement sees it. Of what was appended since, it would see the head and not the streams.
+       AND h.position = (SELECT seen.position FROM log_head seen WHERE seen.log_id = $1)
        AND NOT EXISTS (SELECT
-                         FROM unnest($11::text[], $12::integer[]) AS i (projection, version)
+                         FROM unnest($10::text[], $11::integer[]) AS i (projection, version)
                          LEFT JOIN projection_versions v ON v.projection = i.projection
                         WHERE v.version IS DISTINCT FROM i.version)
+       AND NOT EXISTS (SELECT
+                         FROM unnest($12::uuid[], $13::integer[]) AS s (stream_id, version)
+                        WHERE s.version <> coalesce((SELECT e.stream_version
+                                                       FROM event_log e
+                                                      WHERE e.log_id = $1 AND e.stream_id = s.stream_id
+                                                      ORDER BY e.stream_version DESC
+                                                      LIMIT 1), 0))
        FOR UPDATE OF h SKIP LOCKED
 ), moved AS (
-    UPDATE log_head
-       SET position = $2 + cardinality($3::uuid[]), recorded_at = greatest(recorded_at, clock_timestamp())
-     WHERE log_id = $1 AND EXISTS (SELECT FROM held)
-    RETURNING recorded_at
+    UPDATE log_head h
+       SET position = held.position + cardinality($2::uuid[]), recorded_at = greatest(h.recorded_at, clock_timestamp())
+      FROM held
+     WHERE h.log_id = $1
+    RETURNING held.position AS before, h.position, h.recorded_at
 ), appended AS (
     INSERT INTO event_log (log_id, position, recorded_at, stream_id, stream_version, topic, schema_version,
                            payload, actor, request_id, remote_address)
-    SELECT $1, $2 + e.n, moved.recorded_at, e.stream_id, e.stream_version, e.topic, e.schema_version,
+    SELECT $1, moved.before + e.n, moved.recorded_at, e.stream_id, e.stream_version, e.topic, e.schema_version,
            e.payload, e.actor, e.request_id, e.remote_address
       FROM moved,
-           unnest($3::uuid[], $4::integer[], $5::text[], $6::smallint[], $7::bytea[], $8::text[], $9::text[], $10::text[])
+           unnest($2::uuid[], $3::integer[], $4::text[], $5::smallint[], $6::bytea[], $7::text[], $8::text[], $9::text[])
            WITH ORDINALITY AS e (stream_id, stream_version, topic, schema_version, payload, actor, request_id,
                                  remote_address, n)
 )
 
 -- name: append_at_once_end
--- Its end: when it was recorded, and waking the followers.
-SELECT recorded_at, pg_notify('token_ledger', $1::text || ':' || ($2 + cardinality($3::uuid[]))::text) FROM moved;
+-- Its end: after which position and when it was recorded, and waking the followers.
+SELECT before, recorded_at, pg_notify('token_ledger', $1::text || ':' || position::text) FROM moved;
+
+-- name: end_session
+-- End the session of a connection that broke, if it goes on: what is still on its way there is then never done. No row
+-- if it is over; false if it does not end within two seconds.
+SELECT pg_terminate_backend(pid, 2000) AS ended
+  FROM pg_stat_activity
+ WHERE pid = $1 AND pid <> pg_backend_pid() AND datname = current_database() AND usename = current_user;
 
 -- name: find_recorded
 -- After an unknown outcome: what is recorded at these places of these streams.

@@ -13,7 +13,7 @@ from ledger.recording import EventToStore, RecordedEvent
 class PartOfAppend(Struct, frozen=True):
     """What a projection writes, as a part of the statement that appends.
 
-    `text` is a statement without its end, which selects from `moved`: that has one row if the append takes place, and
+    `text` is a statement without its end, which looks at `moved`: that has one row if the append takes place, and
     none otherwise. Its parameters are $1, the number of the log, and then `arguments`.
     """
 
@@ -32,8 +32,10 @@ class InlineProjection(Protocol):
         """The topics it is applied to."""
         ...
 
-    def in_append(self, events: Sequence[EventToStore]) -> PartOfAppend | None:
+    def in_append(self, events: Sequence[EventToStore]) -> Sequence[PartOfAppend] | None:
         """What it writes for these events of its topics; None where it has to read before, or it cannot be said so.
+
+        No part may rest on what another one writes: all of them see the tables as they were before.
 
         Raises a StoredDataError for an event that cannot be read back.
         """

@@ -9,10 +9,14 @@ import asyncpg
 import pytest
 
 from ledger.postgres.archives import SQL as ARCHIVES
+from ledger.postgres.at_once import Statement, statement_for
 from ledger.postgres.database import SESSION
+from ledger.postgres.inline import versions_of
 from ledger.postgres.recorder import SQL as LOG
 from ledger.postgres.whole_log import SQL as WHOLE_LOG
+from ledger.recording import EventMapper, StreamEvent, StreamGuard, Write
 from projections.active_tokens import SQL as ACTIVE_TOKENS
+from projections.active_tokens import ActiveTokensProjection
 from projections.activity_view import SQL as ACTIVITY
 from projections.audit_trail import EVENTS
 from projections.checkpoint import SQL as CHECKPOINTS
@@ -22,7 +26,7 @@ from projections.inline_views import SQL as VIEWS
 from projections.skips import SQL as SKIPS
 from projections.status import SQL as STATUS
 from projections.token_history import SQL as HISTORY
-from tests.builders import NOW
+from tests.builders import NOW, token_issued, token_revoked
 
 FILL = """
 INSERT INTO event_log
@@ -93,8 +97,24 @@ def tables_read(plan: list[dict[str, Any]]) -> dict[str, set[str]]:
     return reads
 
 
-STREAM = uuid4()
+STREAM, REVOKED = uuid4(), uuid4()
 KEYED = {"Index Scan", "Index Only Scan", "Bitmap Heap Scan"}
+
+
+def at_once() -> Statement:
+    """An append of a token, as its client allows, and of the revocation of another."""
+    mapper = EventMapper()
+    inline = (ActiveTokensProjection(mapper),)
+    issued = StreamEvent(STREAM, 1, token_issued(jti=STREAM))
+    revoked = StreamEvent(REVOKED, 2, token_revoked(jti=REVOKED, digest=b"y" * 32))
+    rows = [mapper.to_stored_event(event) for event in (issued, revoked)]
+    writes = [Write(rows[:1], [StreamGuard(uuid4(), 0)]), Write(rows[1:])]
+    statement = statement_for(1, writes, inline, versions_of(inline))
+    assert statement is not None
+    return statement
+
+
+AT_ONCE = at_once()
 
 HOT = {
     "introspection": (
@@ -114,6 +134,11 @@ HOT = {
         LOG["append"],
         (1, 20000, None, [STREAM], [1], ["t"], [1], [b"{}"], [None], [None], [None]),
         {"log_head"},
+    ),
+    "append: in one statement": (
+        AT_ONCE.text,
+        AT_ONCE.arguments,
+        {"log_head", "event_log", "projection_versions", "active_tokens"},
     ),
     "revoke: delete the active token": (ACTIVE_TOKENS["delete"], (1, [b"x" * 32]), {"active_tokens"}),
     "revoke: load the grants": (LOG["read_streams"], (1, [STREAM]), {"event_log"}),

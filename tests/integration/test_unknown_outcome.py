@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -17,6 +18,7 @@ from tests.breaking_proxy import AtCommit, BreakingProxy
 
 LOG = "unknown-outcome"
 STREAM = UUID(int=7)
+TOPIC = "thing.happened"
 
 
 @pytest.fixture
@@ -25,13 +27,24 @@ async def proxy(database) -> AsyncIterator[BreakingProxy]:
         yield proxy
 
 
-@pytest.fixture
-async def recorder(proxy) -> AsyncIterator[PostgresRecorder]:
+@pytest.fixture(params=["at once", "in turn", "each"])
+async def recorder(request, proxy) -> AsyncIterator[PostgresRecorder]:
+    """One that appends in this way."""
     database = Database(proxy.dsn, pool_size=4)
     recorder = PostgresRecorder(Log(database, LOG))
     await recorder.head()
+    recorder._appender._alone = request.param == "at once"
+    if request.param == "at once":
+        proxy.also_commits = TOPIC.encode()
+    if request.param == "each":
+        recorder._appender._take = partial(_take_for_each, recorder._appender)
     yield recorder
     await database.close()
+
+
+def _take_for_each(appender, attempt) -> None:
+    """What is asked for when one of the writes is in conflict."""
+    attempt.writes = attempt.writes or attempt.take()
 
 
 def a_write(stream: UUID, version: int = 1, request_id: str = "ours", state: bytes = b"{}") -> Write:
@@ -40,7 +53,7 @@ def a_write(stream: UUID, version: int = 1, request_id: str = "ours", state: byt
             EventToStore(
                 originator_id=stream,
                 originator_version=version,
-                topic="thing.happened",
+                topic=TOPIC,
                 state=state,
                 request_id=request_id,
             )
@@ -60,6 +73,7 @@ async def test_a_batch_that_was_recorded_is_acknowledged(recorder, proxy):
 async def test_a_conflict_in_a_batch_that_was_recorded_stays_a_conflict(recorder, proxy):
     stream = uuid4()
     await recorder.write([a_write(stream)])
+    proxy.also_commits = None
     proxy.at_commit = AtCommit.LOSE_ANSWER
     conflict, result = await recorder.write([a_write(stream), a_write(uuid4())])
     assert isinstance(conflict, VersionConflict)
@@ -76,8 +90,25 @@ async def test_a_batch_that_was_not_recorded_is_refused(recorder, proxy):
     assert (await recorder.head()).position == 0
 
 
-async def test_a_commit_still_on_its_way_is_waited_for(recorder, proxy, database):
-    """The server has not noticed and still holds the head lock: looking without taking the lock would say 'absent'."""
+async def test_a_commit_still_on_its_way_is_never_done(recorder, proxy):
+    """The server has not noticed: whoever only looks would say 'absent', and then it would be there."""
+    stream = uuid4()
+    proxy.at_commit = AtCommit.ARRIVE_LATE
+    with pytest.raises(Unavailable, match="nothing was recorded"):
+        await recorder.write([a_write(stream)])
+    proxy.late.set()
+    await proxy.arrived.wait()
+    (result,) = await recorder.write([a_write(uuid4())])
+    assert list(result.positions) == [1]
+    assert await recorder.select_events(stream) == []
+
+
+@pytest.mark.parametrize("recorder", ["in turn", "each"], indirect=True)
+async def test_a_commit_still_on_its_way_is_waited_for_where_its_session_cannot_be_ended(
+    recorder, proxy, database, monkeypatch
+):
+    """Behind a pooler, say: then whoever holds the head lock is waited for."""
+    monkeypatch.setitem(outcome.SQL, "end_session", "SELECT true WHERE $1::integer IS NULL")
     stream = uuid4()
     proxy.at_commit = AtCommit.ARRIVE_LATE
     writing = asyncio.create_task(recorder.write([a_write(stream)]))
@@ -89,13 +120,22 @@ async def test_a_commit_still_on_its_way_is_waited_for(recorder, proxy, database
     assert len(await recorder.select_events(stream)) == 1
 
 
+async def test_a_session_that_does_not_end_leaves_the_outcome_unknown(recorder, proxy, monkeypatch):
+    monkeypatch.setattr(outcome, "ATTEMPTS", 2)
+    monkeypatch.setattr(outcome, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setitem(outcome.SQL, "end_session", "SELECT false WHERE $1::integer IS NOT NULL")
+    proxy.at_commit = AtCommit.LOSE_ANSWER
+    with pytest.raises(OutcomeUnknown):
+        await recorder.write([a_write(uuid4())])
+
+
 @pytest.mark.parametrize("theirs", [a_write(STREAM, request_id="theirs"), a_write(STREAM, state=b'{"else":1}')])
 async def test_a_place_taken_by_another_process_is_not_ours(recorder, database, theirs):
     await recorder.write([theirs])
     connections = Database(database.service_dsn)
     log_id = await Log(connections, LOG).to_read()
     with pytest.raises(Unavailable, match="nothing was recorded"):
-        await outcome.find_outcome(connections, log_id, [], [a_write(STREAM)])
+        await outcome.find_outcome(connections, log_id, 0, [], [a_write(STREAM)])
     await connections.close()
 
 

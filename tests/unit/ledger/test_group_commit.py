@@ -20,6 +20,9 @@ class HeldRecorder:
         self._commits: asyncio.Queue[Exception | None] = asyncio.Queue()
         self.under_way = 0
 
+    async def write_next(self, take):
+        return await self.write(take())
+
     async def write(self, writes):
         assert self.under_way == 0, "two batches at once"
         names = [name_of(write) for write in writes]

@@ -48,7 +48,7 @@ def test_two_statements_of_one_name_are_refused(package):
         load_statements(name, "some.sql")
 
 
-PARTS = {"append_at_once", "insert_in_append"}
+PARTS = {"append_at_once", "insert_in_append", "delete_in_append"}
 """Beginnings of a statement, which others are put after."""
 
 
