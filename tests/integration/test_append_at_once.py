@@ -11,6 +11,7 @@ from ledger.errors import Unavailable
 from ledger.group_commit import GroupCommit
 from ledger.identifiers import client_stream_id
 from ledger.ports import ActiveToken
+from ledger.postgres import at_once
 from ledger.postgres.database import Database
 from ledger.postgres.inline import OtherVersion
 from ledger.postgres.logs import Log
@@ -189,6 +190,29 @@ async def test_a_guard_that_another_has_moved_is_a_conflict(alone, processes):
     conflict, result = await alone.write(guarded(token(), 0), Write([plain()]))
     assert isinstance(conflict, VersionConflict)
     assert list(result.positions) == [4]
+    assert await positions(alone) == [1, 2, 3, 4]
+
+
+@pytest.fixture
+async def held_up(monkeypatch, superuser):
+    """An append that began, and has not come to the head yet, waits until this is set."""
+    begun = "WHERE h.log_id = $1"
+    waits = f"{begun} AND (SELECT pg_advisory_xact_lock_shared(7)) IS NOT NULL"
+    monkeypatch.setitem(at_once.SQL, "append_at_once", at_once.SQL["append_at_once"].replace(begun, waits, 1))
+    at_once._text.cache_clear()
+    await superuser.execute("SELECT pg_advisory_lock(7)")
+    yield lambda: superuser.execute("SELECT pg_advisory_unlock(7)")
+    at_once._text.cache_clear()
+
+
+async def test_what_is_appended_after_the_statement_began_is_not_passed_over(alone, processes, superuser, held_up):
+    writing = asyncio.create_task(alone.write(guarded(token(), 0)))
+    await somebody_waits(superuser, unless=writing)
+    # These rest on each other, so that this goes without the statement.
+    await processes().write(Write([plain(GUARDED)]), guarded(token(), 1))
+    await held_up()
+    (conflict,) = await writing
+    assert isinstance(conflict, VersionConflict)
     assert await positions(alone) == [1, 2, 3, 4]
 
 
