@@ -25,8 +25,9 @@ from time import monotonic
 from api.embedded_postgres import EmbeddedPostgres
 from benchmarks.beside import command, issue
 from benchmarks.filled_log import fill
+from benchmarks.load.wrk import check_installed
 from benchmarks.processes import CannotMeasure, service
-from benchmarks.wrk import Measurement, check_installed
+from benchmarks.server_under_load import Measurement
 from migrations.runner import upgrade
 
 LOG = "ms-auth-server"

@@ -25,11 +25,12 @@ import psutil
 
 from api.cli.database import migrate
 from api.embedded_postgres import EmbeddedPostgres
+from benchmarks.beside import issue
 from benchmarks.filled_log import fill
+from benchmarks.forms import TOKEN
+from benchmarks.load.wrk import check_installed
 from benchmarks.numbered_tokens import CLIENTS, SCOPES
 from benchmarks.processes import PATH, CannotMeasure, Server, post, service
-from benchmarks.workloads import ISSUE, TOKEN
-from benchmarks.wrk import Load, check_installed, drive
 
 LOG = PATH.strip("/")
 AUDITOR = {
@@ -98,9 +99,9 @@ def _measure(tokens: int, seconds: int) -> Measured:
             history = asyncio.run(auditor.histories(seconds))
             page = asyncio.run(auditor.pages(seconds))
             export_rate, memory = asyncio.run(auditor.export(events))
-            alone = drive(served, TOKEN, [_issue()], folder, load=Load(), seconds=seconds)
+            alone = issue(served, folder, seconds)
             with auditor.subscribed():
-                beside = drive(served, TOKEN, [_issue()], folder, load=Load(), seconds=seconds)
+                beside = issue(served, folder, seconds)
         return Measured(
             tokens, events, history, page, export_rate, memory, alone.rate, beside.rate, alone.cpu_us, beside.cpu_us
         )
@@ -211,10 +212,6 @@ class Auditor:
 
     def _session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(headers=self._headers, connector=aiohttp.TCPConnector(limit=64))
-
-
-def _issue() -> str:
-    return "&".join(f"{name}={value.replace(' ', '+')}" for name, value in ISSUE.items())
 
 
 def _percentiles(times: Sequence[float]) -> Latency:

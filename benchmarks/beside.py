@@ -6,15 +6,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.forms import issuance
+from benchmarks.load.wrk import Load
 from benchmarks.processes import CannotMeasure, Server
-from benchmarks.workloads import WORKLOADS
-from benchmarks.wrk import Load, Measurement, drive
+from benchmarks.server_under_load import Measurement, measure
 
 
 def issue(served: Server, folder: Path, seconds: int) -> Measurement:
     """Issue tokens for that long. Raises CannotMeasure when a request fails."""
-    issuing = next(workload for workload in WORKLOADS if workload.name == "issue")
-    return drive(served, issuing.path, issuing.bodies([]), folder, load=Load(), seconds=seconds)
+    return measure(served, [issuance(served)], folder, load=Load(), seconds=seconds)
 
 
 def command(directory: Path, *words: str) -> dict[str, Any]:

@@ -20,8 +20,8 @@ from pathlib import Path
 import aiohttp
 import psutil
 
+from benchmarks.forms import ISSUE, TOKEN
 from benchmarks.processes import PATH, CannotMeasure, Server, post, service
-from benchmarks.workloads import ISSUE, TOKEN
 
 WRITERS = 64
 PATIENCE_SECONDS = 60.0

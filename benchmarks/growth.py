@@ -27,13 +27,14 @@ from benchmarks.contenders.starting import family
 from benchmarks.contenders.token_ledger import PATH, TokenLedger, service_role
 from benchmarks.database_server import SETTINGS, DatabaseServer, database_server
 from benchmarks.filled_log import fill
+from benchmarks.forms import issuance
 from benchmarks.growth_report import Growth, Size, as_markdown, write_report
 from benchmarks.growth_requests import READS, Asking, Revocations
+from benchmarks.load.wrk import Load, check_installed
 from benchmarks.ports import free_ports
 from benchmarks.processes import CannotMeasure, Server
+from benchmarks.server_under_load import Measurement, measure
 from benchmarks.storage import Storage
-from benchmarks.workloads import INTROSPECT, TOKEN
-from benchmarks.wrk import Load, Measurement, check_installed, drive, fetch
 
 RATE = 1000.0
 LIFETIME = timedelta(days=1)
@@ -66,16 +67,12 @@ class Measured:
 
     def read(self, name: str, seconds: int, load: Load) -> Measurement:
         """Drive one of READS."""
-        requests = self.asking.requests(name)
-        if name.startswith("introspect"):
-            return drive(self.server, INTROSPECT, requests, self.folder, load=load, seconds=seconds)
-        return fetch(self.server, self.asking.authorization, requests, self.folder, load=load, seconds=seconds)
+        return measure(self.server, self.asking.requests(name), self.folder, load=load, seconds=seconds)
 
     def issue(self, seconds: int, load: Load) -> Measurement:
         """Issue tokens for that long, and count what that writes when the history has followed."""
-        body = self.asking.issuance
         with self.storage.written(self.size.issued):
-            return drive(self.server, TOKEN, [body], self.folder, load=load, seconds=seconds)
+            return measure(self.server, [issuance(self.server)], self.folder, load=load, seconds=seconds)
 
     def revoke(self, seconds: int, load: Load) -> Measurement:
         """Revoke tokens from all over the log for that long, as far as there are any; then new ones."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from benchmarks.server_under_load import Measurement
 from benchmarks.storage import TABLES, Written
-from benchmarks.wrk import Measurement
 
 PAGE_BYTES = 8192
 AIM = 0.9

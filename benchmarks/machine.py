@@ -8,7 +8,6 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.load import vegeta
 from benchmarks.report.results import Machine
 
 
@@ -39,7 +38,7 @@ def commit() -> str:
 def tools(postgres: str) -> dict[str, str]:
     """Versions of what drives and stores."""
     wrk = _output("wrk", "-v").partition("wrk ")[2].partition(" ")[0]
-    return {"PostgreSQL": postgres, "wrk": wrk or "unknown", "vegeta": vegeta.version() or "not installed"}
+    return {"PostgreSQL": postgres, "wrk": wrk or "unknown"}
 
 
 def _processor() -> str:

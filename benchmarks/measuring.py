@@ -9,9 +9,9 @@ from benchmarks.cannot_measure import CannotMeasure
 from benchmarks.database_server import DatabaseServer
 from benchmarks.load import wrk
 from benchmarks.load.kinds import Workload
+from benchmarks.load.open_loop import pace
 from benchmarks.load.request import Request, posted
 from benchmarks.load.subject import Subject
-from benchmarks.load.vegeta import pace
 from benchmarks.processor_time import cpu_seconds, cpu_seconds_with_children
 from benchmarks.report.results import Latencies, Method, PacedRun, Run, Series
 

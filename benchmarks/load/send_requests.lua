@@ -1,41 +1,30 @@
--- wrk script: send the requests of a file, in order and round again.
+-- wrk script, the closed loop: send the requests of a file, in order and round again.
 --
 -- wrk ... -s send_requests.lua ADDRESS -- REQUESTS THREADS [TOKENS]
 --
--- A line of REQUESTS is method, path, body and headers, between tabs. Each of the THREADS sends every THREADS-th, so no
--- two send the same one in a round. With TOKENS, a file name prefix, every access_token that is answered is appended to
--- TOKENS.<thread>.
+-- REQUESTS has each request as it goes over the wire, after a line with its length. Each of the THREADS sends every
+-- THREADS-th, so no two send the same one in a round. With TOKENS, a file name prefix, every access_token that is
+-- answered is appended to TOKENS.<thread>.
 
-local started, threads_set_up = 0, {}
+local threads = {}
 local requests, sent = {}, 0
 
 function setup(thread)
-    thread:set("number", started)
-    started = started + 1
-    threads_set_up[started] = thread
-end
-
-local function parsed(line)
-    local fields = {}
-    for field in (line .. "\t"):gmatch("([^\t]*)\t") do
-        fields[#fields + 1] = field
-    end
-    local headers = { Host = wrk.headers["Host"] }
-    for index = 4, #fields do
-        local name, value = fields[index]:match("^([^:]+): (.*)$")
-        headers[name] = value
-    end
-    return wrk.format(fields[1], fields[2], headers, fields[3] ~= "" and fields[3] or nil)
+    thread:set("number", #threads)
+    threads[#threads + 1] = thread
 end
 
 function init(args)
-    local threads, line_number = tonumber(args[2]), 0
-    for line in io.lines(args[1]) do
-        if line_number % threads == number then
-            requests[#requests + 1] = parsed(line)
+    local of, index = tonumber(args[2]), 0
+    local file = assert(io.open(args[1], "rb"))
+    for length in file:lines() do
+        local request = file:read(tonumber(length))
+        if index % of == number then
+            requests[#requests + 1] = request
         end
-        line_number = line_number + 1
+        index = index + 1
     end
+    file:close()
     ready = os.clock()
     if args[3] then
         local tokens = assert(io.open(args[3] .. "." .. number, "w"))
@@ -54,16 +43,13 @@ function request()
     return requests[sent]
 end
 
--- The processor time of making the requests, before the first is sent, is not of the load.
+-- The processor time of reading the requests, before the first is sent, is not of the load.
 function done(summary, latency, _)
-    local errors, began = summary.errors, 0
-    for _, thread in ipairs(threads_set_up) do
-        began = math.max(began, thread:get("ready"))
-    end
+    local used, errors = os.clock() - threads[#threads]:get("ready"), summary.errors
     io.write(string.format(
         '\nRESULT {"requests": %d, "seconds": %.6f, "cpu_seconds": %.6f, "p50_ms": %.3f, "p99_ms": %.3f, '
             .. '"refused": %d, "broken": %d}\n',
-        summary.requests, summary.duration / 1e6, os.clock() - began,
+        summary.requests, summary.duration / 1e6, used,
         latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
         errors.status, errors.connect + errors.read + errors.write + errors.timeout))
 end

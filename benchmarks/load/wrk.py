@@ -32,6 +32,11 @@ class Pressed:
     p99_ms: float
     cpu_seconds: float
 
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return self.requests / self.seconds
+
 
 def check_installed() -> None:
     """Raises CannotMeasure when there is no wrk."""
@@ -42,42 +47,53 @@ def check_installed() -> None:
 
 def press(requests: Sequence[Request], folder: Path, *, load: Load, seconds: int) -> Pressed:
     """Send these for that long, round and round. Raises CannotMeasure when an answer was not a success."""
-    result = _run(requests, folder, load=load, seconds=seconds, tokens=None)
-    refused, broken = result.pop("refused"), result.pop("broken")
-    if refused or broken:
-        msg = (
-            f"{requests[0].url}: {refused:.0f} of {result['requests']:.0f} requests were refused and {broken:.0f} "
-            "got no answer; a rate of failures says nothing"
-        )
-        raise CannotMeasure(msg)
-    return Pressed(int(result.pop("requests")), **result)
+    result = _press(requests, folder, load, seconds)
+    check_answers(result, requests[0].url)
+    return Pressed(
+        requests=int(result["requests"]),
+        seconds=result["seconds"],
+        p50_ms=result["p50_ms"],
+        p99_ms=result["p99_ms"],
+        cpu_seconds=result["cpu_seconds"],
+    )
 
 
 def harvest(issue: Request, folder: Path, *, load: Load, seconds: int) -> list[str]:
     """Issue tokens for that long and return them."""
-    prefix = folder / "tokens"
-    _run([issue] * load.threads, folder, load=load, seconds=seconds, tokens=prefix)
+    _press([issue] * load.threads, folder, load, seconds, str(folder / "tokens"))
     files = [folder / f"tokens.{number}" for number in range(load.threads)]
     return [token for file in files for token in file.read_text().split()]
 
 
-def _run(
-    requests: Sequence[Request], folder: Path, *, load: Load, seconds: int, tokens: Path | None
-) -> dict[str, float]:
-    file = folder / "requests"
-    write_for_wrk(requests, file)
-    address = requests[0].address
+def run(script: Path, address: str, arguments: Sequence[str], *, load: Load, seconds: int) -> dict[str, float]:
+    """What a script of wrk prints after RESULT, as JSON. Raises CannotMeasure when wrk fails."""
     command = ["wrk", "-t", str(load.threads), "-c", str(load.connections), "-d", f"{seconds}s"]
-    arguments = [str(file), str(load.threads), *([str(tokens)] if tokens else [])]
-    run = subprocess.run(
-        [*command, "--timeout", f"{TIMEOUT_SECONDS}s", "-s", str(SCRIPT), address, "--", *arguments],
+    done = subprocess.run(
+        [*command, "--timeout", f"{TIMEOUT_SECONDS}s", "-s", str(script), address, "--", *arguments],
         capture_output=True,
         text=True,
         check=False,
     )
-    _, found, result = run.stdout.partition("RESULT ")
-    if run.returncode or not found:
-        msg = f"wrk failed on {address}: {run.stderr.strip() or run.stdout.strip()}"
+    _, found, result = done.stdout.partition("RESULT ")
+    if done.returncode or not found:
+        msg = f"wrk failed on {address}: {done.stderr.strip() or done.stdout.strip()}"
         raise CannotMeasure(msg)
     measured: dict[str, float] = json.loads(result)
     return measured
+
+
+def check_answers(result: dict[str, float], url: str) -> None:
+    """Raises CannotMeasure when an answer was not a success, or did not come."""
+    requests, refused, broken = (int(result[name]) for name in ("requests", "refused", "broken"))
+    if refused or broken or not requests:
+        msg = (
+            f"{url}: of {requests} requests {refused} were refused, and {broken} connections or answers broke; "
+            "a rate of failures says nothing"
+        )
+        raise CannotMeasure(msg)
+
+
+def _press(requests: Sequence[Request], folder: Path, load: Load, seconds: int, *tokens: str) -> dict[str, float]:
+    file = folder / "requests"
+    write_for_wrk(requests, file)
+    return run(SCRIPT, requests[0].address, [str(file), str(load.threads), *tokens], load=load, seconds=seconds)

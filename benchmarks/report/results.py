@@ -1,5 +1,6 @@
 """What one run of the benchmarks found: the numbers as they were taken, kept as JSON. All else follows from them."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
 
@@ -75,6 +76,11 @@ class PacedRun(Struct, frozen=True, kw_only=True):
     requests: int
     percentiles: dict[str, float]
     worst_ms: float
+    late_p99_ms: float | None = None
+    """By how much the sender itself missed when requests were due."""
+
+    load_us: float | None = None
+    """Processor time of the sender for a request."""
 
 
 class Latencies(Struct, frozen=True, kw_only=True):
@@ -88,6 +94,16 @@ class Latencies(Struct, frozen=True, kw_only=True):
     def percentile(self, share: str) -> float:
         """The median over the runs, in ms."""
         return median(run.percentiles[share] for run in self.runs)
+
+    @property
+    def late_p99_ms(self) -> float | None:
+        """The median, of runs that know it."""
+        return _median(run.late_p99_ms for run in self.runs)
+
+    @property
+    def load_us(self) -> float | None:
+        """The same of the sender's processor time."""
+        return _median(run.load_us for run in self.runs)
 
 
 class Statements(Struct, frozen=True, kw_only=True):
@@ -162,6 +178,11 @@ class Results(Struct, frozen=True, kw_only=True):
     def latency(self, contender: str, workload: str) -> Latencies | None:
         """The same at half of the maximum rate, which is measured before other rates are."""
         return next((x for x in self.latencies if (x.contender, x.workload) == (contender, workload)), None)
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
 
 
 def write_results(results: Results, file: Path) -> None:

@@ -82,10 +82,13 @@ def latencies(found: Sequence[Latencies]) -> list[str]:
             count(x.rate),
             *(milliseconds(x.percentile(share)) for share in SHARES),
             milliseconds(max(run.worst_ms for run in x.runs)),
+            "" if x.late_p99_ms is None else milliseconds(x.late_p99_ms),
+            "" if x.load_us is None else f"{x.load_us:.0f}",
         ]
         for x in sorted(found, key=lambda x: x.workload)
     ]
-    return table(["workload", "", "requests /s", *(f"p{share} ms" for share in SHARES), "worst"], rows, words=2)
+    header = ["workload", "", "requests /s", *(f"p{share} ms" for share in SHARES), "worst", "late p99 ms", "wrk µs"]
+    return table(header, rows, words=2)
 
 
 def constant_rate(results: Results) -> list[str]:

@@ -22,11 +22,11 @@ import uvloop
 
 from api.embedded_postgres import EmbeddedPostgres
 from api.service import ServiceConfig, start_service
+from benchmarks.forms import CLIENT
 from benchmarks.processes import PATH, CannotMeasure, Server, service
 from benchmarks.soak.load import Load
 from benchmarks.soak.report import Result, as_document, as_markdown
 from benchmarks.soak.samples import SQL, Sampler, Taken, every
-from benchmarks.workloads import CLIENT
 from ledger.issuer import IssuerIdentifier
 from ledger.postgres.database import Connection
 from ledger.recording import Cause

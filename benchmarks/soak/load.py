@@ -14,7 +14,7 @@ from itertools import cycle
 
 import aiohttp
 
-from benchmarks.workloads import CLIENT, INTROSPECT, ISSUE, RESOURCE_SERVER, REVOKE, TOKEN
+from benchmarks.forms import CLIENT, INTROSPECT, ISSUE, RESOURCE_SERVER, REVOKE, TOKEN
 
 MIX = ("issue", "introspect") * 9 + ("revoke", "introspect")
 """The requests of a turn: 45 % issue, 50 % introspect, 5 % revoke."""

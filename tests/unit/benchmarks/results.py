@@ -37,7 +37,13 @@ def series(contender: str, workload: str, *rates: float, processes: int = 1, ser
 
 def latency(contender: str, *p99: float) -> Latencies:
     runs = [
-        PacedRun(requests=100, percentiles={"50": 1.0, "90": 2.0, "99": value, "99.9": 2 * value}, worst_ms=3 * value)
+        PacedRun(
+            requests=100,
+            percentiles={"50": 1.0, "90": 2.0, "99": value, "99.9": 2 * value},
+            worst_ms=3 * value,
+            late_p99_ms=value / 10,
+            load_us=5 * value,
+        )
         for value in p99
     ]
     return Latencies(contender=contender, workload=MIX, rate=4000, runs=runs)

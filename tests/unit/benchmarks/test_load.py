@@ -1,6 +1,5 @@
 """What is sent: the files for the tools, the choice of tokens, and the mix of requests."""
 
-import json
 from collections import Counter
 from random import Random
 
@@ -8,7 +7,7 @@ import pytest
 
 from benchmarks.contenders.contender import FormRequest
 from benchmarks.load.kinds import WORKLOADS
-from benchmarks.load.request import Request, posted, write_for_vegeta, write_for_wrk
+from benchmarks.load.request import Request, posted, write_for_wrk
 from benchmarks.load.subject import Asked, Subject
 from benchmarks.load.zipf import zipf_choices
 from benchmarks.report.results import MIX, MIXED, REVOKE
@@ -37,33 +36,25 @@ ASKED = Asked(known=1000, token=lambda number: f"known-{number}", live="known-li
 SUBJECT = Subject("fake", 1, FakeRunning(), ASKED)
 
 
-def test_wrk_is_given_method_path_body_and_headers_of_each(tmp_path):
-    requests = [posted(FakeRunning().introspect("a")), Request(f"{BASE}/audit?limit=1", headers={"Accept": "x"})]
+def test_wrk_is_given_each_request_as_it_goes_over_the_wire_after_its_length(tmp_path):
+    requests = [posted(FakeRunning().introspect("é")), Request(f"{BASE}/audit?limit=1", headers={"Accept": "x"})]
 
     write_for_wrk(requests, tmp_path / "requests")
 
-    lines = [line.split("\t") for line in (tmp_path / "requests").read_text().splitlines()]
-    form = "Content-Type: application/x-www-form-urlencoded"
-    assert lines == [
-        ["POST", "/ms-auth-server/oauth2/introspect", "token=a", form, "Authorization: Basic eA=="],
-        ["GET", "/ms-auth-server/audit?limit=1", "", "Accept: x"],
-    ]
+    form = (
+        "POST /ms-auth-server/oauth2/introspect HTTP/1.1\r\nHost: 127.0.0.1:8085\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\nAuthorization: Basic eA==\r\nContent-Length: 8\r\n\r\n"
+        "token=é"
+    ).encode()
+    question = b"GET /ms-auth-server/audit?limit=1 HTTP/1.1\r\nHost: 127.0.0.1:8085\r\nAccept: x\r\n\r\n"
+    written = (tmp_path / "requests").read_bytes()
+    assert written == b"%d\n%b%d\n%b" % (len(form), form, len(question), question)
 
 
-def test_a_request_that_would_be_torn_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="cannot be written for wrk"):
-        write_for_wrk([Request(BASE, "POST", "a\tb")], tmp_path / "requests")
-
-
-def test_vegeta_is_given_json(tmp_path):
-    write_for_vegeta([posted(FakeRunning().revoke("a"))], tmp_path / "targets")
-
-    assert json.loads((tmp_path / "targets").read_text()) == {
-        "method": "POST",
-        "url": f"{BASE}/oauth2/revoke",
-        "body": "dG9rZW49YQ==",
-        "header": {"Content-Type": ["application/x-www-form-urlencoded"]},
-    }
+@pytest.mark.parametrize("torn", [Request(BASE, "GET\n"), Request(BASE, headers={"X": "a\r\nY: b"})])
+def test_a_request_that_the_end_of_a_line_would_tear_is_refused(torn):
+    with pytest.raises(ValueError, match="the end of a line"):
+        torn.encoded()
 
 
 def test_a_few_are_chosen_often_and_most_hardly_ever():

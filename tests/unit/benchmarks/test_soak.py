@@ -8,10 +8,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from benchmarks.forms import INTROSPECT, REVOKE, TOKEN
 from benchmarks.soak.load import KINDS, Latencies, Load, percentile
 from benchmarks.soak.report import Result, as_document, as_markdown
 from benchmarks.soak.samples import WATCHED, Sample, Table, Taken, Times, every
-from benchmarks.workloads import INTROSPECT, REVOKE, TOKEN
 
 SETTINGS = {
     "minutes": 30.0,
