@@ -2,17 +2,19 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeVar
 
 import asyncpg
 import typer
 import uvloop
 
+from api.cli import flags
 from api.cli.database import Dsns, connection_errors, open_database
 from api.cli.exit_codes import CommandError, ExitCode
-from api.cli.issuer_commands import choose_issuer
-from api.settings import Settings, name_of
+from api.cli.issuer_commands import choose_issuer, with_flags
+from api.settings import Settings, load_settings, name_of
 from ledger.errors import NoLog
 from ledger.postgres.statements import load_statements
 from ledger.recording import EventMapper
@@ -28,6 +30,55 @@ NICE = 10
 T = TypeVar("T")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The projection.")]
+
+SHARED_FLAGS: dict[str, Any] = {
+    "owner_dsn": flags.OwnerDsn,
+    "dsn": flags.Dsn,
+    "embedded": flags.Embedded,
+    "issuers": flags.Issuers,
+    "issuer": flags.IssuerChoice,
+}
+
+
+@dataclass(frozen=True)
+class ProjectionDesk:
+    """Where an operator works on one projection: with the DSN of a role that may. `issuer` is the choice, if any."""
+
+    dsn: str = field(repr=False)
+    projection: Projection
+    settings: Settings
+    issuer: str | None
+
+    async def log_id(self) -> int:
+        """The number of the issuer's log. Raises CommandError, NoLog, Unavailable."""
+        name = choose_issuer(self.settings.issuer_identifiers(), self.issuer).log_name
+        with connection_errors():
+            connection = await asyncpg.connect(self.dsn, timeout=CONNECT_SECONDS)
+            try:
+                log_id: int | None = await connection.fetchval(SQL["find_log"], name)
+            finally:
+                await connection.close()
+        if log_id is None:
+            msg = f"there is no log {name!r} in this database: nothing was ever recorded for this issuer"
+            raise NoLog(msg)
+        return log_id
+
+
+def projection_command(command: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """Make a command of a coroutine function whose arguments begin with a ProjectionDesk and `name`, the projection's.
+
+    It gets the shared flags; errors are those of `load_settings` and `run_on_projection`.
+    """
+
+    def run(given: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        settings = load_settings({name: given[name] for name in ("owner_dsn", "dsn", "embedded", "issuers")})
+
+        async def work(dsn: str, projection: Projection) -> None:
+            await command(ProjectionDesk(dsn, projection, settings, given["issuer"]), **values)
+
+        run_on_projection(settings, values["name"], work)
+
+    return with_flags(command, SHARED_FLAGS, run)
 
 
 def run_on_projection(settings: Settings, name: str, work: Callable[[str, Projection], Awaitable[T]]) -> T:
@@ -60,18 +111,3 @@ def run_on_projection(settings: Settings, name: str, work: Callable[[str, Projec
 
 def _strongest(database: Dsns) -> str:
     return database.owner_dsn or database.service_dsn
-
-
-async def log_of(dsn: str, settings: Settings, issuer: str | None) -> int:
-    """The number of an issuer's log. Raises CommandError, NoLog, Unavailable."""
-    name = choose_issuer(settings.issuer_identifiers(), issuer).log_name
-    with connection_errors():
-        connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
-        try:
-            log_id: int | None = await connection.fetchval(SQL["find_log"], name)
-        finally:
-            await connection.close()
-    if log_id is None:
-        msg = f"there is no log {name!r} in this database: nothing was ever recorded for this issuer"
-        raise NoLog(msg)
-    return log_id

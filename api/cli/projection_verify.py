@@ -11,12 +11,10 @@ from api.cli.archive_folder import folder_of
 from api.cli.exit_codes import ExitCode
 from api.cli.output import as_json, say
 from api.cli.progress import events_done
-from api.cli.projection_commands import Name, log_of, run_on_projection
+from api.cli.projection_commands import Name, ProjectionDesk, projection_command
 from api.cli.projection_differences import show_differences
 from api.cli.projections import projections
-from api.settings import load_settings
 from projections.building.verification import Verification, verify
-from projections.projection import Projection
 
 At = Annotated[
     int | None,
@@ -44,7 +42,9 @@ Rows = Annotated[
 
 
 @projections.command("verify")
-def verify_(
+@projection_command
+async def verify_(
+    desk: ProjectionDesk,
     name: Name,
     *,
     at: At = None,
@@ -52,49 +52,38 @@ def verify_(
     rows: Rows = 20,
     archives: flags.Archives = None,
     json: flags.Json = False,
-    owner_dsn: flags.OwnerDsn = None,
-    dsn: flags.Dsn = None,
-    embedded: flags.Embedded = None,
-    issuers: flags.Issuers = None,
-    issuer: flags.IssuerChoice = None,
 ) -> None:
     """Replay the log beside the live rows and compare the two, both ways, while the service runs.
 
     Without --issuer every log is. It ends with 1 when a row is not what the log says.
     """
-    settings = load_settings({"owner_dsn": owner_dsn, "dsn": dsn, "embedded": embedded, "issuers": issuers})
-
-    async def work(dsn: str, projection: Projection) -> Verification:
-        log_id = await log_of(dsn, settings, issuer) if issuer is not None or at is not None else None
-        with ExitStack() as shown:
-            return await verify(
-                dsn,
-                projection,
-                log_id=log_id,
-                at=at,
-                sample=sample,
-                limit=rows,
-                progress=lambda events: shown.enter_context(events_done("verifying", events)),
-                archives=folder_of(archives),
-            )
-
-    found = run_on_projection(settings, name, work)
+    with ExitStack() as shown:
+        found = await verify(
+            desk.dsn,
+            desk.projection,
+            log_id=await desk.log_id() if desk.issuer is not None or at is not None else None,
+            at=at,
+            sample=sample,
+            limit=rows,
+            progress=lambda events: shown.enter_context(events_done("verifying", events)),
+            archives=folder_of(archives),
+        )
     if json:
         as_json({"equal": found.equal} | msgspec.to_builtins(found, str_keys=True))
     else:
-        _show(found)
+        _show(name, found)
     if not found.equal:
         raise typer.Exit(int(ExitCode.REFUSED))
 
 
-def _show(found: Verification) -> None:
+def _show(name: str, found: Verification) -> None:
     of_logs = ", ".join(f"log {log_id} at position {position}" for log_id, position in found.positions.items())
     place = f"{found.events:,} events looked at ({of_logs or 'no log'})"
     if found.equal:
-        say(f"{found.projection} is what the log says: {place} in {found.seconds:.1f} s")
+        say(f"{name} is what the log says: {place} in {found.seconds:.1f} s")
         return
     shown = found.differences.first
     show_differences(shown, only_before="missing", only_after="not in the log", both="is not as in the log")
     say()
     rest = "" if found.differences.count == len(shown) else f", of which the first {len(shown)} are shown"
-    say(f"{found.projection} is NOT what the log says: {found.differences.count:,} rows differ{rest}; {place}")
+    say(f"{name} is NOT what the log says: {found.differences.count:,} rows differ{rest}; {place}")
