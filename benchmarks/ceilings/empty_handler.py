@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.contenders.asking import ask
 from benchmarks.contenders.contender import FormRequest, Running
-from benchmarks.contenders.starting import family, started, wait_until_answers
+from benchmarks.contenders.starting import answering, family
 from benchmarks.ports import HOST, free_port
 
 
@@ -51,6 +51,5 @@ def empty_handler(folder: Path, model: Running) -> Iterator[EmptyHandlerRunning]
     file, log, port = folder / "answers.json", folder / "empty_handler.log", free_port()
     file.write_text(json.dumps(answers))
     command = [sys.executable, "-m", "benchmarks.ceilings.handler", str(port), str(file)]
-    with started(command, log=log) as process:
-        wait_until_answers(f"http://{HOST}:{port}/", process, log)
-        yield EmptyHandlerRunning(port, process.pid, model)
+    with answering(command, f"http://{HOST}:{port}/", log=log) as pid:
+        yield EmptyHandlerRunning(port, pid, model)

@@ -21,12 +21,18 @@ LOG_LINES = 20
 
 
 @contextmanager
-def started(
-    command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None, folder: Path | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Within, the command runs in a process group of its own, with its output in `log`.
+def answering(
+    command: Sequence[str],
+    *urls: str,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    seconds: float = START_SECONDS,
+) -> Iterator[int]:
+    """Within, the command runs in a process group of its own, with its output in `log`; gives the id of its process.
 
-    `environment` comes on top of ours; `folder` is where it is started.
+    `environment` comes on top of ours; `folder` is where it is started. The beginning waits until a GET of each URL is
+    answered with less than 500. Raises CannotHave with the end of the log when one is not within so many seconds.
     """
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -39,7 +45,9 @@ def started(
             start_new_session=True,
         )
         try:
-            yield process
+            for url in urls:
+                _wait_until_answers(url, process, log, seconds)
+            yield process.pid
         finally:
             process.terminate()
             with suppress(subprocess.TimeoutExpired):
@@ -49,10 +57,7 @@ def started(
             process.wait()
 
 
-def wait_until_answers(
-    url: str, process: subprocess.Popen[bytes], log: Path, *, seconds: float = START_SECONDS
-) -> None:
-    """Return once a GET is answered with less than 500. Raises CannotHave with the end of the log when none is."""
+def _wait_until_answers(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     address = urlsplit(url)
     while process.poll() is None and time.monotonic() < deadline:

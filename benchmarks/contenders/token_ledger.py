@@ -22,7 +22,7 @@ from benchmarks.contenders.contender import (
     Database,
     FormRequest,
 )
-from benchmarks.contenders.starting import family, run, started, wait_until_answers
+from benchmarks.contenders.starting import answering, family, run
 from benchmarks.ports import HOST
 
 PATH = "/ms-auth-server"
@@ -109,11 +109,10 @@ class TokenLedger:
         clients = folder / "clients.toml"
         clients.write_text(CLIENTS)
         run([*COMMAND, "clients", "apply", str(clients)], environment=environment, seconds=COMMAND_SECONDS)
-        log = folder / "service.log"
+        ready, log = f"http://{HOST}:{port}/readyz", folder / "service.log"
         command = [*COMMAND, "serve", "--port", str(port), "--workers", str(processes), "--log-format", "json"]
-        with started(command, log=log, environment=environment) as process:
-            wait_until_answers(f"http://{HOST}:{port}/readyz", process, log)
-            yield TokenLedgerRunning(port, process.pid)
+        with answering(command, ready, log=log, environment=environment) as pid:
+            yield TokenLedgerRunning(port, pid)
 
 
 def migrated(database: Database) -> Database:

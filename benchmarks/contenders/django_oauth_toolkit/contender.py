@@ -13,8 +13,9 @@ from benchmarks.contenders.contender import (
     RESOURCE_SERVER_SECRET,
     Database,
 )
+from benchmarks.contenders.installing import installing
 from benchmarks.contenders.running_server import RunningServer
-from benchmarks.contenders.starting import run, started, wait_until_answers
+from benchmarks.contenders.starting import answering, run
 
 HERE = Path(__file__).parent
 REQUIREMENTS = HERE / "requirements.txt"
@@ -39,12 +40,12 @@ class DjangoOAuthToolkit:
     def set_up(self, folder: Path) -> Mapping[str, str]:
         folder.mkdir(parents=True, exist_ok=True)
         python = _python(folder)
-        installed = folder / "installed.txt"
-        if not installed.exists() or installed.read_bytes() != REQUIREMENTS.read_bytes():
-            run([sys.executable, "-m", "venv", "--clear", str(python.parents[1])], seconds=INSTALL_SECONDS)
-            pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            run([*pip, "--require-hashes", "--only-binary", ":all:", "-r", str(REQUIREMENTS)], seconds=INSTALL_SECONDS)
-            installed.write_bytes(REQUIREMENTS.read_bytes())
+        with installing(folder, REQUIREMENTS) as needed:
+            if needed:
+                run([sys.executable, "-m", "venv", "--clear", str(python.parents[1])], seconds=INSTALL_SECONDS)
+                pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+                pinned = ["--require-hashes", "--only-binary", ":all:", "-r", str(REQUIREMENTS)]
+                run([*pip, *pinned], seconds=INSTALL_SECONDS)
         ask = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
         versions = run([str(python), "-c", ask, *COMPONENTS], seconds=COMMAND_SECONDS).split()
         interpreter = run([str(python), "--version"], seconds=COMMAND_SECONDS).split()[-1]
@@ -72,12 +73,11 @@ class DjangoOAuthToolkit:
             command = [*manage, *application, "--client-id", identifier, "--client-secret", secret]
             run(command, environment=environment, seconds=COMMAND_SECONDS)
         address = f"http://127.0.0.1:{port}/o"
-        log = folder / "gunicorn.log"
+        ready, log = f"{address}/introspect/", folder / "gunicorn.log"
         serve = [python, "-m", "gunicorn", "--config", str(HERE / "serving.py")]
-        with started(serve, log=log, environment=environment, folder=folder) as process:
-            wait_until_answers(f"{address}/introspect/", process, log)
+        with answering(serve, ready, log=log, environment=environment, folder=folder) as pid:
             yield RunningServer(
-                process.pid,
+                pid,
                 token_url=f"{address}/token/",
                 introspection_url=f"{address}/introspect/",
                 revocation_url=f"{address}/revoke_token/",

@@ -17,7 +17,7 @@ from benchmarks.contenders.contender import (
     Database,
 )
 from benchmarks.contenders.running_server import RunningServer
-from benchmarks.contenders.starting import run, started, wait_until_answers
+from benchmarks.contenders.starting import answering, run
 
 HERE = Path(__file__).parent
 CONFIGURATION = HERE / "hydra.yaml"
@@ -84,13 +84,12 @@ class Hydra:
         )
         clients = folder / "clients.json"
         clients.write_text(json.dumps(CLIENTS))
-        log = folder / "hydra.log"
-        with started([hydra, "serve", "all", *configured], log=log, environment=environment) as process:
-            for address in (public, admin):
-                wait_until_answers(f"{address}/health/ready", process, log)
+        serve, log = [hydra, "serve", "all", *configured], folder / "hydra.log"
+        ready = [f"{address}/health/ready" for address in (public, admin)]
+        with answering(serve, *ready, log=log, environment=environment) as pid:
             run([hydra, "import", "oauth2-client", str(clients), "--endpoint", admin], seconds=COMMAND_SECONDS)
             yield RunningServer(
-                process.pid,
+                pid,
                 token_url=f"{public}/oauth2/token",
                 introspection_url=f"{admin}/admin/oauth2/introspect",
                 revocation_url=f"{public}/oauth2/revoke",

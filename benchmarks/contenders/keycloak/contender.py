@@ -14,7 +14,7 @@ from benchmarks.contenders.contender import (
 )
 from benchmarks.contenders.java import Jdk, built, jdk
 from benchmarks.contenders.running_server import RunningServer
-from benchmarks.contenders.starting import run, started, wait_until_answers
+from benchmarks.contenders.starting import answering, run
 from benchmarks.ports import HOST
 
 DISTRIBUTION = Path(__file__).parent / "distribution"
@@ -71,11 +71,11 @@ class Keycloak:
         }
         log = folder / "keycloak.log"
         command = [str(_home(folder, java) / "bin" / "kc.sh"), "start", "--optimized", "--import-realm"]
-        with started(command, log=log, environment=environment) as process:
-            wait_until_answers(f"http://{HOST}:{management}/health/ready", process, log, seconds=START_SECONDS)
+        ready = f"http://{HOST}:{management}/health/ready"
+        with answering(command, ready, log=log, environment=environment, seconds=START_SECONDS) as pid:
             protocol = f"http://{HOST}:{port}/realms/benchmark/protocol/openid-connect"
             yield RunningServer(
-                process.pid,
+                pid,
                 token_url=f"{protocol}/token",
                 introspection_url=f"{protocol}/token/introspect",
                 revocation_url=f"{protocol}/revoke",

@@ -1,7 +1,6 @@
 """oidc-provider, a library for Node.js, with an adapter for PostgreSQL and a worker process a processor."""
 
 import asyncio
-import filecmp
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -18,8 +17,9 @@ from benchmarks.contenders.contender import (
     SCOPES,
     Database,
 )
+from benchmarks.contenders.installing import installing
 from benchmarks.contenders.running_server import RunningServer
-from benchmarks.contenders.starting import run, started, wait_until_answers
+from benchmarks.contenders.starting import answering, run
 
 HERE = Path(__file__).parent
 MANIFEST, LOCK = "package.json", "package-lock.json"
@@ -64,14 +64,12 @@ class NodeOidcProvider:
 
     def set_up(self, folder: Path) -> Mapping[str, str]:
         folder.mkdir(parents=True, exist_ok=True)
-        installed = folder / "installed"
-        if not installed.exists() or not filecmp.cmp(HERE / LOCK, folder / LOCK, shallow=False):
-            installed.unlink(missing_ok=True)
-            for name in (MANIFEST, LOCK):
-                shutil.copy(HERE / name, folder)
-            command = ["npm", "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
-            run(command, folder=folder, seconds=INSTALL_SECONDS)
-            installed.touch()
+        with installing(folder, HERE / LOCK) as needed:
+            if needed:
+                for name in (MANIFEST, LOCK):
+                    shutil.copy(HERE / name, folder)
+                command = ["npm", "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
+                run(command, folder=folder, seconds=INSTALL_SECONDS)
         pinned: dict[str, str] = json.loads((HERE / MANIFEST).read_text())["dependencies"]
         node = run([_node(folder), "--version"], seconds=INSTALL_SECONDS)
         return {**pinned, "Node.js": node.strip().removeprefix("v")}
@@ -90,11 +88,11 @@ class NodeOidcProvider:
             "CLIENTS": json.dumps(CLIENTS),
         }
         address = f"http://127.0.0.1:{port}"
-        log = folder / "server.log"
-        with started([_node(folder), "server.js"], log=log, environment=environment, folder=folder) as process:
-            wait_until_answers(f"{address}/.well-known/openid-configuration", process, log)
+        ready, log = f"{address}/.well-known/openid-configuration", folder / "server.log"
+        serve = [_node(folder), "server.js"]
+        with answering(serve, ready, log=log, environment=environment, folder=folder) as pid:
             yield RunningServer(
-                process.pid,
+                pid,
                 token_url=f"{address}/token",
                 introspection_url=f"{address}/token/introspection",
                 revocation_url=f"{address}/token/revocation",

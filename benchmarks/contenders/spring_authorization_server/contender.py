@@ -15,7 +15,7 @@ from benchmarks.contenders.contender import (
 )
 from benchmarks.contenders.java import Jdk, built, jdk
 from benchmarks.contenders.running_server import RunningServer
-from benchmarks.contenders.starting import run, started, wait_until_answers
+from benchmarks.contenders.starting import answering, run
 from benchmarks.ports import HOST
 
 APPLICATION = Path(__file__).parent / "application"
@@ -76,10 +76,10 @@ class SpringAuthorizationServer:
         }
         log = folder / "spring_authorization_server.log"
         command = [java.java, *HEAP, f"-XX:ActiveProcessorCount={processes}", "-jar", str(_server(folder, java))]
-        with started(command, log=log, environment=environment) as process:
-            wait_until_answers(f"{address}/.well-known/oauth-authorization-server", process, log)
+        ready = f"{address}/.well-known/oauth-authorization-server"
+        with answering(command, ready, log=log, environment=environment) as pid:
             yield RunningServer(
-                process.pid,
+                pid,
                 token_url=f"{address}/oauth2/token",
                 introspection_url=f"{address}/oauth2/introspect",
                 revocation_url=f"{address}/oauth2/revoke",
