@@ -13,7 +13,6 @@ import json
 import os
 import platform
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,8 +23,10 @@ from time import monotonic
 
 from api.embedded_postgres import EmbeddedPostgres
 from benchmarks.beside import command, issue
+from benchmarks.command import benchmark, options_of, passing_folder
 from benchmarks.filled_log import fill
 from benchmarks.load.wrk import check_installed
+from benchmarks.measuring import say
 from benchmarks.processes import CannotMeasure, service
 from benchmarks.server_under_load import Measurement
 from migrations.runner import upgrade
@@ -57,16 +58,13 @@ class Results:
     parts: list[Part] = field(default_factory=list)
 
 
+@benchmark
 def main(arguments: Sequence[str] | None = None) -> int:
     """0, or 1 when there is no measurement."""
     options = _options(arguments)
-    try:
-        check_installed()
-        with tempfile.TemporaryDirectory(prefix="token-ledger-benchmark-") as name:
-            results = _run(Path(name), options)
-    except CannotMeasure as reason:
-        print(f"No measurement: {reason}", file=sys.stderr)
-        return 1
+    check_installed()
+    with passing_folder() as folder:
+        results = _run(folder, options)
     print(json.dumps(asdict(results), indent=2) if options.json else _as_table(results))
     return 0
 
@@ -76,17 +74,17 @@ def _run(folder: Path, options: argparse.Namespace) -> Results:
     archives = folder / "archives"
     archives.mkdir()
     with EmbeddedPostgres(directory) as postgres:
-        _say(f"writing {options.tokens:,} tokens")
+        say(f"writing {options.tokens:,} tokens")
         asyncio.run(upgrade(postgres.owner_dsn))
         rate = options.tokens / SPAN.total_seconds()
         log = asyncio.run(
             fill(postgres.owner_dsn, LOG, tokens=options.tokens, rate=rate, lifetime=timedelta(hours=1), demo=True)
         )
         instants = iter([log.tokens.begin + SPAN * part / PARTS for part in range(1, PARTS + 1)])
-        _say("archiving")
+        say("archiving")
         idle = _archive(directory, archives, next(instants).isoformat())
         with service(folder) as served:
-            _say("issuing tokens")
+            say("issuing tokens")
             issue(served, folder, WARM_UP_SECONDS)
             alone = issue(served, folder, options.seconds)
             with _archiving(directory, archives, (instant.isoformat() for instant in instants)) as parts:
@@ -129,14 +127,9 @@ def _archiving(directory: Path, archives: Path, instants: Iterator[str]) -> Iter
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.archive", description=__doc__.partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="print every measurement as JSON instead of a table")
-    parser.add_argument("--short", action="store_true", help="a look in a minute: few events, short loads")
     parser.add_argument("--tokens", type=int, default=1_000_000, help="tokens in the log, each an event or two")
     parser.add_argument("--seconds", type=int, default=30, help="how long tokens are issued, alone and beside")
-    options = parser.parse_args(arguments)
-    if options.short:
-        parser.set_defaults(**SHORT)
-        options = parser.parse_args(arguments)
-    return options
+    return options_of(parser, arguments, short=SHORT)
 
 
 def _as_table(results: Results) -> str:
@@ -167,10 +160,6 @@ def _as_table(results: Results) -> str:
             f"{beside.rate / alone.rate:.0%} of the rate is kept, the p99 is {beside.p99_ms / alone.p99_ms:.1f} times",
         ]
     )
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)
 
 
 if __name__ == "__main__":

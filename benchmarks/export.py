@@ -12,14 +12,13 @@ import http.client
 import json
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import aiohttp
 import psutil
 
+from benchmarks.command import benchmark, passing_folder
 from benchmarks.forms import ISSUE, TOKEN
 from benchmarks.processes import PATH, CannotMeasure, Server, post, service
 
@@ -71,24 +70,21 @@ def wait_for_projections(server: Server, headers: Mapping[str, str], position: i
     raise CannotMeasure(msg)
 
 
+@benchmark
 def main(arguments: Sequence[str] | None = None) -> int:
     """0, or 1 when there is no measurement."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.export", description=__doc__.partition("\n")[0])
     parser.add_argument("--events", type=int, default=50_000, help="how many tokens to issue before")
     parser.add_argument("--repetitions", type=int, default=5, help="how many exports")
     options = parser.parse_args(arguments)
-    try:
-        with tempfile.TemporaryDirectory(prefix="token-ledger-benchmark-") as name, service(Path(name)) as server:
-            asyncio.run(record(server, options.events))
-            answer = json.loads(post(server, TOKEN, **AUDITOR, scope="audit.read"))
-            headers = {"Authorization": f"Bearer {answer['access_token']}"}
-            wait_for_projections(server, headers, options.events)
-            before = psutil.Process(server.pid).memory_info().rss
-            runs = [export(server, headers) for _ in range(options.repetitions)]
-            after = psutil.Process(server.pid).memory_info().rss
-    except CannotMeasure as reason:
-        print(f"No measurement: {reason}", file=sys.stderr)
-        return 1
+    with passing_folder() as folder, service(folder) as server:
+        asyncio.run(record(server, options.events))
+        answer = json.loads(post(server, TOKEN, **AUDITOR, scope="audit.read"))
+        headers = {"Authorization": f"Bearer {answer['access_token']}"}
+        wait_for_projections(server, headers, options.events)
+        before = psutil.Process(server.pid).memory_info().rss
+        runs = [export(server, headers) for _ in range(options.repetitions)]
+        after = psutil.Process(server.pid).memory_info().rss
     rates = [events / seconds for events, seconds in runs]
     print(f"{runs[0][0]:,} events, {statistics.median(rates):,.0f} /s ({min(rates):,.0f} - {max(rates):,.0f})")
     print(f"memory of the process: {before / MEGABYTE:.0f} MB before, {after / MEGABYTE:.0f} MB after")

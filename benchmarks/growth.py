@@ -13,7 +13,6 @@ import asyncio
 import os
 import platform
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -23,6 +22,7 @@ from pathlib import Path
 import psutil
 
 from api.cli.database import migrate
+from benchmarks.command import benchmark, passing_folder
 from benchmarks.contenders.starting import family
 from benchmarks.contenders.token_ledger import PATH, TokenLedger, service_role
 from benchmarks.database_server import SETTINGS, DatabaseServer, database_server
@@ -31,8 +31,9 @@ from benchmarks.forms import issuance
 from benchmarks.growth_report import Growth, Size, as_markdown, write_report
 from benchmarks.growth_requests import READS, Asking, Revocations
 from benchmarks.load.wrk import Load, check_installed
+from benchmarks.measuring import say
 from benchmarks.ports import free_ports
-from benchmarks.processes import CannotMeasure, Server
+from benchmarks.processes import Server
 from benchmarks.server_under_load import Measurement, measure
 from benchmarks.storage import Storage
 
@@ -85,16 +86,13 @@ class Measured:
         return max(psutil.Process(pid).memory_info().rss for pid in family(self.server.pid)) / 2**20
 
 
+@benchmark
 def main(arguments: Sequence[str] | None = None) -> int:
     """0, or 1 when there is no measurement."""
     options = _options(arguments)
-    try:
-        check_installed()
-        with tempfile.TemporaryDirectory(prefix="token-ledger-benchmark-", dir=options.folder) as name:
-            growth = _run(Path(name), options)
-    except CannotMeasure as reason:
-        print(f"No measurement: {reason}", file=sys.stderr)
-        return 1
+    check_installed()
+    with passing_folder(options.folder) as folder:
+        growth = _run(folder, options)
     print(as_markdown(growth))
     if options.output:
         write_report(growth, options.output)
@@ -107,9 +105,9 @@ def _run(folder: Path, options: argparse.Namespace) -> Growth:
         server = stack.enter_context(database_server(folder / "postgres"))
         measured = []
         for tokens in sorted(options.tokens):
-            _say(f"filling a log with {tokens:,} tokens")
+            say(f"filling a log with {tokens:,} tokens")
             measured.append(Measured(stack, server, folder, tokens))
-            _say(f"… in {measured[-1].size.load_seconds:.0f} s")
+            say(f"… in {measured[-1].size.load_seconds:.0f} s")
         measured[0].storage.checkpoint()
         for one in measured:
             one.size.memory_before = one.memory()
@@ -136,7 +134,7 @@ def _in_turn(
     options: argparse.Namespace,
     run: Callable[[Measured, int], Measurement],
 ) -> None:
-    _say(name)
+    say(name)
     for one in measured:
         run(one, WARM_UP_SECONDS)
     for _ in range(options.repetitions):
@@ -155,10 +153,6 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, help="where the database is made; the temporary folder without it")
     parser.add_argument("--output", type=Path, help="a folder for growth.md and growth.json")
     return parser.parse_args(arguments)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import os
 import platform
 import statistics
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,9 +22,11 @@ from pathlib import Path
 
 from api.embedded_postgres import EmbeddedPostgres
 from benchmarks.beside import command, issue
+from benchmarks.command import benchmark, options_of, passing_folder
 from benchmarks.filled_log import fill
 from benchmarks.load.wrk import check_installed
-from benchmarks.processes import CannotMeasure, service
+from benchmarks.measuring import say
+from benchmarks.processes import service
 from benchmarks.server_under_load import Measurement
 from migrations.runner import upgrade
 
@@ -62,16 +63,13 @@ class Results:
         return fast and self.beside.rate >= KEPT * self.alone.rate and self.beside.p99_ms <= SLOWED * self.alone.p99_ms
 
 
+@benchmark
 def main(arguments: Sequence[str] | None = None) -> int:
     """0, or 1 when there is no measurement or, with --check, when a target is missed."""
     options = _options(arguments)
-    try:
-        check_installed()
-        with tempfile.TemporaryDirectory(prefix="token-ledger-benchmark-") as name:
-            results = _run(Path(name), options)
-    except CannotMeasure as reason:
-        print(f"No measurement: {reason}", file=sys.stderr)
-        return 1
+    check_installed()
+    with passing_folder() as folder:
+        results = _run(folder, options)
     print(json.dumps(asdict(results), indent=2) if options.json else _as_table(results))
     return int(options.check and not results.reached)
 
@@ -79,14 +77,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(folder: Path, options: argparse.Namespace) -> Results:
     directory = folder / "postgres"
     with EmbeddedPostgres(directory) as postgres:
-        _say(f"writing {options.events:,} events")
+        say(f"writing {options.events:,} events")
         asyncio.run(upgrade(postgres.owner_dsn))
         filled = asyncio.run(fill(postgres.owner_dsn, "history", tokens=options.events * 20 // 21))
         for name in NAMES:
             command(directory, "projections", "rebuild", name)
         rates = [_rates(directory, name, options) for name in NAMES]
         with service(folder) as served:
-            _say("issuing tokens")
+            say("issuing tokens")
             issue(served, folder, WARM_UP_SECONDS)
             alone = issue(served, folder, options.seconds)
             with _rebuilding(directory) as swaps:
@@ -99,7 +97,7 @@ def _run(folder: Path, options: argparse.Namespace) -> Results:
 def _rates(directory: Path, name: str, options: argparse.Namespace) -> Rates:
     rates = Rates(name)
     for _ in range(options.repetitions):
-        _say(f"{name} ...")
+        say(f"{name} ...")
         rebuilt = command(directory, "projections", "rebuild", name)
         rates.rebuilt.append(rebuilt["events"] / rebuilt["seconds"])
         rates.locked_ms.append(rebuilt["locked_ms"])
@@ -134,15 +132,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rebuild", description=__doc__.partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="print every measurement as JSON instead of a table")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
-    parser.add_argument("--short", action="store_true", help="a look in a minute: few events, one run, short loads")
     parser.add_argument("--events", type=int, default=1_000_000, help="length of the log")
     parser.add_argument("--repetitions", type=int, default=3, help="rebuilds and verifications of each projection")
     parser.add_argument("--seconds", type=int, default=30, help="how long tokens are issued, alone and beside")
-    options = parser.parse_args(arguments)
-    if options.short:
-        parser.set_defaults(**SHORT)
-        options = parser.parse_args(arguments)
-    return options
+    return options_of(parser, arguments, short=SHORT)
 
 
 def _as_table(results: Results) -> str:
@@ -173,10 +166,6 @@ def _as_table(results: Results) -> str:
 
 def _spread(runs: Sequence[float]) -> str:
     return f"{statistics.median(runs):,.0f} ({min(runs):,.0f} - {max(runs):,.0f})"
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import asyncio
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -22,8 +21,9 @@ import uvloop
 
 from api.embedded_postgres import EmbeddedPostgres
 from api.service import ServiceConfig, start_service
+from benchmarks.command import benchmark, options_of, passing_folder
 from benchmarks.forms import CLIENT
-from benchmarks.processes import PATH, CannotMeasure, Server, service
+from benchmarks.processes import PATH, Server, service
 from benchmarks.soak.load import Load
 from benchmarks.soak.report import Result, as_document, as_markdown
 from benchmarks.soak.samples import SQL, Sampler, Taken, every
@@ -42,21 +42,18 @@ SHORT = {
 }
 
 
+@benchmark
 def main(arguments: Sequence[str] | None = None) -> int:
     """0, or 1 when there is no measurement, or something did not hold."""
     options = _options(arguments)
     os.environ["TOKEN_LEDGER_SWEEP_SECONDS"] = str(options.sweep_seconds)
-    try:
-        with (
-            tempfile.TemporaryDirectory(prefix="token-ledger-benchmark-") as name,
-            service(Path(name)) as served,
-            EmbeddedPostgres(Path(name) / "postgres") as postgres,
-            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-        ):
-            result = runner.run(_soak(served, postgres, options))
-    except CannotMeasure as reason:
-        print(f"No measurement: {reason}", file=sys.stderr)
-        return 1
+    with (
+        passing_folder() as folder,
+        service(folder) as served,
+        EmbeddedPostgres(folder / "postgres") as postgres,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        result = runner.run(_soak(served, postgres, options))
     report = as_markdown(result)
     print(report)
     if options.write is not None:
@@ -146,12 +143,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--compare-seconds", type=float, default=60.0, help="length of such an interval")
     parser.add_argument("--rows", type=int, default=200_000, help="tokens in use while it is compared, besides")
     parser.add_argument("--write", type=Path, nargs="?", const=RESULTS, help="write soak.md and soak.json there")
-    parser.add_argument("--short", action="store_true", help="a look in five minutes")
-    options = parser.parse_args(arguments)
-    if options.short:
-        parser.set_defaults(**SHORT)
-        options = parser.parse_args(arguments)
-    return options
+    return options_of(parser, arguments, short=SHORT)
 
 
 if __name__ == "__main__":
