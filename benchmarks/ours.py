@@ -9,35 +9,29 @@ import argparse
 import asyncio
 import json
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 import asyncpg
 
-from benchmarks.cannot_measure import CannotMeasure
 from benchmarks.ceilings.empty_handler import empty_handler
 from benchmarks.ceilings.pgbench import SCRIPTS, TOGETHER, Ceiling, ceilings, transactions_a_second
+from benchmarks.command import benchmark, passing_folder
 from benchmarks.comparison import Findings
 from benchmarks.contenders.asking import answered
 from benchmarks.contenders.catalogue import OURS
-from benchmarks.contenders.contender import CannotHave, Database
-from benchmarks.contenders.exchange import exchange
-from benchmarks.contenders.token_ledger import CONTENDER, LOG, TokenLedgerRunning, as_owner, migrated
+from benchmarks.contenders.contender import Database
+from benchmarks.contenders.token_ledger import CONTENDER, TokenLedgerRunning, as_owner
 from benchmarks.database_server import database_server
-from benchmarks.filled_log import FilledLog, fill
 from benchmarks.load.kinds import WORKLOADS
 from benchmarks.load.request import Request
-from benchmarks.load.subject import Asked, Subject
+from benchmarks.load.subject import Subject
 from benchmarks.load.wrk import check_installed
 from benchmarks.load.zipf import zipf_choices
 from benchmarks.machine import commit, machine, now, tools
 from benchmarks.measuring import Measuring, say
 from benchmarks.numbered_tokens import CLIENTS, client_name, token
-from benchmarks.ports import free_ports
 from benchmarks.report.places import FOLDER, ours_file
 from benchmarks.report.results import (
     AUDIT_HISTORY,
@@ -58,6 +52,7 @@ from benchmarks.report.results import (
     Statements,
     write_results,
 )
+from benchmarks.served_log import ServedLog, filled
 from ledger.opaque_tokens import digest
 
 METHOD = Method(
@@ -67,44 +62,22 @@ SHORT = Method(
     connections=64, seconds=1, repetitions=1, paced_seconds=2, paced_repetitions=1, tokens=20_000, rebuilds=1
 )
 
-PORTS = 10
 REBUILD_SECONDS = 600.0
 PROJECTIONS = ("active_tokens", "token_history")
 HISTORIES_A_SECOND, PAGES_A_SECOND = 200, 50
 QUESTIONS = 1000
 
 
-@dataclass(frozen=True)
-class Served:
-    """A database that is filled, and how to serve it."""
-
-    database: Database
-    log: FilledLog
-    folder: Path
-
-    @contextmanager
-    def by(self, processes: int) -> Iterator[tuple[Subject, TokenLedgerRunning]]:
-        """Within, the service runs in so many processes."""
-        port = free_ports(PORTS)
-        with CONTENDER.running(self.folder, self.database, port=port, processes=processes) as running:
-            live, revoked = exchange(running)
-            asked = Asked(self.log.tokens.count, token, live, revoked)
-            yield Subject(OURS, processes, running, asked), running
-
-
+@benchmark
 def main(arguments: Sequence[str] | None = None) -> int:
     """0, or 1 when there is no measurement."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ours", description=__doc__.partition("\n")[0])
     parser.add_argument("--short", action="store_true", help="a look in a minute or two; its numbers say little")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write what was found")
     options = parser.parse_args(arguments)
-    try:
-        check_installed()
-        with tempfile.TemporaryDirectory(prefix="token-ledger-benchmark-") as name:
-            write_results(_measure(Path(name), SHORT if options.short else METHOD), ours_file(options.folder))
-    except (CannotMeasure, CannotHave) as reason:
-        print(f"No measurement: {reason}", file=sys.stderr)
-        return 1
+    check_installed()
+    with passing_folder() as folder:
+        write_results(_measure(folder, SHORT if options.short else METHOD), ours_file(options.folder))
     return 0
 
 
@@ -115,12 +88,8 @@ def _measure(folder: Path, method: Method) -> Results:
     rebuilds: list[Rebuild] = []
     statements: list[Statements] = []
     with database_server(folder / "postgres") as server:
-        database = server.database("token_ledger")
         versions["tools"] = tools(server.version())
-        migrated(database)
-        say(f"{method.tokens:,} tokens")
-        served = Served(database, asyncio.run(fill(database.url, LOG, tokens=method.tokens)), folder)
-        server.checkpoint()
+        served = filled(server, folder, method.tokens)
         measuring = Measuring(server, folder, method)
         found.attempt("rebuilding projections", lambda: rebuilds.extend(_rebuild(served, method)))
         with served.by(1) as (ours, running), empty_handler(folder, running) as empty:
@@ -146,7 +115,7 @@ def _measure(folder: Path, method: Method) -> Results:
     )
 
 
-def _rebuild(served: Served, method: Method) -> Iterator[Rebuild]:
+def _rebuild(served: ServedLog, method: Method) -> Iterator[Rebuild]:
     for name in PROJECTIONS:
         say(f"rebuild of {name}")
         rebuilt, verified, events = [], [], 0
@@ -161,7 +130,9 @@ def _rebuild(served: Served, method: Method) -> Iterator[Rebuild]:
         yield Rebuild(projection=name, events=events, rebuilt=rebuilt, verified=verified)
 
 
-def _audit(measuring: Measuring, found: Findings, served: Served, ours: Subject, running: TokenLedgerRunning) -> None:
+def _audit(
+    measuring: Measuring, found: Findings, served: ServedLog, ours: Subject, running: TokenLedgerRunning
+) -> None:
     tokens, random = served.log.tokens, Random(0)  # noqa: S311 (a choice of questions)
     bearer = {"Authorization": f"Bearer {answered(running.issue_to_auditor())['access_token']}"}
     numbers = [random.randrange(tokens.count) for _ in range(QUESTIONS)]
@@ -180,7 +151,7 @@ def _audit(measuring: Measuring, found: Findings, served: Served, ours: Subject,
         found.latencies.extend(measuring.paced_requests([(ours, rate, requests)], name))
 
 
-def _workers(measuring: Measuring, served: Served, method: Method) -> list[Series]:
+def _workers(measuring: Measuring, served: ServedLog, method: Method) -> list[Series]:
     """One process and two in turn, each started anew: together they would follow the log for one another."""
     say("one worker and two")
     runs: dict[tuple[int, str], list[Run]] = {(processes, name): [] for processes in (1, 2) for name in (ISSUE, MIX)}
@@ -196,7 +167,7 @@ def _workers(measuring: Measuring, served: Served, method: Method) -> list[Serie
     ]
 
 
-def _pgbench(served: Served, method: Method) -> Iterator[Statements]:
+def _pgbench(served: ServedLog, method: Method) -> Iterator[Statements]:
     say("pgbench")
     spare = asyncio.run(_spare_log(served.database))
     numbers = zipf_choices(served.log.tokens.count, SCRIPTS * TOGETHER, Random(0))  # noqa: S311 (a choice)
