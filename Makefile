@@ -18,7 +18,7 @@ PIP = if $(VENV)/bin/python -m pip --version >/dev/null 2>&1; \
 		else pip() { $(PYTHON) -m pip --python $(VENV)/bin/python "$$@"; }; fi; \
 	export PIP_DISABLE_PIP_VERSION_CHECK=1
 
-.PHONY: help setup run test check bench bench-peers bench-report bench-audit bench-rebuild bench-growth bench-soak bench-archive format lock clean
+.PHONY: help setup run test check bench bench-peers bench-report bench-audit bench-rebuild bench-growth bench-soak bench-archive profile format lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -32,6 +32,7 @@ help:
 	@echo 'make bench-rebuild   how fast projections are rebuilt, and what requests notice (ARGS="--short"); needs wrk'
 	@echo 'make bench-archive   how fast history is archived, and what requests notice (ARGS="--short"); needs wrk'
 	@echo 'make bench-soak   45 minutes of constant load while tokens expire (ARGS="--short"; ARGS="--write" into docs/benchmarks)'
+	@echo 'make profile  where the time of an introspection and an issuance goes, with flame graphs; needs wrk (ARGS=--short)'
 	@echo 'make bench-growth  a log of 10 thousand, 1 and 10 million tokens (ARGS="--tokens 2000 20000 --seconds 1"); needs wrk'
 	@echo 'make format   let the formatter have its way'
 	@echo 'make setup    install into $(VENV) what is pinned in requirements; the others do it by themselves'
@@ -97,6 +98,9 @@ bench-soak: setup
 
 bench-growth: setup
 	@$(VENV)/bin/python -m benchmarks.growth $(ARGS)
+
+profile: $(BENCH_INSTALLED)
+	@$(VENV)/bin/python -m benchmarks.profile --folder $(MEASURED) $(ARGS)
 
 format: setup
 	$(VENV)/bin/ruff check --fix-only --quiet

@@ -70,5 +70,5 @@ def test_what_draws_the_benchmarks_goes_into_the_environment_of_developers():
     assert {name: version for name, version in pins("bench.txt").items() if name in dev and dev[name] != version} == {}
 
 
-def test_neither_service_nor_developers_need_what_draws_the_benchmarks():
-    assert "matplotlib" not in pins("dev.txt")
+def test_neither_service_nor_developers_need_what_draws_and_samples_the_benchmarks():
+    assert {"matplotlib", "py-spy"}.isdisjoint(pins("dev.txt"))

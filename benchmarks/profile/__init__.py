@@ -1,0 +1,1 @@
+"""Where the processor time of a request goes: stacks that are sampled under load, by what the work is for."""
