@@ -25,7 +25,6 @@ class GroupCommit:
         self._max_batch = max_batch
         self._committing: asyncio.Task[None] | None = None
         self._closed = False
-        self._loop: asyncio.AbstractEventLoop | None = None
         self.counts = AppendCounts()
 
     @property
@@ -46,7 +45,7 @@ class GroupCommit:
             self.counts.refused += 1
             msg = f"{self._max_waiting} writes wait to be recorded already."
             raise QueueFull(msg)
-        loop = self._loop or self._enter_loop()
+        loop = asyncio.get_running_loop()
         answer: asyncio.Future[WriteResult] = loop.create_future()
         self._waiting.append((write, answer))
         if self._committing is None:
@@ -58,11 +57,6 @@ class GroupCommit:
         self._closed = True
         while self._committing is not None:
             await asyncio.wait((self._committing,))
-
-    def _enter_loop(self) -> asyncio.AbstractEventLoop:
-        # It stays with the loop it was first used in, as what it records to does. Asking each time is a system call.
-        self._loop = asyncio.get_running_loop()
-        return self._loop
 
     async def _commit_all(self) -> None:
         try:
