@@ -36,6 +36,7 @@ async def test_it_is_answered_500_and_takes_nothing_along(post, service, issuer,
         await fold(self, connection, log_id, events)
 
     monkeypatch.setattr(ActiveTokensProjection, "fold", allergic)
+    monkeypatch.setattr(ActiveTokensProjection, "in_append", lambda *_: None)  # so that it is folded
     before = (await issuer.streams.head()).position
     answers = await asyncio.gather(*(post(client) for client in ("shop", "poison", "shop", "poison", "shop")))
     assert [status for status, _ in answers] == [200, 500, 200, 500, 200]
