@@ -75,6 +75,7 @@ def _measure(name: str, folder: Path, method: Method, processes: int) -> Results
     versions = {name: dict(peer.set_up(folder / "peer")), OURS: dict(own.set_up(folder / "ours"))}
     found = Findings()
     with database_server(folder / "postgres") as server:
+        server.write_the_wal_once()
         versions["tools"] = tools(server.version())
         measuring = Measuring(server, folder, method)
         with (

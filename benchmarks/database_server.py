@@ -19,6 +19,7 @@ SETTINGS = {
     "shared_buffers": "512MB",
     "effective_cache_size": "2GB",
     "max_wal_size": "4GB",
+    "min_wal_size": "2GB",
     "random_page_cost": "1.1",
 }
 """The same for all. What is not here is as PostgreSQL comes: fsync, full_page_writes and synchronous_commit are on."""
@@ -28,6 +29,10 @@ local all all trust
 host  all all 127.0.0.1/32 scram-sha-256
 """
 """Only this user can enter the folder of the socket; over TCP everybody needs a password."""
+
+WRITE_A_FILE_OF_WAL = "SELECT pg_logical_emit_message(false, '', repeat('0', 16 * 1024 * 1024))"
+WAL_FILES = 120
+"""Of 16 MB each: nearly `min_wal_size`."""
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,50}")
 
@@ -73,6 +78,13 @@ class DatabaseServer:
             return str(await connection.fetchval("SELECT split_part(current_setting('server_version'), ' ', 1)"))
         finally:
             await connection.close()
+
+    def write_the_wal_once(self, files: int = WAL_FILES) -> None:
+        """Write so many files of WAL, which what follows uses again, as in a server that has run for long.
+
+        To make a file of it can take 45 ms, in which nothing commits: a benchmark would measure that the server is new.
+        """
+        asyncio.run(self._run(*[WRITE_A_FILE_OF_WAL] * files, "CHECKPOINT"))
 
     async def _make(self, name: str, password: str) -> None:
         exists = f"SELECT FROM pg_roles WHERE rolname = '{name}'"

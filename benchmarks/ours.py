@@ -88,6 +88,7 @@ def _measure(folder: Path, method: Method) -> Results:
     rebuilds: list[Rebuild] = []
     statements: list[Statements] = []
     with database_server(folder / "postgres") as server:
+        server.write_the_wal_once()
         versions["tools"] = tools(server.version())
         served = filled(server, folder, method.tokens)
         measuring = Measuring(server, folder, method)

@@ -62,3 +62,12 @@ def test_nothing_committed_is_lost_in_a_power_cut(server):
 def test_a_name_that_not_everyone_can_quote_is_refused(server):
     with pytest.raises(ValueError, match="a-z, 0-9 and _"):
         server.database("node-oidc")
+
+
+def test_files_of_the_write_ahead_log_wait_to_be_used_again(server):
+    ahead = "SELECT count(*) FROM pg_ls_waldir() WHERE name > pg_walfile_name(pg_current_wal_lsn()) AND name !~ '[.]'"
+    before = ask(server.superuser_dsn, ahead)
+
+    server.write_the_wal_once(files=4)
+
+    assert ask(server.superuser_dsn, ahead) >= before + 3
