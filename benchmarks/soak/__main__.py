@@ -24,6 +24,7 @@ from api.service import ServiceConfig, start_service
 from benchmarks.command import benchmark, options_of, passing_folder
 from benchmarks.forms import CLIENT
 from benchmarks.processes import PATH, Server, service
+from benchmarks.soak.bystander import Bystander, bystander
 from benchmarks.soak.load import Load
 from benchmarks.soak.report import Result, as_document, as_markdown
 from benchmarks.soak.samples import SQL, Sampler, Taken, every
@@ -51,9 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         passing_folder() as folder,
         service(folder) as served,
         EmbeddedPostgres(folder / "postgres") as postgres,
+        bystander(folder) as somebody,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        result = runner.run(_soak(served, postgres, options))
+        result = runner.run(_soak(served, postgres, somebody, options))
     report = as_markdown(result)
     print(report)
     if options.write is not None:
@@ -63,14 +65,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(not all(held for _, held in result.verdict()))
 
 
-async def _soak(served: Server, postgres: EmbeddedPostgres, options: argparse.Namespace) -> Result:
+async def _soak(served: Server, postgres: EmbeddedPostgres, somebody: Bystander, options: argparse.Namespace) -> Result:
     await _shorten_lives(served, postgres.service_dsn, options.lifetime)
     settings = {name: value for name, value in vars(options).items() if name not in {"write", "short"}}
     result = Result(settings, soak=[])
     load = Load(served.url, rate=options.rate, lifetime=options.lifetime)
     connection = await asyncpg.connect(postgres.owner_dsn)
     try:
-        sampler = Sampler(connection, load, served.pid)
+        sampler = Sampler(connection, load, served.pid, somebody)
 
         async def sample() -> None:
             result.soak.append(await sampler.take())
@@ -127,7 +129,8 @@ def _tell(taken: Taken) -> None:
     print(
         f"{sample.seconds / 60:5.1f} min  p50 {everything.p50:5.1f}  p99 {everything.p99:6.1f} ms  "
         f"active_tokens {(active.bytes + active.index_bytes) / 1e6:5.1f} MB, {sample.expired_rows:,} expired  "
-        f"late {sample.late_p99:.1f} ms  failed {sample.failed}  wrong {sample.wrong}",
+        f"late {sample.late_p99:.1f} ms  flush {sample.flush_worst:.1f} ms  "
+        f"failed {sample.failed}  wrong {sample.wrong}",
         file=sys.stderr,
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import psutil
 
+from benchmarks.soak.bystander import Bystander
 from benchmarks.soak.load import KINDS, Latencies, Load, percentile
 from ledger.postgres.database import Connection
 from ledger.postgres.statements import load_statements
@@ -51,11 +52,15 @@ class Times:
 
 @dataclass(frozen=True)
 class Sample:
-    """An interval that ended `seconds` after the load began, and what was there at its end."""
+    """An interval that ended `seconds` after the load began, and what was there at its end.
+
+    `flush_worst` is the bystander's longest flush, in milliseconds as all latencies.
+    """
 
     seconds: float
     requests: dict[str, Times]
     late_p99: float
+    flush_worst: float
     failed: int
     wrong: int
     tables: dict[str, Table]
@@ -76,15 +81,17 @@ class Taken:
 class Sampler:
     """Takes samples of one service and its database."""
 
-    def __init__(self, connection: Connection, load: Load, pid: int) -> None:
+    def __init__(self, connection: Connection, load: Load, pid: int, bystander: Bystander) -> None:
         self._connection = connection
         self._load = load
+        self._bystander = bystander
         self._process = psutil.Process(pid)
         self._began = time.monotonic()
 
     async def take(self) -> Taken:
         """What was measured since the last time, and how things are now."""
         latencies = self._load.take()
+        flush_worst = self._bystander.take()
         tables = [Table(**row) for row in await self._connection.fetch(SQL["tables"], WATCHED)]
         moment = await self._connection.fetchrow(SQL["moment"])
         kinds = {kind: Times.of(latencies.of[kind]) for kind in KINDS} | {"all": Times.of(latencies.all)}
@@ -92,6 +99,7 @@ class Sampler:
             seconds=round(time.monotonic() - self._began, 1),
             requests=kinds,
             late_p99=round(percentile(latencies.late, 0.99), 2),
+            flush_worst=round(flush_worst, 2),
             failed=latencies.failed,
             wrong=latencies.wrong,
             tables={table.name: table for table in tables},

@@ -1,6 +1,7 @@
 """The soak: what its load counts, and what its verdict rests on."""
 
 import asyncio
+import threading
 import time
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from benchmarks.forms import INTROSPECT, REVOKE, TOKEN
+from benchmarks.soak.bystander import bystander
 from benchmarks.soak.load import KINDS, Latencies, Load, percentile
 from benchmarks.soak.report import Result, as_document, as_markdown
 from benchmarks.soak.samples import WATCHED, Sample, Table, Taken, Times, every
@@ -97,13 +99,15 @@ async def test_intervals_end_with_what_they_are_of():
     assert 1 <= len(looks) <= 10
 
 
-def taken(seconds: float, *, ms: float = 5.0, megabytes: int = 4, late: float = 0.1, wrong: int = 0) -> Taken:
+def taken(
+    seconds: float, *, ms: float = 5.0, megabytes: int = 4, late: float = 0.1, wrong: int = 0, flush: float = 1.0
+) -> Taken:
     latencies = Latencies(of={kind: [ms] * 100 for kind in KINDS}, late=[late], wrong=wrong)
     tables = {
         name: Table(name, megabytes * 10**6, 0, 10, 1, 0, int(seconds), int(seconds), 0, 0, 0) for name in WATCHED
     }
     times = {kind: Times.of([ms]) for kind in (*KINDS, "all")}
-    return Taken(Sample(seconds, times, late, 0, wrong, tables, 1000, 5, 30.0, 10**8), latencies)
+    return Taken(Sample(seconds, times, late, flush, 0, wrong, tables, 1000, 5, 30.0, 10**8), latencies)
 
 
 def soak(**changes: float) -> Result:
@@ -124,6 +128,7 @@ def test_a_soak_in_which_nothing_grew_holds():
         ({"megabytes": 5}, "active_tokens is no larger"),
         ({"megabytes": 5}, "log_head is no larger"),
         ({"ms": 7.0}, "the p99 is no longer at the end"),
+        ({"ms": 7.0}, "the p99 of the median interval is no longer"),
         ({"late": 20.0}, "the sender was on time"),
         ({"wrong": 1}, "every introspection was right"),
     ],
@@ -132,6 +137,33 @@ def test_what_did_not_hold_is_told(changes, what):
     missed = [name for name, held in soak(**changes).verdict() if not held]
     assert any(name.startswith(what) for name in missed)
     assert "**no**" in as_markdown(soak(**changes))
+
+
+def test_a_moment_in_which_the_disk_stood_still_is_told_beside_what_is_usual():
+    result = soak()
+    result.soak[-1] = taken(1800, ms=900.0, flush=870.0)
+    assert [name for name, held in result.verdict() if not held] == ["the p99 is no longer at the end"]
+    assert "| 30.0 | 900.0 | 900.0 | 900.0 | 900.0 | 870.0 | 0.1 |" in as_markdown(result)
+    assert "| slowest flush of a bystander, ms | 1.0 | 870.0 |" in as_markdown(result)
+
+
+def test_a_bystander_tells_its_longest_flush_since_it_was_asked(tmp_path, monkeypatch):
+    flushes = iter([0.0, 0.05])
+    flushed = threading.Event()
+
+    def fdatasync(_descriptor: int) -> None:
+        try:
+            time.sleep(next(flushes))
+        except StopIteration:
+            flushed.set()
+
+    monkeypatch.setattr("benchmarks.soak.bystander.EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("os.fdatasync", fdatasync)
+    with bystander(tmp_path) as somebody:
+        assert flushed.wait(10)
+        assert somebody.take() >= 50
+    somebody.take()
+    assert somebody.take() == 0.0
 
 
 def test_a_sweep_that_slows_requests_down_is_told():
