@@ -26,6 +26,7 @@ from benchmarks.beside import command, issue
 from benchmarks.command import benchmark, options_of, passing_folder
 from benchmarks.filled_log import fill
 from benchmarks.load.wrk import check_installed
+from benchmarks.meanwhile import meanwhile
 from benchmarks.measuring import say
 from benchmarks.processes import CannotMeasure, service
 from benchmarks.server_under_load import Measurement
@@ -107,21 +108,15 @@ def _archive(directory: Path, archives: Path, before: str) -> Part:
 def _archiving(directory: Path, archives: Path, instants: Iterator[str]) -> Iterator[list[Part]]:
     """One part after another, as long as there are parts and requests; gives those that were archived."""
     parts: list[Part] = []
-    enough = threading.Event()
 
-    def run() -> None:
+    def run(enough: threading.Event) -> None:
         for before in instants:
             if enough.is_set():
                 return
             parts.append(_archive(directory, archives, before))
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
+    with meanwhile(run):
         yield parts
-    finally:
-        enough.set()
-        thread.join()
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -25,6 +25,7 @@ from benchmarks.beside import command, issue
 from benchmarks.command import benchmark, options_of, passing_folder
 from benchmarks.filled_log import fill
 from benchmarks.load.wrk import check_installed
+from benchmarks.meanwhile import meanwhile
 from benchmarks.measuring import say
 from benchmarks.processes import service
 from benchmarks.server_under_load import Measurement
@@ -110,22 +111,16 @@ def _rates(directory: Path, name: str, options: argparse.Namespace) -> Rates:
 def _rebuilding(directory: Path) -> Iterator[list[str]]:
     """One rebuild after another; gives the names of those that were swapped in."""
     swapped: list[str] = []
-    enough = threading.Event()
 
-    def run() -> None:
+    def run(enough: threading.Event) -> None:
         while not enough.is_set():
             for name in NAMES:
                 if not enough.is_set():
                     command(directory, "projections", "rebuild", name)
                     swapped.append(name)
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
+    with meanwhile(run):
         yield swapped
-    finally:
-        enough.set()
-        thread.join()
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -10,16 +10,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.meanwhile import meanwhile
+
 PAGE = bytes(8192)
 EVERY_SECONDS = 0.1
 
 
 class Bystander:
-    """Flushes until it is stopped, in a thread of its own."""
+    """Flushes until that is enough, and knows how long it took."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._stopped = threading.Event()
         self._slowest = 0.0
 
     def take(self) -> float:
@@ -27,11 +28,11 @@ class Bystander:
         taken, self._slowest = self._slowest, 0.0
         return taken
 
-    def run(self) -> None:
+    def run(self, enough: threading.Event) -> None:
         """Write the page and flush it, again and again."""
         descriptor = os.open(self._file, os.O_CREAT | os.O_WRONLY)
         try:
-            while not self._stopped.wait(EVERY_SECONDS):
+            while not enough.wait(EVERY_SECONDS):
                 begun = time.perf_counter()
                 os.pwrite(descriptor, PAGE, 0)
                 os.fdatasync(descriptor)
@@ -39,18 +40,10 @@ class Bystander:
         finally:
             os.close(descriptor)
 
-    def stop(self) -> None:
-        self._stopped.set()
-
 
 @contextmanager
 def bystander(folder: Path) -> Iterator[Bystander]:
     """Within, somebody flushes a file in this folder."""
     somebody = Bystander(folder / "bystander")
-    thread = threading.Thread(target=somebody.run, name="bystander")
-    thread.start()
-    try:
+    with meanwhile(somebody.run):
         yield somebody
-    finally:
-        somebody.stop()
-        thread.join()

@@ -5,6 +5,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from heapq import nlargest
 from typing import Any
 
 from benchmarks.soak.load import KINDS, percentile
@@ -78,7 +79,7 @@ def p99(taken: Sequence[Taken], kind: str = "all") -> float:
 
 def _usual_p99(taken: Sequence[Taken]) -> float:
     """Half of the intervals had no longer one: what a few moments in which the disk stood still do not decide."""
-    return percentile([p99([one]) for one in taken], 0.5)
+    return percentile([one.sample.requests["all"].p99 for one in taken], 0.5)
 
 
 def _largest(taken: Sequence[Taken], name: str) -> int:
@@ -217,13 +218,13 @@ def _others(first: Sequence[Taken], last: Sequence[Taken]) -> list[str]:
 
 def _slowest(taken: Sequence[Taken]) -> list[Taken]:
     """Those with the longest p99, in the order of time."""
-    longest = sorted(taken, key=lambda one: -p99([one]))[:SLOWEST]
+    longest = nlargest(SLOWEST, taken, key=lambda one: one.sample.requests["all"].p99)
     return sorted(longest, key=lambda one: one.sample.seconds)
 
 
 def _interval(taken: Taken) -> str:
     sample = taken.sample
-    p99s = [f"{percentile(taken.latencies.of[kind], 0.99):.1f}" for kind in KINDS]
+    p99s = [f"{sample.requests[kind].p99:.1f}" for kind in KINDS]
     others = [f"{ms:.1f}" for ms in (max(taken.latencies.all, default=0.0), sample.flush_worst, sample.late_p99)]
     return f"| {sample.seconds / 60:.1f} | {' | '.join([*p99s, *others])} |"
 
