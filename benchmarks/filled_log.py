@@ -22,8 +22,8 @@ import asyncpg
 from benchmarks.indexes import drop_indexes, make_indexes
 from benchmarks.numbered_tokens import NumberedTokens, numbered_tokens
 from benchmarks.token_rows import HISTORY_COLUMNS, Row, TokenRows
-from ledger.postgres.restoring import COLUMNS
-from ledger.recording import EventMapper
+from ledger.domain.recording import EventMapper
+from ledger.postgres.archive.restoration import COLUMNS
 from projections.active_tokens import COLUMNS as ACTIVE_COLUMNS
 from projections.clients import ClientsProjection
 from projections.projection import LogRow

@@ -11,11 +11,18 @@ from hashlib import shake_256
 from typing import Final
 from uuid import UUID
 
-from ledger.client_secrets import GENERATED_BYTES, generate_secret, keep_generated
-from ledger.events import ClientEvent, ClientRegistered, ClientSecretAdded, ClientSettings, TokenIssued, TokenRevoked
-from ledger.grant import CLIENT_CREDENTIALS
-from ledger.identifiers import RANDOM_BYTES, client_stream_id, time_ordered_uuid
-from ledger.opaque_tokens import TOKEN_BYTES, digest, new_token
+from ledger.domain.events import (
+    ClientEvent,
+    ClientRegistered,
+    ClientSecretAdded,
+    ClientSettings,
+    TokenIssued,
+    TokenRevoked,
+)
+from ledger.domain.grant import CLIENT_CREDENTIALS
+from ledger.domain.identifiers import RANDOM_BYTES, client_stream_id, time_ordered_uuid
+from ledger.domain.opaque_tokens import TOKEN_BYTES, digest, new_token
+from ledger.domain.secrets import GENERATED_BYTES, generate_secret, keep_generated
 
 CLIENTS: Final = 50
 CLIENT_EVENTS: Final = 2 * CLIENTS

@@ -53,7 +53,7 @@ from benchmarks.report.results import (
     write_results,
 )
 from benchmarks.served_log import ServedLog, filled
-from ledger.opaque_tokens import digest
+from ledger.domain.opaque_tokens import digest
 
 METHOD = Method(
     connections=64, seconds=2, repetitions=5, paced_seconds=5, paced_repetitions=3, tokens=1_000_000, rebuilds=1

@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 
 import asyncpg
 
-from ledger.events import TokenIssued, TokenRevoked
-from ledger.ports import ActiveToken, epoch_seconds
+from ledger.domain.events import TokenIssued, TokenRevoked
+from ledger.domain.recording import EventToStore
+from ledger.domain.scope import format_scope
 from ledger.postgres.database import Connection
 from ledger.postgres.inline import PartOfAppend
 from ledger.postgres.statements import load_statements
-from ledger.recording import EventToStore
-from ledger.scope import format_scope
+from ledger.use_cases.ports import ActiveToken, epoch_seconds
 from projections.projection import Projected, Projection
 
 SQL = load_statements("projections", "active_tokens.sql")

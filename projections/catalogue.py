@@ -7,8 +7,8 @@ from importlib import import_module
 from inspect import getmembers, isabstract, isclass
 
 import projections
-from ledger.errors import Refusal
-from ledger.recording import EventMapper
+from ledger.domain.errors import Refusal
+from ledger.domain.recording import EventMapper
 from projections.projection import Projection
 
 

@@ -6,12 +6,12 @@ from typing import get_args
 
 import msgspec
 
-from ledger.client import Client, evolve_client
-from ledger.events import ClientEvent
-from ledger.identifiers import client_stream_id
+from ledger.domain.client import Client, evolve_client
+from ledger.domain.events import ClientEvent
+from ledger.domain.identifiers import client_stream_id
+from ledger.domain.recording import StreamEvent
 from ledger.postgres.database import Connection
 from ledger.postgres.statements import load_statements
-from ledger.recording import StreamEvent
 from projections.projection import Projected, Projection
 
 SQL = load_statements("projections", "clients.sql")

@@ -14,7 +14,7 @@ import asyncpg
 import structlog
 from msgspec import Struct
 
-from ledger.errors import Unavailable
+from ledger.domain.errors import Unavailable
 from ledger.postgres.database import Connection, Database
 from ledger.postgres.statements import load_statements
 

@@ -11,10 +11,10 @@ from typing import ClassVar
 
 from msgspec import Struct
 
-from ledger.events import Event
+from ledger.domain.events import Event
+from ledger.domain.recording import EventMapper, EventToStore, RecordedEvent
 from ledger.postgres.database import Connection
 from ledger.postgres.inline import PartOfAppend
-from ledger.recording import EventMapper, EventToStore, RecordedEvent
 
 
 class LogRow(Struct, frozen=True, gc=False):

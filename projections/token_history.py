@@ -6,10 +6,10 @@ It follows the log, so it costs the requests nothing. What introspection needs i
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from ledger.events import TokenIssued, TokenRevoked
+from ledger.domain.events import TokenIssued, TokenRevoked
+from ledger.domain.scope import format_scope
 from ledger.postgres.database import Connection
 from ledger.postgres.statements import load_statements
-from ledger.scope import format_scope
 from projections.projection import Projected, Projection
 from projections.token_activity import ActivityCounts
 

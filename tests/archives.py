@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from ledger.events import ClientDisabled, ClientRegistered, ClientSecretAdded, Event
-from ledger.identifiers import client_stream_id
-from ledger.log_archive import ArchiveWriter, export_header
-from ledger.log_archive_reader import ArchiveReader
-from ledger.recording import Cause, EventMapper, RecordedEvent, StreamEvent
+from ledger.archive.export_format import ArchiveWriter, export_header
+from ledger.archive.export_reader import ArchiveReader
+from ledger.domain.events import ClientDisabled, ClientRegistered, ClientSecretAdded, Event
+from ledger.domain.identifiers import client_stream_id
+from ledger.domain.recording import Cause, EventMapper, RecordedEvent, StreamEvent
 from tests.builders import CAUSE, JTI, NOW, seconds, settings, stored_secret, token_issued, token_revoked
 
 ISSUER = "http://localhost:8085/first"

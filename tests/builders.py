@@ -11,10 +11,10 @@ from uuid import UUID
 from argon2 import PasswordHasher
 from argon2.low_level import Type
 
-from ledger.client import Client
-from ledger.events import ClientSettings, Event, StoredSecret, TokenIssued, TokenRevoked
-from ledger.identifiers import client_stream_id
-from ledger.recording import Cause, EventToStore, StreamEvent
+from ledger.domain.client import Client
+from ledger.domain.events import ClientSettings, Event, StoredSecret, TokenIssued, TokenRevoked
+from ledger.domain.identifiers import client_stream_id
+from ledger.domain.recording import Cause, EventToStore, StreamEvent
 
 NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 JTI = UUID("018f4c2a-1111-7222-8333-444455556666")

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -9,6 +10,9 @@ import pytest
 import structlog
 
 from tests.databases import Database, DatabaseServer, embedded_server
+
+# A background shell starts its children with SIGINT ignored, and processes that tests start inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

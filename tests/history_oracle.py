@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from ledger.events import TokenIssued, TokenRevoked
+from ledger.domain.events import TokenIssued, TokenRevoked
+from ledger.domain.recording import EventMapper, RecordedEvent
 from ledger.postgres.rows import recorded_event
-from ledger.recording import EventMapper, RecordedEvent
 
 UNITS = (60, 3600, 86400)
 LOG = """

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from ledger.group_commit import GroupCommit
-from ledger.issuer import IssuerIdentifier, assemble_issuer
+from ledger.batching.group_commit import GroupCommit
+from ledger.domain.recording import Cause, EventMapper, RecordedEvent
 from ledger.memory.recorder import MemoryRecorder
-from ledger.recording import Cause, EventMapper, RecordedEvent
-from projections.in_memory import MemoryActiveTokens, MemoryClients
-from projections.in_memory_audit import MemoryAuditTrail
+from ledger.use_cases.issuer import IssuerIdentifier, assemble_issuer
+from projections.memory.audit_trail import MemoryAuditTrail
+from projections.memory.views import MemoryActiveTokens, MemoryClients
 from tests.builders import ImmediateExecutor, PredictableBytes, SettableClock, settings
 
 OPERATOR = Cause(actor="operator:ana")

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from ledger.events import ClientRegistered, ClientUpdated, Event
-from ledger.recording import RecordedEvent, StreamEvent
+from ledger.domain.events import ClientRegistered, ClientUpdated, Event
+from ledger.domain.recording import RecordedEvent, StreamEvent
 from tests.archives import OPERATOR, SHOP, recorded
 from tests.builders import CAUSE, NOW, settings, token_issued, token_revoked
 

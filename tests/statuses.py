@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from projections.skips import Skip
-from projections.status import Build, ProjectionStatus, Stop
+from projections.following.skips import Skip
+from projections.following.status import Build, ProjectionStatus, Stop
 
 AT = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 STOP = Stop(41, "token.revoked", "RevokedBeforeIssued: the token 7f was revoked and is not among those issued before")

@@ -8,13 +8,13 @@ from pathlib import Path
 from api.cli.exit_codes import CommandError, ExitCode
 from api.cli.output import tell
 from api.embedded_postgres import EmbeddedPostgres
-from api.service import ServiceConfig, this_process
-from api.settings import Settings, name_of
-from ledger.errors import Unavailable
-from ledger.issuer import IssuerIdentifier
+from api.service.composition import ServiceConfig, this_process
+from api.service.settings import Settings, name_of
+from ledger.domain.errors import Unavailable
 from ledger.postgres.database import CONNECTION_ERRORS
+from ledger.use_cases.issuer import IssuerIdentifier
 from migrations.head import is_at_head, newest_revision
-from projections.building.newer import build_newer
+from projections.rebuilding.upgrade import build_newer
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from api.cli import flags
 from api.cli.database import connection_errors, provide_database
 from api.cli.exit_codes import ExitCode
 from api.cli.output import as_json, say
-from api.doctor.examination import examine
-from api.doctor.findings import Finding, Patient
-from api.settings import Settings, load_settings
+from api.operations.doctor.examination import examine
+from api.operations.doctor.findings import Finding, Patient
+from api.service.settings import Settings, load_settings
 from ledger.postgres.database import CONNECT_SECONDS
 from migrations.head import newest_revision
 

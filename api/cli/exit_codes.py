@@ -9,8 +9,8 @@ from typer.core import TyperGroup
 
 from api.cli.output import warn
 from api.embedded_postgres import EmbeddedPostgresError
-from api.settings import SettingsError
-from ledger.errors import LedgerError, Unavailable
+from api.service.settings import SettingsError
+from ledger.domain.errors import LedgerError, Unavailable
 from migrations.preconditions import MigrationError
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import SecretStr
 
-from api.settings import PREFIX, Settings, flag, variable
+from api.service.settings import PREFIX, Settings, flag, variable
 
 
 def of_setting(field: str, **more: Any) -> Any:

@@ -5,28 +5,22 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli import (  # noqa: F401 (they add their commands to `clients`, `log` and `projections`)
-    apply,
-    client_secrets,
-    log_archives,
-    log_archiving,
-    projection_rebuild,
-    projection_replay,
-    projection_verify,
-)
 from api.cli.audit import searches  # noqa: F401 (it adds its commands to `audit`)
 from api.cli.audit.commands import audit
 from api.cli.audit.credentials import WITHOUT_FLAG
-from api.cli.clients import clients
+from api.cli.clients import apply, secrets  # noqa: F401 (they add their commands to `clients`)
+from api.cli.clients.commands import clients
 from api.cli.doctor import doctor
 from api.cli.exit_codes import AnsweringGroup
-from api.cli.log import log
+from api.cli.log import archive, export_import  # noqa: F401 (they add their commands to `log`)
+from api.cli.log.commands import log
 from api.cli.migrate import migrate
 from api.cli.output import say, warn
-from api.cli.projections import projections
+from api.cli.projections import rebuild, replay, verify  # noqa: F401 (they add their commands to `projections`)
+from api.cli.projections.commands import projections
 from api.cli.serve import serve
-from api.cli.tokens import tokens
-from api.settings import unknown_variables
+from api.cli.tokens.commands import tokens
+from api.service.settings import unknown_variables
 
 DISTRIBUTION = "token-ledger"
 

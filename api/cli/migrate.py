@@ -7,7 +7,7 @@ from api.cli.database import migrate as apply_migrations
 from api.cli.database import provide_database
 from api.cli.exit_codes import CommandError, ExitCode
 from api.cli.output import as_json, say
-from api.settings import Settings, load_settings, name_of
+from api.service.settings import Settings, load_settings, name_of
 from migrations.head import newest_revision
 
 

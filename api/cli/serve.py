@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from api.cli import flags
-from api.settings import Settings, load_settings
+from api.service.settings import Settings, load_settings
 
 Demo = Annotated[
     bool,

@@ -9,18 +9,18 @@ from typing import Any
 import structlog
 import typer
 
-from api import demo
 from api.cli.database import Dsns, migrate, provide_database, service_config
 from api.cli.exit_codes import CommandError, ExitCode
 from api.cli.output import say, warn
-from api.listening import CannotListen, listen, port_of
-from api.logs import configure_logging
-from api.server import ServerPlan, serve_in_this_process
-from api.service import start_service
-from api.settings import Settings, name_of
-from api.start_up import StartUp, StoppedEarly
-from ledger.errors import Unavailable
-from ledger.issuer import IssuerIdentifier
+from api.logging.configuration import configure_logging
+from api.operations import demo
+from api.server.process import ServerPlan, serve_in_this_process
+from api.server.sockets import CannotListen, listen, port_of
+from api.server.start_up import StartUp, StoppedEarly
+from api.service.composition import start_service
+from api.service.settings import Settings, name_of
+from ledger.domain.errors import Unavailable
+from ledger.use_cases.issuer import IssuerIdentifier
 
 
 def run_serve(settings: Settings, *, with_demo: bool, migrating: bool) -> None:
@@ -60,7 +60,7 @@ def _run(start_up: StartUp, plan: ServerPlan, listening: socket.socket, settings
         workers=settings.workers,
     )
     if settings.workers > 1:
-        from api.worker_processes import serve_by_workers  # noqa: PLC0415 (gunicorn is loaded only where it is used)
+        from api.server.workers import serve_by_workers  # noqa: PLC0415 (gunicorn is loaded only where it is used)
 
         return serve_by_workers(plan, listening, settings.workers, start_up)
     return serve_in_this_process(plan, listening, start_up)

@@ -20,7 +20,7 @@ import msgspec
 import uvloop
 
 from api.embedded_postgres import EmbeddedPostgres
-from api.service import ServiceConfig, start_service
+from api.service.composition import ServiceConfig, start_service
 from benchmarks.command import benchmark, options_of, passing_folder
 from benchmarks.forms import CLIENT
 from benchmarks.processes import PATH, Server, service
@@ -28,9 +28,9 @@ from benchmarks.soak.bystander import Bystander, bystander
 from benchmarks.soak.load import Load
 from benchmarks.soak.report import Result, as_document, as_markdown
 from benchmarks.soak.samples import SQL, Sampler, Taken, every
-from ledger.issuer import IssuerIdentifier
+from ledger.domain.recording import Cause
 from ledger.postgres.database import Connection
-from ledger.recording import Cause
+from ledger.use_cases.issuer import IssuerIdentifier
 
 RESULTS = Path(__file__).parents[2] / "docs" / "benchmarks"
 SHORT = {

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-from ledger.clock import Clock, utc_now
-from ledger.conflicts import number_writes, streams_of
-from ledger.recording import (
+from ledger.domain.clock import Clock, utc_now
+from ledger.domain.conflicts import number_writes, streams_of
+from ledger.domain.recording import (
     LogHead,
     RecordedEvent,
     StoredEvent,
@@ -25,7 +25,7 @@ def _no_view(_recorded: Sequence[RecordedEvent]) -> None:
 
 
 class MemoryRecorder:
-    """Implements `ledger.recording.Recorder`. Not thread-safe: one event loop, like the processes it stands in for."""
+    """Implements `ledger.domain.recording.Recorder`. Not thread-safe: it serves one event loop."""
 
     def __init__(self, *, clock: Clock = utc_now, inline: InlineView = _no_view) -> None:
         """What `inline` raises fails the whole batch, and nothing of it is recorded."""

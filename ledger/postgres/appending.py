@@ -9,8 +9,9 @@ from datetime import datetime
 
 import asyncpg
 
-from ledger.conflicts import number_writes, results_after, streams_of
-from ledger.errors import Unavailable
+from ledger.domain.conflicts import number_writes, results_after, streams_of
+from ledger.domain.errors import Unavailable
+from ledger.domain.recording import RecordedEvent, Take, VersionConflict, Write, WriteResult
 from ledger.postgres.at_once import Statement, statement_for
 from ledger.postgres.database import Connection
 from ledger.postgres.inline import InlineProjection, check_versions, versions_of
@@ -18,7 +19,6 @@ from ledger.postgres.logs import Log
 from ledger.postgres.outcome import find_outcome
 from ledger.postgres.rows import event_columns
 from ledger.postgres.statements import load_statements
-from ledger.recording import RecordedEvent, Take, VersionConflict, Write, WriteResult
 
 SQL = load_statements("ledger.postgres", "event_log.sql")
 

@@ -12,10 +12,10 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from ledger.domain.recording import EventToStore, Write, stream_id
 from ledger.postgres.inline import InlineProjection
 from ledger.postgres.rows import event_columns
 from ledger.postgres.statements import load_statements
-from ledger.recording import EventToStore, Write, stream_id
 
 SQL = load_statements("ledger.postgres", "event_log.sql")
 

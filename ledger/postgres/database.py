@@ -7,7 +7,7 @@ from types import TracebackType
 
 import asyncpg
 
-from ledger.errors import Unavailable
+from ledger.domain.errors import Unavailable
 from ledger.postgres.pool import Connection, Pool
 
 __all__ = ["CONNECTION_ERRORS", "Connection", "Database"]

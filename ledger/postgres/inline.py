@@ -5,9 +5,9 @@ from typing import Any, ClassVar, Protocol
 
 from msgspec import Struct
 
-from ledger.errors import Unavailable
+from ledger.domain.errors import Unavailable
+from ledger.domain.recording import EventToStore, RecordedEvent
 from ledger.postgres.database import Connection
-from ledger.recording import EventToStore, RecordedEvent
 
 
 class PartOfAppend(Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from ledger.errors import Unavailable
+from ledger.domain.errors import Unavailable
 from ledger.postgres.database import Database
 from ledger.postgres.statements import load_statements
 

@@ -11,11 +11,11 @@ from uuid import UUID
 
 import asyncpg
 
-from ledger.conflicts import results_after
-from ledger.errors import OutcomeUnknown, Unavailable
+from ledger.domain.conflicts import results_after
+from ledger.domain.errors import OutcomeUnknown, Unavailable
+from ledger.domain.recording import EventToStore, StoredEvent, VersionConflict, Write, WriteResult, stream_id
 from ledger.postgres.database import Database
 from ledger.postgres.statements import load_statements
-from ledger.recording import EventToStore, StoredEvent, VersionConflict, Write, WriteResult, stream_id
 
 SQL = load_statements("ledger.postgres", "event_log.sql")
 

@@ -5,13 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from ledger.postgres.appending import Appender
-from ledger.postgres.inline import InlineProjection
-from ledger.postgres.logs import Log
-from ledger.postgres.rows import recorded_event
-from ledger.postgres.statements import load_statements
-from ledger.postgres.streams import PostgresStreams
-from ledger.recording import (
+from ledger.domain.recording import (
     LogHead,
     RecordedEvent,
     StoredEvent,
@@ -20,6 +14,12 @@ from ledger.recording import (
     Write,
     WriteResult,
 )
+from ledger.postgres.appending import Appender
+from ledger.postgres.inline import InlineProjection
+from ledger.postgres.logs import Log
+from ledger.postgres.rows import recorded_event
+from ledger.postgres.statements import load_statements
+from ledger.postgres.streams import PostgresStreams
 
 SQL = load_statements("ledger.postgres", "event_log.sql")
 
@@ -31,7 +31,7 @@ LAST_POSITION = sys.maxsize
 
 
 class PostgresRecorder:
-    """Implements `ledger.recording.Recorder` for the log of one issuer."""
+    """Implements `ledger.domain.recording.Recorder` for the log of one issuer."""
 
     def __init__(self, log: Log, inline: Sequence[InlineProjection] = ()) -> None:
         """`inline` projections are written in the appending transaction, in this order."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import asyncpg
 
-from ledger.recording import EventToStore, RecordedEvent
+from ledger.domain.recording import EventToStore, RecordedEvent
 
 
 def recorded_event(row: asyncpg.Record) -> RecordedEvent:

@@ -3,17 +3,17 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from ledger.batched_reads import BatchedReads
+from ledger.batching.batch_loader import BatchedReads
+from ledger.domain.recording import RecordedEvent
 from ledger.postgres.logs import Log
 from ledger.postgres.rows import recorded_event
 from ledger.postgres.statements import load_statements
-from ledger.recording import RecordedEvent
 
 SQL = load_statements("ledger.postgres", "event_log.sql")
 
 
 class PostgresStreams:
-    """The streams of one log. Implements `ledger.ports.Streams`."""
+    """The streams of one log. Implements `ledger.use_cases.ports.Streams`."""
 
     def __init__(self, log: Log) -> None:
         self._log = log

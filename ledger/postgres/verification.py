@@ -2,12 +2,12 @@
 
 from msgspec import Struct
 
-from ledger.log_checks import Finding, Findings, RunningChecks, unreadable_or_not_canonical
-from ledger.postgres.archive_verification import check_archives
-from ledger.postgres.archives import ArchiveFolder
+from ledger.domain.log_checks import Finding, Findings, RunningChecks, unreadable_or_not_canonical
+from ledger.domain.recording import LogHead
+from ledger.postgres.archive.catalogue import ArchiveFolder
+from ledger.postgres.archive.verification import check_archives
 from ledger.postgres.logs import Log
 from ledger.postgres.whole_log import Extent, Progress, check_streams, check_unmoved, pages_to_check
-from ledger.recording import LogHead
 
 
 class Verification(Struct, frozen=True):

@@ -8,14 +8,14 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
-from ledger.errors import NoLog, Unavailable
-from ledger.log_checks import Report, stream_fault
-from ledger.postgres.archives import Archive, ArchiveFolder, archived, archives_of, end_of, events_of_archives
+from ledger.domain.errors import NoLog, Unavailable
+from ledger.domain.log_checks import Report, stream_fault
+from ledger.domain.recording import LogHead, RecordedEvent
+from ledger.postgres.archive.catalogue import Archive, ArchiveFolder, archived, archives_of, end_of, events_of_archives
 from ledger.postgres.database import Connection
 from ledger.postgres.logs import NO_LOG, Log
 from ledger.postgres.rows import recorded_event
 from ledger.postgres.statements import load_statements
-from ledger.recording import LogHead, RecordedEvent
 
 SQL = load_statements("ledger.postgres", "whole_log.sql")
 READ_LOG = load_statements("ledger.postgres", "event_log.sql")["read_log"]

@@ -9,10 +9,10 @@ import pytest
 from service_process import Credentials, ServiceProcess
 
 from api.embedded_postgres import EmbeddedPostgres
-from api.service import ServiceConfig, start_service
-from ledger.events import ClientSettings
-from ledger.issuer import IssuerIdentifier
-from ledger.recording import Cause
+from api.service.composition import ServiceConfig, start_service
+from ledger.domain.events import ClientSettings
+from ledger.domain.recording import Cause
+from ledger.use_cases.issuer import IssuerIdentifier
 
 CAUSE = Cause(actor="operator:test")
 

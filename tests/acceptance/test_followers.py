@@ -10,11 +10,11 @@ import asyncpg
 import pytest
 from service_process import FollowerProcess
 
-from api.service import ServiceConfig, start_service
-from ledger.client import Client
-from ledger.events import ClientSettings
-from ledger.issuer import Issuer, IssuerIdentifier
-from ledger.recording import Cause
+from api.service.composition import ServiceConfig, start_service
+from ledger.domain.client import Client
+from ledger.domain.events import ClientSettings
+from ledger.domain.recording import Cause
+from ledger.use_cases.issuer import Issuer, IssuerIdentifier
 from tests.history_oracle import assert_history_is_the_fold
 
 CAUSE = Cause(actor="operator:test")

@@ -12,8 +12,8 @@ import asyncpg
 import pytest
 from service_process import COMMAND, PATIENCE, RESOURCE_SERVER, USER, WentWrong, command_json, environment, run_command
 
+from ledger.domain.recording import RecordedEvent, StreamEvent
 from ledger.postgres.whole_log import PAGE
-from ledger.recording import RecordedEvent, StreamEvent
 from tests.archives import export_of, recorded, small_log
 from tests.builders import CAUSE, NOW, token_issued
 

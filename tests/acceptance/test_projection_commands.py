@@ -14,8 +14,8 @@ import pytest
 from service_process import COMMAND, PATIENCE, RESOURCE_SERVER, USER, command_json, environment, run_command
 
 from benchmarks.filled_log import fill
-from ledger.events import TokenIssued, TokenRevoked
-from ledger.recording import EventMapper
+from ledger.domain.events import TokenIssued, TokenRevoked
+from ledger.domain.recording import EventMapper
 from projections.catalogue import declared
 
 NAMES = [declaration.name for declaration in declared()]

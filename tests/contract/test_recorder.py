@@ -7,11 +7,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from ledger.domain.recording import EventToStore, Recorder, StreamGuard, VersionConflict, Write, WriteResult
 from ledger.memory.recorder import MemoryRecorder
 from ledger.postgres.database import Database
 from ledger.postgres.logs import Log
 from ledger.postgres.recorder import PostgresRecorder
-from ledger.recording import EventToStore, Recorder, StreamGuard, VersionConflict, Write, WriteResult
 
 
 @asynccontextmanager

@@ -11,14 +11,14 @@ from typing import Final
 import pytest
 from aiohttp.test_utils import TestServer
 
-from api.app import create_app
-from api.http_server import create_runner
-from api.logs import configure_logging
-from api.service import Service, ServiceConfig
-from ledger.client import Client
-from ledger.events import ClientSettings
-from ledger.issuer import Issuer, IssuerIdentifier
-from ledger.recording import Cause
+from api.http.app import create_app
+from api.http.http_server import create_runner
+from api.logging.configuration import configure_logging
+from api.service.composition import Service, ServiceConfig
+from ledger.domain.client import Client
+from ledger.domain.events import ClientSettings
+from ledger.domain.recording import Cause
+from ledger.use_cases.issuer import Issuer, IssuerIdentifier
 from tests.cost.bounds import Bound
 from tests.cost.caller import Caller
 

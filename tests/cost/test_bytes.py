@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from benchmarks.filled_log import fill
-from ledger.events import EVENT_TYPES
+from ledger.domain.events import EVENT_TYPES
 from tests.cost import bounds
 from tests.cost.conftest import CAUSE, ISSUER, SETTINGS
 

@@ -10,8 +10,8 @@ from uuid import UUID
 
 import pytest
 
-from ledger.codec import CODEC
-from ledger.events import (
+from ledger.domain.codec import CODEC
+from ledger.domain.events import (
     EVENT_TYPES,
     ClientDisabled,
     ClientEnabled,

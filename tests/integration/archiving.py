@@ -3,10 +3,10 @@
 from datetime import datetime
 from pathlib import Path
 
-from api.cli.archive_folder import FolderOfArchives
-from api.cli.issuer_commands import LogDesk
-from api.cli.log_archiving import Moved, move
-from ledger.log_archive import ArchiveWriter, export_header
+from api.cli.context import LogDesk
+from api.cli.log.archive import Moved, move
+from api.operations.archive_folder import FolderOfArchives
+from ledger.archive.export_format import ArchiveWriter, export_header
 from ledger.postgres.database import Database
 from ledger.postgres.logs import Log
 from ledger.postgres.verification import Verification, verify

@@ -6,11 +6,11 @@ from contextlib import AsyncExitStack
 import asyncpg
 import pytest
 
-from api.service import Service, ServiceConfig
-from ledger.client import Client
-from ledger.events import ClientSettings
-from ledger.issuer import Issuer, IssuerIdentifier
-from ledger.recording import Cause
+from api.service.composition import Service, ServiceConfig
+from ledger.domain.client import Client
+from ledger.domain.events import ClientSettings
+from ledger.domain.recording import Cause
+from ledger.use_cases.issuer import Issuer, IssuerIdentifier
 
 ISSUER = IssuerIdentifier("http://localhost:8085/first")
 OTHER_ISSUER = IssuerIdentifier("http://localhost:8085/second")

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from ledger import opaque_tokens
+from ledger.domain import opaque_tokens
+from ledger.domain.recording import EventMapper, StreamEvent, Write
 from ledger.postgres.database import Database
 from ledger.postgres.logs import Log
 from ledger.postgres.recorder import PostgresRecorder
-from ledger.recording import EventMapper, StreamEvent, Write
 from projections.catalogue import inline_projections
 from tests.builders import token_issued
 

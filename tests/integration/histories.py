@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from ledger.issuer import Issuer
-from ledger.postgres.archives import ArchiveFolder
-from ledger.recording import EventMapper
-from projections.building.rebuild import Rebuilt, rebuild
-from projections.building.verification import Verification, verify
+from ledger.domain.recording import EventMapper
+from ledger.postgres.archive.catalogue import ArchiveFolder
+from ledger.use_cases.issuer import Issuer
 from projections.catalogue import declared, find_projection
 from projections.projection import Projection
+from projections.rebuilding.rebuild import Rebuilt, rebuild
+from projections.rebuilding.verification import Verification, verify
 from tests.integration.conftest import CAUSE, register_client
 
 NAMES = [declaration.name for declaration in declared()]

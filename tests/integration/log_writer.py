@@ -10,11 +10,11 @@ from uuid import uuid4
 
 import asyncpg
 
-from ledger.group_commit import GroupCommit
+from ledger.batching.group_commit import GroupCommit
+from ledger.domain.recording import EventToStore, Write
 from ledger.postgres.database import Database
 from ledger.postgres.logs import Log, ensure_log
 from ledger.postgres.recorder import PostgresRecorder
-from ledger.recording import EventToStore, Write
 
 TASKS = 8
 

@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 
 import projections
-from projections.building.replay import replay
 from projections.catalogue import declared
+from projections.rebuilding.replay import replay
 from tests.databases import SERVICE
 from tests.integration.conftest import CAUSE, register_client
 from tests.integration.histories import build, check, of, rows

@@ -6,20 +6,28 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from ledger.append_counts import BATCH_BOUNDS
-from ledger.errors import Unavailable
-from ledger.group_commit import GroupCommit
-from ledger.identifiers import client_stream_id
-from ledger.ports import ActiveToken
+from ledger.batching.append_counts import BATCH_BOUNDS
+from ledger.batching.group_commit import GroupCommit
+from ledger.domain.errors import Unavailable
+from ledger.domain.identifiers import client_stream_id
+from ledger.domain.recording import (
+    EventMapper,
+    EventToStore,
+    StreamEvent,
+    StreamGuard,
+    VersionConflict,
+    Write,
+    WriteResult,
+)
 from ledger.postgres import at_once
 from ledger.postgres.database import Database
 from ledger.postgres.inline import OtherVersion
 from ledger.postgres.logs import Log
 from ledger.postgres.recorder import PostgresRecorder
-from ledger.recording import EventMapper, EventToStore, StreamEvent, StreamGuard, VersionConflict, Write, WriteResult
+from ledger.use_cases.ports import ActiveToken
 from projections.active_tokens import ActiveTokensProjection
 from projections.clients import ClientsProjection
-from projections.inline_views import LookUps, PostgresActiveTokens
+from projections.lookups import LookUps, PostgresActiveTokens
 from tests.breaking_proxy import AtCommit, BreakingProxy
 from tests.builders import token_issued, token_revoked
 

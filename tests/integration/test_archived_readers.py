@@ -4,16 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ledger.audit import EventQuery, TokenQuery
-from ledger.errors import Archived
+from ledger.domain.errors import Archived
+from ledger.domain.token_record import Moment
 from ledger.postgres.database import Database
-from ledger.token_record import Moment
-from projections.building import filling
-from projections.building.errors import BuildRefused, NeedsArchives
-from projections.building.newer import build_newer
-from projections.building.replay import replay
-from projections.follower import Follower
-from projections.follower import NeedsArchives as CannotFollow
+from ledger.use_cases.audit import EventQuery, TokenQuery
+from projections.following.follower import Follower
+from projections.following.follower import NeedsArchives as CannotFollow
+from projections.rebuilding import builder as filling
+from projections.rebuilding.errors import BuildRefused, NeedsArchives
+from projections.rebuilding.replay import replay
+from projections.rebuilding.upgrade import build_newer
 from projections.token_history import TokenHistoryProjection
 from tests.archives import export_of
 from tests.integration.archiving import Archivist

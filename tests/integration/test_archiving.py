@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from api.cli import log_archiving
 from api.cli.exit_codes import CommandError
-from ledger.errors import Archived, NotArchivable, Unavailable
-from ledger.log_checks import Finding
-from ledger.postgres import removal, whole_log
+from api.cli.log import archive as log_archiving
+from ledger.domain.errors import Archived, NotArchivable, Unavailable
+from ledger.domain.log_checks import Finding
+from ledger.postgres import whole_log
+from ledger.postgres.archive import removal
 from ledger.postgres.database import Database
 from ledger.postgres.whole_log import extent_of
 from tests.archives import changed, export_of

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from ledger import opaque_tokens
-from ledger.audit import AheadOfLog, EventQuery, NotCaughtUp
-from projections import audit_trail
+from ledger.domain import opaque_tokens
+from ledger.use_cases.audit import AheadOfLog, EventQuery, NotCaughtUp
+from projections.audit import audit_trail
 from tests.integration.conftest import CAUSE, register_client
 
 ISSUED = EventQuery(types=("token.issued",))

@@ -7,10 +7,10 @@ import pytest
 from aiohttp import ClientSession, TCPConnector
 from aiohttp.test_utils import TestServer
 
-from api.app import create_app
-from api.audit import event_stream, export
-from api.http_server import create_runner
-from projections import audit_trail
+from api.http.app import create_app
+from api.http.audit import event_stream, export
+from api.http.http_server import create_runner
+from projections.audit import audit_trail
 from tests.integration.conftest import CAUSE, register_client
 
 SOON = 20.0

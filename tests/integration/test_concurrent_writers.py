@@ -8,10 +8,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from ledger.domain.recording import RecordedEvent
 from ledger.postgres.database import Database
 from ledger.postgres.logs import Log
 from ledger.postgres.recorder import PostgresRecorder
-from ledger.recording import RecordedEvent
 from tests.integration.log_writer import a_write
 
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from ledger.errors import QueueFull, Unavailable
+from ledger.domain.errors import QueueFull, Unavailable
 from ledger.postgres import database as connections
 from tests.breaking_proxy import BreakingProxy
 from tests.integration.conftest import CAUSE, register_client

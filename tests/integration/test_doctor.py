@@ -3,12 +3,12 @@
 import asyncpg
 import pytest
 
-from api.doctor.examination import examine
-from api.doctor.findings import Patient
-from api.doctor.ledger_checks import NEEDED
-from ledger.events import ClientSettings
-from ledger.issuer import IssuerIdentifier
-from ledger.recording import Cause
+from api.operations.doctor.examination import examine
+from api.operations.doctor.findings import Patient
+from api.operations.doctor.ledger_checks import NEEDED
+from ledger.domain.events import ClientSettings
+from ledger.domain.recording import Cause
+from ledger.use_cases.issuer import IssuerIdentifier
 from migrations.head import newest_revision
 
 FIRST = IssuerIdentifier("http://localhost:8085/first")

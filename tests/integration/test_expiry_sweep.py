@@ -6,14 +6,15 @@ import time
 import asyncpg
 import pytest
 
-from ledger import opaque_tokens
-from ledger.audit import NotCaughtUp
-from ledger.errors import Unavailable
+from ledger.domain import opaque_tokens
+from ledger.domain.errors import Unavailable
 from ledger.postgres import database as connections
 from ledger.postgres.database import Database
-from projections import audit_trail, expiry_sweep
-from projections.building import tables
+from ledger.use_cases.audit import NotCaughtUp
+from projections import expiry_sweep
+from projections.audit import audit_trail
 from projections.expiry_sweep import GRACE_SECONDS, LONGEST_REST, LOOK_SECONDS, ExpirySweep, seconds_behind
+from projections.rebuilding import tables
 from tests.breaking_proxy import BreakingProxy
 from tests.integration.conftest import CAUSE
 from tests.integration.expiring import record_expired

@@ -6,15 +6,17 @@ from datetime import timedelta
 
 import pytest
 
-from ledger.audit import NotCaughtUp, TokenQuery
-from ledger.errors import Unavailable
+from ledger.domain.errors import Unavailable
+from ledger.domain.recording import EventMapper
 from ledger.postgres.database import Database
 from ledger.postgres.logs import Log
-from ledger.postgres.wakeups import Wakeups
-from ledger.recording import EventMapper
-from projections import audit_trail, checkpoint, follower
-from projections.checkpoint import LeaseLost, VersionMismatch
-from projections.follower import Follower, Poison
+from ledger.postgres.notifications import Wakeups
+from ledger.use_cases.audit import NotCaughtUp, TokenQuery
+from projections.audit import audit_trail
+from projections.following import follower
+from projections.following import lease as checkpoint
+from projections.following.follower import Follower, Poison
+from projections.following.lease import LeaseLost, VersionMismatch
 from projections.token_history import TokenHistoryProjection
 from tests.integration.conftest import CAUSE, ISSUER, register_client
 

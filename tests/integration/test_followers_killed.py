@@ -7,13 +7,14 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from ledger.errors import Unavailable
+from ledger.domain.errors import Unavailable
+from ledger.domain.recording import EventMapper
 from ledger.postgres.database import Database
 from ledger.postgres.logs import Log
-from ledger.postgres.wakeups import Wakeups
-from ledger.recording import EventMapper
-from projections import checkpoint, follower
-from projections.follower import Follower
+from ledger.postgres.notifications import Wakeups
+from projections.following import follower
+from projections.following import lease as checkpoint
+from projections.following.follower import Follower
 from projections.token_history import TokenHistoryProjection
 from tests.history_oracle import assert_history_is_the_fold
 from tests.integration.conftest import CAUSE, ISSUER

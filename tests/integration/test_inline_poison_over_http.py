@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from api.app import create_app
+from api.http.app import create_app
 from projections.active_tokens import ActiveTokensProjection
 from tests.integration.conftest import CAUSE, register_client
 

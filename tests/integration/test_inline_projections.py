@@ -6,17 +6,17 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from ledger.client import fold_client
-from ledger.events import ClientDisabled, ClientRegistered, ClientSecretAdded
-from ledger.group_commit import GroupCommit
-from ledger.identifiers import client_stream_id
+from ledger.batching.group_commit import GroupCommit
+from ledger.domain.client import fold_client
+from ledger.domain.events import ClientDisabled, ClientRegistered, ClientSecretAdded
+from ledger.domain.identifiers import client_stream_id
+from ledger.domain.recording import EventMapper, EventToStore, StreamEvent, Write
 from ledger.postgres.database import Database
 from ledger.postgres.logs import Log
 from ledger.postgres.recorder import PostgresRecorder
-from ledger.recording import EventMapper, EventToStore, StreamEvent, Write
 from projections.active_tokens import ActiveTokensProjection
 from projections.clients import ClientsProjection
-from projections.inline_views import LookUps, PostgresActiveTokens, PostgresClients
+from projections.lookups import LookUps, PostgresActiveTokens, PostgresClients
 from tests.builders import NOW, settings, stored_secret, stream_of, token_issued, token_revoked
 from tests.integration.conftest import CAUSE, register_client
 

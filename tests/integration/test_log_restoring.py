@@ -7,9 +7,10 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from ledger.errors import InvalidArchive, LogNotEmpty, OutcomeUnknown, Unavailable
-from ledger.log_archive import ArchiveWriter, export_header
-from ledger.postgres import restoring, whole_log
+from ledger.archive.export_format import ArchiveWriter, export_header
+from ledger.domain.errors import InvalidArchive, LogNotEmpty, OutcomeUnknown, Unavailable
+from ledger.postgres import whole_log
+from ledger.postgres.archive import restoration as restoring
 from ledger.postgres.database import Database
 from ledger.postgres.logs import Log
 from ledger.postgres.verification import verify

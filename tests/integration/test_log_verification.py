@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from ledger.errors import NoLog
-from ledger.events import ClientSettings
-from ledger.log_checks import Finding
+from ledger.domain.errors import NoLog
+from ledger.domain.events import ClientSettings
+from ledger.domain.log_checks import Finding
 from ledger.postgres import whole_log
 from ledger.postgres.database import Database
 from ledger.postgres.logs import Log

@@ -5,9 +5,9 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from ledger.recording import Cause
-from projections.building.errors import BuildRefused
-from projections.building.replay import changes, replay
+from ledger.domain.recording import Cause
+from projections.rebuilding.errors import BuildRefused
+from projections.rebuilding.replay import changes, replay
 from tests.integration.histories import NAMES, issue_and_revoke, of, rows, write_some_history
 
 

@@ -5,14 +5,14 @@ import asyncio
 import asyncpg
 import pytest
 
+from ledger.domain.recording import EventMapper
 from ledger.postgres.database import Database
 from ledger.postgres.logs import Log
-from ledger.postgres.wakeups import Wakeups
-from ledger.recording import EventMapper
-from projections import follower
-from projections.follower import Follower, Poison
+from ledger.postgres.notifications import Wakeups
+from projections.following import follower
+from projections.following.follower import Follower, Poison
+from projections.following.skips import AlreadySkipped, NotStoppedThere, Skip, read_skips, skip_event, skipped_positions
 from projections.projection import Projection
-from projections.skips import AlreadySkipped, NotStoppedThere, Skip, read_skips, skip_event, skipped_positions
 from projections.token_history import TokenHistoryProjection
 from tests.integration.conftest import CAUSE
 

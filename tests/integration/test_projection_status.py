@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ledger.clock import utc_now
-from ledger.recording import EventMapper
-from projections import checkpoint
+from ledger.domain.clock import utc_now
+from ledger.domain.recording import EventMapper
 from projections.active_tokens import ActiveTokensProjection
-from projections.status import Build, Stop, read_status
+from projections.following import lease as checkpoint
+from projections.following.status import Build, Stop, read_status
 from projections.token_history import TokenHistoryProjection
 from tests.integration.conftest import CAUSE
 

@@ -6,10 +6,10 @@ import time
 import asyncpg
 import pytest
 
-from ledger.recording import EventMapper
-from projections.building import tables, verification
-from projections.building.comparison import HIDDEN
-from projections.building.errors import BuildRefused
+from ledger.domain.recording import EventMapper
+from projections.rebuilding import tables, verification
+from projections.rebuilding.comparison import HIDDEN
+from projections.rebuilding.errors import BuildRefused
 from projections.token_history import TokenHistoryProjection
 from tests.integration.expiring import record_expired
 from tests.integration.histories import NAMES, build, check, issue_and_revoke, of, write_some_history
@@ -226,7 +226,7 @@ async def test_rows_of_another_version_are_not_compared(database, superuser):
 
 async def test_a_rebuild_that_swaps_waits_until_the_comparison_is_through(database, service, superuser, monkeypatch):
     """Else the snapshot of the verification would see the new tables without their rows."""
-    monkeypatch.setattr("projections.building.rebuild.PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr("projections.rebuilding.rebuild.PAUSE_SECONDS", 0.02)
     begun, go_on = asyncio.Event(), asyncio.Event()
     analyze = tables.analyze
 

@@ -8,23 +8,23 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from ledger.postgres.archives import SQL as ARCHIVES
+from ledger.domain.recording import EventMapper, StreamEvent, StreamGuard, Write
+from ledger.postgres.archive.catalogue import SQL as ARCHIVES
 from ledger.postgres.at_once import Statement, statement_for
 from ledger.postgres.database import SESSION
 from ledger.postgres.inline import versions_of
 from ledger.postgres.recorder import SQL as LOG
 from ledger.postgres.whole_log import SQL as WHOLE_LOG
-from ledger.recording import EventMapper, StreamEvent, StreamGuard, Write
 from projections.active_tokens import SQL as ACTIVE_TOKENS
 from projections.active_tokens import ActiveTokensProjection
-from projections.activity_view import SQL as ACTIVITY
-from projections.audit_trail import EVENTS
-from projections.checkpoint import SQL as CHECKPOINTS
+from projections.audit.activity_queries import SQL as ACTIVITY
+from projections.audit.audit_trail import EVENTS
 from projections.clients import SQL as CLIENTS
 from projections.expiry_sweep import SQL as SWEEP
-from projections.inline_views import SQL as VIEWS
-from projections.skips import SQL as SKIPS
-from projections.status import SQL as STATUS
+from projections.following.lease import SQL as CHECKPOINTS
+from projections.following.skips import SQL as SKIPS
+from projections.following.status import SQL as STATUS
+from projections.lookups import SQL as VIEWS
 from projections.token_history import SQL as HISTORY
 from tests.builders import NOW, token_issued, token_revoked
 

@@ -7,16 +7,16 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
+from ledger.domain.recording import EventMapper
 from ledger.postgres.inline import OtherVersion
-from ledger.recording import EventMapper
 from projections.active_tokens import ActiveTokensProjection
-from projections.building import rebuild as rebuilding
-from projections.building.connections import connect
-from projections.building.errors import BuildRefused, BuildUnderWay, EventNotFolded, OlderCode, StillRead
-from projections.building.newer import build_newer
-from projections.building.rebuild import build_schema
 from projections.catalogue import find_projection
-from projections.checkpoint import take_lease
+from projections.following.lease import take_lease
+from projections.rebuilding import rebuild as rebuilding
+from projections.rebuilding.connections import connect
+from projections.rebuilding.errors import BuildRefused, BuildUnderWay, EventNotFolded, OlderCode, StillRead
+from projections.rebuilding.rebuild import build_schema
+from projections.rebuilding.upgrade import build_newer
 from projections.token_history import TokenHistoryProjection
 from tests.integration.catalog import describe
 from tests.integration.conftest import CAUSE, OTHER_ISSUER, register_client
@@ -139,7 +139,7 @@ async def test_a_build_that_was_interrupted_is_gone_on_with(database, service, s
 
 async def test_it_goes_on_at_the_page_that_was_not_written(database, service, superuser, monkeypatch):
     await write_some_history(service)
-    monkeypatch.setattr("projections.building.pace.PAGE", 5)
+    monkeypatch.setattr("projections.rebuilding.throttle.PAGE", 5)
     projection = of("token_history")
     folded, fold = [], projection.fold
 
@@ -397,7 +397,7 @@ async def test_what_is_older_than_this_release_is_built_and_nothing_else(databas
 
 
 async def test_processes_that_start_at_once_build_it_once(database, service, superuser, monkeypatch):
-    monkeypatch.setattr("projections.building.newer.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("projections.rebuilding.upgrade.LOOK_SECONDS", 0.01)
     await write_some_history(service)
     await superuser.execute("UPDATE projection_versions SET version = 0")
     starting = [build_newer(database.owner_dsn, holder=str(n), tell=lambda _: None) for n in range(3)]

@@ -5,11 +5,11 @@ from uuid import uuid4
 
 import pytest
 
+from ledger.domain.recording import EventToStore
 from ledger.postgres.database import Database
 from ledger.postgres.logs import Log
 from ledger.postgres.recorder import PostgresRecorder
 from ledger.postgres.streams import PostgresStreams
-from ledger.recording import EventToStore
 
 
 @pytest.fixture

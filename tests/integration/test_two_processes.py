@@ -5,8 +5,8 @@ import asyncio
 import asyncpg
 import pytest
 
-from ledger.errors import InvalidClient, UnauthorizedClient, Unavailable
-from ledger.events import ClientSettings
+from ledger.domain.errors import InvalidClient, UnauthorizedClient, Unavailable
+from ledger.domain.events import ClientSettings
 from tests.integration.conftest import CAUSE, register_client
 
 

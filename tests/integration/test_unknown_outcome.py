@@ -8,12 +8,12 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from ledger.errors import OutcomeUnknown, Unavailable
+from ledger.domain.errors import OutcomeUnknown, Unavailable
+from ledger.domain.recording import EventToStore, VersionConflict, Write, WriteResult
 from ledger.postgres import outcome
 from ledger.postgres.database import Database
 from ledger.postgres.logs import Log
 from ledger.postgres.recorder import PostgresRecorder
-from ledger.recording import EventToStore, VersionConflict, Write, WriteResult
 from tests.breaking_proxy import AtCommit, BreakingProxy
 
 LOG = "unknown-outcome"

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from ledger.postgres import wakeups as module
-from ledger.postgres.wakeups import CHANNEL, Wakeups
+from ledger.postgres import notifications as module
+from ledger.postgres.notifications import CHANNEL, Wakeups
 
 LONG = 60.0
 

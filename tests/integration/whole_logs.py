@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 
 import asyncpg
 
-from ledger.log_archive_reader import ArchiveReader
+from ledger.archive.export_reader import ArchiveReader
+from ledger.domain.recording import EventMapper
+from ledger.postgres.archive.restoration import Restoration
 from ledger.postgres.inline import InlineProjection
 from ledger.postgres.logs import Log
-from ledger.postgres.restoring import Restoration
-from ledger.recording import EventMapper
 from projections.catalogue import inline_projections
 
 

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from ledger.audit import EventQuery, TokenQuery
-from ledger.events import ClientDisabled, ClientRegistered, Event, TokenIssued, TokenRevoked
-from ledger.identifiers import client_stream_id
-from ledger.recording import Cause, EventMapper, RecordedEvent, StreamEvent, Write, stream_id
-from ledger.token_record import STATUSES
+from ledger.domain.events import ClientDisabled, ClientRegistered, Event, TokenIssued, TokenRevoked
+from ledger.domain.identifiers import client_stream_id
+from ledger.domain.recording import Cause, EventMapper, RecordedEvent, StreamEvent, Write, stream_id
+from ledger.domain.token_record import STATUSES
+from ledger.use_cases.audit import EventQuery, TokenQuery
 from tests.builders import settings
 
 CLIENTS = ("shop", "depot", "till")

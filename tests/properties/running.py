@@ -7,9 +7,9 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from ledger.client import MAX_VALID_SECRETS
-from ledger.errors import InvalidClient, InvalidRegistration, InvalidScope, Refusal, UnauthorizedClient
-from ledger.issuer import Issuer
+from ledger.domain.client import MAX_VALID_SECRETS
+from ledger.domain.errors import InvalidClient, InvalidRegistration, InvalidScope, Refusal, UnauthorizedClient
+from ledger.use_cases.issuer import Issuer
 from tests.builders import SettableClock, seconds, settings
 from tests.in_memory_issuer import OPERATOR
 from tests.properties.commands import (

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from hypothesis import Phase, given, settings
 
-from ledger import client_secrets
+from ledger.domain import secrets as client_secrets
 from tests.builders import CHEAP_ARGON2
 from tests.in_memory_issuer import InMemoryIssuer
 from tests.properties.commands import sequences

@@ -8,9 +8,9 @@ import asyncpg
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from api.service import Service, ServiceConfig
-from ledger import client_secrets
-from ledger.issuer import IssuerIdentifier
+from api.service.composition import Service, ServiceConfig
+from ledger.domain import secrets as client_secrets
+from ledger.use_cases.issuer import IssuerIdentifier
 from tests.builders import CHEAP_ARGON2, SettableClock
 from tests.properties.commands import sequences
 from tests.properties.oracle import ActiveRow
@@ -51,7 +51,7 @@ def _cheap_secrets(monkeypatch):
 
 async def example(dsn: str, log_name: str, commands) -> None:
     clock = SettableClock()
-    with patch("api.service.utc_now", clock):
+    with patch("api.service.composition.utc_now", clock):
         service = Service(ServiceConfig(dsn=dsn, issuers=(IssuerIdentifier(f"http://x/{log_name}"),)))
     connection = await asyncpg.connect(dsn)
     try:

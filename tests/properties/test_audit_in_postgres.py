@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from api.service import Service, ServiceConfig
-from ledger.audit import ActivityQuery, EventQuery
-from ledger.issuer import IssuerIdentifier
-from ledger.recording import EventMapper, VersionConflict
-from projections.in_memory_audit import MemoryAuditTrail
+from api.service.composition import Service, ServiceConfig
+from ledger.domain.recording import EventMapper, VersionConflict
+from ledger.use_cases.audit import ActivityQuery, EventQuery
+from ledger.use_cases.issuer import IssuerIdentifier
+from projections.memory.audit_trail import MemoryAuditTrail
 from tests.properties.audited import (
     CLIENTS,
     CatchUp,

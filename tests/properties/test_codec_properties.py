@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.codec import CODEC
-from ledger.errors import StoredDataError
-from ledger.events import EVENT_TYPES, ClientSettings, Instant, StoredSecret
+from ledger.domain.codec import CODEC
+from ledger.domain.errors import StoredDataError
+from ledger.domain.events import EVENT_TYPES, ClientSettings, Instant, StoredSecret
 
 instants = st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(9999, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
 

@@ -11,17 +11,17 @@ import asyncpg
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from api.service import Service, ServiceConfig
-from ledger.issuer import IssuerIdentifier
-from ledger.recording import EventMapper
+from api.service.composition import Service, ServiceConfig
+from ledger.domain.recording import EventMapper
+from ledger.use_cases.issuer import IssuerIdentifier
 from projections.active_tokens import COLUMNS, ActiveTokensProjection
-from projections.building import pace
-from projections.building.rebuild import rebuild
-from projections.building.replay import changes, replay
-from projections.building.verification import verify
 from projections.catalogue import declared
 from projections.expiry_sweep import GRACE_SECONDS
-from projections.in_memory import MemoryActiveTokens, MemoryClients
+from projections.memory.views import MemoryActiveTokens, MemoryClients
+from projections.rebuilding import throttle as pace
+from projections.rebuilding.rebuild import rebuild
+from projections.rebuilding.replay import changes, replay
+from projections.rebuilding.verification import verify
 from tests.properties.audited import CatchUp, Historian, histories
 
 EXAMPLES = max(15, settings.default.max_examples // 10)

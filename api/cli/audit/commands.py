@@ -9,17 +9,17 @@ import typer
 
 from api.cli import flags as shared
 from api.cli.audit import flags
+from api.cli.audit.event_views import show_client_events
 from api.cli.audit.opening import audit_command
 from api.cli.audit.source import AsOf, AuditSource, SummaryQuestion
 from api.cli.audit.summary_view import show_summary
-from api.cli.event_views import show_client_events
 from api.cli.exit_codes import CommandError, ExitCode
 from api.cli.output import as_json
 from api.cli.times import instant_or_position, moment_of_past
-from api.cli.token_events import TokenEvents, events_of
-from api.cli.token_views import show_token, token_with_events
-from api.cli.tokens import parse_jti
-from ledger.clock import utc_now
+from api.cli.tokens.commands import parse_jti
+from api.cli.tokens.token_events import TokenEvents, events_of
+from api.cli.tokens.views import show_token, token_with_events
+from ledger.domain.clock import utc_now
 
 audit = typer.Typer(help="Ask what became of tokens and clients: now, or as of any moment.", no_args_is_help=True)
 

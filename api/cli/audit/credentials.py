@@ -10,7 +10,7 @@ from msgspec import Struct
 from pydantic import SecretStr
 
 from api.cli.exit_codes import CommandError, ExitCode
-from api.settings import PREFIX
+from api.service.settings import PREFIX
 
 TOKEN = f"{PREFIX}AUDIT_TOKEN"
 CLIENT_SECRET = f"{PREFIX}AUDIT_CLIENT_SECRET"

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from api.audit.window import Bucket
 from api.cli.flags import of_command
 from api.cli.times import EXAMPLES
-from ledger.codec import CODEC
-from ledger.token_record import TokenStatus
+from api.http.audit.window import Bucket
+from ledger.domain.codec import CODEC
+from ledger.domain.token_record import TokenStatus
 
 Url = Annotated[
     str | None,

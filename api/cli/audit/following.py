@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from api.audit.documents import EventDocument
 from api.cli.audit.source import AuditSource
 from api.cli.output import tell
-from ledger.audit import EventQuery
-from ledger.errors import Unavailable
+from api.http.audit.documents import EventDocument
+from ledger.domain.errors import Unavailable
+from ledger.use_cases.audit import EventQuery
 
 RETRY_SECONDS = 1.0
 

@@ -8,7 +8,11 @@ from uuid import UUID
 
 import msgspec
 
-from api.audit.documents import (
+from api.cli.audit.event_stream import messages
+from api.cli.audit.http_connection import Connection
+from api.cli.audit.source import PAGE, AsOf, SummaryQuestion, page_size
+from api.cli.exit_codes import CommandError
+from api.http.audit.documents import (
     ClientEventDocument,
     ClientEventsDocument,
     EventDocument,
@@ -18,11 +22,7 @@ from api.audit.documents import (
     TokenEventsDocument,
     TokenPageDocument,
 )
-from api.cli.audit.connection import Connection
-from api.cli.audit.event_stream import messages
-from api.cli.audit.source import PAGE, AsOf, SummaryQuestion, page_size
-from api.cli.exit_codes import CommandError
-from ledger.audit import EventQuery, TokenQuery
+from ledger.use_cases.audit import EventQuery, TokenQuery
 
 T = TypeVar("T")
 

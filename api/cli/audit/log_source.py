@@ -3,7 +3,9 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from uuid import UUID
 
-from api.audit.documents import (
+from api.cli.audit.source import PAGE, AsOf, SummaryQuestion, page_size
+from api.cli.output import warn
+from api.http.audit.documents import (
     ClientEventDocument,
     EventDocument,
     EventPageDocument,
@@ -15,16 +17,14 @@ from api.audit.documents import (
     summary_document,
     token_document,
 )
-from api.audit.window import activity_query
-from api.cli.audit.source import PAGE, AsOf, SummaryQuestion, page_size
-from api.cli.output import warn
-from ledger.audit import EventQuery, TokenQuery
-from ledger.clock import Clock
-from ledger.errors import UnknownClient, UnknownToken
-from ledger.issuer import Issuer
-from ledger.opaque_tokens import digest
-from ledger.recording import EventMapper
-from projections.follower import Poison
+from api.http.audit.window import activity_query
+from ledger.domain.clock import Clock
+from ledger.domain.errors import UnknownClient, UnknownToken
+from ledger.domain.opaque_tokens import digest
+from ledger.domain.recording import EventMapper
+from ledger.use_cases.audit import EventQuery, TokenQuery
+from ledger.use_cases.issuer import Issuer
+from projections.following.follower import Poison
 
 CLIENTS_OF_A_SUMMARY = 100
 WAIT_SECONDS = 60.0

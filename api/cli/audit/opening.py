@@ -14,12 +14,12 @@ from api.cli.audit import flags
 from api.cli.audit.credentials import Credentials, find_credentials
 from api.cli.audit.log_source import LogSource
 from api.cli.audit.source import AuditSource
+from api.cli.context import open_service, with_flags
 from api.cli.exit_codes import CommandError, ExitCode
-from api.cli.issuer_commands import open_service, with_flags
 from api.cli.output import warn
-from api.settings import load_settings
-from ledger.clock import utc_now
-from ledger.issuer import IssuerIdentifier
+from api.service.settings import load_settings
+from ledger.domain.clock import utc_now
+from ledger.use_cases.issuer import IssuerIdentifier
 
 SHARED_FLAGS: dict[str, Any] = {
     "url": flags.Url,
@@ -77,7 +77,7 @@ async def open_source(given: Mapping[str, Any]) -> AsyncIterator[AuditSource]:
 
 @asynccontextmanager
 async def _over_http(url: str, credentials: Credentials) -> AsyncIterator[AuditSource]:
-    from api.cli.audit.connection import connect  # noqa: PLC0415 (the HTTP client, slow to load, and seldom needed)
+    from api.cli.audit.http_connection import connect  # noqa: PLC0415 (the HTTP client, slow to load, and seldom needed)
     from api.cli.audit.http_source import HttpSource  # noqa: PLC0415
 
     async with connect(url, credentials) as connection:

@@ -7,12 +7,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from api.audit.documents import EventDocument, TokenDocument, TokenPageDocument
-from api.cli.csv_output import EVENT_COLUMNS, TOKEN_COLUMNS, event_values, token_values, write_row
-from api.cli.event_views import event_line, show_events
+from api.cli.audit.csv_output import EVENT_COLUMNS, TOKEN_COLUMNS, event_values, token_values, write_row
+from api.cli.audit.event_views import event_line, show_events
 from api.cli.exit_codes import CommandError, ExitCode
 from api.cli.output import instant, say, tell
-from api.cli.token_views import show_tokens
+from api.cli.tokens.views import show_tokens
+from api.http.audit.documents import EventDocument, TokenDocument, TokenPageDocument
 
 Format = Literal["table", "json", "csv"]
 

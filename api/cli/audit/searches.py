@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
-from api.audit.documents import EventDocument
 from api.cli import flags as shared
 from api.cli.audit import flags
 from api.cli.audit.commands import audit, parse_as_of
@@ -14,9 +13,10 @@ from api.cli.audit.source import AuditSource, page_size
 from api.cli.exit_codes import CommandError, ExitCode
 from api.cli.output import tell
 from api.cli.times import moment_of_past
-from ledger.audit import EventQuery, TokenQuery
-from ledger.clock import utc_now
-from ledger.codec import CODEC
+from api.http.audit.documents import EventDocument
+from ledger.domain.clock import utc_now
+from ledger.domain.codec import CODEC
+from ledger.use_cases.audit import EventQuery, TokenQuery
 
 DEFAULT_LIMIT = 100
 

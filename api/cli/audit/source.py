@@ -1,6 +1,6 @@
 """Where answers about the past come from: what the audit commands ask, whoever answers.
 
-Everything is a document of `api.audit.documents`, so that both ways show the same. Every method raises Unavailable when
+Everything is a document of `api.http.audit.documents`, so both ways show the same. Every method raises Unavailable when
 nothing can be answered now, and a refusal or a CommandError that says what to change.
 """
 
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from api.audit.documents import (
+from api.http.audit.documents import (
     ClientEventDocument,
     EventDocument,
     EventPageDocument,
@@ -19,8 +19,8 @@ from api.audit.documents import (
     TokenDocument,
     TokenPageDocument,
 )
-from api.audit.window import Bucket
-from ledger.audit import EventQuery, TokenQuery
+from api.http.audit.window import Bucket
+from ledger.use_cases.audit import EventQuery, TokenQuery
 
 AsOf = datetime | int | None
 """A moment that is asked about: an instant, a position, or None for now."""

@@ -3,9 +3,9 @@
 import shutil
 from collections.abc import Sequence
 
-from api.audit.documents import SummaryDocument
+from api.cli.audit.sparkline import narrowed, sparkline
 from api.cli.output import as_table, instant, say
-from api.cli.sparkline import narrowed, sparkline
+from api.http.audit.documents import SummaryDocument
 
 BESIDE_THE_LINE = 48
 """Columns of the terminal that are for words."""

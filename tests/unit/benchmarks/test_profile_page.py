@@ -73,7 +73,7 @@ def profiled(*profiles: Profile) -> Profiled:
     return Profiled("2026-01-31 12:00 UTC", "0123456789ab", OWN.machine, 64, 100_000, 20, profiles)
 
 
-LOOKING_UP = list(read_stacks([f"{LOOP};LookUps._find (projections/inline_views.py:3) 3", f"{LOOP} 1"]))
+LOOKING_UP = list(read_stacks([f"{LOOP};LookUps._find (projections/lookups.py:3) 3", f"{LOOP} 1"]))
 PAGE = profiled(Profile("introspect", "introspect a mix", 50.0, LOOKING_UP), Profile("issue", "issue", 162.0, STACKS))
 
 

@@ -25,10 +25,12 @@ def functions_of(file: Path) -> set[str]:
 
 class TestReading:
     def test_a_frame_is_a_function_and_its_file_wherever_in_it_it_was(self):
-        (stack,) = read_stacks(["Served.handle (api/served.py:77);<lambda> (a b.c:1);write (libc.so.6);[vdso] 12\n"])
+        (stack,) = read_stacks(
+            ["Served.handle (api/http/instrumented_endpoint.py:77);<lambda> (a b.c:1);write (libc.so.6);[vdso] 12\n"]
+        )
 
         assert [str(frame) for frame in stack.frames] == [
-            "Served.handle (api/served.py)",
+            "Served.handle (api/http/instrumented_endpoint.py)",
             "<lambda> (a b.c)",
             "write (libc.so.6)",
             "[vdso]",
@@ -69,23 +71,27 @@ class TestParts:
         }
 
     def test_the_innermost_frame_that_is_named_decides(self):
-        answering = "Connection._answer_form (api/connection.py:95);Served.handle (api/served.py:77)"
+        answering = (
+            "Connection._answer_form (api/http/connection.py:95);Served.handle (api/http/instrumented_endpoint.py:77)"
+        )
 
         assert part(answering) == "from a connection to its handler"
-        assert part(f"{answering};TokenEndpoint.handle (api/oauth/token.py:43)") == "making the answer"
-        assert part(f"{answering};utc_now (ledger/clock.py:23)") == "from a connection to its handler"
+        assert part(f"{answering};TokenEndpoint.handle (api/http/oauth/token.py:43)") == "making the answer"
+        assert part(f"{answering};utc_now (ledger/domain/clock.py:23)") == "from a connection to its handler"
 
     def test_what_all_use_counts_for_the_part_that_called_it(self):
-        decoding = "Codec.decode (ledger/codec.py:40);json_decode (msgspec/_core.so)"
+        decoding = "Codec.decode (ledger/domain/codec.py:40);json_decode (msgspec/_core.so)"
         sending = "Connection.fetch (asyncpg/connection.py:1);BaseProtocol__write (protocol.c:2);write (loop.c:3)"
 
-        assert part(f"Follower._step (projections/follower.py:1);{decoding}") == "following: history and sweep"
-        assert part(f"GroupCommit._record (ledger/group_commit.py:1);{decoding}") == "appending"
-        assert part(f"LookUps._find (projections/inline_views.py:1);{sending}") == "looking up"
+        assert (
+            part(f"Follower._step (projections/following/follower.py:1);{decoding}") == "following: history and sweep"
+        )
+        assert part(f"GroupCommit._record (ledger/batching/group_commit.py:1);{decoding}") == "appending"
+        assert part(f"LookUps._find (projections/lookups.py:1);{sending}") == "looking up"
 
     def test_a_function_is_named_before_its_file_and_a_file_before_its_folder(self):
-        assert part("Connection._answer_form (api/connection.py:95)") == "sending"
-        assert part("Connection.data_received (api/connection.py:45)") == "from a connection to its handler"
+        assert part("Connection._answer_form (api/http/connection.py:95)") == "sending"
+        assert part("Connection.data_received (api/http/connection.py:45)") == "from a connection to its handler"
         assert part("Response.__init__ (aiohttp/web_response.py:1)") == "making the answer"
         assert part("StreamReader.__init__ (aiohttp/streams.py:124)") == "parsing HTTP"
 

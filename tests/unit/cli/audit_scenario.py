@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from ledger.events import ClientSettings
-from ledger.recording import Cause
+from ledger.domain.events import ClientSettings
+from ledger.domain.recording import Cause
 
 FROM_SHOP = Cause(actor="client:shop", request_id="req-1", remote_address="192.0.2.7")
 ADA = Cause(actor="operator:ada")

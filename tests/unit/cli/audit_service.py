@@ -12,11 +12,11 @@ from uuid import UUID
 import msgspec
 from aiohttp import web
 
-from api.audit.documents import ClientEventsDocument, TokenEventsDocument
 from api.cli.audit.log_source import LogSource
 from api.cli.audit.source import SummaryQuestion
-from ledger.audit import EventQuery, TokenQuery
-from ledger.errors import LedgerError, UnknownClient, UnknownToken
+from api.http.audit.documents import ClientEventsDocument, TokenEventsDocument
+from ledger.domain.errors import LedgerError, UnknownClient, UnknownToken
+from ledger.use_cases.audit import EventQuery, TokenQuery
 
 PATH = "/ms-auth-server"
 CLIENT = {"client_id": "auditor", "client_secret": "auditor-secret"}

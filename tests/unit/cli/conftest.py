@@ -17,23 +17,23 @@ from audit_scenario import happen
 from audit_service import CLIENT, AuditService, InThread
 from typer.testing import CliRunner, Result
 
-from api.cli import client_secrets as client_secrets_commands
-from api.cli import clients as clients_commands
-from api.cli import issuer_commands
+from api.cli import context as issuer_commands
 from api.cli.audit import commands as audit_commands
 from api.cli.audit import opening as audit_opening
 from api.cli.audit import searches as audit_searches
 from api.cli.audit.log_source import LogSource
+from api.cli.clients import commands as clients_commands
+from api.cli.clients import secrets as client_secrets_commands
 from api.cli.database import Dsns
 from api.cli.main import app
-from ledger import client_secrets
-from ledger.client import Client
-from ledger.group_commit import GroupCommit
-from ledger.issuer import Issuer, IssuerIdentifier, assemble_issuer
+from ledger.batching.group_commit import GroupCommit
+from ledger.domain import secrets as client_secrets
+from ledger.domain.client import Client
+from ledger.domain.recording import EventMapper, RecordedEvent
 from ledger.memory.recorder import MemoryRecorder
-from ledger.recording import EventMapper, RecordedEvent
-from projections.in_memory import MemoryActiveTokens, MemoryClients
-from projections.in_memory_audit import MemoryAuditTrail
+from ledger.use_cases.issuer import Issuer, IssuerIdentifier, assemble_issuer
+from projections.memory.audit_trail import MemoryAuditTrail
+from projections.memory.views import MemoryActiveTokens, MemoryClients
 
 T = TypeVar("T")
 

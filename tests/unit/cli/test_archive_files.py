@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from api.cli.archive_files import LONGEST_LINE, archive_to_read, archive_to_write
 from api.cli.exit_codes import CommandError, ExitCode
-from ledger.errors import InvalidArchive
+from api.operations.export_files import LONGEST_LINE, archive_to_read, archive_to_write
+from ledger.domain.errors import InvalidArchive
 
 LINES = [b"one\n", b"two\n", b"three\n"]
 

@@ -9,9 +9,9 @@ from uuid import UUID
 import pytest
 from audit_scenario import ADA, settings
 
-from ledger.opaque_tokens import digest
-from ledger.recording import Cause
-from projections.follower import Poison
+from ledger.domain.opaque_tokens import digest
+from ledger.domain.recording import Cause
+from projections.following.follower import Poison
 
 
 @pytest.fixture(params=["log", "http"])

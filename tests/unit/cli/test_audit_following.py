@@ -9,13 +9,13 @@ from audit_service import CLIENT, AuditService, Given
 from pydantic import SecretStr
 
 from api.cli.audit import following
-from api.cli.audit.connection import connect
 from api.cli.audit.credentials import Credentials
 from api.cli.audit.following import follow
+from api.cli.audit.http_connection import connect
 from api.cli.audit.http_source import HttpSource
 from api.cli.exit_codes import CommandError
-from ledger.audit import EventQuery
-from ledger.errors import Unavailable
+from ledger.domain.errors import Unavailable
+from ledger.use_cases.audit import EventQuery
 
 AUDITOR = Credentials(None, CLIENT["client_id"], SecretStr(CLIENT["client_secret"]))
 

@@ -1,7 +1,7 @@
 import pytest
 
-import api.cli.apply as command
-from ledger.errors import Unavailable
+import api.cli.clients.apply as command
+from ledger.domain.errors import Unavailable
 
 FILE = """
 [clients.billing]

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from ledger.client_secrets import matches_chosen, matches_generated
+from ledger.domain.secrets import matches_chosen, matches_generated
 
 ADD = ("clients", "add", "billing", "--name", "Billing", "--scope", "invoice.read", "--scope", "invoice.write")
 

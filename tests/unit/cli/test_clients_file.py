@@ -1,6 +1,6 @@
 import pytest
 
-from api.clients_file import ClientsFileError, read_clients_file
+from api.operations.clients_file import ClientsFileError, read_clients_file
 
 WHOLE = """
 [clients.billing]

@@ -1,6 +1,6 @@
 import pytest
 
-from api.cli.csv_output import write_row
+from api.cli.audit.csv_output import write_row
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@ import shlex
 
 import pytest
 
-from api.demo import CAUSE, DEMO_CLIENTS, DemoRefused, refuse_demo_clients, register_demo_clients, try_it_out
-from ledger.events import ClientSettings
+from api.operations.demo import CAUSE, DEMO_CLIENTS, DemoRefused, refuse_demo_clients, register_demo_clients, try_it_out
+from ledger.domain.events import ClientSettings
 
 IDS = ["user-client-opaque", "service-client-jwt", "auditor"]
 

@@ -5,9 +5,9 @@ import asyncpg
 import pytest
 
 from api.cli import doctor as doctor_command
-from api.doctor.examination import examine
-from api.doctor.findings import Patient, ok, problem, warning
-from api.doctor.server_checks import check_clock, check_version
+from api.operations.doctor.examination import examine
+from api.operations.doctor.findings import Patient, ok, problem, warning
+from api.operations.doctor.server_checks import check_clock, check_version
 
 
 def patient(**answers) -> Patient:
@@ -40,9 +40,9 @@ async def test_a_check_that_may_not_be_made_is_a_finding_and_the_others_go_on(mo
     async def fine(_):
         return ok("schema", "revision 0001")
 
-    monkeypatch.setattr("api.doctor.examination.OF_THE_SERVER", (refused,))
-    monkeypatch.setattr("api.doctor.examination.OF_THE_LEDGER", ())
-    monkeypatch.setattr("api.doctor.examination.check_schema", fine)
+    monkeypatch.setattr("api.operations.doctor.examination.OF_THE_SERVER", (refused,))
+    monkeypatch.setattr("api.operations.doctor.examination.OF_THE_LEDGER", ())
+    monkeypatch.setattr("api.operations.doctor.examination.check_schema", fine)
     denied, schema = await examine(patient())
     assert (denied.level, denied.found) == ("problem", "could not be checked: permission denied for table logs")
     assert schema.level == "ok"

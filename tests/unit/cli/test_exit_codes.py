@@ -1,7 +1,7 @@
 import pytest
 
 from api.embedded_postgres import EmbeddedPostgresError
-from ledger.errors import Unavailable
+from ledger.domain.errors import Unavailable
 from migrations.preconditions import MigrationError
 
 NOWHERE = "postgresql://service:open-sesame@127.0.0.1:1/ledger"

@@ -1,6 +1,6 @@
 import pytest
 
-from api.listening import CannotListen, listen, port_of
+from api.server.sockets import CannotListen, listen, port_of
 
 
 def test_port_0_takes_a_free_one():

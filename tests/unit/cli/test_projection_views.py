@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from api.cli import projection_views
-from api.cli.projection_views import duration, show_statuses, watch_statuses
-from ledger.errors import Unavailable
+from api.cli.projections import views as projection_views
+from api.cli.projections.views import duration, show_statuses, watch_statuses
+from ledger.domain.errors import Unavailable
 from tests.statuses import AT, BUILD, SKIP, status, stopped
 
 

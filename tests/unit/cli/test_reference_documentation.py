@@ -8,7 +8,7 @@ from typer.main import get_command
 
 from api.cli.exit_codes import ExitCode
 from api.cli.main import all_commands, app
-from api.settings import Settings, flag, variable
+from api.service.settings import Settings, flag, variable
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
 CLI = (REFERENCE / "cli.md").read_text(encoding="utf-8")

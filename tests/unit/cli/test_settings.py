@@ -1,6 +1,6 @@
 import pytest
 
-from api.settings import Settings, SettingsError, load_settings, unknown_variables, variable
+from api.service.settings import Settings, SettingsError, load_settings, unknown_variables, variable
 
 PASSWORD_DSN = "postgresql://service:open-sesame@db/ledger"
 

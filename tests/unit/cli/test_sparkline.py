@@ -1,6 +1,6 @@
 import pytest
 
-from api.cli.sparkline import narrowed, sparkline
+from api.cli.audit.sparkline import narrowed, sparkline
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from api.start_up import SIGNALS, StartUp, StoppedEarly
+from api.server.start_up import SIGNALS, StartUp, StoppedEarly
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@ from uuid import UUID
 
 import pytest
 
-from ledger.events import ClientSettings
-from ledger.opaque_tokens import digest
-from ledger.recording import Cause
+from ledger.domain.events import ClientSettings
+from ledger.domain.opaque_tokens import digest
+from ledger.domain.recording import Cause
 
 CAUSE = Cause(actor="client:shop", request_id="req-1", remote_address="192.0.2.7")
 

@@ -6,7 +6,7 @@ import pytest
 from documents import ROOT, sections, table
 from msgspec.structs import fields
 
-from ledger.events import EVENT_TYPES, ClientSettings, StoredSecret
+from ledger.domain.events import EVENT_TYPES, ClientSettings, StoredSecret
 
 TEXT = (ROOT / "docs/reference/events.md").read_text()
 TOPICS = {event_type.TOPIC: event_type for event_type in EVENT_TYPES}

@@ -5,12 +5,12 @@ import re
 
 from documents import ROOT, sections, table
 
-import api.errors
-from api.app import create_app
-from api.audit.endpoints import audit_endpoints
-from api.audit.streaming import OpenStreams
-from api.errors import ErrorKind
-from ledger.issuer import IssuerIdentifier
+import api.http.errors
+from api.http.app import create_app
+from api.http.audit.endpoints import audit_endpoints
+from api.http.audit.streaming import OpenStreams
+from api.http.errors import ErrorKind
+from ledger.use_cases.issuer import IssuerIdentifier
 
 TEXT = (ROOT / "docs/reference/http.md").read_text()
 AUDIT = (ROOT / "docs/reference/audit-api.md").read_text()
@@ -18,7 +18,7 @@ AUDIT = (ROOT / "docs/reference/audit-api.md").read_text()
 
 def test_every_error_of_the_catalogue_and_no_other():
     documented = {(int(status), code) for status, code, _ in table(sections(TEXT, 2)["Errors"])}
-    defined = {(kind.status, kind.code) for kind in vars(api.errors).values() if isinstance(kind, ErrorKind)}
+    defined = {(kind.status, kind.code) for kind in vars(api.http.errors).values() if isinstance(kind, ErrorKind)}
     assert documented == defined
 
 

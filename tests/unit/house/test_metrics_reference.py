@@ -4,7 +4,7 @@ import re
 
 from documents import ROOT, table
 
-from api.metrics.catalogue import METRICS
+from api.http.metrics.catalogue import METRICS
 
 TEXT = (ROOT / "docs/reference/metrics.md").read_text()
 

@@ -7,7 +7,7 @@ import pytest
 from documents import ROOT, markdown_files
 
 from api.cli.audit.credentials import WITHOUT_FLAG
-from api.settings import Settings, unknown_variables, variable
+from api.service.settings import Settings, unknown_variables, variable
 
 CONTAINER_FILES = [ROOT / name for name in ("Dockerfile", "compose.yaml", ".env.example")]
 OF_TESTS = {"TOKEN_LEDGER_TEST_DSN"}

@@ -5,8 +5,8 @@ from argon2 import PasswordHasher
 from argon2.low_level import Type
 from memory_service import MAIN, OTHER, Caller, LedgerTestServer, MemoryService
 
-from api.app import create_app
-from ledger import client_secrets
+from api.http.app import create_app
+from ledger.domain import secrets as client_secrets
 
 
 @pytest.fixture(autouse=True)

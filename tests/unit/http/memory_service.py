@@ -11,17 +11,17 @@ from urllib.parse import quote_plus, urlencode
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from api.http_server import create_runner
-from api.metrics.counts import LogCounts, ServiceCounts
-from ledger.errors import Unavailable
-from ledger.events import ClientSettings
-from ledger.group_commit import GroupCommit
-from ledger.issuer import Issuer, IssuerIdentifier, assemble_issuer
+from api.http.http_server import create_runner
+from api.service.counts import LogCounts, ServiceCounts
+from ledger.batching.group_commit import GroupCommit
+from ledger.domain.errors import Unavailable
+from ledger.domain.events import ClientSettings
+from ledger.domain.recording import Cause, EventMapper
 from ledger.memory.recorder import MemoryRecorder
-from ledger.recording import Cause, EventMapper
-from projections.in_memory import MemoryActiveTokens, MemoryClients
-from projections.in_memory_audit import MemoryAuditTrail
-from projections.status import ProjectionStatus
+from ledger.use_cases.issuer import Issuer, IssuerIdentifier, assemble_issuer
+from projections.following.status import ProjectionStatus
+from projections.memory.audit_trail import MemoryAuditTrail
+from projections.memory.views import MemoryActiveTokens, MemoryClients
 
 FORM = "application/x-www-form-urlencoded"
 MAIN = "http://localhost:8085/ms-auth-server"
@@ -102,7 +102,7 @@ class Tenant:
 
 
 class MemoryService:
-    """Implements `api.service.RunningService`."""
+    """Implements `api.service.composition.RunningService`."""
 
     def __init__(self, *urls: str) -> None:
         self.clock = MovableClock()

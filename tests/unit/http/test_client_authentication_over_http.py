@@ -19,8 +19,8 @@ from memory_service import (
     sender_for,
 )
 
-from api.app import create_app
-from ledger import client_authentication
+from api.http.app import create_app
+from ledger.use_cases import client_authentication
 
 CHALLENGE = f'Basic realm="{MAIN}"'
 

@@ -9,8 +9,8 @@ import pytest
 from memory_service import FORM, MAIN, LedgerTestServer, MemoryService
 from structlog.testing import capture_logs
 
-from api.app import create_app
-from api.connection import Connection
+from api.http.app import create_app
+from api.http.connection import Connection
 
 
 class Held:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api import errors
-from api.errors import ErrorKind, error_description, kind_of_ledger_error, kind_of_status
-from ledger import errors as ledger_errors
+from api.http import errors
+from api.http.errors import ErrorKind, error_description, kind_of_ledger_error, kind_of_status
+from ledger.domain import errors as ledger_errors
 
 CATALOGUE = {name: kind for name, kind in vars(errors).items() if isinstance(kind, ErrorKind)}
 ALLOWED = re.compile(r"[\x20-\x21\x23-\x5B\x5D-\x7E]*")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.errors import RequestError
-from api.form import MalformedForm, decode_component, parse_form
+from api.http.errors import RequestError
+from api.http.form import MalformedForm, decode_component, parse_form
 
 names_and_values = st.dictionaries(
     st.text(min_size=1).filter(lambda text: "\x00" not in text), st.text().filter(lambda text: "\x00" not in text)

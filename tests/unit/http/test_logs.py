@@ -7,7 +7,7 @@ import logging
 import pytest
 import structlog
 
-from api.logs import ADOPTED, SILENCED, configure_logging
+from api.logging.configuration import ADOPTED, SILENCED, configure_logging
 
 TOKEN = "t" * 128
 

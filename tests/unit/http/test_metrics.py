@@ -9,15 +9,15 @@ import pytest
 from memory_service import MAIN, Caller, LedgerTestServer, MemoryService
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.app import create_app
-from api.metrics import siblings as siblings_module
-from api.metrics.catalogue import METRICS
-from api.metrics.counts import SECONDS_BOUNDS, ProcessCounts, RequestCounts, ServiceCounts
-from api.metrics.exposition import exposition
-from api.metrics.siblings import Siblings
+from api.http.app import create_app
+from api.http.metrics import peer_workers as siblings_module
+from api.http.metrics.catalogue import METRICS
+from api.http.metrics.exposition import exposition
+from api.http.metrics.peer_workers import Siblings
+from api.service.counts import SECONDS_BOUNDS, ProcessCounts, RequestCounts, ServiceCounts
 from projections.expiry_sweep import SweepCounts
-from projections.follower import FollowerCounts
-from projections.status import STATES
+from projections.following.follower import FollowerCounts
+from projections.following.status import STATES
 from tests.statuses import SKIP, status, stopped
 
 ME = str(os.getpid())

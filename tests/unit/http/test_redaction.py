@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.redaction import REDACTED, SECRET_KEYS, redact, redact_text
+from api.logging.redaction import REDACTED, SECRET_KEYS, redact, redact_text
 
 TOKEN = (
     "j53P_5JCitAmidCtdS1BIgnEtcprhF3H0sw3Ys5c6bHgE1Mj2YXKZZtFU3_urcUI"

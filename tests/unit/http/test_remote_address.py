@@ -3,7 +3,7 @@
 import pytest
 from memory_service import FORM, MAIN, Caller, LedgerTestServer, MemoryService, basic
 
-from api.app import create_app
+from api.http.app import create_app
 
 
 @pytest.fixture

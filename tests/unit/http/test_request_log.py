@@ -8,9 +8,9 @@ import pytest
 from memory_service import MAIN, OPERATOR, Caller, LedgerTestServer, MemoryService, basic
 from structlog.testing import capture_logs
 
-from api.app import create_app
-from api.logs import configure_logging
-from api.request_log import RequestLog
+from api.http.app import create_app
+from api.http.request_log import RequestLog
+from api.logging.configuration import configure_logging
 
 
 class TestTheLine:

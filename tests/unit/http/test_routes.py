@@ -3,7 +3,7 @@
 import pytest
 from memory_service import FORM, MAIN, Caller, LedgerTestServer, MemoryService, assert_error
 
-from api.app import create_app
+from api.http.app import create_app
 
 WELL_KNOWN = [
     "/.well-known/oauth-authorization-server/ms-auth-server",

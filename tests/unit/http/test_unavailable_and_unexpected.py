@@ -4,7 +4,7 @@ import pytest
 from memory_service import ENDPOINTS, Caller, assert_error, parameters_for, sender_for
 from structlog.testing import capture_logs
 
-from ledger.errors import OutcomeUnknown, QueueFull, Unavailable
+from ledger.domain.errors import OutcomeUnknown, QueueFull, Unavailable
 
 SECRET_DETAIL = "postgresql://ledger:hunter2@db.internal/ledger"
 every_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS)

@@ -5,11 +5,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from ledger.append_counts import BATCH_BOUNDS, AppendCounts
-from ledger.errors import QueueFull, Unavailable
-from ledger.group_commit import GroupCommit
+from ledger.batching.append_counts import BATCH_BOUNDS, AppendCounts
+from ledger.batching.group_commit import GroupCommit
+from ledger.domain.errors import QueueFull, Unavailable
+from ledger.domain.recording import EventToStore, VersionConflict, Write
 from ledger.memory.recorder import MemoryRecorder
-from ledger.recording import EventToStore, VersionConflict, Write
 from tests.builders import SettableClock
 
 

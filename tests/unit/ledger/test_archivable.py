@@ -2,8 +2,8 @@
 
 import pytest
 
-from ledger.archiving import closed_grants
-from ledger.recording import EventMapper, StreamEvent
+from ledger.archive.closed_grants import closed_grants
+from ledger.domain.recording import EventMapper, StreamEvent
 from tests.archives import recorded
 from tests.builders import CAUSE, JTI, NOW, seconds, token_issued, token_revoked
 

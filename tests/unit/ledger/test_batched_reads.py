@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from ledger.batched_reads import BatchedReads
-from ledger.errors import Unavailable
+from ledger.batching.batch_loader import BatchedReads
+from ledger.domain.errors import Unavailable
 from tests.builders import settle
 
 

@@ -4,9 +4,9 @@ from datetime import timedelta, timezone
 
 import pytest
 
-from ledger.client import MAX_VALID_SECRETS, fold_client, register
-from ledger.errors import InvalidRegistration
-from ledger.events import (
+from ledger.domain.client import MAX_VALID_SECRETS, fold_client, register
+from ledger.domain.errors import InvalidRegistration
+from ledger.domain.events import (
     ClientDisabled,
     ClientEnabled,
     ClientRegistered,
@@ -14,7 +14,7 @@ from ledger.events import (
     ClientSecretRetired,
     ClientUpdated,
 )
-from ledger.identifiers import client_stream_id
+from ledger.domain.identifiers import client_stream_id
 from tests.builders import NOW, client, seconds, settings, stored_secret, stream_of, token_issued
 
 REGISTERED = ClientRegistered(client_id="shop", settings=settings(), registered_at=NOW)

@@ -1,4 +1,4 @@
-"""ledger.client_authentication: who is let in, what is remembered, and what a refusal costs."""
+"""ledger.use_cases.client_authentication: who is let in, what is remembered, and what a refusal costs."""
 
 import asyncio
 from concurrent.futures import Executor, Future
@@ -9,13 +9,14 @@ from argon2 import PasswordHasher
 from argon2.low_level import Type
 from msgspec.structs import replace
 
-from ledger import client_authentication, client_secrets
-from ledger.client import MAX_VALID_SECRETS, Client
-from ledger.client_authentication import ClientAuthentication
-from ledger.client_secrets import LONGEST_SECRET, keep_chosen, keep_generated
-from ledger.errors import InvalidClient, Unavailable
-from ledger.events import ClientSettings
-from ledger.identifiers import client_stream_id
+from ledger.domain import secrets as client_secrets
+from ledger.domain.client import MAX_VALID_SECRETS, Client
+from ledger.domain.errors import InvalidClient, Unavailable
+from ledger.domain.events import ClientSettings
+from ledger.domain.identifiers import client_stream_id
+from ledger.domain.secrets import LONGEST_SECRET, keep_chosen, keep_generated
+from ledger.use_cases import client_authentication
+from ledger.use_cases.client_authentication import ClientAuthentication
 
 REAL_DECOY = client_secrets.decoy_hash()
 DECOY_SECRET = "behind the decoy"

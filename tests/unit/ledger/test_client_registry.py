@@ -5,11 +5,11 @@ from datetime import timedelta, timezone
 
 import pytest
 
-from ledger import client_secrets
-from ledger.client import MAX_VALID_SECRETS
-from ledger.client_registry import ClientRegistry
-from ledger.client_secrets import LONGEST_SECRET, matches_chosen, matches_generated
-from ledger.errors import InvalidRegistration, Unavailable, UnknownClient
+from ledger.domain import secrets as client_secrets
+from ledger.domain.client import MAX_VALID_SECRETS
+from ledger.domain.errors import InvalidRegistration, Unavailable, UnknownClient
+from ledger.domain.secrets import LONGEST_SECRET, matches_chosen, matches_generated
+from ledger.use_cases.client_registry import ClientRegistry
 from tests.builders import CHEAP_ARGON2, NOW, seconds, settings
 from tests.in_memory_issuer import OPERATOR, HookedWriter
 

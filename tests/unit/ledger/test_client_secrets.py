@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from ledger import client_secrets
-from ledger.client_secrets import (
+from ledger.domain import secrets as client_secrets
+from ledger.domain.secrets import (
     decoy_hash,
     generate_secret,
     keep_chosen,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ledger.client_settings import LONGEST_LIFETIME, check_client_id, check_settings
-from ledger.errors import InvalidRegistration
+from ledger.domain.client_settings import LONGEST_LIFETIME, check_client_id, check_settings
+from ledger.domain.errors import InvalidRegistration
 from tests.builders import settings
 
 

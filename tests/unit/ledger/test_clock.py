@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from ledger.clock import in_utc, utc_now
+from ledger.domain.clock import in_utc, utc_now
 
 
 def test_the_clock_of_a_running_service_is_in_utc():

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from ledger.codec import CODEC, Codec
-from ledger.errors import CorruptPayload, UnknownTopic, UnsupportedSchemaVersion
-from ledger.events import EVENT_TYPES, ClientEnabled, ClientSecretAdded, Event
-from ledger.upcasting import UPCASTERS
+from ledger.domain.codec import CODEC, Codec
+from ledger.domain.errors import CorruptPayload, UnknownTopic, UnsupportedSchemaVersion
+from ledger.domain.events import EVENT_TYPES, ClientEnabled, ClientSecretAdded, Event
+from ledger.domain.upcasting import UPCASTERS
 from tests.builders import DIGEST, stored_secret, token_issued, token_revoked
 
 
@@ -95,7 +95,9 @@ class TestCanonicalForm:
 
 
 class TestWhatCannotBeRead:
-    @pytest.mark.parametrize("topic", ["token.invented", "", "os.system", "ledger.events:TokenIssued", "TOKEN.ISSUED"])
+    @pytest.mark.parametrize(
+        "topic", ["token.invented", "", "os.system", "ledger.domain.events:TokenIssued", "TOKEN.ISSUED"]
+    )
     def test_an_unknown_topic_is_refused_rather_than_imported(self, topic):
         with pytest.raises(UnknownTopic, match=f"{topic!r} is not known"):
             CODEC.decode(topic, 1, b"{}")
@@ -207,7 +209,7 @@ class TestTheSetOfEvents:
             Codec([ClientEnabled, AnotherEnabled], {})
 
     def test_every_event_defined_is_known_to_the_codec(self):
-        defined = {one for one in Event.__subclasses__() if one.__module__ == "ledger.events"}
+        defined = {one for one in Event.__subclasses__() if one.__module__ == "ledger.domain.events"}
 
         assert set(EVENT_TYPES) == defined
         assert CODEC.topics == {one.TOPIC for one in defined}

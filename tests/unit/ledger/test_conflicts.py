@@ -4,8 +4,8 @@ from uuid import UUID
 
 import pytest
 
-from ledger.conflicts import find_conflicts, streams_of
-from ledger.recording import StreamGuard, VersionConflict, Write
+from ledger.domain.conflicts import find_conflicts, streams_of
+from ledger.domain.recording import StreamGuard, VersionConflict, Write
 from tests.builders import row
 
 A, B, C = UUID(int=1), UUID(int=2), UUID(int=3)

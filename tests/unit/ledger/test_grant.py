@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from ledger.errors import InvalidScope, UnauthorizedClient
-from ledger.events import ClientEnabled
-from ledger.grant import fold_grant, issue_by_client_credentials
+from ledger.domain.errors import InvalidScope, UnauthorizedClient
+from ledger.domain.events import ClientEnabled
+from ledger.domain.grant import fold_grant, issue_by_client_credentials
 from tests.builders import DIGEST, JTI, NOW, client, seconds, stream_of, token_issued, token_revoked
 
 

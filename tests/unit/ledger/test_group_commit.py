@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from ledger.errors import OutcomeUnknown, QueueFull, Unavailable
-from ledger.group_commit import GroupCommit
-from ledger.recording import VersionConflict, Write, WriteResult
+from ledger.batching.group_commit import GroupCommit
+from ledger.domain.errors import OutcomeUnknown, QueueFull, Unavailable
+from ledger.domain.recording import VersionConflict, Write, WriteResult
 from tests.builders import NOW, row, settle
 
 

@@ -5,7 +5,7 @@ from uuid import RFC_4122, UUID
 
 import pytest
 
-from ledger.identifiers import client_stream_id, time_ordered_uuid
+from ledger.domain.identifiers import client_stream_id, time_ordered_uuid
 from tests.builders import NOW
 
 EXAMPLE_INSTANT = datetime(2022, 2, 22, 19, 22, 22, tzinfo=UTC)

@@ -4,8 +4,8 @@ from unittest.mock import AsyncMock
 
 import pytest
 
-from ledger.errors import UnauthorizedClient, Unavailable
-from ledger.introspection import TokenIntrospection
+from ledger.domain.errors import UnauthorizedClient, Unavailable
+from ledger.use_cases.introspection import TokenIntrospection
 from tests.builders import CAUSE, client
 
 

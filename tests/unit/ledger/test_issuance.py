@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from ledger import opaque_tokens
-from ledger.errors import InvalidClient, InvalidScope, UnauthorizedClient, Unavailable
-from ledger.issuance import TokenIssuance
-from ledger.ports import ActiveToken, epoch_seconds
+from ledger.domain import opaque_tokens
+from ledger.domain.errors import InvalidClient, InvalidScope, UnauthorizedClient, Unavailable
+from ledger.use_cases.issuance import TokenIssuance
+from ledger.use_cases.ports import ActiveToken, epoch_seconds
 from tests.builders import CAUSE, NOW, seconds, settings
 from tests.in_memory_issuer import OPERATOR, HookedWriter
 

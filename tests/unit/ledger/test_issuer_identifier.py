@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledger.issuer import IssuerIdentifier
+from ledger.use_cases.issuer import IssuerIdentifier
 
 
 @pytest.mark.parametrize(

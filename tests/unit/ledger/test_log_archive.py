@@ -7,9 +7,9 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from ledger.errors import InvalidArchive
-from ledger.log_archive import EventLine, stands_in_a_line
-from ledger.log_archive_reader import ArchiveReader
+from ledger.archive.export_format import EventLine, stands_in_a_line
+from ledger.archive.export_reader import ArchiveReader
+from ledger.domain.errors import InvalidArchive
 from tests.archives import ISSUER, changed, export_of, read_export, small_log
 from tests.builders import NOW, seconds
 

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 import pytest
 
-from ledger.codec import CODEC, Codec
-from ledger.events import ClientSecretAdded, Event
-from ledger.log_checks import (
+from ledger.domain.codec import CODEC, Codec
+from ledger.domain.events import ClientSecretAdded, Event
+from ledger.domain.log_checks import (
     Finding,
     Findings,
     RunningChecks,
@@ -15,7 +15,7 @@ from ledger.log_checks import (
     unreadable,
     unreadable_or_not_canonical,
 )
-from ledger.recording import LogHead
+from ledger.domain.recording import LogHead
 from tests.archives import changed, small_log
 from tests.builders import NOW, seconds, stored_secret
 

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from ledger import log_tail
-from ledger.audit import EventQuery
-from ledger.errors import CorruptPayload, Unavailable
-from ledger.log_tail import LogTail
-from ledger.recording import EventMapper, RecordedEvent
+from ledger.batching import log_tail
+from ledger.batching.log_tail import LogTail
+from ledger.domain.errors import CorruptPayload, Unavailable
+from ledger.domain.recording import EventMapper, RecordedEvent
+from ledger.use_cases.audit import EventQuery
 from tests.builders import NOW, row, settle
 
 EVERYTHING = EventQuery()

@@ -6,7 +6,7 @@ from base64 import urlsafe_b64decode
 
 import pytest
 
-from ledger.opaque_tokens import DIGEST_BYTES, TOKEN_BYTES, TOKEN_LENGTH, digest, new_token
+from ledger.domain.opaque_tokens import DIGEST_BYTES, TOKEN_BYTES, TOKEN_LENGTH, digest, new_token
 
 
 @pytest.mark.parametrize("random_bytes", [b"\x00" * 96, b"\xff" * 96, bytes(range(96)), bytes(range(160, 256))])

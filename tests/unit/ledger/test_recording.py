@@ -6,12 +6,12 @@ import pytest
 from eventsourcing.domain import DomainEventProtocol, ImmutableAggregateProtocol
 from eventsourcing.persistence import IntegrityError, Mapper, Notification, StoredEvent
 
-from ledger.client import fold_client, register
-from ledger.codec import CODEC
-from ledger.errors import CorruptPayload, UnknownTopic, UnsupportedSchemaVersion
-from ledger.grant import fold_grant
-from ledger.identifiers import client_stream_id
-from ledger.recording import EventMapper, EventToStore, RecordedEvent, StreamEvent, VersionConflict, stream_id
+from ledger.domain.client import fold_client, register
+from ledger.domain.codec import CODEC
+from ledger.domain.errors import CorruptPayload, UnknownTopic, UnsupportedSchemaVersion
+from ledger.domain.grant import fold_grant
+from ledger.domain.identifiers import client_stream_id
+from ledger.domain.recording import EventMapper, EventToStore, RecordedEvent, StreamEvent, VersionConflict, stream_id
 from tests.builders import CAUSE, JTI, NOW, row, settings, stream_of, token_issued, token_revoked
 
 MAPPER = EventMapper()

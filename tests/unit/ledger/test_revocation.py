@@ -5,10 +5,10 @@ from uuid import UUID
 
 import pytest
 
-from ledger import opaque_tokens
-from ledger.errors import UnauthorizedClient, Unavailable, UnknownToken
-from ledger.identifiers import client_stream_id
-from ledger.revocation import BY_CLIENT, TokenRevocation
+from ledger.domain import opaque_tokens
+from ledger.domain.errors import UnauthorizedClient, Unavailable, UnknownToken
+from ledger.domain.identifiers import client_stream_id
+from ledger.use_cases.revocation import BY_CLIENT, TokenRevocation
 from tests.builders import CAUSE, JTI
 from tests.in_memory_issuer import OPERATOR, HookedWriter
 

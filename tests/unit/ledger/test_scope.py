@@ -2,8 +2,8 @@
 
 import pytest
 
-from ledger.errors import InvalidScope
-from ledger.scope import format_scope, is_scope_token, parse_scope
+from ledger.domain.errors import InvalidScope
+from ledger.domain.scope import format_scope, is_scope_token, parse_scope
 
 NQCHAR = {chr(c) for c in [0x21, *range(0x23, 0x5C), *range(0x5D, 0x7F)]}
 """Every character of a scope-token, straight from the grammar."""

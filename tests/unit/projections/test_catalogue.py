@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledger.recording import EventMapper
+from ledger.domain.recording import EventMapper
 from projections.catalogue import (
     UnknownProjection,
     catch_up_projections,

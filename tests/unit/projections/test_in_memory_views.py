@@ -2,14 +2,14 @@
 
 import pytest
 
-from ledger.client import register
-from ledger.codec import CODEC
-from ledger.errors import UnknownTopic
-from ledger.events import ClientDisabled
-from ledger.identifiers import client_stream_id
-from ledger.ports import ActiveToken, epoch_seconds
-from ledger.recording import EventMapper, RecordedEvent
-from projections.in_memory import MemoryActiveTokens, MemoryClients
+from ledger.domain.client import register
+from ledger.domain.codec import CODEC
+from ledger.domain.errors import UnknownTopic
+from ledger.domain.events import ClientDisabled
+from ledger.domain.identifiers import client_stream_id
+from ledger.domain.recording import EventMapper, RecordedEvent
+from ledger.use_cases.ports import ActiveToken, epoch_seconds
+from projections.memory.views import MemoryActiveTokens, MemoryClients
 from tests.builders import DIGEST, JTI, NOW, settings, token_issued, token_revoked
 
 SHOP = client_stream_id("shop")

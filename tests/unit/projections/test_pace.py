@@ -2,7 +2,7 @@
 
 import pytest
 
-from projections.building.pace import PAGE, REST, SHORT_PAGE, Pace
+from projections.rebuilding.throttle import PAGE, REST, SHORT_PAGE, Pace
 
 
 class World:

@@ -4,9 +4,9 @@ import inspect
 
 import pytest
 
-from ledger.errors import UnknownTopic
-from ledger.events import EVENT_TYPES, ClientDisabled, TokenIssued, TokenRevoked
-from ledger.recording import EventMapper, StreamEvent
+from ledger.domain.errors import UnknownTopic
+from ledger.domain.events import EVENT_TYPES, ClientDisabled, TokenIssued, TokenRevoked
+from ledger.domain.recording import EventMapper, StreamEvent
 from projections.active_tokens import ActiveTokensProjection
 from projections.clients import ClientsProjection
 from projections.projection import Projection

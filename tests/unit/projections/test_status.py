@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from projections.rates import Rates
-from projections.status import STATES, state_of
+from projections.following.rates import Rates
+from projections.following.status import STATES, state_of
 from tests.statuses import AT, status
 
 LIVE = {

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from ledger.errors import Unavailable
+from ledger.domain.errors import Unavailable
 from projections.expiry_sweep import (
     GRACE_SECONDS,
     LONGEST_REST,

@@ -8,7 +8,7 @@ from memory_service import CLIENTS, OPERATOR
 from msgspec.structs import replace
 from yarl import URL
 
-from ledger.audit import NotCaughtUp
+from ledger.use_cases.audit import NotCaughtUp
 
 
 class TestAClientSEvents:

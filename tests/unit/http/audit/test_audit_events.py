@@ -7,10 +7,10 @@ import pytest
 from aiohttp import ClientError
 from auditing import NDJSON, assert_problem
 
-from api.audit import export
-from api.audit.documents import event_document
-from api.audit.parameters import TYPES
-from ledger.errors import CorruptPayload, Unavailable
+from api.http.audit import export
+from api.http.audit.documents import event_document
+from api.http.audit.parameters import TYPES
+from ledger.domain.errors import CorruptPayload, Unavailable
 
 
 def positions(events):

@@ -8,11 +8,11 @@ import pytest
 from auditing import Auditor, ServerSentEvents, assert_problem
 from memory_service import Caller, LedgerTestServer
 
-from api.app import create_app
-from api.audit import event_stream, streaming
-from ledger.audit import EventPage
-from ledger.errors import Unavailable
-from ledger.recording import Cause
+from api.http.app import create_app
+from api.http.audit import event_stream, streaming
+from ledger.domain.errors import Unavailable
+from ledger.domain.recording import Cause
+from ledger.use_cases.audit import EventPage
 
 CAUSE = Cause(actor="client:app2")
 SOON = 5.0

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from memory_service import MAIN, LedgerTestServer, MemoryService, assert_error
 
-from api import errors
-from api.app import create_app
-from api.audit import parameters
-from api.audit.documents import EventDocument
-from api.errors import ErrorKind
-from api.parameters import Parameter
-from ledger.events import EVENT_TYPES
+from api.http import errors
+from api.http.app import create_app
+from api.http.audit import parameters
+from api.http.audit.documents import EventDocument
+from api.http.errors import ErrorKind
+from api.http.parameters import Parameter
+from ledger.domain.events import EVENT_TYPES
 
 PLACE = "/ms-auth-server/openapi.json"
 

@@ -18,7 +18,7 @@ from memory_service import MAIN, Caller, LedgerTestServer, MemoryService, basic
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi import checks
 
-from api.app import create_app
+from api.http.app import create_app
 
 EXAMPLES = 20
 OPERATIONS = 30

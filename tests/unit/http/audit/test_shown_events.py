@@ -8,13 +8,13 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from api.audit import shown_events
-from api.audit.documents import event_document
-from api.audit.shown_events import SHOWN_TYPES, WITHHELD, event_lines, shown_data
-from ledger.codec import CODEC
-from ledger.errors import CorruptPayload, UnknownTopic, UnsupportedSchemaVersion
-from ledger.events import ClientUpdated, TokenIssued
-from ledger.recording import RecordedEvent
+from api.http.audit import shown_events
+from api.http.audit.documents import event_document
+from api.http.audit.shown_events import SHOWN_TYPES, WITHHELD, event_lines, shown_data
+from ledger.domain.codec import CODEC
+from ledger.domain.errors import CorruptPayload, UnknownTopic, UnsupportedSchemaVersion
+from ledger.domain.events import ClientUpdated, TokenIssued
+from ledger.domain.recording import RecordedEvent
 
 GOLDEN = sorted((Path(__file__).parents[3] / "golden/events").glob("*.json"))
 

@@ -9,9 +9,9 @@ from auditing import NDJSON, Auditor, ServerSentEvents
 from memory_service import MAIN, Caller, LedgerTestServer, MemoryService
 from structlog.testing import capture_logs
 
-from api.app import create_app
-from api.audit import event_stream
-from api.logs import configure_logging
+from api.http.app import create_app
+from api.http.audit import event_stream
+from api.logging.configuration import configure_logging
 from tests.builders import settle
 
 

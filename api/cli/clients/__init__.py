@@ -1,0 +1,1 @@
+"""`token-ledger clients`: register clients and change them."""

@@ -1,0 +1,78 @@
+"""Clients for people and programs; a secret is its id, its kind and its times, never its hash."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from api.cli.audit.event_views import show_client_events
+from api.cli.output import as_fields, as_table, instant, say
+from api.http.audit.documents import ClientEventDocument
+from ledger.domain.client import Client
+from ledger.domain.events import StoredSecret
+
+
+def client_document(client: Client, now: datetime) -> dict[str, Any]:
+    """A client as JSON."""
+    settings: dict[str, Any] = msgspec.to_builtins(client.settings)
+    secrets = [
+        {
+            "secret_id": secret.secret_id,
+            "kind": secret.kind,
+            "created_at": secret.created_at.isoformat(),
+            "expires_at": secret.expires_at.isoformat() if secret.expires_at else None,
+            "valid": secret in client.valid_secrets(now),
+        }
+        for secret in client.secrets
+    ]
+    return {"client_id": client.client_id, "enabled": client.enabled, **settings, "secrets": secrets}
+
+
+def client_row(client: Client, now: datetime) -> tuple[str, ...]:
+    """A client as a row of `clients list`."""
+    settings = client.settings
+    return (
+        client.client_id,
+        settings.name,
+        " ".join(settings.grant_types) or "-",
+        " ".join(settings.scopes) or "-",
+        settings.introspection,
+        str(len(client.valid_secrets(now))),
+        _state(client),
+    )
+
+
+def show_client(client: Client, history: Sequence[ClientEventDocument], now: datetime) -> None:
+    """A client in full, with its history."""
+    settings = client.settings
+    as_fields(
+        {
+            "client id": client.client_id,
+            "name": settings.name,
+            "state": _state(client),
+            "grant types": " ".join(settings.grant_types) or "(none)",
+            "scopes": " ".join(settings.scopes) or "(none)",
+            "default scopes": " ".join(settings.default_scopes) or "(none)",
+            "audience": " ".join(settings.audience) or f"{client.client_id} (itself)",
+            "tokens": f"{settings.token_format}, {settings.access_token_lifetime} s",
+            "introspection": settings.introspection,
+        }
+    )
+    say()
+    as_table(
+        ("SECRET", "KIND", "CREATED", "EXPIRES", "STATE"),
+        [_secret_row(secret, valid=secret in client.valid_secrets(now)) for secret in client.secrets],
+    )
+    say()
+    show_client_events(history)
+
+
+def _secret_row(secret: StoredSecret, *, valid: bool) -> tuple[str, ...]:
+    kind = "generated" if secret.kind == "sha256" else "chosen"
+    expires = instant(secret.expires_at) if secret.expires_at else "never"
+    return secret.secret_id, kind, instant(secret.created_at), expires, "valid" if valid else "expired"
+
+
+def _state(client: Client) -> str:
+    return ("enabled" if client.enabled else "disabled") + (", demo" if client.settings.demo else "")

@@ -1,0 +1,99 @@
+"""`token-ledger log`: an issuer's log as a whole; prove that it is sound, and what it consists of."""
+
+from datetime import UTC, timedelta
+from typing import Annotated
+
+import msgspec
+import typer
+
+from api.cli import flags
+from api.cli.context import LogDesk, log_command
+from api.cli.exit_codes import ExitCode
+from api.cli.output import as_fields, as_json, as_table, instant, say
+from api.cli.progress import events_done
+from api.operations.archive_folder import folder_of
+from ledger.domain.clock import utc_now
+from ledger.postgres.statistics import Statistics, statistics
+from ledger.postgres.verification import Verification, verify
+from ledger.postgres.whole_log import Extent, extent_of
+
+log = typer.Typer(help="Prove that a log is sound, back it up, restore it.", no_args_is_help=True)
+
+FindingsShown = Annotated[
+    int, flags.of_command("FINDINGS", "--findings", min=1, help="How many findings are shown; all are counted.")
+]
+Days = Annotated[int, flags.of_command("DAYS", "--days", min=1, max=366, help="How many of the last days are shown.")]
+
+
+@log.command("verify")
+@log_command
+async def verify_(
+    desk: LogDesk, *, findings: FindingsShown = 20, archives: flags.Archives = None, json: flags.Json = False
+) -> None:
+    """Prove that the log is what it promises to be, from its first event to the newest as it starts.
+
+    What is archived is read with --archives; without, what is left in the log of it is checked.
+    """
+    extent = await extent_of(desk.log)
+    with events_done("verifying", extent.head.position, passes=2) as done:
+        found = await verify(desk.log, extent, limit=findings, progress=done, folder=folder_of(archives))
+    if json:
+        document = msgspec.to_builtins(found)
+        as_json({"log": desk.log.name, "sound": found.sound} | document)
+    else:
+        _show_verification(desk, found)
+    if not found.sound:
+        raise typer.Exit(int(ExitCode.REFUSED))
+
+
+@log.command("stats")
+@log_command
+async def stats(desk: LogDesk, *, days: Days = 7, json: flags.Json = False) -> None:
+    """Show how much is in the log: events by topic and by day, streams, bytes."""
+    extent = await extent_of(desk.log)
+    with events_done("counting", extent.head.position) as done:
+        numbers = await statistics(desk.log, extent, done)
+    today = utc_now().astimezone(UTC).date()
+    numbers.days = {day: numbers.days.get(day, 0) for day in (today - timedelta(days=ago) for ago in range(days))}
+    if json:
+        place = {"position": extent.head.position, "archived_until": extent.archived_until}
+        as_json({"log": desk.log.name} | place | msgspec.to_builtins(numbers))
+        return
+    _show_statistics(desk, numbers, extent)
+
+
+def _show_verification(desk: LogDesk, found: Verification) -> None:
+    if found.sound:
+        say(f"log {desk.log.name!r} is sound: {found.events:,} events")
+        if found.events < found.head.position:
+            say(f"up to position {found.archived:,} it is archived; those files are verified with --archives")
+        return
+    as_table(("POSITION", "FINDING"), [(str(finding.position), finding.what) for finding in found.findings])
+    say()
+    shown = "" if found.count == len(found.findings) else f", of which the first {len(found.findings)} are shown"
+    say(f"log {desk.log.name!r} is NOT sound: {found.count:,} findings in {found.events:,} events{shown}")
+
+
+def _show_statistics(desk: LogDesk, numbers: Statistics, extent: Extent) -> None:
+    archived = {}
+    if extent.archives:
+        archived["archived"] = (
+            f"up to position {extent.archived_until:,}; what is counted here is what the log has left"
+        )
+    as_fields(
+        {
+            "log": desk.log.name,
+            **archived,
+            "events": f"{numbers.events:,}",
+            "streams": f"{numbers.streams:,}",
+            "first": instant(numbers.first),
+            "last": instant(numbers.last),
+            "payloads": f"{numbers.payload_bytes:,} bytes",
+            "table": f"{numbers.table_bytes:,} bytes, of all logs",
+            "indexes": f"{numbers.index_bytes:,} bytes, of all logs",
+        }
+    )
+    say()
+    as_table(("TOPIC", "EVENTS"), [(topic, f"{count:,}") for topic, count in sorted(numbers.topics.items())])
+    say()
+    as_table(("DAY (UTC)", "EVENTS"), [(day.isoformat(), f"{count:,}") for day, count in numbers.days.items()])

@@ -1,0 +1,111 @@
+"""`token-ledger log export` and `import`: a log as a file, and back."""
+
+from typing import Annotated
+
+import typer
+
+from api.cli import flags
+from api.cli.context import LogDesk, log_command
+from api.cli.exit_codes import CommandError, ExitCode
+from api.cli.log.commands import log
+from api.cli.output import as_json, instant, say, tell
+from api.cli.progress import events_done
+from api.operations.archive_folder import folder_of
+from api.operations.export_files import STANDARD, archive_to_read, archive_to_write
+from ledger.archive.export_format import ArchiveWriter, export_header
+from ledger.archive.export_reader import ArchiveReader
+from ledger.domain.clock import utc_now
+from ledger.domain.errors import InvalidArchive
+from ledger.domain.recording import EventMapper
+from ledger.postgres.archive.restoration import Restoration
+from ledger.postgres.whole_log import extent_of, pages_of_events
+from projections.catalogue import inline_projections
+
+Target = Annotated[
+    str, typer.Argument(metavar="FILE", help=f"The file to write, compressed if it ends in .gz; {STANDARD} for stdout.")
+]
+Source = Annotated[
+    str, typer.Argument(metavar="FILE", help=f"The export to read, compressed or not; {STANDARD} for stdin.")
+]
+After = Annotated[
+    int,
+    flags.of_command(
+        "AFTER_POSITION", "--after", metavar="POSITION", min=0, help="Leave out the events up to this position."
+    ),
+]
+Until = Annotated[
+    int | None,
+    flags.of_command(
+        "UNTIL_POSITION", "--until", metavar="POSITION", min=1, help="Leave out the events after this position."
+    ),
+]
+Compress = Annotated[bool, flags.of_command("COMPRESS", "--compress", help="Compress with gzip, whatever the name.")]
+Force = Annotated[bool, flags.of_command("FORCE", "--force", help="Replace the file if it is there.")]
+
+
+@log.command("export")
+@log_command
+async def export(
+    desk: LogDesk,
+    file: Target,
+    *,
+    after: After = 0,
+    until: Until = None,
+    archives: flags.Archives = None,
+    compress: Compress = False,
+    force: Force = False,
+) -> None:
+    """Write the log to a file: a backup with all that is recorded, digests and hashes of secrets included.
+
+    What is archived is read with --archives; without, an export begins --after it.
+    """
+    extent = await extent_of(desk.log)
+    folder = folder_of(archives)
+    head = extent.head.position
+    if after > head or (until is not None and until <= after):
+        up_to = f" and up to {until}" if until else ""
+        msg = f"there is nothing after position {after}{up_to}: the log ends at {head}"
+        raise CommandError(msg, ExitCode.USAGE)
+    if after < extent.archived_until and folder is None:
+        msg = (
+            f"the events up to position {extent.archived_until} are archived, and not in the log any more: "
+            f"give their folder as --archives, or begin --after {extent.archived_until}"
+        )
+        raise CommandError(msg)
+    header = export_header(
+        issuer=desk.identifier.url, log=desk.log.name, head=head, exported_at=utc_now(), after=after, until=until
+    )
+    lines = ArchiveWriter(header)
+    with (
+        events_done("exporting", header.until - header.after) as done,
+        archive_to_write(file, compress=compress, force=force) as write,
+    ):
+        write(lines.header())
+        async for page in pages_of_events(desk.log, extent, header.after, header.until, folder):
+            write(b"".join(map(lines.event, page)))
+            done(len(page))
+        last, end = lines.end()
+        write(last)
+    told = tell if file == STANDARD else say
+    told(f"exported {end.events:,} events of log {desk.log.name!r}, up to position {header.until}")
+    told(f"sha256 of the events  {end.events_sha256}")
+
+
+@log.command("import")
+@log_command
+async def import_(desk: LogDesk, file: Source, *, json: flags.Json = False) -> None:
+    """Restore an export into the empty log of the issuer: all of it or, when anything is wrong with it, nothing."""
+    try:
+        with archive_to_read(file) as lines:
+            archive = ArchiveReader(lines)
+            header = archive.header
+            with events_done("importing", header.until - header.after, passes=2) as done:
+                await Restoration(desk.log, archive, inline_projections(EventMapper()), done).run()
+    except InvalidArchive as error:
+        msg = f"{'standard input' if file == STANDARD else file}: {error}\nNothing was imported."
+        raise CommandError(msg) from error
+    if json:
+        as_json({"log": desk.log.name, "events": header.until, "exported_from": header.issuer})
+        return
+    say(f"imported {header.until:,} events into log {desk.log.name!r}")
+    say(f"exported from {header.issuer} at {instant(header.exported_at)}")

@@ -1,0 +1,1 @@
+"""`token-ledger projections`: follow, inspect, rebuild, replay and verify projections."""

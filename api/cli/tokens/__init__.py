@@ -1,0 +1,1 @@
+"""`token-ledger tokens`: the history of a token, and revoking one."""

@@ -1,0 +1,1 @@
+"""The HTTP API: the application, requests and responses, and the endpoints."""

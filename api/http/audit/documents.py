@@ -1,0 +1,190 @@
+"""What auditors are shown, over HTTP and on the command line alike. Instants are RFC 3339 in UTC.
+
+What a stolen copy could be tested against never is in here: the digest of a token, the hash of a secret.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from api.http.audit.shown_events import shown_data
+from ledger.domain.events import ClientRegistered, ClientSettings, ClientUpdated
+from ledger.domain.recording import EventMapper, RecordedEvent, stream_id
+from ledger.domain.scope import format_scope
+from ledger.domain.token_record import Moment, Recorded, Revocation, TokenRecord, TokenState
+from ledger.use_cases.audit import Activity, ClientActivity, Summary
+
+
+class TokenDocument(Struct, frozen=True, kw_only=True):
+    """A token, its state at `as_of`, and one line that accounts for it. `scope` is space-delimited."""
+
+    jti: UUID
+    state: TokenState
+    explanation: str
+    client_id: str
+    subject: str
+    scope: str
+    audience: tuple[str, ...]
+    grant_id: UUID
+    grant_type: str
+    token_format: str
+    issued_at: datetime
+    expires_at: datetime
+    issued: Recorded
+    revoked: Revocation | None
+    as_of: Moment
+
+
+class TokenPageDocument(Struct, frozen=True, kw_only=True):
+    """Tokens as of one moment, newest first. `next` is the cursor of the next page; null after the last."""
+
+    tokens: Sequence[TokenDocument]
+    as_of: Moment
+    next: str | None
+
+
+class EventDocument(Struct, frozen=True, kw_only=True):
+    """A recorded event. `data` is what happened, by the fields of its type."""
+
+    position: int
+    recorded_at: datetime
+    type: str
+    schema_version: int
+    stream_id: UUID
+    stream_version: int
+    actor: str | None
+    request_id: str | None
+    remote_address: str | None
+    data: dict[str, Any]
+
+
+class EventPageDocument(Struct, frozen=True, kw_only=True):
+    """Events in position order, of all up to and including `position`.
+
+    `next` is what to go on after, null where the log, or what was asked of it, ends for now.
+    """
+
+    events: Sequence[EventDocument]
+    position: int
+    next: int | None
+
+
+class TokenEventsDocument(Struct, frozen=True, kw_only=True):
+    """A token's history from the log itself, in order."""
+
+    jti: UUID
+    events: Sequence[EventDocument]
+
+
+class FieldChange(Struct, frozen=True, kw_only=True, rename={"old": "from", "new": "to"}):
+    """A field of a client's settings before and after."""
+
+    field: str
+    old: Any
+    new: Any
+
+
+class ClientEventDocument(EventDocument, frozen=True, kw_only=True):
+    """An event of a client. `changes` says from what to what its settings went; of a registration, from nothing."""
+
+    changes: Sequence[FieldChange]
+
+
+class ClientEventsDocument(Struct, frozen=True, kw_only=True):
+    """Who changed a client, when, from what to what."""
+
+    client_id: str
+    events: Sequence[ClientEventDocument]
+
+
+class SummaryDocument(Struct, frozen=True, kw_only=True):
+    """What happened over time, and per client. Counts everything up to `position` of the log."""
+
+    since: datetime
+    until: datetime
+    bucket: str
+    position: int
+    buckets: Sequence[Activity]
+    clients: Sequence[ClientActivity]
+
+
+def token_document(token: TokenRecord, moment: Moment) -> TokenDocument:
+    """A token as of a moment; what came after the moment is left out."""
+    revoked = token.revoked
+    return TokenDocument(
+        jti=token.jti,
+        state=token.state(moment),
+        explanation=token.explain(moment),
+        client_id=token.client_id,
+        subject=token.subject,
+        scope=format_scope(token.scope),
+        audience=token.audience,
+        grant_id=token.grant_id,
+        grant_type=token.grant_type,
+        token_format=token.token_format,
+        issued_at=token.issued_at,
+        expires_at=token.expires_at,
+        issued=token.issued,
+        revoked=revoked if revoked is not None and revoked.position <= moment.position else None,
+        as_of=moment,
+    )
+
+
+def event_document(row: RecordedEvent) -> EventDocument:
+    """A row of the log. Raises StoredDataError when this release cannot read it."""
+    return EventDocument(**_fields(row))
+
+
+def client_event_documents(rows: Sequence[RecordedEvent], mapper: EventMapper) -> Sequence[ClientEventDocument]:
+    """The rows of one client's stream. Raises StoredDataError when this release cannot read one."""
+    documents = []
+    settings: ClientSettings | None = None
+    for row in rows:
+        event = mapper.to_domain_event(row).event
+        changes: Sequence[FieldChange] = ()
+        if isinstance(event, ClientRegistered | ClientUpdated):
+            changes = _changes(settings, event.settings)
+            settings = event.settings
+        documents.append(ClientEventDocument(**_fields(row), changes=changes))
+    return documents
+
+
+def summary_document(summary: Summary, *, since: datetime, until: datetime, bucket: str) -> SummaryDocument:
+    """A summary, with what was asked for."""
+    return SummaryDocument(
+        since=since,
+        until=until,
+        bucket=bucket,
+        position=summary.position,
+        buckets=summary.buckets,
+        clients=summary.clients,
+    )
+
+
+def _fields(row: RecordedEvent) -> dict[str, Any]:
+    return {
+        "position": row.position,
+        "recorded_at": row.recorded_at,
+        "type": row.topic,
+        "schema_version": row.schema_version,
+        "stream_id": stream_id(row),
+        "stream_version": row.originator_version,
+        "actor": row.actor,
+        "request_id": row.request_id,
+        "remote_address": row.remote_address,
+        "data": msgspec.to_builtins(shown_data(row)),
+    }
+
+
+def _changes(old: ClientSettings | None, new: ClientSettings) -> Sequence[FieldChange]:
+    before = msgspec.to_builtins(old) if old is not None else {}
+    after: dict[str, Any] = msgspec.to_builtins(new)
+    return [
+        FieldChange(field=name, old=before.get(name), new=value)
+        for name, value in after.items()
+        if before.get(name) != value or old is None
+    ]

@@ -1,0 +1,224 @@
+"""The parameters of the audit endpoints, and how each is read."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+import msgspec
+
+from api.http.audit.window import BUCKETS, EARLIEST, Bucket
+from api.http.parameters import MalformedValue, Parameter
+from ledger.domain.clock import in_utc
+from ledger.domain.codec import CODEC
+from ledger.domain.events import Instant
+from ledger.domain.scope import is_scope_token
+from ledger.domain.token_record import STATUSES, TokenStatus
+
+T = TypeVar("T", bound=str)
+
+TYPES = tuple(sorted(CODEC.topics))
+DEFAULT_LIMIT = 100
+MOST = 1000
+LONGEST_TEXT = 255
+
+_POSITION = re.compile(r"[0-9]{1,18}")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_VISIBLE = re.compile(r"[\x21-\x7E]{1,255}")
+_CURSOR = re.compile(r"[A-Za-z0-9_-]{1,512}")
+_ZONE_OF_A_LOST_PLUS = re.compile(r" \d\d:\d\d")
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+_POSITION_SCHEMA = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
+_INSTANT_SCHEMA = {"type": "string", "format": "date-time"}
+_TEXT_SCHEMA = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
+_CLIENT_ID_SCHEMA = {"type": "string", "pattern": "^[!-~]{1,255}$"}
+
+
+def parse_position(text: str) -> int:
+    """A position of the log, 0 for its beginning."""
+    if _POSITION.fullmatch(text) is None:
+        msg = "must be a position of the log: a whole number, 0 or more"
+        raise MalformedValue(msg)
+    return int(text)
+
+
+def parse_instant(text: str) -> datetime:
+    """An instant of RFC 3339, from 1970 on."""
+    if _ZONE_OF_A_LOST_PLUS.fullmatch(text[-6:]):
+        msg = "must be an instant of RFC 3339; write the + of its zone as %2B"
+        raise MalformedValue(msg)
+    try:
+        instant = in_utc(msgspec.convert(text, Instant)) if _RFC_3339.fullmatch(text) else None
+    except (msgspec.ValidationError, OverflowError):
+        instant = None
+    if instant is None or instant < EARLIEST:
+        msg = "must be an instant of RFC 3339 with its zone, such as 2024-01-31T09:30:00Z, from 1970 on"
+        raise MalformedValue(msg)
+    return instant
+
+
+def parse_moment(text: str) -> datetime | int:
+    """An instant, or a position of the log."""
+    if text.isdecimal():
+        return parse_position(text)
+    return parse_instant(text)
+
+
+def _parse_limit(text: str) -> int:
+    if _POSITION.fullmatch(text) is None or not 1 <= int(text) <= MOST:
+        msg = f"must be 1 to {MOST}"
+        raise MalformedValue(msg)
+    return int(text)
+
+
+def _parse_uuid(text: str) -> UUID:
+    if _UUID.fullmatch(text) is None:
+        msg = "must be a UUID of the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"
+        raise MalformedValue(msg)
+    return UUID(text)
+
+
+def _parse_client_id(text: str) -> str:
+    if _VISIBLE.fullmatch(text) is None:
+        msg = "must be 1 to 255 visible ASCII characters without spaces"
+        raise MalformedValue(msg)
+    return text
+
+
+def _parse_text(text: str) -> str:
+    if len(text) > LONGEST_TEXT or not text.isprintable():
+        msg = f"must be 1 to {LONGEST_TEXT} printable characters"
+        raise MalformedValue(msg)
+    return text
+
+
+def _parse_scope(text: str) -> str:
+    if len(text) > LONGEST_TEXT or not is_scope_token(text):
+        msg = "must be one scope token (RFC 6749 §3.3)"
+        raise MalformedValue(msg)
+    return text
+
+
+def _parse_types(text: str) -> tuple[str, ...]:
+    types = tuple(text.split(","))
+    if not set(types) <= set(TYPES) or len(set(types)) != len(types):
+        msg = f"must be one or more of {', '.join(TYPES)}, each once, separated by commas"
+        raise MalformedValue(msg)
+    return types
+
+
+def _parse_cursor(text: str) -> str:
+    if _CURSOR.fullmatch(text) is None:
+        msg = "must be the `next` of a page before"
+        raise MalformedValue(msg)
+    return text
+
+
+def _one_of(choices: Sequence[T]) -> Callable[[str], T]:
+    def parse(text: str) -> T:
+        for choice in choices:
+            if text == choice:
+                return choice
+        msg = f"must be one of {', '.join(choices)}"
+        raise MalformedValue(msg)
+
+    return parse
+
+
+def _instant(name: str, description: str) -> Parameter[datetime]:
+    return Parameter(name, description, _INSTANT_SCHEMA, parse_instant, example="2026-03-01T12:00:00Z")
+
+
+JTI = Parameter(
+    "jti",
+    "The id of a token, as introspection answers it.",
+    {"type": "string", "format": "uuid"},
+    _parse_uuid,
+    place="path",
+    required=True,
+    example="01959f2a-7c1e-7b44-9d3c-3a1f0c9d5e21",
+)
+TOKEN = Parameter(
+    "token",
+    "A token as it was issued. It is looked up by its digest, whatever became of it.",
+    {"type": "string", "minLength": 1},
+    str,
+    place="form",
+    required=True,
+    secret=True,
+)
+AS_OF = Parameter(
+    "as_of",
+    "The moment to answer for: an instant of RFC 3339, or a position of the log. Left out: now.",
+    {"anyOf": [_INSTANT_SCHEMA, _POSITION_SCHEMA]},
+    parse_moment,
+    example="2026-03-01T12:00:00Z",
+)
+AS_OF_IN_FORM = replace(AS_OF, place="form")
+MIN_POSITION = Parameter(
+    "min_position",
+    "Answer only when the history has come to this position: the Token-Ledger-Position of a write that is to be seen.",
+    _POSITION_SCHEMA,
+    parse_position,
+    example=0,
+)
+CLIENT_ID = Parameter("client_id", "The client that it is about.", _CLIENT_ID_SCHEMA, _parse_client_id, example="app")
+CLIENT_ID_IN_PATH = replace(CLIENT_ID, description="The id of a client.", place="path", required=True)
+SUBJECT = Parameter("subject", "The subject of its token.", _TEXT_SCHEMA, _parse_text, example="app")
+SCOPE = Parameter("scope", "One scope token that it has.", _TEXT_SCHEMA, _parse_scope, example="read")
+STATUS: Parameter[TokenStatus] = Parameter(
+    "status",
+    "Its state at the moment of the listing.",
+    {"type": "string", "enum": list(STATUSES)},
+    _one_of(STATUSES),
+    example="active",
+)
+ISSUED_AFTER = _instant("issued_after", "Recorded as issued at this instant or later.")
+ISSUED_BEFORE = _instant("issued_before", "Recorded as issued at this instant or earlier.")
+CURSOR = Parameter(
+    "cursor",
+    "Where the page begins: the `next` of the page before. It goes with the filters it was made for.",
+    {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,512}$"},
+    _parse_cursor,
+)
+LIMIT = Parameter(
+    "limit",
+    "At most how many.",
+    {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT_LIMIT},
+    _parse_limit,
+    example=DEFAULT_LIMIT,
+)
+TYPE = Parameter(
+    "type",
+    "Types of events, separated by commas. Left out: all.",
+    {"type": "array", "items": {"type": "string", "enum": list(TYPES)}, "minItems": 1, "uniqueItems": True},
+    _parse_types,
+    example=["token.issued", "token.revoked"],
+    style={"style": "form", "explode": False},
+)
+ACTOR = Parameter(
+    "actor", "Who caused it: `client:<id>` or `operator:<login>`.", _TEXT_SCHEMA, _parse_text, example="client:app"
+)
+SINCE = _instant("since", "Recorded at this instant or later.")
+UNTIL = _instant("until", "Recorded at this instant or earlier.")
+AFTER = Parameter("after", "Begin after this position.", _POSITION_SCHEMA, parse_position, example=0)
+LAST_EVENT_ID = Parameter(
+    "Last-Event-ID",
+    "The id of the last event that was received: go on after it. It goes before `after`.",
+    _POSITION_SCHEMA,
+    parse_position,
+    place="header",
+    example=0,
+)
+BUCKET: Parameter[Bucket] = Parameter(
+    "bucket",
+    "How wide a bucket is.",
+    {"type": "string", "enum": list(BUCKETS), "default": "hour"},
+    _one_of(BUCKETS),
+    example="hour",
+)
+WINDOW_SINCE = _instant("since", "From when, rounded down to its bucket. Left out: 24 buckets before `until`.")
+WINDOW_UNTIL = _instant("until", "Until when, rounded up to its bucket. Left out: now.")

@@ -1,0 +1,70 @@
+"""Errors of the audit endpoints: problem details (RFC 9457), and the challenges of RFC 6750."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from aiohttp import hdrs
+from msgspec import UNSET, Struct, UnsetType
+
+from api.http.errors import (
+    INSUFFICIENT_SCOPE,
+    INVALID_TOKEN,
+    NOT_AUTHENTICATED,
+    ErrorKind,
+    Failure,
+    error_description,
+)
+from api.http.raw_response import Answer
+from api.http.responses import PROBLEM_HEADERS, encode_json, with_retry
+
+AUDIT_SCOPE = "audit.read"
+MEDIA_TYPE = "application/problem+json"
+TYPE = "urn:token-ledger:problem:"
+
+
+class ProblemDocument(Struct, frozen=True, kw_only=True):
+    """What went wrong. `parameter` names the parameter at fault, `request_id` leads to the log line."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    parameter: str | UnsetType = UNSET
+
+
+def problem_answers(realm: str) -> Callable[[Failure], Answer]:
+    """How errors are answered by endpoints that take tokens of an issuer; `realm` is a quoted-string."""
+
+    def answer(failure: Failure) -> Answer:
+        kind = failure.kind
+        document = problem(kind, failure.request_id, failure.description, failure.parameter)
+        response = Answer(PROBLEM_HEADERS, encode_json(document), kind.status)
+        if kind in _CHALLENGES:
+            response.headers[hdrs.WWW_AUTHENTICATE] = f"Bearer realm={realm}{_CHALLENGES[kind]}"
+        return with_retry(kind, response)
+
+    return answer
+
+
+def problem(
+    kind: ErrorKind, request_id: str, description: str | None = None, parameter: str | None = None
+) -> ProblemDocument:
+    """An error as problem details."""
+    return ProblemDocument(
+        type=TYPE + kind.code,
+        title=HTTPStatus(kind.status).phrase,
+        status=kind.status,
+        detail=error_description(description or kind.description),
+        request_id=request_id,
+        parameter=UNSET if parameter is None else parameter,
+    )
+
+
+_CHALLENGES = {
+    NOT_AUTHENTICATED: "",
+    INVALID_TOKEN: f', error="{INVALID_TOKEN.code}", error_description="{INVALID_TOKEN.description}"',
+    INSUFFICIENT_SCOPE: f', error="{INSUFFICIENT_SCOPE.code}", error_description="{INSUFFICIENT_SCOPE.description}"'
+    f', scope="{AUDIT_SCOPE}"',
+}
+"""What follows the realm (RFC 6750 §3). A request without a token is told no more than that one is needed (§3.1)."""

@@ -1,0 +1,101 @@
+"""Health endpoints for whoever starts and routes to processes: `/livez` and `/readyz`."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+from aiohttp import web
+
+from api.http.operation import READ, Operation, Reply
+from api.http.responses import encode_json, json_response
+from api.logging.redaction import redact_text
+from api.service.composition import RunningService
+from ledger.domain.errors import Unavailable
+from projections.following.status import ProjectionStatus, State
+
+
+class ProjectionHealth(msgspec.Struct, frozen=True):
+    """How a projection of an issuer's log is, in as much as anybody may know."""
+
+    log: str
+    projection: str
+    state: State
+    position: int
+    head: int
+    lag_seconds: float
+    stopped_at: int | None = None
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How it is; `problems`, a sentence each, when it is not ready; `projections` when it is, and they are shown."""
+
+    status: Literal["live", "ready", "not ready"]
+    problems: tuple[str, ...] = ()
+    projections: tuple[ProjectionHealth, ...] | None = None
+
+
+LIVEZ = Operation(
+    name="livez",
+    methods=READ,
+    tag="health",
+    summary="Whether the process answers",
+    replies=(Reply(description="It does.", models=(Health,), example={"status": "live"}),),
+)
+READYZ = Operation(
+    name="readyz",
+    methods=READ,
+    tag="health",
+    summary="Whether it can serve",
+    replies=(
+        Reply(description="It can.", models=(Health,), example={"status": "ready"}),
+        Reply(description="It cannot; why not.", status=503, models=(Health,)),
+    ),
+)
+
+LIVE = b'{"status":"live"}'
+
+
+class HealthEndpoints:
+    """Live: the process answers. Ready: it can also serve, because its database is there and migrated."""
+
+    def __init__(self, service: RunningService, *, with_projections: bool = True) -> None:
+        """`with_projections` tells everybody who asks how far the projections are."""
+        self._service = service
+        self._with_projections = with_projections
+
+    async def live(self, _request: web.Request) -> web.StreamResponse:
+        """200 as long as the event loop turns; a database that is away is no reason to restart the process."""
+        return json_response(LIVE)
+
+    async def ready(self, _request: web.Request) -> web.StreamResponse:
+        """200, or 503 with a sentence for each thing that is in the way.
+
+        A projection that is behind or stopped is not in the way: OAuth 2.0 does without those that follow.
+        """
+        problems = await self._service.problems()
+        if problems:
+            return _not_ready(problems)
+        projections: tuple[ProjectionHealth, ...] | None = None
+        if self._with_projections:
+            try:
+                projections = tuple(_health_of(status) for status in await self._service.projections())
+            except Unavailable as error:  # it went away just now
+                return _not_ready([str(error)])
+        return json_response(encode_json(Health(status="ready", projections=projections)))
+
+
+def _not_ready(problems: Sequence[str]) -> web.StreamResponse:
+    reasons = tuple(redact_text(problem) for problem in problems)
+    return json_response(encode_json(Health(status="not ready", problems=reasons)), 503)
+
+
+def _health_of(status: ProjectionStatus) -> ProjectionHealth:
+    return ProjectionHealth(
+        log=status.log,
+        projection=status.projection,
+        state=status.state,
+        position=status.position,
+        head=status.head,
+        lag_seconds=round(status.lag_seconds, 3),
+        stopped_at=status.stopped.position if status.stopped else None,
+    )

@@ -1,0 +1,1 @@
+"""Log output: its format, and the redaction of secrets."""

@@ -1,0 +1,179 @@
+"""The declarative clients file: TOML in, clients as they should be out.
+
+    [clients.billing]
+    name = "Billing"
+    grant_types = ["client_credentials"]
+    scopes = ["invoice.read"]
+    secrets = [{ env = "BILLING_SECRET" }]
+
+Every problem of a file is found before anything is changed, and named with its line where it has one.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from pydantic import SecretStr
+
+from ledger.domain.client_settings import check_client_id, check_settings
+from ledger.domain.errors import InvalidRegistration, Refusal
+from ledger.domain.events import ClientSettings
+from ledger.domain.secrets import LONGEST_SECRET
+
+SECRET_SOURCES = ("env", "file", "value")
+SHORTEST_SECRET = 8
+_NOT_IN_FILES = {"demo"}
+SETTINGS_KEYS = tuple(name for name in ClientSettings.__struct_fields__ if name not in _NOT_IN_FILES)
+KEYS = (*SETTINGS_KEYS, "secrets")
+
+
+class ClientsFileError(Refusal):
+    """A clients file that cannot be applied; the message has one line per problem."""
+
+
+class DeclaredClient(Struct, frozen=True):
+    """A client as it should be. `secrets` are those it should accept; None leaves them to be generated."""
+
+    client_id: str
+    settings: ClientSettings
+    secrets: tuple[SecretStr, ...] | None = None
+
+
+def read_clients_file(path: Path, environment: Mapping[str, str]) -> list[DeclaredClient]:
+    """The clients a file declares, in its order. Secrets are fetched from where it says, relative to its folder.
+
+    Raises ClientsFileError with everything that is wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        msg = f"{path}: cannot be read: {reason}"
+        raise ClientsFileError(msg) from None
+    return _Reader(path, text, environment).read()
+
+
+class _Reader:
+    def __init__(self, path: Path, text: str, environment: Mapping[str, str]) -> None:
+        self._path = path
+        self._text = text
+        self._environment = environment
+        self._problems: list[str] = []
+
+    def read(self) -> list[DeclaredClient]:
+        try:
+            document = tomllib.loads(self._text)
+        except tomllib.TOMLDecodeError as error:
+            msg = f"{self._path}: is not TOML: {error}"
+            raise ClientsFileError(msg) from None
+        for key in document.keys() - {"clients"}:
+            self._problem(f"unknown key {key!r}: a clients file has tables [clients.CLIENT_ID]", key)
+        tables = document.get("clients", {})
+        if not isinstance(tables, dict):
+            self._problem("'clients' must hold tables: [clients.CLIENT_ID]", "clients")
+            tables = {}
+        if not tables and not self._problems:
+            self._problem("declares no client: add a table [clients.CLIENT_ID]")
+        declared = [self._client(client_id, table) for client_id, table in tables.items()]
+        if self._problems:
+            raise ClientsFileError("\n".join(self._problems))
+        return [client for client in declared if client is not None]
+
+    def _client(self, client_id: str, table: Any) -> DeclaredClient | None:
+        before = len(self._problems)
+        if not isinstance(table, dict):
+            self._problem(f"client {client_id!r} must be a table: [clients.{client_id}]", client_id)
+            return None
+        for key in table.keys() - set(KEYS):
+            self._problem(f"client {client_id!r}: unknown key {key!r}; known are {', '.join(KEYS)}", key, client_id)
+        secrets = self._secrets(client_id, table["secrets"]) if "secrets" in table else None
+        fields = {"name": client_id} | {key: table[key] for key in SETTINGS_KEYS if key in table}
+        try:
+            check_client_id(client_id)
+            settings = msgspec.convert(fields, ClientSettings)
+            check_settings(settings)
+        except (msgspec.ValidationError, InvalidRegistration) as error:
+            key = _field_of(str(error))
+            self._problem(f"client {client_id!r}: {_plain(error)}", key, client_id)
+            return None
+        return DeclaredClient(client_id, settings, secrets) if len(self._problems) == before else None
+
+    def _secrets(self, client_id: str, entries: Any) -> tuple[SecretStr, ...]:
+        secrets = []
+        if not isinstance(entries, list):
+            self._problem(f"client {client_id!r}: 'secrets' must be an array of tables", "secrets", client_id)
+            return ()
+        for entry in entries:
+            source = next(iter(entry)) if isinstance(entry, dict) and len(entry) == 1 else None
+            if source not in SECRET_SOURCES or not isinstance(entry[source], str):
+                self._problem(
+                    f'client {client_id!r}: a secret is one of {{ env = "NAME" }}, {{ file = "path" }} and '
+                    '{ value = "..." }',
+                    "secrets",
+                    client_id,
+                )
+                continue
+            try:
+                secrets.append(SecretStr(self._fetch(source, entry[source])))
+            except LookupError as error:
+                self._problem(f"client {client_id!r}: secrets: {error.args[0]}", "secrets", client_id)
+        return tuple(secrets)
+
+    def _fetch(self, source: str, where: str) -> str:
+        """Raises LookupError with what is wrong; the secret is not in it."""
+        secret, name = where, "a value"
+        if source == "env":
+            name = f"the environment variable {where}"
+            if where not in self._environment:
+                msg = f"{name} is not set"
+                raise LookupError(msg)
+            secret = self._environment[where]
+        elif source == "file":
+            name = f"the file {where}"
+            try:
+                secret = (self._path.parent / where).read_text(encoding="utf-8").rstrip("\r\n")
+            except (OSError, UnicodeDecodeError) as error:
+                msg = f"{name} cannot be read: {error.strerror if isinstance(error, OSError) else 'it is not UTF-8'}"
+                raise LookupError(msg) from None
+        if not SHORTEST_SECRET <= len(secret) <= LONGEST_SECRET:
+            msg = f"{name} must hold {SHORTEST_SECRET} to {LONGEST_SECRET} characters, it has {len(secret)}"
+            raise LookupError(msg)
+        return secret
+
+    def _problem(self, what: str, key: str | None = None, client_id: str | None = None) -> None:
+        line = self._line_of(key, client_id)
+        self._problems.append(f"{self._path}{f':{line}' if line else ''}: {what}")
+
+    def _line_of(self, key: str | None, client_id: str | None) -> int | None:
+        """Where a key stands, as far as a look at the text tells; TOML's reader does not keep it."""
+        if key is None and client_id is None:
+            return None
+        table = None
+        header = re.compile(r"\s*\[\s*clients\s*\.\s*[\"']?(?P<id>.*?)[\"']?\s*\]")
+        assignment = re.compile(rf"\s*[\"']?{re.escape(key or '')}[\"']?\s*[=.]")
+        fallback = None
+        for number, line in enumerate(self._text.splitlines(), start=1):
+            found = header.match(line)
+            if found is not None:
+                table = found["id"]
+                if table == client_id or (client_id is None and table == key):
+                    fallback = number
+            elif table == client_id and key is not None and assignment.match(line):
+                return number
+        return fallback
+
+
+def _field_of(message: str) -> str | None:
+    """The field a refusal names: `scopes: …` of the ledger, `… - at `$.scopes[0]`` of msgspec."""
+    found = re.match(r"(\w+):", message) or re.search(r"`\$\.(\w+)", message)
+    return found[1] if found else None
+
+
+def _plain(error: Exception) -> str:
+    message = str(error)
+    found = re.fullmatch(r"(?P<what>.*) - at `\$\.(?P<where>[^`]+)`", message)
+    return f"{found['where']}: {found['what'][0].lower()}{found['what'][1:]}" if found else message

@@ -1,0 +1,134 @@
+"""Demo mode: clients whose secrets are public, and the guard that keeps them away from real ones."""
+
+from collections.abc import Sequence
+
+from pydantic import SecretStr
+
+from api.operations.client_changes import carry_out, plan_changes
+from api.operations.clients_file import DeclaredClient
+from ledger.domain.client import MAX_VALID_SECRETS, Client
+from ledger.domain.clock import utc_now
+from ledger.domain.errors import Refusal
+from ledger.domain.events import ClientSettings
+from ledger.domain.grant import CLIENT_CREDENTIALS
+from ledger.domain.recording import Cause
+from ledger.use_cases.issuer import Issuer
+
+DEMO_CLIENTS = (
+    DeclaredClient(
+        "user-client-opaque",
+        ClientSettings(
+            name="Demo: a client application",
+            grant_types=(CLIENT_CREDENTIALS,),
+            scopes=("country.read", "customer.read", "customer.write"),
+            access_token_lifetime=14400,
+            demo=True,
+        ),
+        (SecretStr("user-client-secret"),),
+    ),
+    DeclaredClient(
+        "service-client-jwt",
+        ClientSettings(
+            name="Demo: a resource server",
+            grant_types=(CLIENT_CREDENTIALS,),
+            introspection="issuer",
+            demo=True,
+        ),
+        (SecretStr("service-client-jwt-secret"),),
+    ),
+    DeclaredClient(
+        "auditor",
+        ClientSettings(
+            name="Demo: an auditor",
+            grant_types=(CLIENT_CREDENTIALS,),
+            scopes=("audit.read",),
+            demo=True,
+        ),
+        (SecretStr("auditor-secret"),),
+    ),
+)
+CAUSE = Cause(actor="operator:demo")
+
+
+class DemoRefused(Refusal):
+    """Demo clients and others would share a database."""
+
+
+def refuse_real_clients(issuer: Issuer, clients: Sequence[Client]) -> None:
+    """Raises DemoRefused when the issuer has a client that is not of the demo."""
+    real = [client.client_id for client in clients if not client.settings.demo]
+    if real:
+        msg = (
+            f"issuer {issuer.identifier.url} has {_counted(real)} not of the demo: --demo would add clients with "
+            "public secrets beside them. Use another database, or serve without --demo."
+        )
+        raise DemoRefused(msg)
+
+
+def refuse_demo_clients(issuer: Issuer, clients: Sequence[Client]) -> None:
+    """Raises DemoRefused when the issuer has demo clients that can authenticate: anyone knows their secrets."""
+    demo = [client.client_id for client in clients if client.settings.demo and client.enabled]
+    if demo:
+        disable = "\n".join(
+            f"    token-ledger clients disable {client_id} --issuer {issuer.identifier.url}" for client_id in demo
+        )
+        msg = (
+            f"issuer {issuer.identifier.url} has {_counted(demo)} of the demo, whose secrets are public. "
+            f"Serve with --demo if this is a demo; else shut them out first:\n{disable}"
+        )
+        raise DemoRefused(msg)
+
+
+async def register_demo_clients(issuer: Issuer) -> list[str]:
+    """Register the demo clients that are missing and mend those that differ; returns the ids of those changed.
+
+    What somebody disabled stays disabled. Raises DemoRefused when the issuer has clients not of the demo.
+    """
+    clients = await issuer.clients.all()
+    refuse_real_clients(issuer, clients)
+    registered = {client.client_id: client for client in clients}
+    changed = []
+    for declared in DEMO_CLIENTS:
+        client = registered.get(declared.client_id)
+        full = client is not None and len(client.valid_secrets(utc_now())) >= MAX_VALID_SECRETS
+        wanted = DeclaredClient(declared.client_id, declared.settings, ()) if full else declared
+        (change,) = plan_changes((wanted,), registered, utc_now())
+        await carry_out(issuer.registry, (change,), CAUSE, [])
+        if change.action != "unchanged":
+            changed.append(declared.client_id)
+    return changed
+
+
+def try_it_out(url: str) -> str:
+    """The four requests to try, to be pasted into a shell: token, introspect, revoke, introspect again."""
+
+    def request(endpoint: str, client_id: str, secret: str, *fields: str) -> str:
+        data = [f"client_id={client_id}", f"client_secret={secret}", *fields]
+        if endpoint == "token":
+            data.insert(0, f"grant_type={CLIENT_CREDENTIALS}")
+        lines = [
+            f"curl --silent --location --request POST '{url}/oauth2/{endpoint}'",
+            "--header 'Content-Type: application/x-www-form-urlencoded'",
+            *(f'--data-urlencode "{d}"' if "$" in d else f"--data-urlencode '{d}'" for d in data),
+        ]
+        return " \\\n".join(lines)
+
+    user, resource_server, _ = DEMO_CLIENTS
+    user_secret, server_secret = "user-client-secret", "service-client-jwt-secret"
+    scope = f"scope={' '.join(user.settings.scopes)}"
+    issue = request("token", user.client_id, user_secret, scope)
+    parse = """python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])'"""
+    introspect = request("introspect", resource_server.client_id, server_secret, "token=$TOKEN")
+    revoke = request("revoke", user.client_id, user_secret, "token=$TOKEN")
+    return (
+        f"# 1. Get a token\nTOKEN=$({issue} \\\n| {parse})\n\n"
+        f"# 2. Introspect it, as the resource server\n{introspect}; echo\n\n"
+        f"# 3. Revoke it\n{revoke} --write-out 'HTTP %{{http_code}}\\n'\n\n"
+        f"# 4. Introspect it again\n{introspect}; echo\n"
+    )
+
+
+def _counted(client_ids: Sequence[str]) -> str:
+    first = ", ".join(client_ids[:3])
+    more = f" and {len(client_ids) - 3} more" if len(client_ids) > 3 else ""  # noqa: PLR2004 (as many as shown)
+    return f"{len(client_ids)} client{'s' if len(client_ids) != 1 else ''} ({first}{more})"

@@ -1,0 +1,1 @@
+"""Serving: sockets, start-up, one process or several workers, shutdown."""

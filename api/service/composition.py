@@ -1,0 +1,213 @@
+"""The composition root: what one process of the service shares, and the issuers wired to their logs."""
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+from api.service.counts import LogCounts, ServiceCounts
+from ledger.batching.group_commit import GroupCommit
+from ledger.domain.clock import utc_now
+from ledger.domain.errors import Unavailable
+from ledger.domain.recording import EventMapper
+from ledger.postgres.database import Database
+from ledger.postgres.logs import NO_LEDGER, Log
+from ledger.postgres.notifications import Wakeups
+from ledger.postgres.recorder import PostgresRecorder
+from ledger.use_cases.issuer import Issuer, IssuerIdentifier, assemble_issuer
+from projections.audit.audit_trail import PostgresAuditTrail
+from projections.catalogue import catch_up_projections, inline_projections
+from projections.expiry_sweep import ExpirySweep, SweepCounts, seconds_behind
+from projections.following.follower import Follower
+from projections.following.status import ProjectionStatus, read_status
+from projections.lookups import LookUps, PostgresActiveTokens, PostgresClients
+from projections.versions import version_problems
+
+VERIFICATION_THREADS = 2
+"""How many argon2id computations run at once in a process; each takes 19 MiB and a core."""
+
+
+class RunningService(Protocol):
+    """What the HTTP application needs of the service behind it."""
+
+    @property
+    def issuers(self) -> Sequence[Issuer]:
+        """The issuers served, in the order configured."""
+        ...
+
+    async def problems(self) -> Sequence[str]:
+        """Why the service is not ready, one sentence each; empty when it is. Never raises."""
+        ...
+
+    async def projections(self) -> Sequence[ProjectionStatus]:
+        """How the projections of each issuer's log are. Raises Unavailable."""
+        ...
+
+    async def sweep_behind(self) -> float:
+        """How many seconds ago the last whole walk of the sweep began. Raises Unavailable."""
+        ...
+
+    def counts(self) -> ServiceCounts:
+        """What this process has done so far."""
+        ...
+
+    async def close(self) -> None:
+        """Drain what waits to be recorded, then let go of the database."""
+        ...
+
+
+@dataclass(frozen=True)
+class ServiceConfig:
+    """What a service is made from.
+
+    `revision` is the schema revision this code needs; None leaves it unchecked. `max_waiting_appends` bounds each
+    issuer's queue of writes, `pool_size` the connections of this process.
+    """
+
+    dsn: str
+    issuers: tuple[IssuerIdentifier, ...]
+    revision: str | None = None
+    max_waiting_appends: int = 4096
+    pool_size: int = 8
+
+
+class Service:
+    """The service over PostgreSQL. Making one does not connect: it comes up while the database is away."""
+
+    def __init__(self, config: ServiceConfig) -> None:
+        """Must be called with a running event loop. Raises ValueError when two issuers share a log."""
+        self._config = config
+        self._database = Database(config.dsn, pool_size=config.pool_size)
+        self._verifications = ThreadPoolExecutor(VERIFICATION_THREADS, thread_name_prefix="argon2")
+        self._wakeups = Wakeups(config.dsn)
+        self._logs: list[Log] = []
+        self._writers: list[GroupCommit] = []
+        self._trails: list[PostgresAuditTrail] = []
+        self._followers: list[Follower] = []
+        self._sweep: ExpirySweep | None = None
+        self._at_work: list[asyncio.Task[None]] = []
+        names = [identifier.log_name for identifier in config.issuers]
+        if len(set(names)) != len(names):
+            msg = f"two issuers have the same path, and so the same log: {', '.join(sorted(names))}"
+            raise ValueError(msg)
+        self.issuers: Sequence[Issuer] = tuple(self._issuer(identifier) for identifier in config.issuers)
+
+    def _issuer(self, identifier: IssuerIdentifier) -> Issuer:
+        mapper = EventMapper()
+        log = self.log(identifier)
+        recorder = PostgresRecorder(log, inline_projections(mapper))
+        writer = GroupCommit(recorder, max_waiting=self._config.max_waiting_appends)
+        look_ups = LookUps(log)
+        active_tokens = PostgresActiveTokens(look_ups)
+        trail = PostgresAuditTrail(log, recorder, active_tokens, wakeups=self._wakeups, mapper=mapper, clock=utc_now)
+        self._logs.append(log)
+        self._writers.append(writer)
+        self._trails.append(trail)
+        self._followers.extend(
+            Follower(log, projection, self._wakeups, holder=this_process())
+            for projection in catch_up_projections(mapper)
+        )
+        return assemble_issuer(
+            identifier,
+            clients=PostgresClients(log, look_ups),
+            active_tokens=active_tokens,
+            streams=recorder,
+            audit=trail,
+            writer=writer,
+            mapper=mapper,
+            verifications=self._verifications,
+            clock=utc_now,
+            random_bytes=secrets.token_bytes,
+        )
+
+    def log(self, identifier: IssuerIdentifier) -> Log:
+        """The log of an issuer, for what works on the log as a whole."""
+        return Log(self._database, identifier.log_name)
+
+    def follow(self) -> None:
+        """Keep the catch-up projections up to date until this is closed, as far as no other process does."""
+        self._at_work += [asyncio.create_task(follower.run()) for follower in self._followers]
+
+    def sweep(self, within: float) -> None:
+        """Have expired rows gone within so many seconds, of all logs, until this is closed."""
+        self._sweep = ExpirySweep(self._database, within=within)
+        self._at_work.append(asyncio.create_task(self._sweep.run()))
+
+    async def catch_up(self) -> None:
+        """Bring the catch-up projections to the end of the log, where no other process does. Raises Unavailable."""
+        for follower in self._followers:
+            await follower.catch_up()
+
+    async def projections(self) -> Sequence[ProjectionStatus]:
+        """How the projections of each issuer's log are. Raises Unavailable."""
+        mapper = EventMapper()
+        inline, catch_up = inline_projections(mapper), catch_up_projections(mapper)
+        return [
+            status
+            for log in self._logs
+            for status in await read_status(log, inline=inline, catch_up=catch_up, clock=utc_now)
+        ]
+
+    async def sweep_behind(self) -> float:
+        """How many seconds ago the last whole walk of the sweep began. Raises Unavailable."""
+        return await seconds_behind(self._database)
+
+    def counts(self) -> ServiceCounts:
+        """What this process has done so far."""
+        return ServiceCounts(
+            logs=[
+                LogCounts(log.name, writer.waiting, trail.waiting, writer.counts)
+                for log, writer, trail in zip(self._logs, self._writers, self._trails, strict=True)
+            ],
+            followers=[follower.counts for follower in self._followers],
+            sweep=SweepCounts() if self._sweep is None else self._sweep.counts,
+        )
+
+    async def problems(self) -> Sequence[str]:
+        """Why the service is not ready, one sentence each; empty when it is. Never raises."""
+        try:
+            return await self._problems()
+        except Unavailable as error:
+            return [str(error)]
+
+    async def _problems(self) -> Sequence[str]:
+        async with self._database.connection() as connection:
+            tables = await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
+            found = await connection.fetchval("SELECT version_num FROM alembic_version") if tables else None
+        if found is None:
+            return [NO_LEDGER]
+        # Revisions are numbered; a later one only adds, so that processes of both releases run during an upgrade.
+        needed = self._config.revision
+        if needed is not None and found < needed:
+            return [
+                f"The database schema is at revision {found}, this release needs {needed}: run 'token-ledger migrate'."
+            ]
+        async with self._database.connection() as connection:
+            return await version_problems(connection)
+
+    async def close(self) -> None:
+        """Record what waits to be recorded, then let go of the database."""
+        for writer in self._writers:
+            await writer.close()
+        for task in self._at_work:
+            task.cancel()
+        await asyncio.gather(*self._at_work, return_exceptions=True)
+        for trail in self._trails:
+            await trail.close()
+        await self._wakeups.close()
+        await self._database.close()
+        self._verifications.shutdown(wait=False, cancel_futures=True)
+
+
+async def start_service(config: ServiceConfig) -> Service:
+    """A service on the running event loop. Raises ValueError for a configuration that cannot be."""
+    return Service(config)
+
+
+def this_process() -> str:
+    """How operators tell this process from others: by host and process id."""
+    return f"{socket.gethostname()}:{os.getpid()}"

@@ -1,0 +1,117 @@
+"""Group commit: concurrent writes of one process share transactions.
+
+While one batch commits the next one gathers; there is no timer, so an idle service adds no wait. One log has one
+group committer in each process, and the head row orders the batches of several processes: one that waits there goes on
+gathering.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+
+from ledger.batching.append_counts import AppendCounts
+from ledger.domain.errors import QueueFull, Unavailable
+from ledger.domain.recording import Recorder, Write, WriteResult
+
+
+class GroupCommit:
+    """Takes writes from many tasks and hands them to the recorder in batches, in the order they came."""
+
+    def __init__(self, recorder: Recorder, *, max_waiting: int = 4096, max_batch: int = 512) -> None:
+        """At most `max_waiting` writes wait, one more is refused at once; `max_batch` bounds a transaction."""
+        self._recorder = recorder
+        self._waiting: deque[tuple[Write, asyncio.Future[WriteResult]]] = deque()
+        self._max_waiting = max_waiting
+        self._max_batch = max_batch
+        self._committing: asyncio.Task[None] | None = None
+        self._closed = False
+        self.counts = AppendCounts()
+
+    @property
+    def waiting(self) -> int:
+        """How many writes wait, without those being committed now."""
+        return len(self._waiting)
+
+    async def write(self, write: Write) -> WriteResult:
+        """Record one write; returns once it is durable.
+
+        Cancelling the caller does not cancel the write: once queued it is recorded.
+        Raises VersionConflict, QueueFull, or another Unavailable (OutcomeUnknown when it may have been recorded).
+        """
+        if self._closed:
+            msg = "The service is shutting down and takes no more writes."
+            raise Unavailable(msg)
+        if len(self._waiting) >= self._max_waiting:
+            self.counts.refused += 1
+            msg = f"{self._max_waiting} writes wait to be recorded already."
+            raise QueueFull(msg)
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[WriteResult] = loop.create_future()
+        self._waiting.append((write, answer))
+        if self._committing is None:
+            self._committing = loop.create_task(self._commit_all())
+        return await answer
+
+    async def close(self) -> None:
+        """Take no more writes, and return once those that wait are answered."""
+        self._closed = True
+        while self._committing is not None:
+            await asyncio.wait((self._committing,))
+
+    async def _commit_all(self) -> None:
+        try:
+            while self._waiting:
+                batch = _Batch(self._waiting, self._max_batch)
+                results = await self._record(batch)
+                self.counts.add(batch.writes, results)
+                batch.answer(results)
+        finally:
+            self._committing = None
+
+    async def _record(self, batch: "_Batch") -> Sequence[WriteResult | Exception]:
+        try:
+            return await self._recorder.write_next(batch.take)
+        except Unavailable as error:
+            return [error] * len(batch.take())
+        except Exception as error:  # noqa: BLE001 (whatever it is, every caller of the batch must hear of it)
+            writes = batch.take()
+            if len(writes) == 1:
+                return [error]
+            # Something in this batch cannot be recorded at all: it must not take the others along.
+            return [await self._record_alone(write) for write in writes]
+
+    async def _record_alone(self, write: Write) -> WriteResult | Exception:
+        try:
+            (result,) = await self._recorder.write([write])
+        except Exception as error:  # noqa: BLE001 (its caller must hear of it)
+            return error
+        return result
+
+
+class _Batch:
+    """What is recorded together: the writes that wait when it is taken."""
+
+    def __init__(self, waiting: deque[tuple[Write, asyncio.Future[WriteResult]]], most: int) -> None:
+        self._waiting = waiting
+        self._most = most
+        self._answers: list[asyncio.Future[WriteResult]] = []
+        self.writes: list[Write] = []
+
+    def take(self) -> Sequence[Write]:
+        """The writes, which from the first call on wait no more."""
+        if not self.writes:
+            for _ in range(min(len(self._waiting), self._most)):
+                write, answer = self._waiting.popleft()
+                self.writes.append(write)
+                self._answers.append(answer)
+        return self.writes
+
+    def answer(self, results: Sequence[WriteResult | Exception]) -> None:
+        """Tell each caller what became of its write."""
+        for answer, result in zip(self._answers, results, strict=True):
+            if answer.done():  # its caller was cancelled; the write was recorded all the same
+                continue
+            if isinstance(result, Exception):
+                answer.set_exception(result)
+            else:
+                answer.set_result(result)

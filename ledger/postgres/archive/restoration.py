@@ -1,0 +1,114 @@
+"""Restoring a log from its export: all of it in one transaction under the head lock, or nothing."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import asyncpg
+
+from ledger.archive.export_reader import ArchiveReader
+from ledger.domain.errors import InvalidArchive, LogNotEmpty, OutcomeUnknown, Unavailable
+from ledger.domain.recording import RecordedEvent
+from ledger.postgres.database import Connection
+from ledger.postgres.inline import InlineProjection, check_versions, versions_of
+from ledger.postgres.logs import Log
+from ledger.postgres.statements import load_statements
+from ledger.postgres.whole_log import PAGE, SQL, Progress, check_streams
+
+LOG = load_statements("ledger.postgres", "event_log.sql")
+
+COLUMNS = (
+    "log_id",
+    "position",
+    "recorded_at",
+    "stream_id",
+    "stream_version",
+    "schema_version",
+    "topic",
+    "payload",
+    "actor",
+    "request_id",
+    "remote_address",
+)
+
+
+class Restoration:
+    """One export on its way into a log that is empty."""
+
+    def __init__(
+        self, log: Log, archive: ArchiveReader, inline: Sequence[InlineProjection], progress: Progress
+    ) -> None:
+        """`inline` projections are folded in the same transaction. Progress is told of every event twice."""
+        self._log = log
+        self._archive = archive
+        self._inline = inline
+        self._progress = progress
+        self._committing = False
+
+    async def run(self) -> None:
+        """Record every event of the export at its place, with its instant.
+
+        Raises LogNotEmpty, InvalidArchive and Unavailable: nothing was recorded. Raises OutcomeUnknown when the
+        connection breaks during commit.
+        """
+        log_id = await self._log.to_write()
+        try:
+            async with self._log.database.connection() as connection, connection.transaction():
+                await self._restore(connection, log_id)
+                self._committing = True
+        except Unavailable as error:
+            if not self._committing:
+                raise
+            msg = "The database went away during commit: the whole log is there, or nothing. 'log stats' tells."
+            raise OutcomeUnknown(msg) from error
+
+    async def _restore(self, connection: Connection, log_id: int) -> None:
+        await connection.execute(SQL["wait_for_the_file"])
+        await connection.fetchrow(LOG["lock_head"], log_id)
+        check_versions(current=await connection.fetchval(LOG["inline_is_current"], *versions_of(self._inline)))
+        extent = await connection.fetchrow(SQL["head_and_newest"], log_id)
+        if extent is None or extent["position"] or extent["newest"]:
+            msg = f"log {self._log.name!r} has events already: an export can be imported into an empty log only"
+            raise LogNotEmpty(msg)
+        if self._archive.header.after:
+            msg = f"the export is a part that starts after position {self._archive.header.after}: a log starts at 1"
+            raise InvalidArchive(msg)
+        events = self._archive.events()
+        while batch := list(islice(events, PAGE)):
+            await self._record(connection, log_id, batch)
+            self._progress(len(batch))
+        head = self._archive.head
+        if head is not None:
+            await check_streams(connection, log_id, head.position, self._refuse, self._progress)
+            await connection.fetch(SQL["restore_head"], log_id, head.position, head.recorded_at)
+
+    async def _record(self, connection: Connection, log_id: int, batch: Sequence[RecordedEvent]) -> None:
+        try:
+            await connection.copy_records_to_table("event_log", columns=COLUMNS, records=_records(log_id, batch))
+            for projection in self._inline:
+                of_interest = [event for event in batch if event.topic in projection.topics]
+                if of_interest:
+                    await projection.apply(connection, log_id, of_interest)
+        except (ValueError, asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as error:
+            # The server's details quote rows, which hold digests; its message, the first argument, does not.
+            what = f"positions {batch[0].position} to {batch[-1].position} cannot be recorded: {error.args[0]}"
+            raise InvalidArchive(what) from error
+
+    def _refuse(self, position: int, what: str) -> None:
+        raise self._archive.invalid(position, what)
+
+
+def _records(log_id: int, batch: Sequence[RecordedEvent]) -> Iterator[tuple[object, ...]]:
+    for event in batch:
+        yield (
+            log_id,
+            event.position,
+            event.recorded_at,
+            event.originator_id,
+            event.originator_version,
+            event.schema_version,
+            event.topic,
+            event.state,
+            event.actor,
+            event.request_id,
+            event.remote_address,
+        )

@@ -1,0 +1,48 @@
+"""Proving that the archives of a log are whole, follow each other, and agree with what the log itself still has."""
+
+from collections.abc import Sequence
+from itertools import islice
+
+from ledger.domain.errors import InvalidArchive
+from ledger.domain.log_checks import Report, RunningChecks, unreadable_or_not_canonical
+from ledger.domain.recording import RecordedEvent
+from ledger.postgres.archive.catalogue import REMOVED_TOPICS, Archive, ArchiveFolder, archived_events
+from ledger.postgres.logs import Log
+from ledger.postgres.whole_log import PAGE, Extent, Progress, pages_kept
+
+
+async def check_archives(log: Log, extent: Extent, folder: ArchiveFolder, report: Report, progress: Progress) -> int:
+    """Read every archive, report what is wrong, and return how many events are in them. Raises Unavailable.
+
+    That the streams of what was removed are in order was proved before, and is sealed by the checksums.
+    """
+    checks = RunningChecks(report, unreadable_or_not_canonical)
+    events = position = 0
+    before = ""
+    for archive in extent.archives:
+        if archive.first != position + 1:
+            report(archive.first, f"archive {archive.file_name}: the one before it ends at {position}")
+        reading = archived_events(archive, before, folder)
+        try:
+            while batch := list(islice(reading, PAGE)):
+                for event in batch:
+                    checks.check(event.position, event.recorded_at, event.topic, event.schema_version, event.state)
+                await _compare(log, extent, archive, batch, report)
+                events += len(batch)
+                progress(len(batch))
+        except InvalidArchive as error:
+            report(archive.first, str(error))
+        position, before = archive.last, archive.running_sha256
+    return events
+
+
+async def _compare(log: Log, extent: Extent, archive: Archive, batch: Sequence[RecordedEvent], report: Report) -> None:
+    """What the log still has of a batch is the same there; what it has not is of grants."""
+    left = {event.position: event for event in batch}
+    async for page in pages_kept(log, extent, batch[0].position - 1, batch[-1].position):
+        for row in page:
+            if left.pop(row.position, None) != row:
+                report(row.position, f"is not as it is in archive {archive.file_name}")
+    for event in left.values():
+        if event.topic not in REMOVED_TOPICS:
+            report(event.position, f"is gone from the log, and an event of {event.topic!r} is never removed")

@@ -1,0 +1,1 @@
+"""What an issuer does: issue, introspect, revoke, authenticate clients, register them, answer audits."""

@@ -1,0 +1,118 @@
+"""Use case: register clients and change them. Every change is recorded with who made it."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from ledger.domain import secrets as client_secrets
+from ledger.domain.client import Client, evolve_client, fold_client, register
+from ledger.domain.clock import Clock, RandomBytes
+from ledger.domain.errors import InvalidRegistration, UnknownClient
+from ledger.domain.events import ClientSettings, Event, StoredSecret
+from ledger.domain.identifiers import client_stream_id
+from ledger.domain.recording import Cause, EventMapper, StreamEvent, VersionConflict, Write
+from ledger.domain.secrets import SALT_BYTES, keep_chosen, keep_generated
+from ledger.use_cases.ports import Streams, Writer
+
+SHORTEST_CHOSEN = 8
+"""The fewest characters of a secret that a person chooses."""
+
+
+class ClientRegistry:
+    """Registers and changes the clients of one issuer.
+
+    It decides on the client's stream, not on the view, and decides again when another change came between.
+    Every method raises InvalidRegistration or UnknownClient where it cannot be done, Unavailable when the log is away.
+    """
+
+    def __init__(
+        self, *, streams: Streams, writer: Writer, mapper: EventMapper, clock: Clock, random_bytes: RandomBytes
+    ) -> None:
+        self._streams = streams
+        self._writer = writer
+        self._mapper = mapper
+        self._clock = clock
+        self._random_bytes = random_bytes
+
+    async def register(self, client_id: str, settings: ClientSettings, cause: Cause) -> Client:
+        """Register a new client, without a secret. Raises InvalidRegistration when the id is taken."""
+        event = register(client_id, settings, now=self._clock())
+        recorded = StreamEvent(client_stream_id(client_id), 1, event)
+        try:
+            await self._writer.write(Write((self._mapper.to_stored_event(recorded, cause),)))
+        except VersionConflict:
+            msg = f"client {client_id!r} is registered already"
+            raise InvalidRegistration(msg) from None
+        return evolve_client(None, recorded)
+
+    async def update(self, client_id: str, settings: ClientSettings, cause: Cause) -> Client:
+        """Replace the settings; nothing is recorded when they are the same."""
+        return await self._change(client_id, lambda c: c.update(settings, now=self._clock()), cause)
+
+    async def add_generated_secret(
+        self, client_id: str, cause: Cause, expires_at: datetime | None = None
+    ) -> tuple[str, str]:
+        """Generate a secret; returns (secret_id, secret). This is the one time that it can be seen."""
+        secret = client_secrets.generate_secret(self._random_bytes(client_secrets.GENERATED_BYTES))
+        secret_id = self._new_secret_id()
+        stored = keep_generated(secret, secret_id=secret_id, now=self._clock(), expires_at=expires_at)
+        await self._add(client_id, stored, cause)
+        return secret_id, secret
+
+    async def add_chosen_secret(
+        self, client_id: str, secret: str, cause: Cause, expires_at: datetime | None = None
+    ) -> str:
+        """Add a secret that a person chose, 8 characters or more; returns its id."""
+        if not SHORTEST_CHOSEN <= len(secret) <= client_secrets.LONGEST_SECRET:
+            msg = f"a client secret must be {SHORTEST_CHOSEN} to {client_secrets.LONGEST_SECRET} characters long"
+            raise InvalidRegistration(msg)
+        secret_id = self._new_secret_id()
+        salt = self._random_bytes(SALT_BYTES)
+        stored = keep_chosen(secret, secret_id=secret_id, salt=salt, now=self._clock(), expires_at=expires_at)
+        await self._add(client_id, stored, cause)
+        return secret_id
+
+    async def retire_secret(
+        self, client_id: str, secret_id: str, cause: Cause, expires_at: datetime | None = None
+    ) -> Client:
+        """End a secret, now or at an instant ahead."""
+
+        def decide(client: Client) -> Event | None:
+            now = self._clock()
+            return client.retire_secret(secret_id, expires_at=expires_at or now, now=now)
+
+        return await self._change(client_id, decide, cause)
+
+    async def disable(self, client_id: str, reason: str, cause: Cause) -> Client:
+        """Shut the client out, from the moment this returns, on every process."""
+        return await self._change(client_id, lambda c: c.disable(now=self._clock(), reason=reason), cause)
+
+    async def enable(self, client_id: str, cause: Cause) -> Client:
+        """Let a disabled client in again."""
+        return await self._change(client_id, lambda c: c.enable(now=self._clock()), cause)
+
+    async def load(self, client_id: str) -> Client | None:
+        """The client as its stream says."""
+        rows = await self._streams.select_events(client_stream_id(client_id))
+        return fold_client(self._mapper.to_domain_event(row) for row in rows)
+
+    async def _add(self, client_id: str, stored: StoredSecret, cause: Cause) -> None:
+        await self._change(client_id, lambda c: c.add_secret(stored, now=self._clock()), cause)
+
+    async def _change(self, client_id: str, decide: Callable[[Client], Event | None], cause: Cause) -> Client:
+        while True:
+            client = await self.load(client_id)
+            if client is None:
+                msg = f"no client {client_id!r} is registered with this issuer"
+                raise UnknownClient(msg)
+            event = decide(client)
+            if event is None:
+                return client
+            recorded = StreamEvent(client.id, client.version + 1, event)
+            try:
+                await self._writer.write(Write((self._mapper.to_stored_event(recorded, cause),)))
+            except VersionConflict:
+                continue
+            return evolve_client(client, recorded)
+
+    def _new_secret_id(self) -> str:
+        return self._random_bytes(4).hex()

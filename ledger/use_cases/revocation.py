@@ -1,0 +1,71 @@
+"""Use case: revoke a token, as its client (RFC 7009) or as an operator."""
+
+from uuid import UUID
+
+from ledger.domain import opaque_tokens
+from ledger.domain.client import Client
+from ledger.domain.clock import Clock
+from ledger.domain.errors import UnauthorizedClient, UnknownToken
+from ledger.domain.events import TokenIssued
+from ledger.domain.grant import Grant, fold_grant
+from ledger.domain.recording import Cause, EventMapper, StreamEvent, VersionConflict, Write
+from ledger.use_cases.ports import ActiveTokens, Streams, Writer
+
+BY_CLIENT = "revoked by its client"
+
+
+class TokenRevocation:
+    """Revokes tokens of one issuer. Revoking twice is one revocation."""
+
+    def __init__(
+        self, *, active_tokens: ActiveTokens, streams: Streams, writer: Writer, mapper: EventMapper, clock: Clock
+    ) -> None:
+        self._active_tokens = active_tokens
+        self._streams = streams
+        self._writer = writer
+        self._mapper = mapper
+        self._clock = clock
+
+    async def by_client(self, client: Client, token: str, cause: Cause) -> int | None:
+        """Revoke a token its client presents (RFC 7009 §2.1).
+
+        Returns the position of the revocation, or None when there was nothing to revoke: the token is unknown,
+        expired or revoked already. Raises UnauthorizedClient, leaving the token active, when it was issued to another
+        client; Unavailable when the log cannot take it.
+        """
+        found = await self._active_tokens.get(opaque_tokens.digest(token))
+        if found is None or found.expires_at <= self._clock().timestamp():
+            return None
+        if found.client_id != client.client_id:
+            msg = "The token was issued to another client."
+            raise UnauthorizedClient(msg)
+        return await self._revoke(found.jti, BY_CLIENT, cause)
+
+    async def by_operator(self, jti: UUID, reason: str, cause: Cause) -> int | None:
+        """Revoke any token of the issuer by its jti. Returns as by_client does.
+
+        Raises UnknownToken when no token of that jti was ever issued.
+        """
+        return await self._revoke(jti, reason, cause)
+
+    async def _revoke(self, jti: UUID, reason: str, cause: Cause) -> int | None:
+        while True:
+            grant = await self._load(jti)
+            revoked = grant.revoke(now=self._clock(), reason=reason)
+            if revoked is None:
+                return None
+            row = self._mapper.to_stored_event(StreamEvent(grant.id, grant.version + 1, revoked), cause)
+            try:
+                result = await self._writer.write(Write((row,)))
+            except VersionConflict:
+                continue
+            return result.positions[-1]
+
+    async def _load(self, jti: UUID) -> Grant:
+        rows = await self._streams.select_events(jti)
+        if not rows or rows[0].topic != TokenIssued.TOPIC:  # a client's stream is a stream too, and its id no jti
+            msg = f"No token with jti {jti} was ever issued by this issuer."
+            raise UnknownToken(msg)
+        grant = fold_grant(self._mapper.to_domain_event(row) for row in rows)
+        assert grant is not None
+        return grant

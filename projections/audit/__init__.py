@@ -1,0 +1,1 @@
+"""Audit queries: the history of tokens, clients and events as of a moment."""

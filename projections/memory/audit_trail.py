@@ -1,0 +1,167 @@
+"""The history of one log in memory, for tests: every answer is folded from the whole log, so it is right by itself."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from ledger.batching.log_tail import LogTail
+from ledger.domain.clock import Clock
+from ledger.domain.events import TokenIssued
+from ledger.domain.identifiers import client_stream_id
+from ledger.domain.recording import EventMapper, RecordedEvent, stream_id
+from ledger.domain.token_record import Moment, TokenRecord, token_record
+from ledger.memory.recorder import MemoryRecorder
+from ledger.use_cases.audit import (
+    Activity,
+    ActivityQuery,
+    AheadOfLog,
+    ClientActivity,
+    EventPage,
+    EventQuery,
+    Summary,
+    TokenPage,
+    TokenQuery,
+    event_matches,
+)
+
+BEGINNING = datetime.fromtimestamp(0, UTC)
+LOOK_SECONDS = 0.005
+
+
+class MemoryAuditTrail:
+    """Implements `ledger.use_cases.audit.AuditTrail`. Nothing lags here, so nothing is waited for."""
+
+    def __init__(self, recorder: MemoryRecorder, *, mapper: EventMapper, clock: Clock) -> None:
+        self._recorder = recorder
+        self._mapper = mapper
+        self._clock = clock
+        self._tail = LogTail(self._read, lambda _position: asyncio.sleep(LOOK_SECONDS), mapper)
+
+    async def moment(self, as_of: datetime | int | None = None, min_position: int = 0) -> Moment:
+        """The moment of an instant, of a position, or now. Raises AheadOfLog."""
+        rows = await self._rows()
+        if as_of is None:
+            _check(min_position, rows)
+            return Moment(len(rows), self._clock())
+        if isinstance(as_of, int):
+            _check(max(as_of, min_position), rows)
+            return Moment(as_of, rows[as_of - 1].recorded_at if as_of else BEGINNING)
+        _check(min_position, rows)
+        if as_of > self._clock():
+            msg = f"as_of lies ahead: it is {self._clock().isoformat()} here"
+            raise AheadOfLog(msg)
+        return Moment(sum(row.recorded_at <= as_of for row in rows), as_of)
+
+    async def log_moment(self, as_of: datetime | int | None = None, min_position: int = 0) -> Moment:
+        """The same: nothing lags here. Raises AheadOfLog."""
+        return await self.moment(as_of, min_position)
+
+    async def token(self, jti: UUID) -> TokenRecord | None:
+        """A token from its own stream."""
+        return token_record(await self._recorder.select_events(jti), self._mapper)
+
+    async def jti_of(self, digest: bytes) -> UUID | None:
+        """The jti of a digest."""
+        for event in (self._mapper.to_domain_event(row).event for row in await self._rows()):
+            if isinstance(event, TokenIssued) and event.digest == digest:
+                return event.jti
+        return None
+
+    async def token_events(self, jti: UUID) -> Sequence[RecordedEvent]:
+        """The rows of a token's stream."""
+        rows = await self._recorder.select_events(jti)
+        return rows if rows and rows[0].topic.startswith("token.") else ()
+
+    async def client_events(self, client_id: str) -> Sequence[RecordedEvent]:
+        """The rows of a client's stream."""
+        return await self._recorder.select_events(client_stream_id(client_id))
+
+    async def tokens(self, query: TokenQuery, moment: Moment, *, before: int | None, limit: int) -> TokenPage:
+        """A page of tokens as of a moment."""
+        found = [
+            token
+            for token in reversed(await self._tokens(moment.position))
+            if query.matches(token, moment) and (before is None or token.issued.position < before)
+        ]
+        more = len(found) > limit
+        return TokenPage(found[:limit], found[limit - 1].issued.position if more else None)
+
+    async def events(self, query: EventQuery, *, after: int, limit: int, min_position: int = 0) -> EventPage:
+        """A page of events after a position. Raises AheadOfLog."""
+        rows = await self._rows()
+        _check(min_position, rows)
+        subjects = {token.jti: token.subject for token in await self._tokens(len(rows))}
+        found = [
+            row
+            for row in rows[after:]
+            if event_matches(query, row, self._mapper) and query.subject in {None, subjects.get(stream_id(row))}
+        ]
+        if len(found) < limit:
+            return EventPage(found, max(after, len(rows)), ended=True)
+        return EventPage(found[:limit], found[limit - 1].position, ended=False)
+
+    async def news(self, query: EventQuery, *, after: int, seconds: float) -> EventPage:
+        """The first events after a position, as soon as there are any."""
+        if not self._tail.covers(after):
+            page = await self.events(query, after=after, limit=500)
+            if page.events:
+                return page
+            after = page.position
+        return await self._tail.news(query, after=after, seconds=seconds)
+
+    async def summary(self, query: ActivityQuery, *, clients: int, min_position: int = 0) -> Summary:
+        """Activity per bucket and client. Raises AheadOfLog."""
+        rows = await self._rows()
+        _check(min_position, rows)
+        tokens = [t for t in await self._tokens(len(rows)) if query.client_id in {None, t.client_id}]
+        buckets, start, width = [], query.since, timedelta(seconds=query.bucket)
+        while start < query.until:
+            buckets.append(_activity(tokens, start, start + width))
+            start += width
+        of_clients = []
+        for client_id in {token.client_id for token in tokens}:
+            total = _activity([t for t in tokens if t.client_id == client_id], query.since, query.until)
+            if total.issued or total.revoked or total.active:
+                of_clients.append(ClientActivity(client_id, total.issued, total.revoked, total.active))
+        of_clients.sort(key=lambda client: (-client.issued, -client.active, client.client_id))
+        return Summary(len(rows), buckets, of_clients[:clients])
+
+    async def close(self) -> None:
+        """Let go of those who wait for news."""
+        await self._tail.close()
+
+    async def _rows(self) -> Sequence[RecordedEvent]:
+        return await self._read(0, 2**31)
+
+    async def _read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
+        return await self._recorder.select_notifications(after, limit, inclusive_of_start=False)
+
+    async def _tokens(self, position: int) -> Sequence[TokenRecord]:
+        """Every token as known at a position, in the order issued."""
+        streams: dict[UUID, list[RecordedEvent]] = {}
+        for row in (await self._rows())[:position]:
+            if row.topic.startswith("token."):
+                streams.setdefault(stream_id(row), []).append(row)
+        found = (token_record(rows, self._mapper) for rows in streams.values())
+        return [token for token in found if token is not None]
+
+
+def _activity(tokens: Sequence[TokenRecord], start: datetime, end: datetime) -> Activity:
+    counts: Counter[str] = Counter()
+    for token in tokens:
+        issued_at = token.issued.recorded_at
+        ends_at = max(token.expires_at, issued_at)
+        if token.revoked is not None:
+            ends_at = min(ends_at, token.revoked.recorded_at)
+            counts["revoked"] += start <= token.revoked.recorded_at < end
+        counts["issued"] += start <= issued_at < end
+        counts["active"] += issued_at < end <= ends_at
+    return Activity(start, counts["issued"], counts["revoked"], counts["active"])
+
+
+def _check(position: int, rows: Sequence[RecordedEvent]) -> None:
+    if position > len(rows):
+        msg = f"position {position} lies ahead of the log, which ends at {len(rows)}"
+        raise AheadOfLog(msg)

@@ -1,0 +1,91 @@
+"""Two tables of one shape, compared over all columns and both ways."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from projections.projection import Projection
+from projections.rebuilding.connections import OwnConnection
+from projections.rebuilding.tables import SQL
+
+HIDDEN = "(not shown)"
+
+Values = Mapping[str, Any]
+
+
+class Difference(Struct, frozen=True):
+    """A row that is not the same on both sides: its key, and the columns that differ. None where there is no row."""
+
+    table: str
+    key: Values
+    before: Values | None
+    after: Values | None
+
+
+class Differences(Struct, frozen=True):
+    """The first differences by table and key, and how many there are."""
+
+    first: Sequence[Difference]
+    count: int
+
+
+async def compare(
+    connection: OwnConnection,
+    projection: Projection,
+    before: tuple[str, str],
+    after: tuple[str, str],
+    *,
+    log_id: int | None,
+    limit: int,
+    streams: Sequence[UUID] | None = None,
+    now: int | None = None,
+) -> Differences:
+    """Compare the tables of a projection, within a transaction.
+
+    `before` and `after` are a schema and what stands in front of each table's name there. Of all logs where `log_id` is
+    None; of all rows, or of those tables whose rows are of one stream each those of some. After, a row that
+    has expired by `now` may be missing. The values of hidden columns are not in the answer, only that they differ.
+    """
+    first: list[Difference] = []
+    count = 0
+    # Both tables are read as a whole.
+    await connection.execute("SET LOCAL enable_seqscan = on")
+    of_streams = {} if streams is None else projection.stream_columns
+    for table in projection.tables if streams is None else of_streams:
+        places = (before[0], before[1] + table, after[0], after[1] + table)
+        columns = of_streams.get(table), projection.expiry_columns.get(table)
+        statement = await connection.fetchval(SQL["compare"], *places, *columns)
+        key = [row["name"] for row in await connection.fetch(SQL["key"], after[0], after[1] + table)]
+        rows = await connection.fetch(statement, log_id, max(1, limit - len(first)), streams, now)
+        first += [
+            _difference(table, key, row["before"], row["after"], projection.hidden_columns)
+            for row in rows[: limit - len(first)]
+        ]
+        count += rows[0]["count"] if rows else 0
+    await connection.execute("SET LOCAL enable_seqscan = off")
+    return Differences(first, count)
+
+
+def _difference(
+    table: str, key: Sequence[str], before: str | None, after: str | None, hidden: frozenset[str]
+) -> Difference:
+    ours, theirs = _columns(before), _columns(after)
+    row = ours or theirs
+    others = [column for column in row if column not in key]
+    if ours and theirs:
+        # As they are written: Python takes 1 for true.
+        others = [column for column in others if bytes(ours[column]) != bytes(theirs[column])]
+
+    def shown(side: Mapping[str, msgspec.Raw]) -> Values | None:
+        if not side:
+            return None
+        return {column: HIDDEN if column in hidden else msgspec.json.decode(side[column]) for column in others}
+
+    return Difference(table, {column: msgspec.json.decode(row[column]) for column in key}, shown(ours), shown(theirs))
+
+
+def _columns(row: str | None) -> Mapping[str, msgspec.Raw]:
+    return {} if row is None else msgspec.json.decode(row, type=dict[str, msgspec.Raw])

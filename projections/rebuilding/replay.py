@@ -1,0 +1,138 @@
+"""A projection as it was at a point of the log: in a schema to query, or compared with how it was at another point."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import asyncpg
+from msgspec import Struct
+
+from ledger.postgres.archive.catalogue import ArchiveFolder, position_at
+from ledger.postgres.statements import load_statements
+from projections.projection import Projection
+from projections.rebuilding import tables
+from projections.rebuilding.builder import Filling, Progress
+from projections.rebuilding.comparison import Differences, compare
+from projections.rebuilding.connections import Live, OwnConnection, connect, find_live
+from projections.rebuilding.errors import BuildRefused
+
+SQL = load_statements("projections.rebuilding", "replays.sql")
+
+BEFORE = "before_"
+"""What stands in front of the names of the tables that keep the earlier point."""
+
+Point = int | datetime
+"""A position of a log, or an instant: then the newest position recorded by then."""
+
+
+class Replayed(Struct, frozen=True):
+    """Up to which position the tables of the schema are. `quoted` is the schema as SQL takes it."""
+
+    position: int
+    schema: str
+    quoted: str
+
+
+class Changes(Struct, frozen=True):
+    """What changed in a projection between two positions: `before` and `after` are how rows were at each."""
+
+    first: int
+    last: int
+    differences: Differences
+
+
+async def replay(
+    dsn: str,
+    projection: Projection,
+    log_id: int,
+    *,
+    until: Point,
+    schema: str,
+    progress: Callable[[int], Progress],
+    archives: ArchiveFolder | None = None,
+) -> Replayed:
+    """Make a schema with the projection's tables as they were at a point of a log: all of it or nothing.
+
+    Raises BuildRefused, Archived, InvalidArchive, Unavailable.
+    """
+    async with connect(dsn) as writer, connect(dsn) as reader:
+        live = await find_live(writer)
+        position = await position_of(reader, live, log_id, until)
+        async with writer.transaction():
+            quoted = await _create(writer, schema)
+            await tables.make_tables(writer, live, projection, schema)
+            await tables.work_in(writer, schema)
+            filling = Filling(
+                projection, live, reader=reader, writer=writer, progress=progress(position), archives=archives
+            )
+            await filling.fill(log_id, 0, position)
+            missing = await tables.missing_indexes(writer, live, projection, schema)
+            await tables.make_indexes([writer], missing)
+            await tables.analyze(writer, projection, schema)
+    return Replayed(position, schema, quoted)
+
+
+async def changes(
+    dsn: str,
+    projection: Projection,
+    log_id: int,
+    *,
+    points: tuple[Point, Point],
+    limit: int,
+    progress: Callable[[int], Progress],
+    archives: ArchiveFolder | None = None,
+) -> Changes:
+    """What is different in a projection at the second point from how it was at the first.
+
+    Raises BuildRefused, Archived, InvalidArchive, Unavailable.
+    """
+    async with connect(dsn) as writer, connect(dsn) as reader:
+        live = await find_live(writer)
+        first, last = [await position_of(reader, live, log_id, point) for point in points]
+        if last < first:
+            msg = f"position {last} comes before {first}: give the earlier point as --from"
+            raise BuildRefused(msg)
+        await tables.make_tables(writer, live, projection, tables.TEMPORARY)
+        await tables.work_in(writer, tables.TEMPORARY)
+        filling = Filling(projection, live, reader=reader, writer=writer, progress=progress(last), archives=archives)
+        async with writer.transaction():
+            await filling.fill(log_id, 0, first)
+            for table in projection.tables:
+                await writer.execute(await writer.fetchval(SQL["keep"], table, BEFORE + table))
+            await filling.fill(log_id, first, last)
+            await tables.analyze(writer, projection, tables.TEMPORARY)
+            earlier, later = (tables.TEMPORARY, BEFORE), (tables.TEMPORARY, "")
+            differences = await compare(writer, projection, earlier, later, log_id=log_id, limit=limit)
+    return Changes(first, last, differences)
+
+
+async def position_of(connection: OwnConnection, live: Live, log_id: int, point: Point) -> int:
+    """The position of a point. Raises BuildRefused where it lies ahead of the log, Archived where it is too old."""
+    now = await connection.fetchrow(live(SQL["now"]), log_id)
+    if now is None:
+        msg = "nothing was ever recorded in this log"
+        raise BuildRefused(msg)
+    if isinstance(point, int):
+        if point > now["position"]:
+            msg = f"position {point} lies ahead of the log, which ends at {now['position']}"
+            raise BuildRefused(msg)
+        return point
+    if point > now["now"]:
+        msg = f"{point.isoformat()} lies ahead: it is {now['now'].isoformat()} at the database"
+        raise BuildRefused(msg)
+    if point >= now["recorded_at"]:
+        # A batch under way may yet be recorded at an instant before this one.
+        await connection.fetch(live(SQL["settle"]), log_id)
+    return await position_at(connection, log_id, point)
+
+
+async def _create(connection: OwnConnection, schema: str) -> str:
+    quoted: str = await connection.fetchval(tables.SQL["quoted"], schema)
+    try:
+        await connection.execute(f"CREATE SCHEMA {quoted}")
+    except asyncpg.DuplicateSchemaError:
+        msg = f"There is a schema {schema} already. Name another, or drop it: DROP SCHEMA {quoted} CASCADE"
+        raise BuildRefused(msg) from None
+    except (asyncpg.InsufficientPrivilegeError, asyncpg.ReservedNameError) as error:
+        msg = f"The schema {schema} cannot be made: {error.args[0]}. Give --owner-dsn, and a name of your own."
+        raise BuildRefused(msg) from error
+    return quoted
