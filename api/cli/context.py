@@ -13,7 +13,7 @@ from typing import Any
 from api.cli import flags
 from api.cli.audit.log_source import LogSource
 from api.cli.database import open_database, service_config
-from api.cli.exit_codes import CommandError, ExitCode
+from api.operations.errors import UsageError
 from api.service.composition import Service, start_service
 from api.service.settings import Settings, load_settings
 from ledger.domain.clock import utc_now
@@ -158,7 +158,7 @@ def with_flags(
 async def open_service(
     settings: Settings, choice: str | None, *, as_owner: bool = False
 ) -> AsyncIterator[tuple[Service, IssuerIdentifier]]:
-    """A service of the chosen issuer alone, over the database of the settings. Raises CommandError, Unavailable.
+    """A service of the chosen issuer alone, over the database of the settings. Raises OperationError, Unavailable.
 
     `as_owner` has it connect as the owner of the tables, where that one's DSN is known.
     """
@@ -176,7 +176,7 @@ async def open_service(
 
 
 def choose_issuer(configured: tuple[IssuerIdentifier, ...], choice: str | None) -> IssuerIdentifier:
-    """The issuer an operator means, by URL, path or log name. Raises CommandError listing what there is."""
+    """The issuer an operator means, by URL, path or log name. Raises OperationError listing what there is."""
     if choice is None and len(configured) == 1:
         return configured[0]
     for identifier in configured:
@@ -185,7 +185,7 @@ def choose_issuer(configured: tuple[IssuerIdentifier, ...], choice: str | None) 
     what = "several issuers are configured" if choice is None else f"no issuer {choice!r} is configured"
     known = ", ".join(identifier.url for identifier in configured)
     msg = f"{what}: choose one with --issuer from {known}"
-    raise CommandError(msg, ExitCode.USAGE)
+    raise UsageError(msg)
 
 
 def login_name() -> str:

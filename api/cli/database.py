@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from api.cli.exit_codes import CommandError, ExitCode
-from api.cli.output import tell
+from api.cli.output import print_note
 from api.embedded_postgres import EmbeddedPostgres
+from api.operations.errors import UsageError
 from api.service.composition import ServiceConfig, this_process
 from api.service.settings import Settings, name_of
 from ledger.domain.errors import Unavailable
@@ -30,7 +30,7 @@ class Dsns:
 def provide_database(settings: Settings) -> Iterator[Dsns]:
     """The database of the settings; an embedded one runs until the end, unless others use it too.
 
-    Raises CommandError when no database is named.
+    Raises OperationError when no database is named.
     """
     if settings.embedded is not None:
         directory = settings.embedded.expanduser().absolute()
@@ -39,14 +39,14 @@ def provide_database(settings: Settings) -> Iterator[Dsns]:
         return
     if settings.dsn is None:
         msg = f"no database: give {name_of('dsn')} to connect to one or {name_of('embedded')} to run one here"
-        raise CommandError(msg, ExitCode.USAGE)
+        raise UsageError(msg)
     owner_dsn = settings.owner_dsn.get_secret_value() if settings.owner_dsn else None
     yield Dsns(settings.dsn.get_secret_value(), owner_dsn)
 
 
 @asynccontextmanager
 async def open_database(settings: Settings, *, build: bool = True) -> AsyncIterator[Dsns]:
-    """provide_database, with an embedded one migrated, as `migrate` does it. Raises CommandError, Unavailable."""
+    """provide_database, with an embedded one migrated, as `migrate` does it. Raises OperationError, Unavailable."""
     with provide_database(settings) as dsns:
         if dsns.directory is not None and dsns.owner_dsn is not None:
             await migrate(dsns.owner_dsn, settings.service_role, build=build)
@@ -67,7 +67,7 @@ async def migrate(owner_dsn: str, service_role: str, *, build: bool = True) -> S
 
             applied = await upgrade(owner_dsn, service_role=service_role)
     if build:
-        await build_newer(owner_dsn, holder=this_process(), tell=tell)
+        await build_newer(owner_dsn, holder=this_process(), tell=print_note)
     return applied
 
 

@@ -9,7 +9,7 @@ import typer
 from api.cli import flags
 from api.cli.database import connection_errors, provide_database
 from api.cli.exit_codes import ExitCode
-from api.cli.output import as_json, say
+from api.cli.output import print_json, print_result
 from api.operations.doctor.examination import examine
 from api.operations.doctor.findings import Finding, Patient
 from api.service.settings import Settings, load_settings
@@ -40,15 +40,15 @@ def doctor(
     problems = sum(finding.level == "problem" for finding in findings)
     warnings = sum(finding.level == "warning" for finding in findings)
     if json:
-        as_json({"healthy": problems == 0, "findings": [msgspec.to_builtins(finding) for finding in findings]})
+        print_json({"healthy": problems == 0, "findings": [msgspec.to_builtins(finding) for finding in findings]})
     else:
         width = max(len(finding.check) for finding in findings)
         for finding in findings:
-            say(f"{MARKS[finding.level]} {finding.check:<{width}}  {finding.found}")
+            print_result(f"{MARKS[finding.level]} {finding.check:<{width}}  {finding.found}")
             if finding.advice:
-                say(f"{'':<{len(MARKS['ok']) + width + 1}}  -> {finding.advice}")
-        say()
-        say(f"{_counted(problems, 'problem')}, {_counted(warnings, 'warning')}")
+                print_result(f"{'':<{len(MARKS['ok']) + width + 1}}  -> {finding.advice}")
+        print_result()
+        print_result(f"{_counted(problems, 'problem')}, {_counted(warnings, 'warning')}")
     if problems:
         raise typer.Exit(int(ExitCode.REFUSED))
 

@@ -1,4 +1,4 @@
-"""What a command ends with, and the one place where an error becomes a line and an exit code."""
+"""The exit codes of commands, and the mapping from errors to them."""
 
 import sys
 from enum import IntEnum
@@ -7,8 +7,9 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from api.cli.output import warn
+from api.cli.output import print_warning
 from api.embedded_postgres import EmbeddedPostgresError
+from api.operations.errors import OperationError, UsageError
 from api.service.settings import SettingsError
 from ledger.domain.errors import LedgerError, Unavailable
 from migrations.preconditions import MigrationError
@@ -19,45 +20,35 @@ class ExitCode(IntEnum):
 
     OK = 0
     REFUSED = 1
-    """Understood and refused, or something was found that needs a person."""
+    """The command was refused, or it found something that needs an operator."""
     USAGE = 2
     """A flag, argument or setting is wrong or missing."""
     UNAVAILABLE = 3
-    """The database or the service cannot be reached or cannot answer now, or the database is not migrated."""
+    """The database or the service is unreachable or unavailable, or the database is not migrated."""
 
 
-FORESEEN = (SettingsError, LedgerError, MigrationError, EmbeddedPostgresError)
+EXPECTED_ERRORS = (OperationError, SettingsError, LedgerError, MigrationError, EmbeddedPostgresError)
 
 
-class CommandError(Exception):
-    """A command that cannot go on; the message says what to do."""
-
-    def __init__(self, message: str, exit_code: ExitCode = ExitCode.REFUSED) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
-
-
-class AnsweringGroup(TyperGroup):
-    """The root of the commands. An error that was foreseen ends as its message, not as a stack trace."""
+class CommandGroup(TyperGroup):
+    """The root of all commands. It prints an expected error as one message instead of a stack trace."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; errors end it with the exit code of their kind."""
+        """Run the command; an expected error ends it with its exit code."""
         try:
             return super().invoke(ctx)
-        except (CommandError, *FORESEEN) as error:
-            warn(str(error), label="error")
-            raise typer.Exit(int(exit_code_of(error))) from None
-        except BrokenPipeError:  # the reader of a pipe has seen enough, as `head` has
+        except EXPECTED_ERRORS as error:
+            print_warning(str(error), label="error")
+            raise typer.Exit(int(find_exit_code(error))) from None
+        except BrokenPipeError:  # the reader of the pipe has closed it, as `head` does
             sys.stderr.close()
             raise typer.Exit(int(ExitCode.OK)) from None
 
 
-def exit_code_of(error: Exception) -> ExitCode:
-    """The exit code of a foreseen error."""
+def find_exit_code(error: Exception) -> ExitCode:
+    """Map an expected error to its exit code."""
     match error:
-        case CommandError():
-            return error.exit_code
-        case SettingsError():
+        case UsageError() | SettingsError():
             return ExitCode.USAGE
         case Unavailable():
             return ExitCode.UNAVAILABLE

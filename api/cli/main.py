@@ -11,11 +11,11 @@ from api.cli.audit.credentials import WITHOUT_FLAG
 from api.cli.clients import apply, secrets  # noqa: F401 (they add their commands to `clients`)
 from api.cli.clients.commands import clients
 from api.cli.doctor import doctor
-from api.cli.exit_codes import AnsweringGroup
+from api.cli.exit_codes import CommandGroup
 from api.cli.log import archive, export_import  # noqa: F401 (they add their commands to `log`)
 from api.cli.log.commands import log
 from api.cli.migrate import migrate
-from api.cli.output import say, warn
+from api.cli.output import print_result, print_warning
 from api.cli.projections import rebuild, replay, verify  # noqa: F401 (they add their commands to `projections`)
 from api.cli.projections.commands import projections
 from api.cli.serve import serve
@@ -26,7 +26,7 @@ DISTRIBUTION = "token-ledger"
 
 app = typer.Typer(
     name=DISTRIBUTION,
-    cls=AnsweringGroup,
+    cls=CommandGroup,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -49,9 +49,9 @@ app.command()(doctor)
 def _print_version(value: bool) -> None:  # noqa: FBT001 (typer's signature of a callback)
     if value:
         try:
-            say(f"{DISTRIBUTION} {version(DISTRIBUTION)}")
+            print_result(f"{DISTRIBUTION} {version(DISTRIBUTION)}")
         except PackageNotFoundError:
-            say(f"{DISTRIBUTION} (not installed: run from its source)")
+            print_result(f"{DISTRIBUTION} (not installed: run from its source)")
         raise typer.Exit
 
 
@@ -65,7 +65,7 @@ def _root(
     ] = False,
 ) -> None:
     for warning in unknown_variables(flag_variables(context.command)):
-        warn(warning)
+        print_warning(warning)
 
 
 def flag_variables(root: Any) -> set[str]:

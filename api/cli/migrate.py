@@ -5,8 +5,8 @@ import asyncio
 from api.cli import flags
 from api.cli.database import migrate as apply_migrations
 from api.cli.database import provide_database
-from api.cli.exit_codes import CommandError, ExitCode
-from api.cli.output import as_json, say
+from api.cli.output import print_json, print_result
+from api.operations.errors import UsageError
 from api.service.settings import Settings, load_settings, name_of
 from migrations.head import newest_revision
 
@@ -28,11 +28,11 @@ def migrate(
     applied = _apply(settings)
     revision = newest_revision()
     if json:
-        as_json({"applied": applied, "revision": revision})
+        print_json({"applied": applied, "revision": revision})
     elif applied:
-        say(f"applied {', '.join(applied)}; the database is at revision {revision}")
+        print_result(f"applied {', '.join(applied)}; the database is at revision {revision}")
     else:
-        say(f"nothing to apply; the database is at revision {revision}")
+        print_result(f"nothing to apply; the database is at revision {revision}")
 
 
 def _apply(settings: Settings) -> list[str]:
@@ -42,7 +42,7 @@ def _apply(settings: Settings) -> list[str]:
     dsn = settings.owner_dsn or settings.dsn
     if dsn is None:
         msg = f"no database: give {name_of('owner_dsn')} or {name_of('embedded')}"
-        raise CommandError(msg, ExitCode.USAGE)
+        raise UsageError(msg)
     return _run(dsn.get_secret_value(), settings)
 
 

@@ -21,28 +21,28 @@ READABLE = 30
 INDENT = "    "
 
 
-def say(line: str = "") -> None:
+def print_result(line: str = "") -> None:
     """A line of the result."""
     _write(sys.stdout, line)
 
 
-def tell(line: str = "") -> None:
+def print_note(line: str = "") -> None:
     """A line about the result, for a person."""
     _write(sys.stderr, line)
 
 
-def warn(message: str, label: str = "warning") -> None:
+def print_warning(message: str, label: str = "warning") -> None:
     """A warning or an error, one line of it at a time."""
     for line in message.split("\n"):
         _write(sys.stderr, f"{label}: {line}")
 
 
-def as_json(value: Any) -> None:
+def print_json(value: Any) -> None:
     """A result for programs: one JSON document."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def as_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, whole: Collection[str] = ()) -> None:
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, whole: Collection[str] = ()) -> None:
     """A result for people. Nothing in a cell is taken for markup or for a control sequence.
 
     Cells of the columns in `whole` are never broken over lines. On a terminal too narrow for that, each row is a line
@@ -74,17 +74,17 @@ def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]], whole: C
 def _write_blocks(columns: Sequence[str], rows: Sequence[Sequence[str]], whole: Collection[str], width: int) -> None:
     for row in rows:
         cells = dict(zip(columns, row, strict=True))
-        say("  ".join(cells[column] for column in columns if column in whole))
+        print_result("  ".join(cells[column] for column in columns if column in whole))
         rest = "; ".join(f"{column.lower()}: {cells[column] or '-'}" for column in columns if column not in whole)
         for line in textwrap.wrap(rest, max(width - len(INDENT), READABLE), break_on_hyphens=False):
-            say(INDENT + line)
+            print_result(INDENT + line)
 
 
-def as_fields(fields: Mapping[str, str]) -> None:
+def print_fields(fields: Mapping[str, str]) -> None:
     """Names and values, one a line."""
     width = max(map(len, fields), default=0)
     for name, value in fields.items():
-        say(f"{name:<{width}}  {value}")
+        print_result(f"{name:<{width}}  {value}")
 
 
 def printable(text: str) -> str:
@@ -92,7 +92,7 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
 
 
-def instant(at: datetime | None) -> str:
+def format_instant(at: datetime | None) -> str:
     """An instant for people: UTC, to the second; a dash for none."""
     return "-" if at is None else at.strftime("%Y-%m-%d %H:%M:%S UTC")
 

@@ -10,10 +10,11 @@ import structlog
 import typer
 
 from api.cli.database import Dsns, migrate, provide_database, service_config
-from api.cli.exit_codes import CommandError, ExitCode
-from api.cli.output import say, warn
+from api.cli.exit_codes import ExitCode
+from api.cli.output import print_result, print_warning
 from api.logging.configuration import configure_logging
 from api.operations import demo
+from api.operations.errors import OperationError, UsageError
 from api.server.process import ServerPlan, serve_in_this_process
 from api.server.sockets import CannotListen, listen, port_of
 from api.server.start_up import StartUp, StoppedEarly
@@ -24,13 +25,13 @@ from ledger.use_cases.issuer import IssuerIdentifier
 
 
 def run_serve(settings: Settings, *, with_demo: bool, migrating: bool) -> None:
-    """Serve; returns when asked to stop. Raises CommandError, Refusal or Unavailable when it cannot start."""
+    """Serve; returns when asked to stop. Raises OperationError, Refusal or Unavailable when it cannot start."""
     configure_logging(format=log_format(settings), level=settings.log_level)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # what was applied is said once, in one line
     try:
         listening = listen(settings.host, settings.port)
     except CannotListen as error:
-        raise CommandError(str(error)) from None
+        raise OperationError(str(error)) from None
     start_up = StartUp()
     try:
         start_up.note_signals()
@@ -77,7 +78,7 @@ def _prepare(
         owner_dsn = dsns.owner_dsn
         if owner_dsn is None:
             msg = f"--migrate needs the owner's DSN: give {name_of('owner_dsn')}"
-            raise CommandError(msg, ExitCode.USAGE)
+            raise UsageError(msg)
         applied = start_up.run(lambda: migrate(owner_dsn, settings.service_role))
         _tell_of(f"migrations applied: {', '.join(applied) or 'none were missing'}", demo=with_demo)
     config = service_config(settings, dsns.service_dsn, identifiers)
@@ -123,20 +124,20 @@ async def _refuse_demo(plan: ServerPlan) -> None:
 
 
 def _introduce(changed: list[str], identifiers: tuple[IssuerIdentifier, ...]) -> None:
-    say(f"demo clients registered: {', '.join(changed) or 'all were there'}")
-    warn("DEMO MODE. The secrets of these clients are public: anyone who reaches this service has tokens of it.")
-    warn("Never serve real clients from this database, nor open this port to a network.")
-    say()
-    say("Try it, in another terminal:")
-    say()
+    print_result(f"demo clients registered: {', '.join(changed) or 'all were there'}")
+    print_warning("DEMO MODE. The secrets of these clients are public: anyone who reaches this service can get tokens.")
+    print_warning("Never serve real clients from this database, nor open this port to a network.")
+    print_result()
+    print_result("Try it, in another terminal:")
+    print_result()
     for line in demo.try_it_out(identifiers[0].url).splitlines():
-        say(line)
+        print_result(line)
 
 
 def _tell_of(what: str, *, demo: bool) -> None:
     """In a demo, to the person who watches; else to the log."""
     if demo:
-        say(what)
+        print_result(what)
     else:
         structlog.get_logger().info(what)
 

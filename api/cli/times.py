@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-from api.cli.exit_codes import CommandError, ExitCode
+from api.operations.errors import OperationError, UsageError
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -11,11 +11,11 @@ EXAMPLES = "2026-03-01T12:00:00Z, 2026-03-01 (its beginning, in UTC), or how lon
 
 
 def after_now(text: str, name: str, now: datetime) -> datetime:
-    """The instant that lies this far ahead: seconds, or a number with s, m, h or d. Raises CommandError."""
+    """The instant that lies this far ahead: seconds, or a number with s, m, h or d. Raises OperationError."""
     found = re.fullmatch(r"(\d{1,9})([smhd]?)", text)
     if found is None or int(found[1]) == 0:
         msg = f"{name}: {text!r} is not a time; write seconds, or 90m, 24h, 30d"
-        raise CommandError(msg, ExitCode.USAGE)
+        raise UsageError(msg)
     try:
         return now + timedelta(seconds=int(found[1]) * UNITS[found[2] or "s"])
     except OverflowError:
@@ -23,7 +23,7 @@ def after_now(text: str, name: str, now: datetime) -> datetime:
 
 
 def moment_of_past(text: str, name: str, now: datetime) -> datetime:
-    """An instant, or so long before now. Without a zone it is in UTC, as all that is printed. Raises CommandError."""
+    """An instant, or so long before now. Without a zone it is in UTC, as all that is printed. Raises OperationError."""
     try:
         if ago := re.fullmatch(r"(\d{1,9})([smhd])", text):
             return now - timedelta(seconds=int(ago[1]) * UNITS[ago[2]])
@@ -33,15 +33,15 @@ def moment_of_past(text: str, name: str, now: datetime) -> datetime:
         raise _beyond(text, name) from None
     except ValueError:
         msg = f"{name}: {text!r} is no moment; write {EXAMPLES}"
-        raise CommandError(msg, ExitCode.USAGE) from None
+        raise UsageError(msg) from None
 
 
 def instant_or_position(text: str, name: str, now: datetime) -> datetime | int:
-    """A moment of the past, or a position of the log: a number by itself. Raises CommandError."""
+    """A moment of the past, or a position of the log: a number by itself. Raises OperationError."""
     if re.fullmatch(r"\d{1,18}", text):
         return int(text)
     return moment_of_past(text, name, now)
 
 
-def _beyond(text: str, name: str) -> CommandError:
-    return CommandError(f"{name}: {text!r} is beyond what a calendar holds", ExitCode.USAGE)
+def _beyond(text: str, name: str) -> OperationError:
+    return UsageError(f"{name}: {text!r} is beyond what a calendar holds")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from api.cli.exit_codes import CommandError
+from api.operations.errors import OperationError
 from api.operations.export_files import archive_to_read
 from ledger.domain.errors import InvalidArchive
 from ledger.postgres.archive.catalogue import Archive
@@ -56,7 +56,7 @@ class FolderOfArchives:
         try:
             with archive_to_read(str(self.file(name))) as lines:
                 yield lines
-        except CommandError as error:
+        except OperationError as error:
             raise InvalidArchive(str(error)) from error
 
 

@@ -13,7 +13,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-from api.cli.exit_codes import CommandError, ExitCode
+from api.operations.errors import OperationError, UsageError
 from ledger.domain.errors import InvalidArchive
 
 STANDARD = "-"
@@ -33,7 +33,7 @@ Write = Callable[[bytes], object]
 def archive_to_write(target: str, *, compress: bool = False, force: bool = False) -> Iterator[Write]:
     """Gives what to call with the bytes of an export. A name that ends in .gz is compressed too.
 
-    The file appears under its name when all was written, readable by its owner alone. Raises CommandError.
+    The file appears under its name when all was written, readable by its owner alone. Raises OperationError.
     """
     if target == STANDARD:
         with _compressing(sys.stdout.buffer, compress) as stream:
@@ -47,12 +47,12 @@ def archive_to_write(target: str, *, compress: bool = False, force: bool = False
             yield stream.write
     except OSError as error:
         msg = f"{target} cannot be written: {error.strerror or error}"
-        raise CommandError(msg) from error
+        raise OperationError(msg) from error
 
 
 @contextmanager
 def archive_to_read(source: str) -> Iterator[Iterator[bytes]]:
-    """Gives the lines of an export, compressed or not. They raise InvalidArchive and CommandError."""
+    """Gives the lines of an export, compressed or not. They raise InvalidArchive and OperationError."""
     if source == STANDARD:
         yield _lines(cast("BufferedReader", sys.stdin.buffer), "standard input")
         return
@@ -60,7 +60,7 @@ def archive_to_read(source: str) -> Iterator[Iterator[bytes]]:
         file = Path(source).open("rb")  # noqa: SIM115 (closed below; only the opening is a matter of usage)
     except OSError as error:
         msg = f"{source} cannot be read: {error.strerror or error}"
-        raise CommandError(msg, ExitCode.USAGE) from error
+        raise UsageError(msg) from error
     with file:
         yield _lines(file, source)
 
@@ -70,10 +70,10 @@ def _check_free(path: Path, *, force: bool) -> None:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
             msg = f"{path} is there and is no file: give another name, or {STANDARD} for standard output"
-            raise CommandError(msg, ExitCode.USAGE)
+            raise UsageError(msg)
         if not force:
             msg = f"{path} is there already: give another name, or --force to replace it"
-            raise CommandError(msg)
+            raise OperationError(msg)
 
 
 @contextmanager
@@ -116,4 +116,4 @@ def _lines(file: BufferedReader, name: str) -> Iterator[bytes]:
         raise InvalidArchive(msg) from error
     except OSError as error:
         msg = f"{name} cannot be read: {error.strerror or error}"
-        raise CommandError(msg) from error
+        raise OperationError(msg) from error

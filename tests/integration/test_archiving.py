@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from api.cli.exit_codes import CommandError
 from api.cli.log import archive as log_archiving
+from api.operations.errors import OperationError
 from ledger.domain.errors import Archived, NotArchivable, Unavailable
 from ledger.domain.log_checks import Finding
 from ledger.postgres import whole_log
@@ -222,10 +222,10 @@ async def test_removal_does_not_go_on_without_the_file(archivist, superuser, mon
     (file,) = tmp_path.iterdir()
     kept = file.read_bytes()
     file.write_bytes(kept[:-1])
-    with pytest.raises(CommandError, match="is not the file that was written"):
+    with pytest.raises(OperationError, match="is not the file that was written"):
         await archivist.move(LATER)
     file.unlink()
-    with pytest.raises(CommandError, match="cannot be read"):
+    with pytest.raises(OperationError, match="cannot be read"):
         await archivist.move(LATER)
     assert len(await superuser.fetchval(POSITIONS)) == len(LOG)
 
@@ -242,7 +242,7 @@ async def test_removal_does_not_go_on_without_the_file(archivist, superuser, mon
 async def test_a_file_of_its_name_that_is_something_else_is_left_alone(archivist, superuser, tmp_path, content):
     file = tmp_path / f"first.000000000001-{HALF.position - 1:012}.ndjson.gz"
     file.write_bytes(content)
-    with pytest.raises(CommandError, match=r"Nothing was removed\. Move that file away"):
+    with pytest.raises(OperationError, match=r"Nothing was removed\. Move that file away"):
         await archivist.move(HALF.recorded_at)
     assert file.read_bytes() == content
     assert len(await superuser.fetchval(POSITIONS)) == len(LOG)
@@ -252,7 +252,7 @@ async def test_a_file_with_another_event_in_it_is_not_taken_for_the_archive(arch
     until = HALF.position - 1
     lines = export_of(changed(LOG, 5, actor="operator:eve")[:until], head=len(LOG), until=until)
     (tmp_path / f"first.000000000001-{until:012}.ndjson.gz").write_bytes(gzip.compress(b"".join(lines)))
-    with pytest.raises(CommandError, match="position 5 is not as in the log"):
+    with pytest.raises(OperationError, match="position 5 is not as in the log"):
         await archivist.move(HALF.recorded_at)
 
 
@@ -266,7 +266,7 @@ async def test_what_is_not_written_as_it_is_in_the_log_is_noticed_before_anythin
             yield page[:-1]
 
     monkeypatch.setattr(log_archiving, "pages_kept", forgetful)
-    with pytest.raises(CommandError, match="Nothing was removed"):
+    with pytest.raises(OperationError, match="Nothing was removed"):
         await archivist.move(LATER)
     assert len(await superuser.fetchval(POSITIONS)) == len(LOG)
     assert await superuser.fetchval("SELECT count(*) FROM log_archives") == 0

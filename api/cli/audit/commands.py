@@ -13,12 +13,12 @@ from api.cli.audit.event_views import show_client_events
 from api.cli.audit.opening import audit_command
 from api.cli.audit.source import AsOf, AuditSource, SummaryQuestion
 from api.cli.audit.summary_view import show_summary
-from api.cli.exit_codes import CommandError, ExitCode
-from api.cli.output import as_json
+from api.cli.output import print_json
 from api.cli.times import instant_or_position, moment_of_past
 from api.cli.tokens.commands import parse_jti
 from api.cli.tokens.token_events import TokenEvents, events_of
 from api.cli.tokens.views import show_token, token_with_events
+from api.operations.errors import UsageError
 from ledger.domain.clock import utc_now
 
 audit = typer.Typer(help="Ask what became of tokens and clients: now, or as of any moment.", no_args_is_help=True)
@@ -44,7 +44,7 @@ async def token(
     moment = parse_as_of(as_of)
     if token_stdin == (jti is not None):
         msg = "name one token: by its JTI, or with --token-stdin by the token itself on standard input"
-        raise CommandError(msg, ExitCode.USAGE)
+        raise UsageError(msg)
     if jti is None:
         found = await source.presented_token(_read_token(), moment)
     else:
@@ -53,7 +53,7 @@ async def token(
     by_then = [event for event in events.there if event.position <= found.as_of.position]
     events = TokenEvents(by_then, events.archived)
     if json:
-        as_json(token_with_events(found, events))
+        print_json(token_with_events(found, events))
     else:
         show_token(found, events)
 
@@ -64,7 +64,7 @@ async def client(source: AuditSource, client_id: ClientId, *, json: shared.Json 
     """Tell who changed a client, when, and from what to what."""
     events = await source.client_events(client_id)
     if json:
-        as_json({"client_id": client_id, "events": msgspec.to_builtins(events)})
+        print_json({"client_id": client_id, "events": msgspec.to_builtins(events)})
     else:
         show_client_events(events)
 
@@ -90,13 +90,13 @@ async def summary(
     )
     document = await source.summary(question)
     if json:
-        as_json(msgspec.to_builtins(document))
+        print_json(msgspec.to_builtins(document))
     else:
         show_summary(document)
 
 
 def parse_as_of(text: str | None) -> AsOf:
-    """The moment of --as-of. Raises CommandError."""
+    """The moment of --as-of. Raises OperationError."""
     return instant_or_position(text, "--as-of", utc_now()) if text else None
 
 
@@ -105,5 +105,5 @@ def _read_token() -> str:
     text = (getpass.getpass("Token: ") if sys.stdin.isatty() else sys.stdin.readline()).strip()
     if not text or not text.isascii() or not text.isprintable():
         msg = "--token-stdin: standard input holds no token; put it there, alone on its line"
-        raise CommandError(msg, ExitCode.USAGE)
+        raise UsageError(msg)
     return text

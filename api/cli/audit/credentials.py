@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 from pydantic import SecretStr
 
-from api.cli.exit_codes import CommandError, ExitCode
+from api.operations.errors import UsageError
 from api.service.settings import PREFIX
 
 TOKEN = f"{PREFIX}AUDIT_TOKEN"
@@ -31,7 +31,7 @@ class Credentials(Struct, frozen=True):
 def find_credentials(
     environment: Mapping[str, str], *, client_id: str | None, secret_file: Path | None, token_file: Path | None
 ) -> Credentials:
-    """The credentials given; a file wins over a variable, a token over a client. Raises CommandError."""
+    """The credentials given; a file wins over a variable, a token over a client. Raises OperationError."""
     token = _read(token_file, "--audit-token-file") if token_file else environment.get(TOKEN, "").strip()
     if token:
         return Credentials(_printable(token, "the token"))
@@ -43,7 +43,7 @@ def find_credentials(
         f"{missing} is needed to ask over HTTP: give {CLIENT_ID} and {CLIENT_SECRET} (or --audit-secret-file) of a "
         f"client with scope audit.read, or a token in {TOKEN}"
     )
-    raise CommandError(msg, ExitCode.USAGE)
+    raise UsageError(msg)
 
 
 def _read(path: Path, flag: str) -> str:
@@ -52,12 +52,12 @@ def _read(path: Path, flag: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         msg = f"{flag}: {path} cannot be read: {reason}"
-        raise CommandError(msg, ExitCode.USAGE) from None
+        raise UsageError(msg) from None
     return text.rstrip("\r\n")
 
 
 def _printable(text: str, what: str) -> SecretStr:
     if not text.isascii() or not text.isprintable():
         msg = f"{what} to ask with holds characters that none has: check that it is whole, and alone in its place"
-        raise CommandError(msg, ExitCode.USAGE)
+        raise UsageError(msg)
     return SecretStr(text)

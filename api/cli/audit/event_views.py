@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from api.cli.output import as_table, instant
+from api.cli.output import format_instant, print_table
 from api.http.audit.documents import ClientEventDocument, EventDocument
 
 COLUMNS = ("POSITION", "RECORDED AT", "EVENT", "BY", "FROM", "DETAILS")
@@ -18,7 +18,7 @@ OF_THE_RECORD = {"registered_at", "updated_at", "created_at", "disabled_at", "en
 
 def show_events(events: Iterable[EventDocument], *, leave_out: Sequence[str] = ()) -> None:
     """A table of events. `leave_out` are fields that are the same all along, such as the id of what it is about."""
-    as_table(COLUMNS, [event_cells(event, leave_out) for event in events], whole=WHOLE)
+    print_table(COLUMNS, [event_cells(event, leave_out) for event in events], whole=WHOLE)
 
 
 def show_client_events(events: Iterable[ClientEventDocument]) -> None:
@@ -30,7 +30,7 @@ def event_cells(event: EventDocument, leave_out: Sequence[str] = ()) -> tuple[st
     """An event as a row of COLUMNS."""
     return (
         str(event.position),
-        instant(event.recorded_at),
+        format_instant(event.recorded_at),
         event.type,
         event.actor or "-",
         event.remote_address or "-",

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from api.cli.audit.source import AuditSource
-from api.cli.output import tell
+from api.cli.output import print_note
 from api.http.audit.documents import EventDocument
 from ledger.domain.errors import Unavailable
 from ledger.use_cases.audit import EventQuery
@@ -35,6 +35,6 @@ async def follow(source: AuditSource, query: EventQuery, *, after: int) -> Async
                             yield event
         except Unavailable as error:
             if not cut:
-                tell(f"waiting: {error}; it will go on after position {position}")
+                print_note(f"waiting: {error}; it will go on after position {position}")
             cut = True
         await asyncio.sleep(RETRY_SECONDS)

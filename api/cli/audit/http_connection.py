@@ -14,7 +14,7 @@ from yarl import URL
 
 from api.cli.audit.credentials import Credentials
 from api.cli.audit.http_errors import TokenRefused, failure, token_failure
-from api.cli.exit_codes import CommandError, ExitCode
+from api.operations.errors import OperationError, UsageError
 from ledger.domain.errors import Unavailable
 
 SCOPE = "audit.read"
@@ -44,7 +44,7 @@ async def connect(issuer: str, credentials: Credentials) -> AsyncIterator["Conne
 class Connection:
     """Asks with a bearer token; one that was got for a client is got anew when it is no longer accepted.
 
-    Redirections are not followed: the token is for this issuer. Every method raises Unavailable or CommandError.
+    Redirections are not followed: the token is for this issuer. Every method raises Unavailable or OperationError.
     """
 
     def __init__(self, session: aiohttp.ClientSession, issuer: str, credentials: Credentials) -> None:
@@ -103,7 +103,7 @@ class Connection:
             return SecretStr(msgspec.json.decode(body, type=_Granted).access_token)
         except msgspec.MsgspecError:
             msg = f"{self.issuer} answered the request for a token with something else: is this the URL of an issuer?"
-            raise CommandError(msg) from None
+            raise OperationError(msg) from None
 
     async def _request(
         self, method: str, path: str, *, params: Mapping[str, str] | None = None, **more: Any
@@ -119,7 +119,7 @@ def _losses(issuer: str) -> Iterator[None]:
         yield
     except aiohttp.InvalidURL:
         msg = f"{issuer} is no URL that can be asked"
-        raise CommandError(msg, ExitCode.USAGE) from None
+        raise UsageError(msg) from None
     except LOST as error:
         msg = f"{issuer} cannot be reached ({_words(error)}): check the URL, and that the service runs"
         raise Unavailable(msg) from None

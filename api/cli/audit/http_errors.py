@@ -10,13 +10,13 @@ import msgspec
 from msgspec import Struct
 
 from api.cli.audit.credentials import CLIENT_ID, TOKEN
-from api.cli.exit_codes import CommandError
+from api.operations.errors import OperationError
 from ledger.domain.errors import Archived, LedgerError, Unavailable
 
 TOO_MANY_REQUESTS = 429
 
 
-class TokenRefused(CommandError):
+class TokenRefused(OperationError):
     """The bearer token is not accepted, and another could be."""
 
 
@@ -36,28 +36,28 @@ class Problem(Struct, frozen=True):
         return f"{self.parameter}: {said}" if self.parameter and not said.startswith(self.parameter) else said
 
 
-def failure(issuer: str, status: int, headers: Mapping[str, str], body: bytes) -> CommandError | LedgerError:
+def failure(issuer: str, status: int, headers: Mapping[str, str], body: bytes) -> OperationError | LedgerError:
     """The error that an answer to an audit question stands for."""
     if status == HTTPStatus.GONE:
         return Archived(problem_of(body).text or f"{issuer} has archived this")
     return _failure(issuer, status, headers, body)
 
 
-def _failure(issuer: str, status: int, headers: Mapping[str, str], body: bytes) -> CommandError | LedgerError:
+def _failure(issuer: str, status: int, headers: Mapping[str, str], body: bytes) -> OperationError | LedgerError:
     said = problem_of(body).text
     details = f": {said}" if said else ""
     match status:
         case HTTPStatus.UNAUTHORIZED:
             return TokenRefused(f"{issuer} does not accept the token: it is expired, revoked, or not of this issuer")
         case HTTPStatus.FORBIDDEN:
-            return CommandError(f"{issuer} refuses this token, it needs the scope audit.read{details}")
+            return OperationError(f"{issuer} refuses this token, it needs the scope audit.read{details}")
         case HTTPStatus.NOT_FOUND if not said:
-            return CommandError(f"{issuer} has no such answer: is this the URL of an issuer, and of this release?")
+            return OperationError(f"{issuer} has no such answer: is this the URL of an issuer, and of this release?")
         case HTTPStatus.NOT_FOUND | HTTPStatus.BAD_REQUEST:
-            return CommandError(said or f"{issuer} does not understand the question ({status})")
+            return OperationError(said or f"{issuer} does not understand the question ({status})")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == TOO_MANY_REQUESTS:
         return Unavailable(f"{issuer} cannot answer now ({status}){details}{_again(headers)}")
-    return CommandError(f"{issuer} answered {status}, which is no answer to an audit question{details}")
+    return OperationError(f"{issuer} answered {status}, which is no answer to an audit question{details}")
 
 
 def token_failure(issuer: str, client_id: str, status: int, headers: Mapping[str, str], body: bytes) -> Exception:
@@ -66,12 +66,12 @@ def token_failure(issuer: str, client_id: str, status: int, headers: Mapping[str
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == TOO_MANY_REQUESTS:
         return failure(issuer, status, headers, body)
     if problem.error == "invalid_client":
-        return CommandError(f"{issuer} does not know client {client_id!r} with this secret: check {CLIENT_ID}")
+        return OperationError(f"{issuer} does not know client {client_id!r} with this secret: check {CLIENT_ID}")
     if problem.error == "invalid_scope":
-        return CommandError(f"{issuer} gives client {client_id!r} no token with scope audit.read: {problem.text}")
+        return OperationError(f"{issuer} gives client {client_id!r} no token with scope audit.read: {problem.text}")
     if problem.error:
-        return CommandError(f"{issuer} gives client {client_id!r} no token: {problem.text}")
-    return CommandError(f"{issuer} has no token endpoint ({status}): is this the URL of an issuer? Or give {TOKEN}")
+        return OperationError(f"{issuer} gives client {client_id!r} no token: {problem.text}")
+    return OperationError(f"{issuer} has no token endpoint ({status}): is this the URL of an issuer? Or give {TOKEN}")
 
 
 def problem_of(body: bytes) -> Problem:

@@ -11,7 +11,6 @@ import msgspec
 from api.cli.audit.event_stream import messages
 from api.cli.audit.http_connection import Connection
 from api.cli.audit.source import PAGE, AsOf, SummaryQuestion, page_size
-from api.cli.exit_codes import CommandError
 from api.http.audit.documents import (
     ClientEventDocument,
     ClientEventsDocument,
@@ -22,6 +21,7 @@ from api.http.audit.documents import (
     TokenEventsDocument,
     TokenPageDocument,
 )
+from api.operations.errors import OperationError
 from ledger.use_cases.audit import EventQuery, TokenQuery
 
 T = TypeVar("T")
@@ -100,7 +100,7 @@ class HttpSource:
             return msgspec.json.decode(body, type=document)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             msg = f"{self.issuer} gives an answer that this release does not understand: are both of one release?"
-            raise CommandError(msg) from None
+            raise OperationError(msg) from None
 
 
 def _filters(query: EventQuery) -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from uuid import UUID
 
 from api.cli.audit.source import PAGE, AsOf, SummaryQuestion, page_size
-from api.cli.output import warn
+from api.cli.output import print_warning
 from api.http.audit.documents import (
     ClientEventDocument,
     EventDocument,
@@ -137,7 +137,7 @@ class LogSource:
             await self._catch_up()
         except Poison as poison:
             if not self._warned:
-                warn(
+                print_warning(
                     f"the history cannot go beyond position {poison.row.position} ({poison.row.topic}), which this "
                     "release cannot apply: what was recorded after it is not in this answer"
                 )

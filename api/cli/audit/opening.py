@@ -15,8 +15,8 @@ from api.cli.audit.credentials import Credentials, find_credentials
 from api.cli.audit.log_source import LogSource
 from api.cli.audit.source import AuditSource
 from api.cli.context import open_service, with_flags
-from api.cli.exit_codes import CommandError, ExitCode
-from api.cli.output import warn
+from api.cli.output import print_warning
+from api.operations.errors import UsageError
 from api.service.settings import load_settings
 from ledger.domain.clock import utc_now
 from ledger.use_cases.issuer import IssuerIdentifier
@@ -94,20 +94,20 @@ def _chosen_url(given: Mapping[str, Any]) -> str | None:
         if given["context"].get_parameter_source("url").name == "ENVIRONMENT":
             return None
         msg = f"--url (TOKEN_LEDGER_URL) and {database[0]} name two places to ask: give one of them"
-        raise CommandError(msg, ExitCode.USAGE)
+        raise UsageError(msg)
     return _checked(url.rstrip("/"))
 
 
 def _checked(url: str) -> str:
     if "@" in url:  # what stands before it is not repeated
         msg = "--url (TOKEN_LEDGER_URL): must have no user and no password; see TOKEN_LEDGER_AUDIT_CLIENT_ID"
-        raise CommandError(msg, ExitCode.USAGE)
+        raise UsageError(msg)
     try:
         IssuerIdentifier(url)
     except ValueError as error:
         msg = f"--url (TOKEN_LEDGER_URL): {error}"
-        raise CommandError(msg, ExitCode.USAGE) from None
+        raise UsageError(msg) from None
     parts = urlsplit(url)
     if parts.scheme == "http" and parts.hostname not in HERE:
-        warn(f"{url} is asked without encryption: whoever is on the way reads the token and the answers")
+        print_warning(f"{url} is asked without encryption: whoever is on the way reads the token and the answers")
     return url

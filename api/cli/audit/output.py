@@ -9,19 +9,19 @@ import msgspec
 
 from api.cli.audit.csv_output import EVENT_COLUMNS, TOKEN_COLUMNS, event_values, token_values, write_row
 from api.cli.audit.event_views import event_line, show_events
-from api.cli.exit_codes import CommandError, ExitCode
-from api.cli.output import instant, say, tell
+from api.cli.output import format_instant, print_note, print_result
 from api.cli.tokens.views import show_tokens
 from api.http.audit.documents import EventDocument, TokenDocument, TokenPageDocument
+from api.operations.errors import UsageError
 
 Format = Literal["table", "json", "csv"]
 
 
 def chosen_format(*, json: bool, csv: bool) -> Format:
-    """The form that the flags ask for. Raises CommandError for two."""
+    """The form that the flags ask for. Raises OperationError for two."""
     if json and csv:
         msg = "--json and --csv exclude each other"
-        raise CommandError(msg, ExitCode.USAGE)
+        raise UsageError(msg)
     return "json" if json else "csv" if csv else "table"
 
 
@@ -35,7 +35,7 @@ async def print_tokens(pages: AsyncIterator[TokenPageDocument], form: Format) ->
         case "table":
             last = await _tokens_as_table(pages)
     if last.next is not None:
-        tell("there may be more: raise --limit, or take --all")
+        print_note("there may be more: raise --limit, or take --all")
 
 
 async def _tokens_as_table(pages: AsyncIterator[TokenPageDocument]) -> TokenPageDocument:
@@ -43,7 +43,7 @@ async def _tokens_as_table(pages: AsyncIterator[TokenPageDocument]) -> TokenPage
     async for page in pages:
         found += page.tokens
     show_tokens(found)
-    tell(f"as of {instant(page.as_of.instant)}, position {page.as_of.position}")
+    print_note(f"as of {format_instant(page.as_of.instant)}, position {page.as_of.position}")
     return page
 
 
@@ -81,7 +81,7 @@ async def print_events(events: AsyncIterator[EventDocument], form: Format, *, as
             case "json":
                 _write(_compact(event), "\n")
             case "table":
-                say(event_line(event))
+                print_result(event_line(event))
 
 
 def _compact(document: Any) -> str:

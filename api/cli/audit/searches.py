@@ -10,10 +10,10 @@ from api.cli.audit.following import follow as follow_log
 from api.cli.audit.opening import audit_command
 from api.cli.audit.output import chosen_format, print_events, print_tokens
 from api.cli.audit.source import AuditSource, page_size
-from api.cli.exit_codes import CommandError, ExitCode
-from api.cli.output import tell
+from api.cli.output import print_note
 from api.cli.times import moment_of_past
 from api.http.audit.documents import EventDocument
+from api.operations.errors import UsageError
 from ledger.domain.clock import utc_now
 from ledger.domain.codec import CODEC
 from ledger.use_cases.audit import EventQuery, TokenQuery
@@ -42,7 +42,7 @@ async def tokens(
     form = chosen_format(json=json, csv=csv)
     if all_ and limit is not None:
         msg = "--limit and --all exclude each other"
-        raise CommandError(msg, ExitCode.USAGE)
+        raise UsageError(msg)
     now = utc_now()
     query = TokenQuery(
         client_id=client_id,
@@ -92,11 +92,11 @@ async def events(
         rest: list[int] = []
         await print_events(_listed(source, query, after=after or 0, limit=limit or DEFAULT_LIMIT, rest=rest), form)
         if rest:
-            tell(f"there may be more: go on with --after {rest[0]}, or raise --limit")
+            print_note(f"there may be more: go on with --after {rest[0]}, or raise --limit")
         return
     if subject is not None or until is not None:
         msg = f"{'--subject' if subject is not None else '--until'} cannot be given with --follow"
-        raise CommandError(msg, ExitCode.USAGE)
+        raise UsageError(msg)
     if after is None:
         after = await source.end() if since is None else 0
     await print_events(_first(follow_log(source, query, after=after), limit), form, as_they_come=True)
@@ -132,5 +132,5 @@ def _known(types: list[str]) -> tuple[str, ...]:
     unknown = sorted(set(types) - set(CODEC.topics))
     if unknown:
         msg = f"--type: there is no type {unknown[0]!r}; there are {', '.join(sorted(CODEC.topics))}"
-        raise CommandError(msg, ExitCode.USAGE)
+        raise UsageError(msg)
     return tuple(dict.fromkeys(types))

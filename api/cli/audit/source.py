@@ -1,7 +1,7 @@
 """Where answers about the past come from: what the audit commands ask, whoever answers.
 
 Everything is a document of `api.http.audit.documents`, so both ways show the same. Every method raises Unavailable when
-nothing can be answered now, and a refusal or a CommandError that says what to change.
+nothing can be answered now, and a refusal or a OperationError that says what to change.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Sequence
 
 from api.cli.audit.sparkline import narrowed, sparkline
-from api.cli.output import as_table, instant, say
+from api.cli.output import format_instant, print_result, print_table
 from api.http.audit.documents import SummaryDocument
 
 BESIDE_THE_LINE = 48
@@ -16,12 +16,13 @@ LEAST = 12
 def show_summary(summary: SummaryDocument) -> None:
     """Print it, as wide as the terminal is."""
     width = max(shutil.get_terminal_size().columns - BESIDE_THE_LINE, LEAST)
-    say(f"{instant(summary.since)} to {instant(summary.until)} by {summary.bucket}, as of position {summary.position}")
-    say()
+    period = f"{format_instant(summary.since)} to {format_instant(summary.until)}"
+    print_result(f"{period} by {summary.bucket}, as of position {summary.position}")
+    print_result()
     for line in chart(summary, width):
-        say(line)
-    say()
-    as_table(
+        print_result(line)
+    print_result()
+    print_table(
         ("CLIENT", "ISSUED", "REVOKED", "ACTIVE"),
         [(c.client_id, str(c.issued), str(c.revoked), str(c.active)) for c in summary.clients],
     )

@@ -9,7 +9,7 @@ import typer
 from api.cli import flags
 from api.cli.clients.commands import clients
 from api.cli.context import Desk, issuer_command
-from api.cli.output import as_json, say, tell
+from api.cli.output import print_json, print_note, print_result
 from api.cli.secret_output import show_secret
 from api.operations.client_changes import ClientChange, FieldChange, GeneratedSecret, carry_out, plan_changes
 from api.operations.clients_file import read_clients_file
@@ -38,7 +38,7 @@ async def apply(desk: Desk, file: File, *, dry_run: DryRun = False, json: flags.
         complete = True
     finally:  # secrets generated before it broke off are not seen again
         if json:
-            as_json(_document(changes, generated, others, dry_run=dry_run, complete=complete))
+            print_json(_document(changes, generated, others, dry_run=dry_run, complete=complete))
         elif complete:
             _print_changes(changes, others, dry_run=dry_run)
         if not json:
@@ -48,17 +48,17 @@ async def apply(desk: Desk, file: File, *, dry_run: DryRun = False, json: flags.
 
 def _print_changes(changes: list[ClientChange], others: list[str], *, dry_run: bool) -> None:
     for change in changes:
-        say(_line(change))
+        print_result(_line(change))
         for field in change.fields:
-            say(f"    {field.field}: {_shown(field.old)} -> {_shown(field.new)}")
+            print_result(f"    {field.field}: {_shown(field.old)} -> {_shown(field.new)}")
         for _ in change.new_secrets:
-            say("    secrets: one added")
+            print_result("    secrets: one added")
         if change.generate_secret:
-            say("    secrets: one generated")
+            print_result("    secrets: one generated")
     if others:
-        tell(f"left alone, as the file does not name them: {', '.join(others)}")
+        print_note(f"left alone, as the file does not name them: {', '.join(others)}")
     if dry_run:
-        tell("dry run: nothing was changed")
+        print_note("dry run: nothing was changed")
 
 
 def _line(change: ClientChange) -> str:

@@ -8,7 +8,7 @@ import typer
 from api.cli import flags
 from api.cli.clients.views import client_document, client_row, show_client
 from api.cli.context import Desk, issuer_command
-from api.cli.output import as_json, as_table, say
+from api.cli.output import print_json, print_result, print_table
 from api.cli.secret_output import show_secret
 from api.cli.tokens.commands import checked_reason
 from ledger.domain.client import Client
@@ -97,9 +97,9 @@ async def add(
     if json:
         client = await registry.load(client_id) or client
         shown = {"secret_id": secret[0], "client_secret": secret[1]} if secret else {}
-        as_json(client_document(client, utc_now()) | shown)
+        print_json(client_document(client, utc_now()) | shown)
         return
-    say(f"registered {client_id} with {desk.issuer.identifier.url}")
+    print_result(f"registered {client_id} with {desk.issuer.identifier.url}")
     if secret:
         show_secret(client_id, *secret)
 
@@ -111,10 +111,10 @@ async def list_(desk: Desk, *, json: flags.Json = False) -> None:
     everyone = await desk.issuer.clients.all()
     now = utc_now()
     if json:
-        as_json([client_document(client, now) for client in everyone])
+        print_json([client_document(client, now) for client in everyone])
         return
     columns = ("CLIENT ID", "NAME", "GRANTS", "SCOPES", "INTROSPECTION", "VALID SECRETS", "STATE")
-    as_table(columns, [client_row(client, now) for client in everyone])
+    print_table(columns, [client_row(client, now) for client in everyone])
 
 
 @clients.command("show")
@@ -124,7 +124,7 @@ async def show(desk: Desk, client_id: ClientId, *, json: flags.Json = False) -> 
     client = await load(desk, client_id)
     history = await desk.history.client_events(client_id)
     if json:
-        as_json(client_document(client, utc_now()) | {"history": msgspec.to_builtins(history)})
+        print_json(client_document(client, utc_now()) | {"history": msgspec.to_builtins(history)})
         return
     show_client(client, history, utc_now())
 
@@ -157,6 +157,6 @@ async def load(desk: Desk, client_id: str) -> Client:
 
 def _changed(client: Client, *, json: bool) -> None:
     if json:
-        as_json(client_document(client, utc_now()))
+        print_json(client_document(client, utc_now()))
     else:
-        say(f"{client.client_id} is {'enabled' if client.enabled else 'disabled'}")
+        print_result(f"{client.client_id} is {'enabled' if client.enabled else 'disabled'}")

@@ -9,10 +9,10 @@ import typer
 from api.cli import flags
 from api.cli.clients.commands import ClientId, clients
 from api.cli.context import Desk, issuer_command
-from api.cli.exit_codes import CommandError
-from api.cli.output import as_json, instant, say
+from api.cli.output import format_instant, print_json, print_result
 from api.cli.secret_output import show_secret
 from api.cli.times import after_now
+from api.operations.errors import OperationError
 from ledger.domain.clock import utc_now
 
 ExpiresIn = Annotated[
@@ -57,13 +57,13 @@ async def add_secret(
         chosen = _read_secret(secret_file)
         secret_id = await desk.issuer.registry.add_chosen_secret(client_id, chosen, desk.cause, ends)
         if json:
-            as_json({"client_id": client_id, "secret_id": secret_id})
+            print_json({"client_id": client_id, "secret_id": secret_id})
         else:
-            say(f"added secret {secret_id} to {client_id}")
+            print_result(f"added secret {secret_id} to {client_id}")
         return
     secret_id, secret = await desk.issuer.registry.add_generated_secret(client_id, desk.cause, ends)
     if json:
-        as_json({"client_id": client_id, "secret_id": secret_id, "client_secret": secret})
+        print_json({"client_id": client_id, "secret_id": secret_id, "client_secret": secret})
     else:
         show_secret(client_id, secret_id, secret)
 
@@ -79,11 +79,11 @@ async def retire_secret(
     expires_at = next(s.expires_at for s in client.secrets if s.secret_id == secret_id)
     if json:
         ending = expires_at.isoformat() if expires_at else None
-        as_json({"client_id": client_id, "secret_id": secret_id, "expires_at": ending})
+        print_json({"client_id": client_id, "secret_id": secret_id, "expires_at": ending})
         return
-    say(f"secret {secret_id} of {client_id} ends at {instant(expires_at)}")
+    print_result(f"secret {secret_id} of {client_id} ends at {format_instant(expires_at)}")
     if not client.valid_secrets(max(utc_now(), expires_at or utc_now())):
-        say("it is the last one: without another the client cannot authenticate after that")
+        print_result("it is the last one: without another the client cannot authenticate after that")
 
 
 def _read_secret(path: Path) -> str:
@@ -93,5 +93,5 @@ def _read_secret(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         msg = f"--secret-file: {path} cannot be read: {reason}"
-        raise CommandError(msg) from None
+        raise OperationError(msg) from None
     return text.rstrip("\r\n")

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from api.cli.audit.event_views import show_client_events
-from api.cli.output import as_fields, as_table, instant, say
+from api.cli.output import format_instant, print_fields, print_result, print_table
 from api.http.audit.documents import ClientEventDocument
 from ledger.domain.client import Client
 from ledger.domain.events import StoredSecret
@@ -46,7 +46,7 @@ def client_row(client: Client, now: datetime) -> tuple[str, ...]:
 def show_client(client: Client, history: Sequence[ClientEventDocument], now: datetime) -> None:
     """A client in full, with its history."""
     settings = client.settings
-    as_fields(
+    print_fields(
         {
             "client id": client.client_id,
             "name": settings.name,
@@ -59,19 +59,19 @@ def show_client(client: Client, history: Sequence[ClientEventDocument], now: dat
             "introspection": settings.introspection,
         }
     )
-    say()
-    as_table(
+    print_result()
+    print_table(
         ("SECRET", "KIND", "CREATED", "EXPIRES", "STATE"),
         [_secret_row(secret, valid=secret in client.valid_secrets(now)) for secret in client.secrets],
     )
-    say()
+    print_result()
     show_client_events(history)
 
 
 def _secret_row(secret: StoredSecret, *, valid: bool) -> tuple[str, ...]:
     kind = "generated" if secret.kind == "sha256" else "chosen"
-    expires = instant(secret.expires_at) if secret.expires_at else "never"
-    return secret.secret_id, kind, instant(secret.created_at), expires, "valid" if valid else "expired"
+    expires = format_instant(secret.expires_at) if secret.expires_at else "never"
+    return secret.secret_id, kind, format_instant(secret.created_at), expires, "valid" if valid else "expired"
 
 
 def _state(client: Client) -> str:

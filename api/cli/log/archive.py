@@ -12,13 +12,14 @@ from msgspec import Struct
 
 from api.cli import flags
 from api.cli.context import LogDesk, log_command, log_owner_command
-from api.cli.exit_codes import CommandError, ExitCode
+from api.cli.exit_codes import ExitCode
 from api.cli.log.commands import log
-from api.cli.output import as_json, as_table, instant, say
+from api.cli.output import format_instant, print_json, print_result, print_table
 from api.cli.progress import events_done
 from api.cli.projections.context import NICE
 from api.cli.times import EXAMPLES, moment_of_past
 from api.operations.archive_folder import FolderOfArchives, folder_of
+from api.operations.errors import OperationError
 from api.operations.export_files import archive_to_read, archive_to_write
 from ledger.archive.export_format import ArchiveWriter
 from ledger.archive.export_reader import ArchiveReader
@@ -65,17 +66,18 @@ async def archive(desk: LogDesk, *, before: Before, to: To, json: flags.Json = F
     os.nice(NICE)
     moved = await move(desk, moment, FolderOfArchives(to))
     if json:
-        as_json({"log": desk.log.name} | msgspec.to_builtins(moved))
+        print_json({"log": desk.log.name} | msgspec.to_builtins(moved))
         return
     for file_name in moved.finished:
-        say(f"went on with archive {file_name}, which was begun before")
+        print_result(f"went on with archive {file_name}, which was begun before")
     written = moved.archive
     if written is None:
-        say(f"nothing that was recorded before {instant(moment)} is left to archive")
+        print_result(f"nothing that was recorded before {format_instant(moment)} is left to archive")
     else:
-        say(f"archived positions {written.first:,} to {written.last:,} of log {desk.log.name!r} in {written.file_name}")
-        say(f"sha256 of the file  {written.file_sha256}")
-    say(f"removed {moved.events_removed:,} events from the log")
+        positions = f"positions {written.first:,} to {written.last:,}"
+        print_result(f"archived {positions} of log {desk.log.name!r} in {written.file_name}")
+        print_result(f"sha256 of the file  {written.file_sha256}")
+    print_result(f"removed {moved.events_removed:,} events from the log")
 
 
 class Moved(Struct, frozen=True):
@@ -92,7 +94,7 @@ class Moved(Struct, frozen=True):
 async def move(desk: LogDesk, before: datetime, folder: FolderOfArchives) -> Moved:
     """Finish what was begun, then archive what was recorded before an instant and is not archived yet.
 
-    Raises CommandError, NotArchivable, NoLog, Unavailable.
+    Raises OperationError, NotArchivable, NoLog, Unavailable.
     """
     async with only_archiver(desk.log) as (connection, extent):
         gone = 0
@@ -120,7 +122,7 @@ async def archives_(desk: LogDesk, *, archives: flags.Archives = None, json: fla
         await check_unmoved(desk.log, extent)
     if json:
         found = {"findings": msgspec.to_builtins(findings.first), "count": findings.count}
-        as_json({"log": desk.log.name, "archives": msgspec.to_builtins(extent.archives)} | (found if folder else {}))
+        print_json({"log": desk.log.name, "archives": msgspec.to_builtins(extent.archives)} | (found if folder else {}))
     else:
         _show(desk, extent, findings, verified=folder is not None)
     if findings.count:
@@ -134,7 +136,7 @@ async def _finish(connection: Connection, extent: Extent, unfinished: Archive, f
             pass
     except InvalidArchive as error:
         msg = f"{error}\nRemoving what it holds was begun, and does not go on without it: give its folder as --to."
-        raise CommandError(msg) from error
+        raise OperationError(msg) from error
     return await _remove(connection, extent, unfinished)
 
 
@@ -164,7 +166,7 @@ async def _write(
             events_sha256 = await check_written(desk.log, extent, part, ArchiveReader(written), done)
     except InvalidArchive as error:
         msg = f"{folder.file(name)} does not hold what it should: {error}\nNothing was removed. Move that file away."
-        raise CommandError(msg) from error
+        raise OperationError(msg) from error
     return await write_down(
         connection,
         extent,
@@ -187,27 +189,27 @@ def _followers() -> list[str]:
 
 def _show(desk: LogDesk, extent: Extent, findings: Findings, *, verified: bool) -> None:
     if not extent.archives:
-        say(f"nothing of log {desk.log.name!r} is archived")
+        print_result(f"nothing of log {desk.log.name!r} is archived")
         return
-    as_table(
+    print_table(
         ("POSITIONS", "RECORDED UNTIL", "ARCHIVED", "REMOVED FROM THE LOG", "FILE"),
         [
             (
                 f"{archive.first:,} to {archive.last:,}",
-                instant(archive.last_recorded_at),
-                instant(archive.archived_at),
-                instant(archive.removed_at) if archive.removed_at else "not yet: run 'log archive' again",
+                format_instant(archive.last_recorded_at),
+                format_instant(archive.archived_at),
+                format_instant(archive.removed_at) if archive.removed_at else "not yet: run 'log archive' again",
                 archive.file_name,
             )
             for archive in extent.archives
         ],
     )
-    say()
+    print_result()
     if findings.count:
-        as_table(("POSITION", "FINDING"), [(str(finding.position), finding.what) for finding in findings.first])
-        say()
-        say(f"the archives of log {desk.log.name!r} are NOT sound: {findings.count:,} findings")
+        print_table(("POSITION", "FINDING"), [(str(finding.position), finding.what) for finding in findings.first])
+        print_result()
+        print_result(f"the archives of log {desk.log.name!r} are NOT sound: {findings.count:,} findings")
     elif verified:
-        say(f"the archives are sound: they hold every event up to position {extent.archived_until:,}")
+        print_result(f"the archives are sound: they hold every event up to position {extent.archived_until:,}")
     else:
-        say("the files were not looked at; give their folder as --archives")
+        print_result("the files were not looked at; give their folder as --archives")

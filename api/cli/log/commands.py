@@ -9,7 +9,7 @@ import typer
 from api.cli import flags
 from api.cli.context import LogDesk, log_command
 from api.cli.exit_codes import ExitCode
-from api.cli.output import as_fields, as_json, as_table, instant, say
+from api.cli.output import format_instant, print_fields, print_json, print_result, print_table
 from api.cli.progress import events_done
 from api.operations.archive_folder import folder_of
 from ledger.domain.clock import utc_now
@@ -39,7 +39,7 @@ async def verify_(
         found = await verify(desk.log, extent, limit=findings, progress=done, folder=folder_of(archives))
     if json:
         document = msgspec.to_builtins(found)
-        as_json({"log": desk.log.name, "sound": found.sound} | document)
+        print_json({"log": desk.log.name, "sound": found.sound} | document)
     else:
         _show_verification(desk, found)
     if not found.sound:
@@ -57,21 +57,21 @@ async def stats(desk: LogDesk, *, days: Days = 7, json: flags.Json = False) -> N
     numbers.days = {day: numbers.days.get(day, 0) for day in (today - timedelta(days=ago) for ago in range(days))}
     if json:
         place = {"position": extent.head.position, "archived_until": extent.archived_until}
-        as_json({"log": desk.log.name} | place | msgspec.to_builtins(numbers))
+        print_json({"log": desk.log.name} | place | msgspec.to_builtins(numbers))
         return
     _show_statistics(desk, numbers, extent)
 
 
 def _show_verification(desk: LogDesk, found: Verification) -> None:
     if found.sound:
-        say(f"log {desk.log.name!r} is sound: {found.events:,} events")
+        print_result(f"log {desk.log.name!r} is sound: {found.events:,} events")
         if found.events < found.head.position:
-            say(f"up to position {found.archived:,} it is archived; those files are verified with --archives")
+            print_result(f"up to position {found.archived:,} it is archived; those files are verified with --archives")
         return
-    as_table(("POSITION", "FINDING"), [(str(finding.position), finding.what) for finding in found.findings])
-    say()
+    print_table(("POSITION", "FINDING"), [(str(finding.position), finding.what) for finding in found.findings])
+    print_result()
     shown = "" if found.count == len(found.findings) else f", of which the first {len(found.findings)} are shown"
-    say(f"log {desk.log.name!r} is NOT sound: {found.count:,} findings in {found.events:,} events{shown}")
+    print_result(f"log {desk.log.name!r} is NOT sound: {found.count:,} findings in {found.events:,} events{shown}")
 
 
 def _show_statistics(desk: LogDesk, numbers: Statistics, extent: Extent) -> None:
@@ -80,20 +80,20 @@ def _show_statistics(desk: LogDesk, numbers: Statistics, extent: Extent) -> None
         archived["archived"] = (
             f"up to position {extent.archived_until:,}; what is counted here is what the log has left"
         )
-    as_fields(
+    print_fields(
         {
             "log": desk.log.name,
             **archived,
             "events": f"{numbers.events:,}",
             "streams": f"{numbers.streams:,}",
-            "first": instant(numbers.first),
-            "last": instant(numbers.last),
+            "first": format_instant(numbers.first),
+            "last": format_instant(numbers.last),
             "payloads": f"{numbers.payload_bytes:,} bytes",
             "table": f"{numbers.table_bytes:,} bytes, of all logs",
             "indexes": f"{numbers.index_bytes:,} bytes, of all logs",
         }
     )
-    say()
-    as_table(("TOPIC", "EVENTS"), [(topic, f"{count:,}") for topic, count in sorted(numbers.topics.items())])
-    say()
-    as_table(("DAY (UTC)", "EVENTS"), [(day.isoformat(), f"{count:,}") for day, count in numbers.days.items()])
+    print_result()
+    print_table(("TOPIC", "EVENTS"), [(topic, f"{count:,}") for topic, count in sorted(numbers.topics.items())])
+    print_result()
+    print_table(("DAY (UTC)", "EVENTS"), [(day.isoformat(), f"{count:,}") for day, count in numbers.days.items()])

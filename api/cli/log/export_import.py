@@ -6,11 +6,11 @@ import typer
 
 from api.cli import flags
 from api.cli.context import LogDesk, log_command
-from api.cli.exit_codes import CommandError, ExitCode
 from api.cli.log.commands import log
-from api.cli.output import as_json, instant, say, tell
+from api.cli.output import format_instant, print_json, print_note, print_result
 from api.cli.progress import events_done
 from api.operations.archive_folder import folder_of
+from api.operations.errors import OperationError, UsageError
 from api.operations.export_files import STANDARD, archive_to_read, archive_to_write
 from ledger.archive.export_format import ArchiveWriter, export_header
 from ledger.archive.export_reader import ArchiveReader
@@ -65,13 +65,13 @@ async def export(
     if after > head or (until is not None and until <= after):
         up_to = f" and up to {until}" if until else ""
         msg = f"there is nothing after position {after}{up_to}: the log ends at {head}"
-        raise CommandError(msg, ExitCode.USAGE)
+        raise UsageError(msg)
     if after < extent.archived_until and folder is None:
         msg = (
             f"the events up to position {extent.archived_until} are archived, and not in the log any more: "
             f"give their folder as --archives, or begin --after {extent.archived_until}"
         )
-        raise CommandError(msg)
+        raise OperationError(msg)
     header = export_header(
         issuer=desk.identifier.url, log=desk.log.name, head=head, exported_at=utc_now(), after=after, until=until
     )
@@ -86,7 +86,7 @@ async def export(
             done(len(page))
         last, end = lines.end()
         write(last)
-    told = tell if file == STANDARD else say
+    told = print_note if file == STANDARD else print_result
     told(f"exported {end.events:,} events of log {desk.log.name!r}, up to position {header.until}")
     told(f"sha256 of the events  {end.events_sha256}")
 
@@ -103,9 +103,9 @@ async def import_(desk: LogDesk, file: Source, *, json: flags.Json = False) -> N
                 await Restoration(desk.log, archive, inline_projections(EventMapper()), done).run()
     except InvalidArchive as error:
         msg = f"{'standard input' if file == STANDARD else file}: {error}\nNothing was imported."
-        raise CommandError(msg) from error
+        raise OperationError(msg) from error
     if json:
-        as_json({"log": desk.log.name, "events": header.until, "exported_from": header.issuer})
+        print_json({"log": desk.log.name, "events": header.until, "exported_from": header.issuer})
         return
-    say(f"imported {header.until:,} events into log {desk.log.name!r}")
-    say(f"exported from {header.issuer} at {instant(header.exported_at)}")
+    print_result(f"imported {header.until:,} events into log {desk.log.name!r}")
+    print_result(f"exported from {header.issuer} at {format_instant(header.exported_at)}")

@@ -8,9 +8,10 @@ import typer
 from api.cli import flags
 from api.cli.context import LogChangeDesk, choose_issuer, log_change_command
 from api.cli.database import open_database, service_config
-from api.cli.exit_codes import CommandError, ExitCode
-from api.cli.output import say
+from api.cli.exit_codes import ExitCode
+from api.cli.output import print_result
 from api.cli.projections.views import show_statuses, watch_statuses
+from api.operations.errors import UsageError
 from api.service.composition import start_service
 from api.service.settings import Settings, load_settings
 from ledger.domain.errors import Unavailable
@@ -116,12 +117,12 @@ async def skip(desk: LogChangeDesk, name: Name, position: Position, *, reason: f
         inline = name in {projection.name for projection in inline_projections(mapper)}
         why = "is written with every append and never stops" if inline else "is no projection"
         msg = f"{name!r} {why}; those that follow the log are: {', '.join(names)}"
-        raise CommandError(msg, ExitCode.USAGE)
+        raise UsageError(msg)
     if not reason.strip():
         msg = "--reason (TOKEN_LEDGER_REASON): say why; auditors will read it"
-        raise CommandError(msg, ExitCode.USAGE)
+        raise UsageError(msg)
     log_id = await desk.log.to_read()
     skipped = await skip_event(desk.log.database, log_id, name, position, reason=reason.strip(), actor=desk.cause.actor)
-    say(f"{name} passes over position {position} of log {desk.log.name!r}, {skipped.topic}")
+    print_result(f"{name} passes over position {position} of log {desk.log.name!r}, {skipped.topic}")
     if skipped.error:
-        say(f"it could not be applied: {skipped.error}")
+        print_result(f"it could not be applied: {skipped.error}")

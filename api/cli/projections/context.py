@@ -13,7 +13,7 @@ import uvloop
 from api.cli import flags
 from api.cli.context import choose_issuer, with_flags
 from api.cli.database import Dsns, connection_errors, open_database
-from api.cli.exit_codes import CommandError, ExitCode
+from api.operations.errors import OperationError, UsageError
 from api.service.settings import Settings, load_settings, name_of
 from ledger.domain.errors import NoLog
 from ledger.domain.recording import EventMapper
@@ -50,7 +50,7 @@ class ProjectionDesk:
     issuer: str | None
 
     async def log_id(self) -> int:
-        """The number of the issuer's log. Raises CommandError, NoLog, Unavailable."""
+        """The number of the issuer's log. Raises OperationError, NoLog, Unavailable."""
         name = choose_issuer(self.settings.issuer_identifiers(), self.issuer).log_name
         with connection_errors():
             connection = await asyncpg.connect(self.dsn, timeout=CONNECT_SECONDS)
@@ -84,7 +84,7 @@ def projection_command(command: Callable[..., Awaitable[None]]) -> Callable[...,
 def run_on_projection(settings: Settings, name: str, work: Callable[[str, Projection], Awaitable[T]]) -> T:
     """Do what takes long on the database of the settings, as the owner of its tables where that one's DSN is given.
 
-    Raises UnknownProjection, CommandError, Unavailable. A role that may not do it is told which role may.
+    Raises UnknownProjection, OperationError, Unavailable. A role that may not do it is told which role may.
     """
     projection = find_projection(name, EventMapper())
     os.nice(NICE)
@@ -96,7 +96,7 @@ def run_on_projection(settings: Settings, name: str, work: Callable[[str, Projec
         dsn = settings.owner_dsn or settings.dsn
         if dsn is None:
             msg = f"no database: give {name_of('owner_dsn')}, {name_of('dsn')} or {name_of('embedded')}"
-            raise CommandError(msg, ExitCode.USAGE)
+            raise UsageError(msg)
         return await work(dsn.get_secret_value(), projection)
 
     try:
@@ -106,7 +106,7 @@ def run_on_projection(settings: Settings, name: str, work: Callable[[str, Projec
         msg = (
             f"the role may not do this ({error}): give {name_of('owner_dsn')}, the DSN of the role that owns the tables"
         )
-        raise CommandError(msg) from None
+        raise OperationError(msg) from None
 
 
 def _strongest(database: Dsns) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from api.cli.output import as_table
+from api.cli.output import print_table
 from projections.rebuilding.comparison import Difference, Values
 
 
@@ -17,7 +17,7 @@ def show_differences(found: Sequence[Difference], *, only_before: str, only_afte
         else:
             what, columns = both, _changed(difference.before, difference.after)
         rows.append((difference.table, what, _listed(difference.key), columns))
-    as_table(("TABLE", "ROW", "KEY", "COLUMNS"), rows)
+    print_table(("TABLE", "ROW", "KEY", "COLUMNS"), rows)
 
 
 def _listed(values: Values) -> str:

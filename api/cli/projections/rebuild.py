@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 
 from api.cli import flags
-from api.cli.output import as_fields, as_json, say, tell
+from api.cli.output import print_fields, print_json, print_note, print_result
 from api.cli.progress import events_done
 from api.cli.projections.commands import projections
 from api.cli.projections.context import Name, run_on_projection
@@ -47,7 +47,7 @@ def rebuild_(
         expected = run_on_projection(
             settings, name, lambda dsn, projection: estimate(dsn, projection, folder_of(archives))
         )
-        as_json(msgspec.to_builtins(expected)) if json else _show_estimate(expected)
+        print_json(msgspec.to_builtins(expected)) if json else _show_estimate(expected)
         return
 
     async def work(dsn: str, projection: Projection) -> Rebuilt:
@@ -57,23 +57,23 @@ def rebuild_(
                 projection,
                 holder=this_process(),
                 progress=lambda events, done: shown.enter_context(events_done("building", events, already=done)),
-                tell=tell,
+                tell=print_note,
                 restart=restart,
                 archives=folder_of(archives),
             )
 
     rebuilt = run_on_projection(settings, name, work)
     if json:
-        as_json(msgspec.to_builtins(rebuilt))
+        print_json(msgspec.to_builtins(rebuilt))
         return
-    say(
+    print_result(
         f"rebuilt {rebuilt.projection}, version {rebuilt.version}, from {rebuilt.events:,} events "
         f"in {rebuilt.seconds:.1f} s; the swap held others up for {rebuilt.locked_ms:.0f} ms"
     )
 
 
 def _show_estimate(expected: Estimate) -> None:
-    as_fields(
+    print_fields(
         {
             "would build": f"{expected.projection}, version {expected.version}",
             "from": f"{expected.events:,} events",
@@ -82,5 +82,5 @@ def _show_estimate(expected: Estimate) -> None:
             "in about": f"{expected.seconds:.0f} s, by {expected.sample:,} events that were tried",
         }
     )
-    say()
-    say("nothing was changed")
+    print_result()
+    print_result("nothing was changed")

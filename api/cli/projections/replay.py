@@ -7,14 +7,14 @@ from typing import Annotated
 import msgspec
 
 from api.cli import flags
-from api.cli.exit_codes import CommandError, ExitCode
-from api.cli.output import as_json, say
+from api.cli.output import print_json, print_result
 from api.cli.progress import events_done
 from api.cli.projections.commands import projections
 from api.cli.projections.context import Name, ProjectionDesk, projection_command
 from api.cli.projections.differences import show_differences
 from api.cli.projections.verify import Rows
 from api.operations.archive_folder import folder_of
+from api.operations.errors import UsageError
 from projections.rebuilding.replay import Point, changes, replay
 
 POINT = "POSITION|INSTANT"
@@ -57,11 +57,11 @@ async def replay_(
             archives=folder_of(archives),
         )
     if json:
-        as_json(msgspec.to_builtins(replayed) | {"tables": desk.projection.tables})
+        print_json(msgspec.to_builtins(replayed) | {"tables": desk.projection.tables})
         return
     made = ", ".join(f"{replayed.quoted}.{table}" for table in desk.projection.tables)
-    say(f"{name} as of position {replayed.position} is in {made}")
-    say(f"when you are done with it: DROP SCHEMA {replayed.quoted} CASCADE")
+    print_result(f"{name} as of position {replayed.position} is in {made}")
+    print_result(f"when you are done with it: DROP SCHEMA {replayed.quoted} CASCADE")
 
 
 @projections.command("diff")
@@ -89,18 +89,19 @@ async def diff(
             archives=folder_of(archives),
         )
     if json:
-        as_json(msgspec.to_builtins(found))
+        print_json(msgspec.to_builtins(found))
         return
     first = found.differences.first
     if first:
         show_differences(first, only_before="went", only_after="came", both="changed")
-        say()
+        print_result()
     rest = "" if found.differences.count == len(first) else f", of which the first {len(first)} are shown"
-    say(f"{found.differences.count:,} rows of {name} changed from position {found.first} to {found.last}{rest}")
+    positions = f"from position {found.first} to {found.last}"
+    print_result(f"{found.differences.count:,} rows of {name} changed {positions}{rest}")
 
 
 def parse_point(text: str) -> Point:
-    """A position, or an instant in ISO 8601 with its offset. Raises CommandError."""
+    """A position, or an instant in ISO 8601 with its offset. Raises OperationError."""
     if text.isdecimal():
         return int(text)
     try:
@@ -109,5 +110,5 @@ def parse_point(text: str) -> Point:
         instant = None
     if instant is None or instant.tzinfo is None:
         msg = f"{text!r} is neither a position nor an instant with its offset, such as 2026-01-31T12:00:00Z"
-        raise CommandError(msg, ExitCode.USAGE)
+        raise UsageError(msg)
     return instant.astimezone(UTC)

@@ -8,9 +8,10 @@ import structlog
 import typer
 
 from api.cli.database import Dsns, migrate, provide_database, service_config
-from api.cli.exit_codes import CommandError, ExitCode
+from api.cli.exit_codes import ExitCode
 from api.cli.serving import log_format
 from api.logging.configuration import configure_logging
+from api.operations.errors import OperationError
 from api.server.process import ServerPlan, serve_in_this_process
 from api.server.sockets import CannotListen, listen, port_of
 from api.server.start_up import StartUp, StoppedEarly
@@ -20,7 +21,7 @@ METRICS_PORT_FLAG = "--metrics-port (TOKEN_LEDGER_METRICS_PORT)"
 
 
 def run_followers(settings: Settings, *, metrics_port: int | None) -> None:
-    """Follow; returns when asked to stop, with every lease let go. Raises CommandError or EmbeddedPostgresError."""
+    """Follow; returns when asked to stop, with every lease let go. Raises OperationError or EmbeddedPostgresError."""
     configure_logging(format=log_format(settings), level=settings.log_level)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     log = structlog.get_logger()
@@ -34,7 +35,7 @@ def run_followers(settings: Settings, *, metrics_port: int | None) -> None:
                 try:
                     listening = stack.enter_context(listen(settings.host, metrics_port, flag=METRICS_PORT_FLAG))
                 except CannotListen as error:
-                    raise CommandError(str(error)) from None
+                    raise OperationError(str(error)) from None
             dsns = stack.enter_context(provide_database(settings))
             stack.callback(start_up.ignore_signals)  # a signal must not keep the database from being stopped
             plan = _prepare(start_up, settings, dsns)

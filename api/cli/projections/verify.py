@@ -8,7 +8,7 @@ import typer
 
 from api.cli import flags
 from api.cli.exit_codes import ExitCode
-from api.cli.output import as_json, say
+from api.cli.output import print_json, print_result
 from api.cli.progress import events_done
 from api.cli.projections.commands import projections
 from api.cli.projections.context import Name, ProjectionDesk, projection_command
@@ -69,7 +69,7 @@ async def verify_(
             archives=folder_of(archives),
         )
     if json:
-        as_json({"equal": found.equal} | msgspec.to_builtins(found, str_keys=True))
+        print_json({"equal": found.equal} | msgspec.to_builtins(found, str_keys=True))
     else:
         _show(name, found)
     if not found.equal:
@@ -80,10 +80,10 @@ def _show(name: str, found: Verification) -> None:
     of_logs = ", ".join(f"log {log_id} at position {position}" for log_id, position in found.positions.items())
     place = f"{found.events:,} events looked at ({of_logs or 'no log'})"
     if found.equal:
-        say(f"{name} is what the log says: {place} in {found.seconds:.1f} s")
+        print_result(f"{name} is what the log says: {place} in {found.seconds:.1f} s")
         return
     shown = found.differences.first
     show_differences(shown, only_before="missing", only_after="not in the log", both="is not as in the log")
-    say()
+    print_result()
     rest = "" if found.differences.count == len(shown) else f", of which the first {len(shown)} are shown"
-    say(f"{name} is NOT what the log says: {found.differences.count:,} rows differ{rest}; {place}")
+    print_result(f"{name} is NOT what the log says: {found.differences.count:,} rows differ{rest}; {place}")

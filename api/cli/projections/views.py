@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from api.cli.output import as_json, instant, printable, say
+from api.cli.output import format_instant, print_json, print_result, printable
 from ledger.domain.errors import Unavailable
 from projections.following.rates import Rates
 from projections.following.status import ProjectionStatus
@@ -34,7 +34,7 @@ async def show_statuses(look: Look, pause: float, *, json: bool) -> bool:
     await asyncio.sleep(pause)
     rated = _rated(rates, await look())
     if json:
-        as_json(_document(rated))
+        print_json(_document(rated))
     else:
         _console().print(_page(rated))
     return any(status.needs_a_person for status, _ in rated)
@@ -46,9 +46,9 @@ async def watch_statuses(look: Look, *, json: bool) -> None:
     if json or not sys.stdout.isatty():
         async for rated in _looks(rates, look):
             if isinstance(rated, Unavailable):
-                say(_line({"unavailable": str(rated)}) if json else str(rated))
+                print_result(_line({"unavailable": str(rated)}) if json else str(rated))
             elif json:
-                say(_line(_document(rated)))
+                print_result(_line(_document(rated)))
             else:
                 _console().print(_page(rated), "")
         return
@@ -123,11 +123,11 @@ def _remarks(status: ProjectionStatus) -> Iterator[str]:
         yield (
             f"{status.projection} is being built, version {build.version}: {build.state}, at position "
             f"{build.position:,} of {status.head:,} of log {status.log!r}, by {build.holder}, "
-            f"since {instant(build.started_at)}"
+            f"since {format_instant(build.started_at)}"
         )
     for skip in status.skips:
         yield (
-            f"{which} passes over position {skip.position}, {skip.topic}, since {instant(skip.skipped_at)} "
+            f"{which} passes over position {skip.position}, {skip.topic}, since {format_instant(skip.skipped_at)} "
             f"by {skip.actor}: {skip.reason} (it failed with: {skip.error or 'no message'})"
         )
 

@@ -7,10 +7,10 @@ import typer
 
 from api.cli import flags
 from api.cli.context import Desk, issuer_command
-from api.cli.exit_codes import CommandError, ExitCode
-from api.cli.output import as_json, say
+from api.cli.output import print_json, print_result
 from api.cli.tokens.token_events import events_of
 from api.cli.tokens.views import show_history, token_with_events
+from api.operations.errors import UsageError
 from ledger.domain.errors import UnknownToken
 
 tokens = typer.Typer(help="Look into tokens by their jti, and revoke them.", no_args_is_help=True)
@@ -28,7 +28,7 @@ async def history(desk: Desk, jti: Jti, *, json: flags.Json = False) -> None:
     token = await history.token(parse_jti(jti))
     events = await events_of(history, token.jti)
     if json:
-        as_json(token_with_events(token, events))
+        print_json(token_with_events(token, events))
     else:
         show_history(token, events)
 
@@ -46,25 +46,25 @@ async def revoke(
         position = None
     token = await desk.history.token(identifier)
     if json:
-        as_json({"jti": jti, "revoked_now": position is not None, "position": position, "state": token.state})
+        print_json({"jti": jti, "revoked_now": position is not None, "position": position, "state": token.state})
     elif position is None:
-        say(f"nothing to revoke: {token.explanation}")
+        print_result(f"nothing to revoke: {token.explanation}")
     else:
-        say(f"revoked at position {position}: {token.explanation}")
+        print_result(f"revoked at position {position}: {token.explanation}")
 
 
 def parse_jti(text: str) -> UUID:
-    """The UUID of an argument. Raises CommandError without quoting it: it may be a token pasted by mistake."""
+    """The UUID of an argument. Raises OperationError without quoting it: it may be a token pasted by mistake."""
     try:
         return UUID(text)
     except ValueError:
         msg = "JTI must be a UUID, such as 0190b5d2-6f3e-7c1a-9a3e-5f1f6f0b7c11: the 'jti' that introspection answers"
-        raise CommandError(msg, ExitCode.USAGE) from None
+        raise UsageError(msg) from None
 
 
 def checked_reason(reason: str) -> str:
-    """A reason that can be shown as it is. Raises CommandError."""
+    """A reason that can be shown as it is. Raises OperationError."""
     if not reason.strip() or len(reason) > 500 or not reason.isprintable():  # noqa: PLR2004 (a long sentence)
         msg = "--reason must be 1 to 500 printable characters on one line"
-        raise CommandError(msg, ExitCode.USAGE)
+        raise UsageError(msg)
     return reason

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from api.cli.audit.event_views import show_events
-from api.cli.output import as_fields, as_table, instant, say
+from api.cli.output import format_instant, print_fields, print_result, print_table
 from api.cli.tokens.token_events import TokenEvents
 from api.http.audit.documents import TokenDocument
 from ledger.domain.token_record import Recorded
@@ -25,17 +25,17 @@ def token_with_events(token: TokenDocument, events: TokenEvents) -> dict[str, An
 def show_history(token: TokenDocument, events: TokenEvents) -> None:
     """The history of a token, and in the last line what it comes to."""
     _show_events(events)
-    say()
-    say(token.explanation)
+    print_result()
+    print_result(token.explanation)
 
 
 def show_token(token: TokenDocument, events: TokenEvents) -> None:
     """All about a token: what it comes to, what it is, what happened to it."""
-    say(token.explanation)
-    say()
+    print_result(token.explanation)
+    print_result()
     fields = {
         "state": token.state,
-        "as of": f"{instant(token.as_of.instant)}, position {token.as_of.position}",
+        "as of": f"{format_instant(token.as_of.instant)}, position {token.as_of.position}",
         "jti": str(token.jti),
         "client": token.client_id,
         "subject": token.subject,
@@ -43,35 +43,35 @@ def show_token(token: TokenDocument, events: TokenEvents) -> None:
         "audience": " ".join(token.audience) or "(none)",
         "grant": f"{token.grant_type}, {token.grant_id}",
         "format": token.token_format,
-        "issued": f"{instant(token.issued_at)} {_by(token.issued)}",
-        "expires": instant(token.expires_at),
+        "issued": f"{format_instant(token.issued_at)} {_by(token.issued)}",
+        "expires": format_instant(token.expires_at),
     }
     if token.revoked is not None:
-        fields["revoked"] = f"{instant(token.revoked.revoked_at)} {_by(token.revoked)}"
+        fields["revoked"] = f"{format_instant(token.revoked.revoked_at)} {_by(token.revoked)}"
         fields["reason"] = token.revoked.reason
-    as_fields(fields)
-    say()
+    print_fields(fields)
+    print_result()
     _show_events(events)
 
 
 def show_tokens(tokens: Iterable[TokenDocument]) -> None:
     """A table of tokens."""
-    as_table(COLUMNS, map(_row, tokens), whole=WHOLE)
+    print_table(COLUMNS, map(_row, tokens), whole=WHOLE)
 
 
 def _show_events(events: TokenEvents) -> None:
     if events.archived:
-        say(events.archived)
+        print_result(events.archived)
     else:
         show_events(events.there, leave_out=("jti",))
 
 
 def _row(token: TokenDocument) -> tuple[str, ...]:
     return (
-        instant(token.issued_at),
+        format_instant(token.issued_at),
         str(token.jti),
         token.state,
-        instant(token.revoked.revoked_at if token.revoked is not None else token.expires_at),
+        format_instant(token.revoked.revoked_at if token.revoked is not None else token.expires_at),
         token.client_id,
         token.subject,
         token.scope,

@@ -13,7 +13,7 @@ from api.cli.audit.credentials import Credentials
 from api.cli.audit.following import follow
 from api.cli.audit.http_connection import connect
 from api.cli.audit.http_source import HttpSource
-from api.cli.exit_codes import CommandError
+from api.operations.errors import OperationError
 from ledger.domain.errors import Unavailable
 from ledger.use_cases.audit import EventQuery
 
@@ -150,5 +150,5 @@ async def test_a_refusal_ends_it(running):
     async with over_http(running) as source, aclosing(follow(source, EventQuery(), after=6)) as events:
         waiting = asyncio.create_task(positions(events, 1))
         running.instead.extend([Given(200, {"events": [], "position": 6, "next": None}), Given(403, {"detail": "No."})])
-        with pytest.raises(CommandError, match=r"needs the scope audit\.read: No\."):
+        with pytest.raises(OperationError, match=r"needs the scope audit\.read: No\."):
             await waiting

@@ -6,17 +6,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from api.cli.output import as_fields, as_table, instant, say, warn
+from api.cli.output import format_instant, print_fields, print_result, print_table, print_warning
 
 HOSTILE = "a\x1b[2J\x07\r\u202eb"
 SHOWN = r"a\x1b[2J\x07\x0d\x202eb"
 
 
 def test_what_is_recorded_cannot_steer_the_terminal(capsys):
-    say(HOSTILE)
-    as_fields({"name": HOSTILE})
-    as_table(("NAME",), [(HOSTILE,)])
-    warn(HOSTILE)
+    print_result(HOSTILE)
+    print_fields({"name": HOSTILE})
+    print_table(("NAME",), [(HOSTILE,)])
+    print_warning(HOSTILE)
     shown = capsys.readouterr()
     assert shown.out.splitlines()[:2] == [SHOWN, f"name  {SHOWN}"]
     assert SHOWN in shown.out.splitlines()[3]
@@ -24,18 +24,18 @@ def test_what_is_recorded_cannot_steer_the_terminal(capsys):
 
 
 def test_every_line_of_a_message_is_labelled(capsys):
-    warn("one\ntwo", label="error")
+    print_warning("one\ntwo", label="error")
     assert capsys.readouterr().err == "error: one\nerror: two\n"
 
 
 def test_a_table_that_is_piped_is_not_squeezed_into_a_terminal(capsys):
-    as_table(("A", "B"), [("x" * 100, "y" * 100)])
+    print_table(("A", "B"), [("x" * 100, "y" * 100)])
     assert "x" * 100 + "  " + "y" * 100 in capsys.readouterr().out
 
 
 def test_instants_are_shown_in_utc_to_the_second():
-    assert instant(datetime(2026, 3, 1, 12, 0, 0, 999999, tzinfo=UTC)) == "2026-03-01 12:00:00 UTC"
-    assert instant(None) == "-"
+    assert format_instant(datetime(2026, 3, 1, 12, 0, 0, 999999, tzinfo=UTC)) == "2026-03-01 12:00:00 UTC"
+    assert format_instant(None) == "-"
 
 
 def test_a_table_that_nobody_reads_to_its_end_is_no_error_of_its_own(monkeypatch):
@@ -44,7 +44,7 @@ def test_a_table_that_nobody_reads_to_its_end_is_no_error_of_its_own(monkeypatch
     with os.fdopen(write_end, "w", encoding="utf-8") as closed:
         monkeypatch.setattr(sys, "stdout", closed)
         with pytest.raises(BrokenPipeError):  # which the root of the commands ends with 0
-            as_table(("NAME",), [("a",)])
+            print_table(("NAME",), [("a",)])
         monkeypatch.undo()
         with pytest.raises(BrokenPipeError):
             closed.close()
@@ -72,7 +72,7 @@ ROWS = [("0" * 36, "active", "words " * 20 + HOSTILE)]
 
 def test_a_table_folds_what_may_be_folded_where_there_is_room_for_the_rest(terminal):
     written = terminal(100)
-    as_table(("JTI", "STATE", "TEXT"), ROWS, whole=("JTI", "STATE"))
+    print_table(("JTI", "STATE", "TEXT"), ROWS, whole=("JTI", "STATE"))
     lines = re.sub(r"\x1b\[\d*m", "", written.getvalue()).splitlines()
     assert lines[0].split() == ["JTI", "STATE", "TEXT"]
     assert lines[1].split()[:2] == ["0" * 36, "active"]
@@ -81,7 +81,7 @@ def test_a_table_folds_what_may_be_folded_where_there_is_room_for_the_rest(termi
 
 def test_on_a_narrow_terminal_a_row_is_a_line_with_the_rest_below_it(terminal):
     written = terminal(60)
-    as_table(("JTI", "STATE", "TEXT"), ROWS, whole=("JTI", "STATE"))
+    print_table(("JTI", "STATE", "TEXT"), ROWS, whole=("JTI", "STATE"))
     first, *rest = written.getvalue().splitlines()
     assert first == "0" * 36 + "  active"
     assert rest[0].startswith("    text: words words")

@@ -2,8 +2,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from api.cli.exit_codes import CommandError
 from api.cli.times import after_now, instant_or_position, moment_of_past
+from api.operations.errors import OperationError
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -26,13 +26,13 @@ def test_a_moment_of_the_past(text, moment):
 
 @pytest.mark.parametrize("text", ["", "noon", "-5m", "5 m", "2026-13-01", "17", "tomorrow"])
 def test_what_is_no_moment_is_refused_with_what_would_be(text):
-    with pytest.raises(CommandError, match=r"^--since: .* is no moment; write 2026-03-01T12:00:00Z, "):
+    with pytest.raises(OperationError, match=r"^--since: .* is no moment; write 2026-03-01T12:00:00Z, "):
         moment_of_past(text, "--since", NOW)
 
 
 @pytest.mark.parametrize("text", ["999999999d", "0001-01-01T00:00:00+14:00"])
 def test_what_no_calendar_holds_is_refused(text):
-    with pytest.raises(CommandError, match="beyond what a calendar holds"):
+    with pytest.raises(OperationError, match="beyond what a calendar holds"):
         moment_of_past(text, "--since", NOW)
 
 
