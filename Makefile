@@ -18,13 +18,14 @@ PIP = if $(VENV)/bin/python -m pip --version >/dev/null 2>&1; \
 		else pip() { $(PYTHON) -m pip --python $(VENV)/bin/python "$$@"; }; fi; \
 	export PIP_DISABLE_PIP_VERSION_CHECK=1
 
-.PHONY: help setup run test check bench bench-peers bench-report bench-audit bench-rebuild bench-growth bench-soak bench-archive profile format lock clean
+.PHONY: help setup run test check docs bench bench-peers bench-report bench-audit bench-rebuild bench-growth bench-soak bench-archive profile format lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run      start the demo on http://localhost:$(PORT)/ms-auth-server (PORT=8086 for another port)'
 	@echo 'make test     run all tests (ARGS="-k revoke" for some of them)'
 	@echo 'make check    lint, formatting, types and the layers of the architecture'
+	@echo 'make docs     generate the reference pages (commands, settings, errors, metrics, events) from the code'
 	@echo 'make bench    measure the service and its ceilings, and report in docs/benchmarks; needs wrk (ARGS=--short)'
 	@echo 'make bench-peers PEER=hydra   measure another server beside it (PEER=all for each there is; ARGS=--short)'
 	@echo 'make bench-report   write the report anew from the last measurements'
@@ -70,6 +71,9 @@ check: setup
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+docs: setup
+	@$(VENV)/bin/python -m docs.generator
 
 bench: $(BENCH_INSTALLED)
 	@$(VENV)/bin/python -m benchmarks.ours --folder $(MEASURED) $(ARGS)

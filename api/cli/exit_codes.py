@@ -19,6 +19,7 @@ class ExitCode(IntEnum):
     """How a command ended; scripts may rely on it."""
 
     OK = 0
+    """Done."""
     REFUSED = 1
     """The command was refused, or it found something that needs an operator."""
     USAGE = 2

@@ -22,25 +22,58 @@ class ErrorKind(Struct, frozen=True):
 
 
 INVALID_REQUEST = ErrorKind("invalid_request", 400, "The request cannot be understood.")
+"""A required parameter is missing or empty; a parameter is repeated; the form is malformed, is not UTF-8, or has NUL
+bytes or too many parameters; the Authorization header is malformed; or the request uses two authentication methods."""
+
 INVALID_CLIENT = ErrorKind("invalid_client", 401, "Client authentication failed.")
+"""No client authentication, an unknown client, a wrong or expired secret, or a disabled client. All get the same
+response at the same cost."""
+
 UNAUTHORIZED_CLIENT = ErrorKind("unauthorized_client", 400, "The client may not do this.")
+"""Token: the client may not use this grant. Revocation: the token was issued to another client, and stays active."""
+
 INTROSPECTION_FORBIDDEN = ErrorKind("unauthorized_client", 403, "This client may not introspect tokens.")
+
 UNSUPPORTED_GRANT_TYPE = ErrorKind("unsupported_grant_type", 400, "The grant type is not supported here.")
+"""Token: the grant type is not client_credentials."""
+
 INVALID_SCOPE = ErrorKind("invalid_scope", 400, "The scope is unknown, malformed or not allowed for this client.")
+"""Token: a scope token is malformed, unknown, or not allowed for this client."""
+
 NOT_FOUND = ErrorKind("not_found", 404, "There is no endpoint at this path.")
 METHOD_NOT_ALLOWED = ErrorKind("invalid_request", 405, "This endpoint does not take this HTTP method; see Allow.")
 CONTENT_TOO_LARGE = ErrorKind("invalid_request", 413, "The body exceeds 64 KiB.")
 UNSUPPORTED_MEDIA_TYPE = ErrorKind("invalid_request", 415, "The body must be application/x-www-form-urlencoded.")
+
 NOT_AUTHENTICATED = ErrorKind("not_authenticated", 401, "An access token is required, in the Authorization header.")
+"""Audit: there is no access token in the Authorization header (RFC 6750 §3.1)."""
+
 INVALID_TOKEN = ErrorKind("invalid_token", 401, "The access token is not active here: unknown, expired or revoked.")
+"""Audit: the access token is unknown, expired or revoked."""
+
 INSUFFICIENT_SCOPE = ErrorKind("insufficient_scope", 403, "The access token lacks the scope that this takes.")
+"""Audit: the access token lacks the scope `audit.read`."""
+
 UNKNOWN_TOKEN = ErrorKind("unknown_token", 404, "This issuer has never issued such a token.")
+"""Audit: this issuer never issued the token."""
+
 UNKNOWN_CLIENT = ErrorKind("unknown_client", 404, "No client of this id was ever registered with this issuer.")
+"""Audit: the client was never registered with this issuer."""
+
 AHEAD_OF_LOG = ErrorKind("ahead_of_log", 400, "This is about a moment that has not come.")
+"""Audit: the instant or position is beyond the head of the log."""
+
 NOT_CAUGHT_UP = ErrorKind("not_caught_up", 503, "The history follows the log and is not there yet; try again.")
+"""Audit: the projection has not reached the requested position yet."""
+
 ARCHIVED = ErrorKind("archived", 410, "This is archived, and no longer in the log.")
+"""Audit: the events are archived and no longer in the log."""
+
 SERVER_ERROR = ErrorKind("server_error", 500, "Something went wrong here; the request id leads to the log entry.")
+"""A defect. The body says no more; the request id identifies the log entry."""
+
 TEMPORARILY_UNAVAILABLE = ErrorKind("temporarily_unavailable", 503, "The ledger cannot be reached now; try again.")
+"""The database cannot be reached, or the queue of waiting writes is full."""
 
 _OF_STATUS = {kind.status: kind for kind in (NOT_FOUND, METHOD_NOT_ALLOWED, CONTENT_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE)}
 _OF_LEDGER_ERROR: dict[type[LedgerError], ErrorKind] = {

@@ -28,15 +28,25 @@ class TokenIssued(Event, frozen=True, kw_only=True):
     TOPIC: ClassVar[str] = "token.issued"
 
     jti: UUID
+    """The token's public id, a UUID version 7."""
     digest: bytes
+    """SHA-256 of the token, 32 bytes. The token itself is not stored."""
     client_id: str
+    """The client that the token was issued to."""
     subject: str
+    """The `sub` of the token: the client id for client_credentials."""
     scope: tuple[str, ...]
+    """The scope tokens granted, in the order requested. May be empty."""
     audience: tuple[str, ...]
+    """The `aud` of the token: the client's audience setting, or the client id."""
     grant_type: str
+    """`client_credentials`."""
     token_format: str
+    """`opaque`."""
     issued_at: Instant
+    """In whole seconds."""
     expires_at: Instant
+    """`issued_at` plus the client's token lifetime. The token is active before this instant, not at it."""
 
 
 class TokenRevoked(Event, frozen=True, kw_only=True):
@@ -46,9 +56,12 @@ class TokenRevoked(Event, frozen=True, kw_only=True):
 
     jti: UUID
     digest: bytes
+    """As in `token.issued`."""
     client_id: str
+    """The client that the token was issued to. The actor of the event is the one that revoked it."""
     revoked_at: Instant
     reason: str
+    """Free text for people. `revoked by its client` for a revocation over HTTP."""
 
 
 SecretKind = Literal["sha256", "argon2id"]
@@ -62,10 +75,14 @@ class StoredSecret(Struct, frozen=True, kw_only=True):
     """
 
     secret_id: str
+    """Eight hexadecimal digits."""
     kind: SecretKind
+    """`sha256` for a generated secret, `argon2id` for a chosen one."""
     hash: str
+    """Hexadecimal SHA-256, or argon2id in PHC string form."""
     created_at: Instant
     expires_at: Instant | None = None
+    """Null: the secret does not expire."""
 
 
 TokenFormat = Literal["opaque"]
@@ -81,14 +98,22 @@ class ClientSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """
 
     name: str
+    """For people: 1 to 255 printable characters."""
     grant_types: tuple[str, ...] = ()
+    """The grants that the client may use."""
     scopes: tuple[str, ...] = ()
+    """The scope tokens that the client may request."""
     default_scopes: tuple[str, ...] = ()
+    """The scope tokens granted when a request names none; a subset of `scopes`."""
     audience: tuple[str, ...] = ()
+    """The resource servers that its tokens are for. Empty: the client itself."""
     token_format: TokenFormat = "opaque"  # noqa: S105 (a format, not a secret)
     access_token_lifetime: int = 3600
+    """In seconds, from 1 to ten years."""
     introspection: IntrospectionPolicy = "none"
+    """The tokens that the client may introspect: none, those whose audience names it, or all tokens of the issuer."""
     demo: bool = False
+    """True for a client registered by demo mode. It cannot be changed."""
 
 
 class ClientRegistered(Event, frozen=True, kw_only=True):
@@ -97,6 +122,7 @@ class ClientRegistered(Event, frozen=True, kw_only=True):
     TOPIC: ClassVar[str] = "client.registered"
 
     client_id: str
+    """1 to 255 visible ASCII characters."""
     settings: ClientSettings
     registered_at: Instant
 
@@ -108,6 +134,7 @@ class ClientUpdated(Event, frozen=True, kw_only=True):
 
     client_id: str
     settings: ClientSettings
+    """All settings, as they are from now on."""
     updated_at: Instant
 
 
@@ -128,6 +155,7 @@ class ClientSecretRetired(Event, frozen=True, kw_only=True):
     client_id: str
     secret_id: str
     expires_at: Instant
+    """May be in the future, so that an old and a new secret overlap during a rotation."""
 
 
 class ClientDisabled(Event, frozen=True, kw_only=True):
@@ -138,6 +166,7 @@ class ClientDisabled(Event, frozen=True, kw_only=True):
     client_id: str
     disabled_at: Instant
     reason: str
+    """Free text for people."""
 
 
 class ClientEnabled(Event, frozen=True, kw_only=True):

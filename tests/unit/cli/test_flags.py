@@ -1,0 +1,32 @@
+"""Every flag has help and an environment variable of its own."""
+
+from typer.main import get_command
+
+from api.cli.main import all_commands, app
+from api.service.settings import Settings, flag, variable
+
+VARIABLES_OF_SETTINGS = {flag(field): variable(field) for field in Settings.model_fields}
+FLAGS = [
+    option
+    for command in all_commands(get_command(app)).values()
+    for option in command.params
+    if option.param_type_name == "option" and "--help" not in option.opts
+]
+
+
+def variable_of(option):
+    return option.envvar or VARIABLES_OF_SETTINGS.get(option.opts[0])
+
+
+def test_flag_has_help_that_names_its_environment_variable():
+    for option in FLAGS:
+        assert option.help, option.opts
+        assert variable_of(option).startswith("TOKEN_LEDGER_"), option.opts
+        assert option.show_envvar if option.envvar else f"env var: {variable_of(option)}" in option.help, option.opts
+
+
+def test_environment_variable_belongs_to_one_flag():
+    flags = {}
+    for option in FLAGS:
+        flags.setdefault(variable_of(option), set()).add(option.opts[0])
+    assert {name: shared for name, shared in flags.items() if len(shared) > 1} == {}
