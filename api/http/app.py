@@ -7,31 +7,31 @@ import structlog
 from aiohttp import HttpVersion11, hdrs, web
 
 from api.http.audit.endpoints import audit_endpoints
-from api.http.audit.problems import problem_answers
+from api.http.audit.problems import problem_renderer
 from api.http.audit.streaming import OpenStreams
 from api.http.direct import FORMS
 from api.http.errors import METHOD_NOT_ALLOWED, NOT_FOUND, RequestError
 from api.http.health import LIVEZ, READYZ, HealthEndpoints
 from api.http.http_server import DIRECT, Direct
-from api.http.instrumented_endpoint import Endpoint, FormHandler, Handler, Served
+from api.http.instrumented_endpoint import Endpoint, FormHandler, Handler, InstrumentedEndpoint
 from api.http.metrics.endpoint import METRICS, MetricsEndpoint
 from api.http.oauth import metadata, operations
-from api.http.oauth.endpoint import LONGEST_BODY
+from api.http.oauth.endpoint import MAX_BODY_BYTES
 from api.http.oauth.introspect import IntrospectionEndpoint
 from api.http.oauth.revoke import RevocationEndpoint
 from api.http.oauth.token import TokenEndpoint
 from api.http.openapi.document import OPENAPI, PLACE, OpenApiEndpoint
 from api.http.operation import Operation
-from api.service.composition import RunningService
 from api.service.counts import RequestMeter
+from api.service.running_service import RunningService
 from ledger.use_cases.issuer import Issuer
 
 SERVICE = web.AppKey("SERVICE", RunningService)
 
-Placed = tuple[str, Operation, Handler, Endpoint]
+Route = tuple[str, Operation, Handler, Endpoint]
 """A path, what is there, what answers, and how it is served."""
 
-PlacedForm = tuple[str, Operation, FormHandler, Endpoint]
+FormRoute = tuple[str, Operation, FormHandler, Endpoint]
 """The same, of an endpoint for forms."""
 
 
@@ -40,22 +40,22 @@ def create_app(
     *,
     behind_proxy: bool = False,
     metrics: bool = True,
-    siblings: Path | None = None,
+    worker_socket_dir: Path | None = None,
     issuers: Sequence[Issuer] | None = None,
 ) -> web.Application:
     """The application over a service, which it closes when it is cleaned up.
 
     `behind_proxy` believes the last entry of X-Forwarded-For: set it only where a proxy of one's own always adds one.
-    `metrics` shows everybody who asks how the service does; `siblings` is where its processes find each other.
+    `metrics` shows everybody who asks how the service does; `worker_socket_dir` is where its processes find each other.
     `issuers` are those with endpoints here; by default all are. Logging is to be configured before this. Raises
     ValueError when two endpoints would share a path.
     """
     open_streams = OpenStreams()
-    app = web.Application(client_max_size=LONGEST_BODY)
+    app = web.Application(client_max_size=MAX_BODY_BYTES)
     meter = RequestMeter()
     of_service = list(_health(service, with_projections=metrics))
     if metrics:
-        of_service.append(_metrics(app, MetricsEndpoint(service, meter, siblings)))
+        of_service.append(_metrics(app, MetricsEndpoint(service, meter, worker_socket_dir)))
     placed = [*of_service]
     app[FORMS] = {}
     for issuer in service.issuers if issuers is None else issuers:
@@ -70,19 +70,19 @@ def create_app(
     return app
 
 
-def _metrics(app: web.Application, endpoint: MetricsEndpoint) -> Placed:
+def _metrics(app: web.Application, endpoint: MetricsEndpoint) -> Route:
     app.on_startup.append(endpoint.start)
     app.on_cleanup.append(endpoint.stop)
     return "/metrics", METRICS, endpoint.handle, Endpoint(METRICS.name, METRICS.methods, quiet=True)
 
 
-def _health(service: RunningService, *, with_projections: bool) -> Iterator[Placed]:
+def _health(service: RunningService, *, with_projections: bool) -> Iterator[Route]:
     health = HealthEndpoints(service, with_projections=with_projections)
     for path, operation, handler in (("/livez", LIVEZ, health.live), ("/readyz", READYZ, health.ready)):
         yield path, operation, handler, Endpoint(operation.name, operation.methods, quiet=True)
 
 
-def _forms_of(issuer: Issuer, *, behind_proxy: bool) -> Iterator[PlacedForm]:
+def _forms_of(issuer: Issuer, *, behind_proxy: bool) -> Iterator[FormRoute]:
     identifier = issuer.identifier
     path, name, challenge = identifier.path, identifier.log_name, f"Basic realm={_realm(identifier.url)}"
     for place, operation, kind in (
@@ -94,23 +94,23 @@ def _forms_of(issuer: Issuer, *, behind_proxy: bool) -> Iterator[PlacedForm]:
         yield path + place, operation, handler, Endpoint(operation.name, operation.methods, name, challenge)
 
 
-def _metadata_of(issuer: Issuer) -> Iterator[Placed]:
+def _metadata_of(issuer: Issuer) -> Iterator[Route]:
     identifier = issuer.identifier
     described, operation = metadata.MetadataEndpoint(identifier), operations.METADATA
     for place in metadata.well_known_paths(identifier):
         yield place, operation, described.handle, Endpoint(operation.name, operation.methods, identifier.log_name)
 
 
-def _of_audit(issuer: Issuer, open_streams: OpenStreams) -> Iterator[Placed]:
+def _of_audit(issuer: Issuer, open_streams: OpenStreams) -> Iterator[Route]:
     identifier = issuer.identifier
-    failed = problem_answers(_realm(identifier.url))
+    failed = problem_renderer(_realm(identifier.url))
     for place, audited in audit_endpoints(issuer, open_streams):
         operation = audited.OPERATION
         endpoint = Endpoint(operation.name, operation.methods, identifier.log_name, failed=failed)
         yield identifier.path + place, operation, audited.handle, endpoint
 
 
-def _openapi(issuer: Issuer, described: Iterable[Placed]) -> Placed:
+def _openapi(issuer: Issuer, described: Iterable[Route]) -> Route:
     identifier = issuer.identifier
     path = identifier.path + PLACE
     operations_by_path = {path: operation for path, operation, *_ in described} | {path: OPENAPI}
@@ -118,14 +118,14 @@ def _openapi(issuer: Issuer, described: Iterable[Placed]) -> Placed:
     return path, OPENAPI, OpenApiEndpoint(identifier, operations_by_path).handle, endpoint
 
 
-def _served(forms: Iterable[PlacedForm], meter: RequestMeter) -> Iterator[tuple[str, FormHandler]]:
+def _served(forms: Iterable[FormRoute], meter: RequestMeter) -> Iterator[tuple[str, FormHandler]]:
     """What answers a form that is posted to exactly the path of an endpoint."""
     log = structlog.get_logger().bind()
     for path, _, handler, endpoint in forms:
-        yield path, Served(endpoint, handler, log, meter.of(endpoint.name, endpoint.issuer)).handle
+        yield path, InstrumentedEndpoint(endpoint, handler, log, meter.of(endpoint.name, endpoint.issuer)).handle
 
 
-def _route(router: web.UrlDispatcher, placed: Sequence[Placed], meter: RequestMeter) -> Direct:
+def _route(router: web.UrlDispatcher, placed: Sequence[Route], meter: RequestMeter) -> Direct:
     """Every method of every path is routed, so that errors of routing are answered as all others are.
 
     Returns what answers requests that need no routing: those for exactly the path of an endpoint.
@@ -141,14 +141,14 @@ def _route(router: web.UrlDispatcher, placed: Sequence[Placed], meter: RequestMe
         # The router's own placeholder takes no braces, and a client id may have some.
         resource = router.add_resource(path.replace("}", ":[^/]+}"))
         counts = meter.of(endpoint.name, endpoint.issuer)
-        served = Served(endpoint, handler, log, counts).handle
+        served = InstrumentedEndpoint(endpoint, handler, log, counts).handle
         for method in endpoint.methods:
             resource.add_route(method, served, expect_handler=_expect)
             if "{" not in path:
                 direct[method, path] = served
-        refused = Served(endpoint, _refuse_method, log, counts)
+        refused = InstrumentedEndpoint(endpoint, _refuse_method, log, counts)
         resource.add_route(hdrs.METH_ANY, refused.handle, expect_handler=_expect)
-    unknown = Served(Endpoint("none"), _refuse_path, log, meter.of("none", None))
+    unknown = InstrumentedEndpoint(Endpoint("none"), _refuse_path, log, meter.of("none", None))
     everywhere = _EveryPath("/")
     everywhere.add_route(hdrs.METH_ANY, unknown.handle, expect_handler=_expect)
     router.register_resource(everywhere)
@@ -156,7 +156,7 @@ def _route(router: web.UrlDispatcher, placed: Sequence[Placed], meter: RequestMe
 
 
 class _EveryPath(web.PlainResource):
-    """Any target of a request, also what is no path: `*`, or the authority of a CONNECT. Asked after all others."""
+    """Match any request target, including `*` and the authority of a CONNECT. Registered last."""
 
     async def resolve(self, request: web.Request) -> tuple[web.UrlMappingMatchInfo, set[str]]:  # noqa: ARG002
         (route,) = self

@@ -12,9 +12,9 @@ import structlog
 from aiohttp import web
 
 from api.http.direct import DirectRequest, Forms, is_direct
-from api.http.errors import kind_of_status
-from api.http.raw_response import Answer
-from api.http.request_context import REQUEST_ID, Received, new_request_id
+from api.http.errors import error_kind_for_status
+from api.http.raw_response import RawResponse
+from api.http.request_context import REQUEST_ID, FormRequest, new_request_id
 from api.http.responses import error_response
 
 
@@ -73,7 +73,7 @@ class Connection(web.RequestHandler):
         if self._reading_paused:
             super().resume_reading(resume_parser)
 
-    def _direct_handler(self) -> Callable[[Received], Awaitable[Answer]] | None:
+    def _direct_handler(self) -> Callable[[FormRequest], Awaitable[RawResponse]] | None:
         """What answers the one request that waits, where it may go the short way."""
         if len(self._messages) != 1 or self._paused or self._upgraded:
             return None
@@ -81,7 +81,9 @@ class Connection(web.RequestHandler):
         handler = self._forms.get(getattr(message, "path", ""))
         return handler if handler is not None and is_direct(message, payload) else None
 
-    def _answer_directly(self, handler: Callable[[Received], Awaitable[Answer]], idle: asyncio.Future[None]) -> None:
+    def _answer_directly(
+        self, handler: Callable[[FormRequest], Awaitable[RawResponse]], idle: asyncio.Future[None]
+    ) -> None:
         message, payload = self._messages.popleft()
         assert self._parser is not None
         assert self._manager is not None
@@ -92,7 +94,9 @@ class Connection(web.RequestHandler):
         request = DirectRequest(message.headers, payload.read_nowait(), self.peername)  # type: ignore[union-attr]
         self._answering = self._loop.create_task(self._answer_form(handler, request))
 
-    async def _answer_form(self, handler: Callable[[Received], Awaitable[Answer]], request: DirectRequest) -> None:
+    async def _answer_form(
+        self, handler: Callable[[FormRequest], Awaitable[RawResponse]], request: DirectRequest
+    ) -> None:
         try:
             answer = await handler(request)
             if self.transport is not None:
@@ -131,7 +135,7 @@ class Connection(web.RequestHandler):
         if request.writer.output_size > 0:
             msg = "an answer has been sent already"
             raise ConnectionError(msg)
-        kind = kind_of_status(status)
+        kind = error_kind_for_status(status)
         request_id = new_request_id()
         structlog.get_logger().info(
             "malformed request",

@@ -10,10 +10,10 @@ from aiohttp import HttpVersion11, StreamReader, hdrs, web
 from aiohttp.http import RawRequestMessage
 from multidict import CIMultiDictProxy
 
-from api.http.raw_response import Answer
-from api.http.request_context import Received
+from api.http.raw_response import RawResponse
+from api.http.request_context import FormRequest
 
-Forms = dict[str, Callable[[Received], Awaitable[Answer]]]
+Forms = dict[str, Callable[[FormRequest], Awaitable[RawResponse]]]
 """What answers a form that is posted, by path as sent and without a query."""
 
 FORMS = web.AppKey("FORMS", Forms)

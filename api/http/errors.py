@@ -85,7 +85,7 @@ _OF_LEDGER_ERROR: dict[type[LedgerError], ErrorKind] = {
     NotCaughtUp: NOT_CAUGHT_UP,
 }
 _NOT_ALLOWED = re.compile(r"[^\x20-\x21\x23-\x5B\x5D-\x7E]")
-_LONGEST_DESCRIPTION = 200
+_MAX_DESCRIPTION_CHARACTERS = 200
 
 
 class RequestError(Exception):
@@ -97,7 +97,7 @@ class RequestError(Exception):
         self.parameter = parameter
 
 
-class Failure(Struct, frozen=True):
+class RequestFailure(Struct, frozen=True):
     """An error on its way to be answered. `description` is fit for the caller; None where the kind's own will do."""
 
     kind: ErrorKind
@@ -106,13 +106,13 @@ class Failure(Struct, frozen=True):
     parameter: str | None = None
 
 
-def kind_of_ledger_error(error: LedgerError) -> ErrorKind:
+def error_kind_for(error: LedgerError) -> ErrorKind:
     """How the ledger's error is answered; SERVER_ERROR for one that no request should cause."""
     otherwise = TEMPORARILY_UNAVAILABLE if isinstance(error, Unavailable) else SERVER_ERROR
     return _OF_LEDGER_ERROR.get(type(error), otherwise)
 
 
-def kind_of_status(status: int) -> ErrorKind:
+def error_kind_for_status(status: int) -> ErrorKind:
     """How a status that the HTTP library decided on is answered."""
     if status in _OF_STATUS:
         return _OF_STATUS[status]
@@ -125,4 +125,4 @@ def error_description(text: str) -> str:
 
     Others become question marks. It echoes what a caller sent, so it goes to the caller only, never to a log.
     """
-    return _NOT_ALLOWED.sub("?", text[:_LONGEST_DESCRIPTION])
+    return _NOT_ALLOWED.sub("?", text[:_MAX_DESCRIPTION_CHARACTERS])

@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 from api.http.errors import INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, RequestError
 
 MEDIA_TYPE = "application/x-www-form-urlencoded"
-MOST_PARAMETERS = 100
+MAX_PARAMETERS = 100
 
 Form = dict[str, str]
 """Parameters by name. One sent without a value is there, as an empty string: treat it as omitted (RFC 6749 §3.2)."""
@@ -63,8 +63,8 @@ def decode_component(component: bytes) -> str:
 
 
 def _parse(body: bytes) -> Form:
-    if body.count(b"&") >= MOST_PARAMETERS:
-        msg = f"The request has more than {MOST_PARAMETERS} parameters."
+    if body.count(b"&") >= MAX_PARAMETERS:
+        msg = f"The request has more than {MAX_PARAMETERS} parameters."
         raise MalformedForm(msg)
     _check_encoding(body)
     form: Form = {}

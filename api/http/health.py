@@ -6,10 +6,10 @@ from typing import Literal
 import msgspec
 from aiohttp import web
 
-from api.http.operation import READ, Operation, Reply
+from api.http.operation import READ, Operation, ResponseSpec
 from api.http.responses import encode_json, json_response
 from api.logging.redaction import redact_text
-from api.service.composition import RunningService
+from api.service.running_service import RunningService
 from ledger.domain.errors import Unavailable
 from projections.following.status import ProjectionStatus, State
 
@@ -39,16 +39,16 @@ LIVEZ = Operation(
     methods=READ,
     tag="health",
     summary="Whether the process answers",
-    replies=(Reply(description="It does.", models=(Health,), example={"status": "live"}),),
+    responses=(ResponseSpec(description="It does.", models=(Health,), example={"status": "live"}),),
 )
 READYZ = Operation(
     name="readyz",
     methods=READ,
     tag="health",
     summary="Whether it can serve",
-    replies=(
-        Reply(description="It can.", models=(Health,), example={"status": "ready"}),
-        Reply(description="It cannot; why not.", status=503, models=(Health,)),
+    responses=(
+        ResponseSpec(description="It can.", models=(Health,), example={"status": "ready"}),
+        ResponseSpec(description="It cannot; why not.", status=503, models=(Health,)),
     ),
 )
 

@@ -17,23 +17,23 @@ from api.http.errors import (
     METHOD_NOT_ALLOWED,
     SERVER_ERROR,
     ErrorKind,
-    Failure,
     RequestError,
-    kind_of_ledger_error,
-    kind_of_status,
+    RequestFailure,
+    error_kind_for,
+    error_kind_for_status,
 )
-from api.http.raw_response import Answer
-from api.http.request_context import EXCHANGE, REQUEST_ID, Exchange, Received, request_id_of
+from api.http.raw_response import RawResponse
+from api.http.request_context import REQUEST_CONTEXT, REQUEST_ID, FormRequest, RequestContext, request_id_of
 from api.http.request_log import RequestLog
 from api.http.responses import error_response
 from api.service.counts import RequestCounts
 from ledger.domain.errors import LedgerError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-FormHandler = Callable[[Received], Awaitable[Answer]]
+FormHandler = Callable[[FormRequest], Awaitable[RawResponse]]
 """One that needs no more of a request than an endpoint for forms does, and answers in one piece."""
 
-Request = TypeVar("Request", bound=Received)
+Request = TypeVar("Request", bound=FormRequest)
 Response = TypeVar("Response", bound=web.StreamResponse)
 
 
@@ -50,10 +50,10 @@ class Endpoint(Struct, frozen=True):
     issuer: str | None = None
     challenge: str | None = None
     quiet: bool = False
-    failed: Callable[[Failure], Answer] | None = None
+    failed: Callable[[RequestFailure], RawResponse] | None = None
 
 
-class Served(Generic[Request, Response]):
+class InstrumentedEndpoint(Generic[Request, Response]):
     """An endpoint as it is served: its handler, and what to do about everything that the handler raises."""
 
     def __init__(
@@ -68,35 +68,35 @@ class Served(Generic[Request, Response]):
         self._handler = handler
         self._log = RequestLog(log, endpoint.name, endpoint.issuer, quiet=endpoint.quiet)
 
-    async def handle(self, request: Request) -> Response | Answer:
+    async def handle(self, request: Request) -> Response | RawResponse:
         """Let the handler answer, or answer its error."""
         started = perf_counter()
-        exchange = request[EXCHANGE] = Exchange(request_id_of(request))
+        context = request[REQUEST_CONTEXT] = RequestContext(request_id_of(request))
         failure: dict[str, str] | None = None
         try:
-            response: Response | Answer = await self._handler(request)
+            response: Response | RawResponse = await self._handler(request)
         except Exception as error:  # noqa: BLE001 (what is not expected is answered 500 and logged with its trace)
             failure = {}
-            response = self._answer(error, exchange, failure)
-        response.headers[REQUEST_ID] = exchange.request_id
+            response = self._answer(error, context, failure)
+        response.headers[REQUEST_ID] = context.request_id
         seconds = perf_counter() - started
         self._counts.add(response.status, seconds)
         ms = round(seconds * 1000, 2)
-        if failure is not None or exchange.more is not None or not self._log.write_plain(exchange, response.status, ms):
-            self._log.write(exchange, failure or {}, response.status, ms)
+        if failure is not None or context.more is not None or not self._log.write_plain(context, response.status, ms):
+            self._log.write(context, failure or {}, response.status, ms)
         return response
 
-    def _answer(self, error: Exception, exchange: Exchange, failure: dict[str, str]) -> Answer:
+    def _answer(self, error: Exception, context: RequestContext, failure: dict[str, str]) -> RawResponse:
         """The answer of an error; `failure` is given what the log line is to say of it."""
         kind, description = _kind_of(error)
         if kind is SERVER_ERROR:
-            self._log.unexpected(exchange, error)
+            self._log.unexpected(context, error)
         elif isinstance(error, LedgerError) and kind.status >= SERVER_ERROR.status:
             failure["reason"] = str(error)
         failure["error"] = kind.code
         if self._endpoint.failed is not None:
             parameter = error.parameter if isinstance(error, RequestError) else None
-            response = self._endpoint.failed(Failure(kind, description, exchange.request_id, parameter))
+            response = self._endpoint.failed(RequestFailure(kind, description, context.request_id, parameter))
         else:
             response = error_response(kind, description)
         if kind is INVALID_CLIENT and self._endpoint.challenge is not None:
@@ -112,9 +112,9 @@ def _kind_of(error: Exception) -> tuple[ErrorKind, str | None]:
         case RequestError():
             return error.kind, str(error)
         case LedgerError():
-            kind = kind_of_ledger_error(error)
+            kind = error_kind_for(error)
             return kind, str(error) if kind.status < SERVER_ERROR.status else None
         case web.HTTPException():
-            return kind_of_status(error.status), None
+            return error_kind_for_status(error.status), None
         case _:
             return SERVER_ERROR, None

@@ -18,7 +18,7 @@ Security = Literal["none", "client", "bearer"]
 """Who may call: anybody, a client that authenticates itself, or the holder of an access token."""
 
 
-class Reply(Struct, frozen=True, kw_only=True):
+class ResponseSpec(Struct, frozen=True, kw_only=True):
     """An answer that is no error. `models` are the types that its body may be of: none, when it has no body."""
 
     description: str
@@ -42,17 +42,17 @@ class Operation(Struct, frozen=True, kw_only=True):
     description: str = ""
     security: Security = "none"
     parameters: Sequence[Parameter[Any]] = ()
-    replies: Sequence[Reply]
+    responses: Sequence[ResponseSpec]
     errors: Sequence[ErrorKind] = ()
 
-    def placed(self, *places: str) -> Sequence[Parameter[Any]]:
-        """The parameters that are in one of these places."""
-        return [parameter for parameter in self.parameters if parameter.place in places]
+    def parameters_in(self, *locations: str) -> Sequence[Parameter[Any]]:
+        """The parameters in any of these locations."""
+        return [parameter for parameter in self.parameters if parameter.location in locations]
 
     @property
-    def responses(self) -> Mapping[int, Sequence[Reply]]:
-        """The replies by status."""
-        found: dict[int, list[Reply]] = {}
-        for reply in self.replies:
+    def responses_by_status(self) -> Mapping[int, Sequence[ResponseSpec]]:
+        """The responses, grouped by status."""
+        found: dict[int, list[ResponseSpec]] = {}
+        for reply in self.responses:
             found.setdefault(reply.status, []).append(reply)
         return found

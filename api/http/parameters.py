@@ -11,10 +11,10 @@ from api.logging.redaction import REDACTED
 
 T = TypeVar("T")
 
-Place = Literal["query", "path", "header", "form"]
+Location = Literal["query", "path", "header", "form"]
 
-LONGEST_LOGGED = 100
-LONGEST_QUOTED_NAME = 32
+MAX_LOGGED_CHARACTERS = 100
+MAX_QUOTED_NAME_CHARACTERS = 32
 
 _PLAIN_VALUE = re.compile(r"[A-Za-z0-9 .,:;@/_+~-]*")
 
@@ -35,7 +35,7 @@ class Parameter(Generic[T]):
     description: str
     schema: Mapping[str, Any]
     parse: Callable[[str], T]
-    place: Place = "query"
+    location: Location = "query"
     required: bool = False
     example: Any = None
     secret: bool = False
@@ -89,7 +89,9 @@ def loggable(parameters: Iterable[Parameter[Any]], given: Mapping[str, str]) -> 
     """What was given, fit for a log: known names, and values that are short and usual. Others are masked."""
     secret = {parameter.name: parameter.secret for parameter in parameters}
     return {
-        name: REDACTED if secret[name] or len(text) > LONGEST_LOGGED or _PLAIN_VALUE.fullmatch(text) is None else text
+        name: REDACTED
+        if secret[name] or len(text) > MAX_LOGGED_CHARACTERS or _PLAIN_VALUE.fullmatch(text) is None
+        else text
         for name, text in given.items()
         if name in secret
     }
@@ -97,7 +99,7 @@ def loggable(parameters: Iterable[Parameter[Any]], given: Mapping[str, str]) -> 
 
 def _unknown(name: str) -> RequestError:
     # A name is quoted only when it looks like one: anything else might be a value in the wrong place.
-    plain = plain_name(name) if len(name) <= LONGEST_QUOTED_NAME else None
+    plain = plain_name(name) if len(name) <= MAX_QUOTED_NAME_CHARACTERS else None
     quoted = f"'{plain}'" if plain else "with an unusual name"
     return RequestError(INVALID_REQUEST, f"There is no parameter {quoted} here.", parameter=plain)
 

@@ -13,7 +13,7 @@ from aiohttp import HttpVersion, HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
 
-class Answer(web.StreamResponse):
+class RawResponse(web.StreamResponse):
     """A status, headers that are the same for every answer of its kind, some that are not, and a body.
 
     `fixed` is header lines, each with its end. `headers` is for the others; they may still be added.

@@ -18,7 +18,7 @@ _PLAIN_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _ADDRESS = re.compile(r"[0-9A-Fa-f.:\[\]]{2,64}")
 
 
-class Exchange(Struct):
+class RequestContext(Struct):
     """What is known so far. `client_id` is set once the client is authenticated, so it is never a guess.
 
     `more` is what else the log line of this request is to have.
@@ -29,12 +29,12 @@ class Exchange(Struct):
     more: dict[str, Any] | None = None
 
 
-EXCHANGE = web.RequestKey("EXCHANGE", Exchange)
+REQUEST_CONTEXT = web.RequestKey("REQUEST_CONTEXT", RequestContext)
 
 T = TypeVar("T")
 
 
-class Received(Protocol):
+class FormRequest(Protocol):
     """What is read of a request by an endpoint that takes a form, and by what stands around every endpoint.
 
     The library's requests are such, and `api.http.direct.DirectRequest`.
@@ -69,7 +69,7 @@ def new_request_id() -> str:
     return f"{getrandbits(128):032x}"
 
 
-def request_id_of(request: Received) -> str:
+def request_id_of(request: FormRequest) -> str:
     """The caller's request id when it is plain, so that it can be followed across services; a new one otherwise."""
     given = request.headers.get(REQUEST_ID)
     if given is not None and _PLAIN_REQUEST_ID.fullmatch(given):
@@ -77,7 +77,7 @@ def request_id_of(request: Received) -> str:
     return new_request_id()
 
 
-def remote_address_of(request: Received, *, behind_proxy: bool) -> str | None:
+def remote_address_of(request: FormRequest, *, behind_proxy: bool) -> str | None:
     """The peer's address; behind a proxy, the one that the proxy nearest to us added to X-Forwarded-For.
 
     Entries further left are whatever the caller wrote there, and are not believed.
@@ -90,10 +90,10 @@ def remote_address_of(request: Received, *, behind_proxy: bool) -> str | None:
     return request.remote or None
 
 
-def cause_of(request: Received, client: Client, *, behind_proxy: bool) -> Cause:
+def cause_of(request: FormRequest, client: Client, *, behind_proxy: bool) -> Cause:
     """What is recorded beside the events of this request."""
     return Cause(
         actor=f"client:{client.client_id}",
-        request_id=request[EXCHANGE].request_id,
+        request_id=request[REQUEST_CONTEXT].request_id,
         remote_address=remote_address_of(request, behind_proxy=behind_proxy),
     )

@@ -13,7 +13,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from api.http.errors import SERVER_ERROR
-from api.http.request_context import Exchange
+from api.http.request_context import RequestContext
 from api.logging.configuration import Lines, complete, render_json
 from api.logging.redaction import needs_no_mask
 
@@ -55,17 +55,17 @@ class RequestLog:
         told = not quiet and log.is_enabled_for(logging.INFO)
         self._lines = logger if isinstance(logger, Lines) and fixed and told else None
 
-    def write_plain(self, exchange: Exchange, status: int, ms: float) -> bool:
+    def write_plain(self, context: RequestContext, status: int, ms: float) -> bool:
         """Write the line of a request that went well, without what is for lines of any shape; False where it cannot.
 
         That takes a third of the time. It can where lines are JSON and nothing in this one might have to be masked.
         """
-        client_id = exchange.client_id
+        client_id = context.client_id
         if (
             self._lines is None
             or self._processors != [complete, render_json]
             or status >= SERVER_ERROR.status
-            or not needs_no_mask(exchange.request_id)
+            or not needs_no_mask(context.request_id)
             or not (client_id is None or _needs_no_mask(client_id))
         ):
             return False
@@ -73,7 +73,7 @@ class RequestLog:
             timestamp=datetime.now(UTC),
             level="info",
             event=EVENT,
-            request_id=exchange.request_id,
+            request_id=context.request_id,
             endpoint=self._endpoint,
             client_id=client_id,
             issuer=self._issuer,
@@ -83,13 +83,13 @@ class RequestLog:
         self._lines.msg(_encode(line))
         return True
 
-    def write(self, exchange: Exchange, failure: dict[str, str], status: int, ms: float) -> None:
+    def write(self, context: RequestContext, failure: dict[str, str], status: int, ms: float) -> None:
         """Write the line of any request; `failure` is what there is to say of its error."""
-        line: dict[str, Any] = {"request_id": exchange.request_id, "endpoint": self._endpoint, **failure}
-        if exchange.client_id is not None:
-            line["client_id"] = exchange.client_id
-        if exchange.more is not None:
-            line |= exchange.more
+        line: dict[str, Any] = {"request_id": context.request_id, "endpoint": self._endpoint, **failure}
+        if context.client_id is not None:
+            line["client_id"] = context.client_id
+        if context.more is not None:
+            line |= context.more
         if self._issuer is not None:
             line["issuer"] = self._issuer
         line["status"] = status
@@ -101,6 +101,6 @@ class RequestLog:
         else:
             self._log.info(EVENT, **line)
 
-    def unexpected(self, exchange: Exchange, error: Exception) -> None:
+    def unexpected(self, context: RequestContext, error: Exception) -> None:
         """Log what no code of ours expected, with its trace."""
-        self._log.error("unexpected error", request_id=exchange.request_id, exc_info=error)
+        self._log.error("unexpected error", request_id=context.request_id, exc_info=error)

@@ -5,7 +5,7 @@ from http import HTTPStatus
 import msgspec
 
 from api.http.errors import ErrorKind, error_description
-from api.http.raw_response import Answer, header_lines
+from api.http.raw_response import RawResponse, header_lines
 
 SERVER = "token-ledger"
 RETRY_AFTER = "1"
@@ -23,43 +23,43 @@ PUBLIC_HEADERS = header_lines(**_PROTECTED_JSON, Cache_Control="public, max-age=
 encode_json = msgspec.json.Encoder().encode
 
 
-class ErrorAnswer(msgspec.Struct, frozen=True):
+class ErrorDocument(msgspec.Struct, frozen=True):
     """The body of every error answer (RFC 6749 §5.2)."""
 
     error: str
     error_description: str
 
 
-def json_response(body: bytes, status: int = 200, *, position: int | None = None) -> Answer:
+def json_response(body: bytes, status: int = 200, *, position: int | None = None) -> RawResponse:
     """An answer of an OAuth endpoint: never stored (RFC 6749 §5.1). `position` is where the log has the change."""
-    return _at(position, Answer(JSON_HEADERS, body, status))
+    return _at(position, RawResponse(JSON_HEADERS, body, status))
 
 
-def empty_response(*, position: int | None = None) -> Answer:
+def empty_response(*, position: int | None = None) -> RawResponse:
     """200 without a body, never stored. `position` is where the log has the change."""
-    return _at(position, Answer(EMPTY_HEADERS))
+    return _at(position, RawResponse(EMPTY_HEADERS))
 
 
-def public_response(body: bytes) -> Answer:
+def public_response(body: bytes) -> RawResponse:
     """A JSON document that anybody may keep for a while."""
-    return Answer(PUBLIC_HEADERS, body)
+    return RawResponse(PUBLIC_HEADERS, body)
 
 
-def error_response(kind: ErrorKind, description: str | None = None) -> Answer:
+def error_response(kind: ErrorKind, description: str | None = None) -> RawResponse:
     """The answer of an error; with Retry-After where trying again helps."""
     text = error_description(description or kind.description)
-    response = json_response(encode_json(ErrorAnswer(kind.code, text)), kind.status)
+    response = json_response(encode_json(ErrorDocument(kind.code, text)), kind.status)
     return with_retry(kind, response)
 
 
-def with_retry(kind: ErrorKind, response: Answer) -> Answer:
+def with_retry(kind: ErrorKind, response: RawResponse) -> RawResponse:
     """The answer with Retry-After, where trying again helps."""
     if kind.status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = RETRY_AFTER
     return response
 
 
-def _at(position: int | None, answer: Answer) -> Answer:
+def _at(position: int | None, answer: RawResponse) -> RawResponse:
     if position is not None:
         answer.headers[POSITION_HEADER] = str(position)
     return answer

@@ -18,7 +18,8 @@ from api.http.app import create_app
 from api.http.http_server import create_runner
 from api.operations.demo import DemoRefused, refuse_demo_clients
 from api.server.start_up import StartUp
-from api.service.composition import RunningService, ServiceConfig, start_service
+from api.service.composition import ServiceConfig, start_service
+from api.service.running_service import RunningService
 from ledger.domain.errors import Unavailable
 
 HURRY_SECONDS = 5.0
@@ -38,7 +39,7 @@ class ServerPlan:
     `watch_for_demo_clients`: the database could not be asked for them before the start, so ask once it is there.
     `follow`: keep the catch-up projections up to date. `oauth`: answer as the issuers, and not about health alone.
     `sweep_seconds`: within which rows are to be gone after they expired; 0 leaves them to other processes.
-    `siblings`: the folder where the processes of this service find each other, where there are several.
+    `worker_socket_dir`: the folder where the processes of this service find each other, where there are several.
     """
 
     config: ServiceConfig
@@ -49,7 +50,7 @@ class ServerPlan:
     sweep_seconds: float = 0
     metrics: bool = True
     oauth: bool = True
-    siblings: Path | None = None
+    worker_socket_dir: Path | None = None
 
 
 def serve_in_this_process(plan: ServerPlan, listening: socket.socket | None, start_up: StartUp) -> bool:
@@ -74,7 +75,7 @@ async def build_runner(plan: ServerPlan, refuse: Callable[[], None]) -> web.AppR
         service,
         behind_proxy=plan.behind_proxy,
         metrics=plan.metrics,
-        siblings=plan.siblings,
+        worker_socket_dir=plan.worker_socket_dir,
         issuers=None if plan.oauth else (),
     )
 

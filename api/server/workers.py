@@ -36,8 +36,8 @@ def serve_by_workers(plan: ServerPlan, listening: socket.socket, workers: int, s
     parent = os.getpid()
     structlog.get_logger().info("starting workers", pid=parent, workers=workers)
     code = 1
-    siblings = _meeting_place() if plan.metrics else None
-    application = _Workers(replace(plan, siblings=siblings), listening, workers, start_up)
+    worker_socket_dir = _meeting_place() if plan.metrics else None
+    application = _Workers(replace(plan, worker_socket_dir=worker_socket_dir), listening, workers, start_up)
     try:
         Arbiter(application).run()
     except SystemExit as end:
@@ -46,8 +46,8 @@ def serve_by_workers(plan: ServerPlan, listening: socket.socket, workers: int, s
         # A worker is a fork: it ends here, and not in what the parent has still to stop, such as a database.
         if os.getpid() != parent:
             os._exit(code)
-        if siblings is not None:
-            rmtree(siblings, ignore_errors=True)
+        if worker_socket_dir is not None:
+            rmtree(worker_socket_dir, ignore_errors=True)
     return code == 0 and not application.refused
 
 

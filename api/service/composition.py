@@ -7,7 +7,6 @@ import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
 
 from api.service.counts import LogCounts, ServiceCounts
 from ledger.batching.group_commit import GroupCommit
@@ -29,35 +28,6 @@ from projections.versions import version_problems
 
 VERIFICATION_THREADS = 2
 """How many argon2id computations run at once in a process; each takes 19 MiB and a core."""
-
-
-class RunningService(Protocol):
-    """What the HTTP application needs of the service behind it."""
-
-    @property
-    def issuers(self) -> Sequence[Issuer]:
-        """The issuers served, in the order configured."""
-        ...
-
-    async def problems(self) -> Sequence[str]:
-        """Why the service is not ready, one sentence each; empty when it is. Never raises."""
-        ...
-
-    async def projections(self) -> Sequence[ProjectionStatus]:
-        """How the projections of each issuer's log are. Raises Unavailable."""
-        ...
-
-    async def sweep_behind(self) -> float:
-        """How many seconds ago the last whole walk of the sweep began. Raises Unavailable."""
-        ...
-
-    def counts(self) -> ServiceCounts:
-        """What this process has done so far."""
-        ...
-
-    async def close(self) -> None:
-        """Drain what waits to be recorded, then let go of the database."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -152,7 +122,7 @@ class Service:
             for status in await read_status(log, inline=inline, catch_up=catch_up, clock=utc_now)
         ]
 
-    async def sweep_behind(self) -> float:
+    async def sweep_lag(self) -> float:
         """How many seconds ago the last whole walk of the sweep began. Raises Unavailable."""
         return await seconds_behind(self._database)
 

@@ -96,7 +96,7 @@ async def take_over(ledger: Ledger, followers, number: signal.Signals):
 def counted(follower) -> int:
     """Events that a process took the projection past, as it says itself."""
     lines = follower.get("/metrics").body.decode().splitlines()
-    (found,) = [line for line in lines if line.startswith("token_ledger_projection_events_total{")]
+    (found,) = [line for line in lines if line.startswith("token_ledger_projection_events_processed_total{")]
     return int(float(found.rpartition(" ")[2]))
 
 

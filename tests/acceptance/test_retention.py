@@ -54,9 +54,9 @@ def test_a_service_removes_what_has_expired_and_counts_it(start, database, expir
     verified(database)
     wait_for_rows(database, 1)
     verified(database)
-    assert counted(service, "token_ledger_sweep_rows_total") == len(tokens)
-    assert counted(service, "token_ledger_sweep_steps_total") >= 1
-    assert 0 <= counted(service, "token_ledger_sweep_behind_seconds") < 60
+    assert counted(service, "token_ledger_sweep_rows_deleted_total") == len(tokens)
+    assert counted(service, "token_ledger_sweep_batches_total") >= 1
+    assert 0 <= counted(service, "token_ledger_sweep_lag_seconds") < 60
     USER.revoke(service, tokens[0])
     USER.revoke(service, live)
     assert rows_left(database) == 0
@@ -67,14 +67,14 @@ def test_a_service_removes_what_has_expired_and_counts_it(start, database, expir
 def test_switched_off_it_leaves_them_to_who_follows(start, database, expired):
     service = start("--demo", "--dsn", database.service_dsn, "--sweep-seconds", "0").ready()
     expired(20)
-    assert counted(service, "token_ledger_sweep_steps_total") == 0
+    assert counted(service, "token_ledger_sweep_batches_total") == 0
     assert rows_left(database) == 20
     with FollowerProcess("--dsn", database.service_dsn, "--issuers", ISSUER, "--sweep-seconds", "1") as follower:
         follower.ready()
         wait_for_rows(database, 0)
-        assert counted(follower, "token_ledger_sweep_rows_total") == 20
+        assert counted(follower, "token_ledger_sweep_rows_deleted_total") == 20
         assert follower.stop() == 0
-    assert counted(service, "token_ledger_sweep_steps_total") == 0
+    assert counted(service, "token_ledger_sweep_batches_total") == 0
 
 
 def test_of_several_workers_one_at_a_time_sweeps(start, database, expired):
@@ -82,5 +82,5 @@ def test_of_several_workers_one_at_a_time_sweeps(start, database, expired):
     expired(300)
     wait_for_rows(database, 0)
     text = service.get("/metrics").body.decode()
-    assert sum(map(float, re.findall(r"^token_ledger_sweep_rows_total{.*} (\S+)$", text, re.MULTILINE))) == 300
+    assert sum(map(float, re.findall(r"^token_ledger_sweep_rows_deleted_total{.*} (\S+)$", text, re.MULTILINE))) == 300
     assert service.stop() == 0

@@ -215,7 +215,7 @@ async def test_it_survives_a_database_that_goes_away(database, start_process, su
         for writer in proxy._writers:
             writer.transport.abort()
         with pytest.raises(Unavailable):
-            await service.sweep_behind()
+            await service.sweep_lag()
         await record_expired(database.service_dsn, 10)
         proxy.refusing = False
         await gone(superuser)

@@ -3,11 +3,11 @@
 from aiohttp import web
 
 from api.http.audit.documents import ClientEventsDocument, client_event_documents
-from api.http.audit.endpoint import Asked, AuditEndpoint, json_of
+from api.http.audit.endpoint import AuditEndpoint, AuditRequest, json_of
 from api.http.audit.examples import CLIENT_EVENTS_EXAMPLE
 from api.http.audit.parameters import CLIENT_ID_IN_PATH, MIN_POSITION
 from api.http.errors import AHEAD_OF_LOG, UNKNOWN_CLIENT, RequestError
-from api.http.operation import READ, Operation, Reply
+from api.http.operation import READ, Operation, ResponseSpec
 from api.http.responses import POSITION_HEADER
 from ledger.domain.recording import EventMapper
 
@@ -25,8 +25,8 @@ class ClientEventsEndpoint(AuditEndpoint):
         description="Read from the client's own stream: complete at once, nothing is waited for.",
         security="bearer",
         parameters=(CLIENT_ID_IN_PATH, MIN_POSITION),
-        replies=(
-            Reply(
+        responses=(
+            ResponseSpec(
                 description="Its events, with what each changed.",
                 models=(ClientEventsDocument,),
                 example=CLIENT_EVENTS_EXAMPLE,
@@ -36,7 +36,7 @@ class ClientEventsEndpoint(AuditEndpoint):
         errors=(UNKNOWN_CLIENT, AHEAD_OF_LOG),
     )
 
-    async def _answer(self, asked: Asked) -> web.StreamResponse:
+    async def _answer(self, asked: AuditRequest) -> web.StreamResponse:
         client_id = asked.values.required(CLIENT_ID_IN_PATH)
         moment = await self._issuer.audit.log_moment(None, asked.values.either(MIN_POSITION, 0))
         rows = await self._issuer.audit.client_events(client_id)

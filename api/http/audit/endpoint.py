@@ -13,14 +13,14 @@ from api.http.form import Form, parse_query
 from api.http.oauth.endpoint import read_form
 from api.http.operation import Operation
 from api.http.parameters import Values, loggable, read_values
-from api.http.request_context import EXCHANGE
+from api.http.request_context import REQUEST_CONTEXT
 from api.http.responses import encode_json, json_response
 from ledger.domain.errors import Archived
 from ledger.use_cases.audit import AheadOfLog
 from ledger.use_cases.issuer import Issuer
 
 
-class Asked(Struct, frozen=True):
+class AuditRequest(Struct, frozen=True):
     """An audit request that may be answered."""
 
     request: web.Request
@@ -29,8 +29,8 @@ class Asked(Struct, frozen=True):
 
     def note(self, **more: str) -> None:
         """Have the log line of the request say more."""
-        exchange = self.request[EXCHANGE]
-        exchange.more = {**(exchange.more or {}), **more}
+        context = self.request[REQUEST_CONTEXT]
+        context.more = {**(context.more or {}), **more}
 
 
 class AuditEndpoint:
@@ -49,21 +49,21 @@ class AuditEndpoint:
         """Answer a request. Raises RequestError, or what the audit trail raises."""
         query = parse_query(request.raw_path.partition("?")[2])
         refuse_tokens_in_url(query)
-        exchange = request[EXCHANGE]
+        context = request[REQUEST_CONTEXT]
         bearer = await authenticate(self._issuer.introspection, request.headers.getall(hdrs.AUTHORIZATION, ()))
-        exchange.client_id = bearer.client_id
+        context.client_id = bearer.client_id
         given = await self._given(request, query)
         declared = self.OPERATION.parameters
-        exchange.more = {"jti": str(bearer.jti), "filter": loggable(declared, given)}
+        context.more = {"jti": str(bearer.jti), "filter": loggable(declared, given)}
         values = read_values(declared, given)
         try:
-            return await self._answer(Asked(request, values, bearer))
+            return await self._answer(AuditRequest(request, values, bearer))
         except AheadOfLog as error:
             raise RequestError(AHEAD_OF_LOG, str(error), parameter=self._ahead(values, error)) from error
         except Archived as error:
             raise RequestError(ARCHIVED, str(error)) from error
 
-    async def _answer(self, asked: Asked) -> web.StreamResponse:
+    async def _answer(self, asked: AuditRequest) -> web.StreamResponse:
         raise NotImplementedError
 
     def _ahead(self, values: Values, error: AheadOfLog) -> str:
@@ -78,14 +78,14 @@ class AuditEndpoint:
     async def _given(self, request: web.Request, query: Form) -> Form:
         """What the request carries, by name, of whatever place. Raises RequestError."""
         operation = self.OPERATION
-        if operation.placed("form"):
+        if operation.parameters_in("form"):
             # Nothing is read from the query of such a request, so that nothing is passed over in silence there either.
             read_values((), query)
             query = await read_form(request)
-        for parameter in operation.placed("path"):
+        for parameter in operation.parameters_in("path"):
             _place_apart(query, parameter.name)
             query[parameter.name] = request.match_info[parameter.name]
-        for parameter in operation.placed("header"):
+        for parameter in operation.parameters_in("header"):
             _place_apart(query, parameter.name)
             if parameter.name in request.headers:
                 query[parameter.name] = ",".join(request.headers.getall(parameter.name))

@@ -8,8 +8,8 @@ from api.http.audit.event_stream import EventStreamEndpoint
 from api.http.audit.events import EventsEndpoint
 from api.http.audit.streaming import OpenStreams
 from api.http.audit.summary import SummaryEndpoint
-from api.http.audit.token_listing import TokenListingEndpoint
-from api.http.audit.tokens import TokenEndpoint, TokenEventsEndpoint, TokenLookupEndpoint
+from api.http.audit.token_list import TokenListEndpoint
+from api.http.audit.tokens import TokenEventsEndpoint, TokenLookupEndpoint, TokenStateEndpoint
 from ledger.use_cases.issuer import Issuer
 
 TOKENS = "/audit/tokens"
@@ -24,9 +24,9 @@ SUMMARY = "/audit/summary"
 
 def audit_endpoints(issuer: Issuer, open_streams: OpenStreams) -> Iterator[tuple[str, AuditEndpoint]]:
     """Each below the path of the issuer."""
-    yield TOKENS, TokenListingEndpoint(issuer)
+    yield TOKENS, TokenListEndpoint(issuer)
     yield LOOKUP, TokenLookupEndpoint(issuer)
-    yield TOKEN, TokenEndpoint(issuer)
+    yield TOKEN, TokenStateEndpoint(issuer)
     yield TOKEN_EVENTS, TokenEventsEndpoint(issuer)
     yield EVENTS, EventsEndpoint(issuer)
     yield STREAM, EventStreamEndpoint(issuer, open_streams)

@@ -8,13 +8,13 @@ from aiohttp import hdrs, web
 
 from api.http.audit.bearer import Bearer
 from api.http.audit.documents import EventDocument
-from api.http.audit.endpoint import Asked, AuditEndpoint
+from api.http.audit.endpoint import AuditEndpoint, AuditRequest
 from api.http.audit.examples import STREAM_EXAMPLE
 from api.http.audit.parameters import ACTOR, AFTER, CLIENT_ID, LAST_EVENT_ID, TYPE
 from api.http.audit.shown_events import event_line
 from api.http.audit.streaming import OpenStreams, Send, stream
 from api.http.errors import AHEAD_OF_LOG, ARCHIVED
-from api.http.operation import READ, Operation, Reply
+from api.http.operation import READ, Operation, ResponseSpec
 from api.http.parameters import Values
 from api.http.responses import POSITION_HEADER
 from ledger.domain.recording import RecordedEvent
@@ -26,7 +26,7 @@ PAGE = 500
 HEARTBEAT_SECONDS = 15.0
 """How long nothing may be sent. Then the id goes ahead, and whether the token is still active is looked at again."""
 
-LOOK_AGAIN_SECONDS = 0.2
+RETRY_SECONDS = 0.2
 
 _encode = msgspec.json.Encoder().encode
 
@@ -50,8 +50,8 @@ class EventStreamEndpoint(AuditEndpoint):
         ),
         security="bearer",
         parameters=(TYPE, CLIENT_ID, ACTOR, AFTER, LAST_EVENT_ID),
-        replies=(
-            Reply(
+        responses=(
+            ResponseSpec(
                 description="Events, without end.",
                 media_type=MEDIA_TYPE,
                 models=(EventDocument,),
@@ -69,7 +69,7 @@ class EventStreamEndpoint(AuditEndpoint):
         super().__init__(issuer)
         self._open_streams = open_streams
 
-    async def _answer(self, asked: Asked) -> web.StreamResponse:
+    async def _answer(self, asked: AuditRequest) -> web.StreamResponse:
         values = asked.values
         after = values.get(LAST_EVENT_ID)
         if after is None:
@@ -114,7 +114,7 @@ class EventStreamEndpoint(AuditEndpoint):
             elif page.position > position or (waited and at_the_end):
                 await send(_mark(page.position))
             elif waited:  # what finds the events of a client is far behind the log
-                await asyncio.sleep(LOOK_AGAIN_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
             position = page.position
 
 

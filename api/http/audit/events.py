@@ -3,7 +3,7 @@
 from aiohttp import hdrs, web
 
 from api.http.audit.documents import EventDocument, EventPageDocument, event_document
-from api.http.audit.endpoint import Asked, AuditEndpoint, json_of
+from api.http.audit.endpoint import AuditEndpoint, AuditRequest, json_of
 from api.http.audit.examples import EVENT_EXAMPLE, EVENT_PAGE_EXAMPLE
 from api.http.audit.export import MEDIA_TYPE, export, wants_export
 from api.http.audit.parameters import (
@@ -19,7 +19,7 @@ from api.http.audit.parameters import (
     UNTIL,
 )
 from api.http.errors import AHEAD_OF_LOG, ARCHIVED, INVALID_REQUEST, NOT_CAUGHT_UP, RequestError
-from api.http.operation import READ, Operation, Reply
+from api.http.operation import READ, Operation, ResponseSpec
 from api.http.responses import POSITION_HEADER
 from ledger.use_cases.audit import EventQuery
 
@@ -38,14 +38,14 @@ class EventsEndpoint(AuditEndpoint):
         ),
         security="bearer",
         parameters=(TYPE, CLIENT_ID, SUBJECT, ACTOR, SINCE, UNTIL, AFTER, MIN_POSITION, LIMIT),
-        replies=(
-            Reply(
+        responses=(
+            ResponseSpec(
                 description="A page of events.",
                 models=(EventPageDocument,),
                 example=EVENT_PAGE_EXAMPLE,
                 headers=(POSITION_HEADER,),
             ),
-            Reply(
+            ResponseSpec(
                 description="All events, one a line.",
                 media_type=MEDIA_TYPE,
                 models=(EventDocument,),
@@ -56,7 +56,7 @@ class EventsEndpoint(AuditEndpoint):
         errors=(AHEAD_OF_LOG, ARCHIVED, NOT_CAUGHT_UP),
     )
 
-    async def _answer(self, asked: Asked) -> web.StreamResponse:
+    async def _answer(self, asked: AuditRequest) -> web.StreamResponse:
         values = asked.values
         query = EventQuery(
             types=values.either(TYPE, ()),

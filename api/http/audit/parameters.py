@@ -21,8 +21,8 @@ T = TypeVar("T", bound=str)
 
 TYPES = tuple(sorted(CODEC.topics))
 DEFAULT_LIMIT = 100
-MOST = 1000
-LONGEST_TEXT = 255
+MAX_LIMIT = 1000
+MAX_TEXT_CHARACTERS = 255
 
 _POSITION = re.compile(r"[0-9]{1,18}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -33,7 +33,7 @@ _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\
 
 _POSITION_SCHEMA = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
 _INSTANT_SCHEMA = {"type": "string", "format": "date-time"}
-_TEXT_SCHEMA = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
+_TEXT_SCHEMA = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT_CHARACTERS}
 _CLIENT_ID_SCHEMA = {"type": "string", "pattern": "^[!-~]{1,255}$"}
 
 
@@ -68,8 +68,8 @@ def parse_moment(text: str) -> datetime | int:
 
 
 def _parse_limit(text: str) -> int:
-    if _POSITION.fullmatch(text) is None or not 1 <= int(text) <= MOST:
-        msg = f"must be 1 to {MOST}"
+    if _POSITION.fullmatch(text) is None or not 1 <= int(text) <= MAX_LIMIT:
+        msg = f"must be 1 to {MAX_LIMIT}"
         raise MalformedValue(msg)
     return int(text)
 
@@ -89,14 +89,14 @@ def _parse_client_id(text: str) -> str:
 
 
 def _parse_text(text: str) -> str:
-    if len(text) > LONGEST_TEXT or not text.isprintable():
-        msg = f"must be 1 to {LONGEST_TEXT} printable characters"
+    if len(text) > MAX_TEXT_CHARACTERS or not text.isprintable():
+        msg = f"must be 1 to {MAX_TEXT_CHARACTERS} printable characters"
         raise MalformedValue(msg)
     return text
 
 
 def _parse_scope(text: str) -> str:
-    if len(text) > LONGEST_TEXT or not is_scope_token(text):
+    if len(text) > MAX_TEXT_CHARACTERS or not is_scope_token(text):
         msg = "must be one scope token (RFC 6749 §3.3)"
         raise MalformedValue(msg)
     return text
@@ -137,7 +137,7 @@ JTI = Parameter(
     "The id of a token, as introspection answers it.",
     {"type": "string", "format": "uuid"},
     _parse_uuid,
-    place="path",
+    location="path",
     required=True,
     example="01959f2a-7c1e-7b44-9d3c-3a1f0c9d5e21",
 )
@@ -146,7 +146,7 @@ TOKEN = Parameter(
     "A token as it was issued. It is looked up by its digest, whatever became of it.",
     {"type": "string", "minLength": 1},
     str,
-    place="form",
+    location="form",
     required=True,
     secret=True,
 )
@@ -157,16 +157,16 @@ AS_OF = Parameter(
     parse_moment,
     example="2026-03-01T12:00:00Z",
 )
-AS_OF_IN_FORM = replace(AS_OF, place="form")
+AS_OF_IN_FORM = replace(AS_OF, location="form")
 MIN_POSITION = Parameter(
     "min_position",
-    "Answer only when the history has come to this position: the Token-Ledger-Position of a write that is to be seen.",
+    "Wait until the history includes this position, such as the Token-Ledger-Position of an earlier write.",
     _POSITION_SCHEMA,
     parse_position,
     example=0,
 )
 CLIENT_ID = Parameter("client_id", "The client that it is about.", _CLIENT_ID_SCHEMA, _parse_client_id, example="app")
-CLIENT_ID_IN_PATH = replace(CLIENT_ID, description="The id of a client.", place="path", required=True)
+CLIENT_ID_IN_PATH = replace(CLIENT_ID, description="The id of a client.", location="path", required=True)
 SUBJECT = Parameter("subject", "The subject of its token.", _TEXT_SCHEMA, _parse_text, example="app")
 SCOPE = Parameter("scope", "One scope token that it has.", _TEXT_SCHEMA, _parse_scope, example="read")
 STATUS: Parameter[TokenStatus] = Parameter(
@@ -187,7 +187,7 @@ CURSOR = Parameter(
 LIMIT = Parameter(
     "limit",
     "At most how many.",
-    {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT_LIMIT},
+    {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
     _parse_limit,
     example=DEFAULT_LIMIT,
 )
@@ -210,7 +210,7 @@ LAST_EVENT_ID = Parameter(
     "The id of the last event that was received: go on after it. It goes before `after`.",
     _POSITION_SCHEMA,
     parse_position,
-    place="header",
+    location="header",
     example=0,
 )
 BUCKET: Parameter[Bucket] = Parameter(

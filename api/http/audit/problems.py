@@ -11,10 +11,10 @@ from api.http.errors import (
     INVALID_TOKEN,
     NOT_AUTHENTICATED,
     ErrorKind,
-    Failure,
+    RequestFailure,
     error_description,
 )
-from api.http.raw_response import Answer
+from api.http.raw_response import RawResponse
 from api.http.responses import PROBLEM_HEADERS, encode_json, with_retry
 
 AUDIT_SCOPE = "audit.read"
@@ -33,13 +33,13 @@ class ProblemDocument(Struct, frozen=True, kw_only=True):
     parameter: str | UnsetType = UNSET
 
 
-def problem_answers(realm: str) -> Callable[[Failure], Answer]:
+def problem_renderer(realm: str) -> Callable[[RequestFailure], RawResponse]:
     """How errors are answered by endpoints that take tokens of an issuer; `realm` is a quoted-string."""
 
-    def answer(failure: Failure) -> Answer:
+    def answer(failure: RequestFailure) -> RawResponse:
         kind = failure.kind
         document = problem(kind, failure.request_id, failure.description, failure.parameter)
-        response = Answer(PROBLEM_HEADERS, encode_json(document), kind.status)
+        response = RawResponse(PROBLEM_HEADERS, encode_json(document), kind.status)
         if kind in _CHALLENGES:
             response.headers[hdrs.WWW_AUTHENTICATE] = f"Bearer realm={realm}{_CHALLENGES[kind]}"
         return with_retry(kind, response)

@@ -8,12 +8,12 @@ from typing import Any
 import structlog
 from aiohttp import hdrs, web
 
-from api.http.errors import SERVER_ERROR, kind_of_ledger_error
-from api.http.request_context import EXCHANGE, REQUEST_ID
+from api.http.errors import SERVER_ERROR, error_kind_for
+from api.http.request_context import REQUEST_CONTEXT, REQUEST_ID
 from api.http.responses import SERVER
 from ledger.domain.errors import LedgerError
 
-FAREWELL_SECONDS = 1.0
+END_TIMEOUT_SECONDS = 1.0
 """How long a reader may take to take the end of an answer, before the connection is cut."""
 
 Send = Callable[[bytes], Coroutine[Any, Any, None]]
@@ -64,13 +64,13 @@ async def stream(
     `open_streams` is for one that would go on for ever. A log line of its own says that it began, because that of the
     request comes when it has ended, and says how.
     """
-    exchange = request[EXCHANGE]
-    response = web.StreamResponse(headers={**headers, hdrs.SERVER: SERVER, REQUEST_ID: exchange.request_id})
+    context = request[REQUEST_CONTEXT]
+    response = web.StreamResponse(headers={**headers, hdrs.SERVER: SERVER, REQUEST_ID: context.request_id})
     await response.prepare(request)
     if request.method == hdrs.METH_HEAD:
         return response
     log = structlog.get_logger()
-    log.info("answer begun", request_id=exchange.request_id, client_id=exchange.client_id, **(exchange.more or {}))
+    log.info("answer begun", request_id=context.request_id, client_id=context.client_id, **(context.more or {}))
 
     async def send(data: bytes) -> None:
         await response.write(data)
@@ -83,8 +83,8 @@ async def stream(
     except ConnectionError:
         whole, ended = False, "reader gone"
     except Exception as error:  # noqa: BLE001 (it has been answered 200 already: it is logged, and the answer broken off)
-        whole, ended = False, _log(error, exchange.request_id)
-    exchange.more = {**(exchange.more or {}), "ended": ended}
+        whole, ended = False, _log(error, context.request_id)
+    context.more = {**(context.more or {}), "ended": ended}
     if whole or open_streams is not None:
         await _finish(request, response)
     else:
@@ -94,7 +94,7 @@ async def stream(
 
 def _log(error: Exception, request_id: str) -> str:
     """What the log line says of an error; one that is not expected gets a line of its own, with its trace."""
-    if isinstance(error, LedgerError) and kind_of_ledger_error(error) is not SERVER_ERROR:
+    if isinstance(error, LedgerError) and error_kind_for(error) is not SERVER_ERROR:
         return str(error)
     structlog.get_logger().error("unexpected error", request_id=request_id, exc_info=error)
     return SERVER_ERROR.code
@@ -103,7 +103,7 @@ def _log(error: Exception, request_id: str) -> str:
 async def _finish(request: web.Request, response: web.StreamResponse) -> None:
     with suppress(ConnectionError):
         try:
-            await asyncio.wait_for(response.write_eof(), FAREWELL_SECONDS)
+            await asyncio.wait_for(response.write_eof(), END_TIMEOUT_SECONDS)
         except TimeoutError:
             _cut(request)
 

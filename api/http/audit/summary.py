@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from api.http.audit.documents import SummaryDocument, summary_document
-from api.http.audit.endpoint import Asked, AuditEndpoint, json_of
+from api.http.audit.endpoint import AuditEndpoint, AuditRequest, json_of
 from api.http.audit.examples import SUMMARY_EXAMPLE
 from api.http.audit.parameters import (
     BUCKET,
@@ -16,7 +16,7 @@ from api.http.audit.parameters import (
 )
 from api.http.audit.window import InvalidWindow, activity_query
 from api.http.errors import AHEAD_OF_LOG, INVALID_REQUEST, NOT_CAUGHT_UP, RequestError
-from api.http.operation import READ, Operation, Reply
+from api.http.operation import READ, Operation, ResponseSpec
 from api.http.responses import POSITION_HEADER
 
 
@@ -31,8 +31,8 @@ class SummaryEndpoint(AuditEndpoint):
         description="At most 1000 buckets. `limit` is of clients, most issued first.",
         security="bearer",
         parameters=(WINDOW_SINCE, WINDOW_UNTIL, BUCKET, CLIENT_ID, LIMIT, MIN_POSITION),
-        replies=(
-            Reply(
+        responses=(
+            ResponseSpec(
                 description="The counts.",
                 models=(SummaryDocument,),
                 example=SUMMARY_EXAMPLE,
@@ -42,7 +42,7 @@ class SummaryEndpoint(AuditEndpoint):
         errors=(AHEAD_OF_LOG, NOT_CAUGHT_UP),
     )
 
-    async def _answer(self, asked: Asked) -> web.StreamResponse:
+    async def _answer(self, asked: AuditRequest) -> web.StreamResponse:
         values = asked.values
         audit = self._issuer.audit
         bucket = values.either(BUCKET, "hour")

@@ -6,15 +6,15 @@ from uuid import UUID
 from aiohttp import web
 
 from api.http.audit.documents import TokenDocument, TokenEventsDocument, event_document, token_document
-from api.http.audit.endpoint import Asked, AuditEndpoint, json_of
+from api.http.audit.endpoint import AuditEndpoint, AuditRequest, json_of
 from api.http.audit.examples import TOKEN_EVENTS_EXAMPLE, TOKEN_EXAMPLE
 from api.http.audit.parameters import AS_OF, AS_OF_IN_FORM, JTI, MIN_POSITION, TOKEN
 from api.http.errors import AHEAD_OF_LOG, ARCHIVED, NOT_CAUGHT_UP, UNKNOWN_TOKEN, RequestError
-from api.http.operation import READ, SEND, Operation, Reply
+from api.http.operation import READ, SEND, Operation, ResponseSpec
 from api.http.responses import POSITION_HEADER
 from ledger.domain import opaque_tokens
 
-_TOKEN_REPLY = Reply(
+_TOKEN_REPLY = ResponseSpec(
     description="The token and its state.", models=(TokenDocument,), example=TOKEN_EXAMPLE, headers=(POSITION_HEADER,)
 )
 
@@ -29,7 +29,7 @@ class _TokenState(AuditEndpoint):
         return json_of(token_document(token, moment), moment.position)
 
 
-class TokenEndpoint(_TokenState):
+class TokenStateEndpoint(_TokenState):
     """Says what became of a token."""
 
     OPERATION = Operation(
@@ -40,11 +40,11 @@ class TokenEndpoint(_TokenState):
         description="Read from the token's own stream: complete at once, nothing is waited for.",
         security="bearer",
         parameters=(JTI, AS_OF, MIN_POSITION),
-        replies=(_TOKEN_REPLY,),
+        responses=(_TOKEN_REPLY,),
         errors=(UNKNOWN_TOKEN, AHEAD_OF_LOG, ARCHIVED),
     )
 
-    async def _answer(self, asked: Asked) -> web.StreamResponse:
+    async def _answer(self, asked: AuditRequest) -> web.StreamResponse:
         values = asked.values
         return await self._state(values.required(JTI), values.get(AS_OF), values.either(MIN_POSITION, 0))
 
@@ -60,11 +60,11 @@ class TokenLookupEndpoint(_TokenState):
         description="It is looked up by its digest, whatever became of it. A token in the URL is refused.",
         security="bearer",
         parameters=(TOKEN, AS_OF_IN_FORM),
-        replies=(_TOKEN_REPLY,),
+        responses=(_TOKEN_REPLY,),
         errors=(UNKNOWN_TOKEN, AHEAD_OF_LOG, ARCHIVED, NOT_CAUGHT_UP),
     )
 
-    async def _answer(self, asked: Asked) -> web.StreamResponse:
+    async def _answer(self, asked: AuditRequest) -> web.StreamResponse:
         jti = await self._issuer.audit.jti_of(opaque_tokens.digest(asked.values.required(TOKEN)))
         if jti is None:
             raise RequestError(UNKNOWN_TOKEN)
@@ -83,8 +83,8 @@ class TokenEventsEndpoint(AuditEndpoint):
         description="Read from the token's own stream: complete at once, nothing is waited for.",
         security="bearer",
         parameters=(JTI, MIN_POSITION),
-        replies=(
-            Reply(
+        responses=(
+            ResponseSpec(
                 description="Its events.",
                 models=(TokenEventsDocument,),
                 example=TOKEN_EVENTS_EXAMPLE,
@@ -94,7 +94,7 @@ class TokenEventsEndpoint(AuditEndpoint):
         errors=(UNKNOWN_TOKEN, AHEAD_OF_LOG, ARCHIVED),
     )
 
-    async def _answer(self, asked: Asked) -> web.StreamResponse:
+    async def _answer(self, asked: AuditRequest) -> web.StreamResponse:
         jti = asked.values.required(JTI)
         moment = await self._issuer.audit.log_moment(None, asked.values.either(MIN_POSITION, 0))
         rows = await self._issuer.audit.token_events(jti)

@@ -12,7 +12,7 @@ Bucket = Literal["minute", "hour", "day"]
 BUCKETS: tuple[Bucket, ...] = get_args(Bucket)
 SECONDS: dict[Bucket, int] = {"minute": 60, "hour": 3600, "day": 86400}
 DEFAULT_BUCKETS = 24
-MOST_BUCKETS = 1000
+MAX_BUCKETS = 1000
 EARLIEST = datetime.fromtimestamp(0, UTC)
 
 
@@ -46,8 +46,8 @@ def activity_query(
     if first >= end:
         msg = "since: must be before until"
         raise InvalidWindow(msg, "since")
-    if end - first > MOST_BUCKETS * width:
-        msg = f"since: {(end - first) // width} buckets of a {bucket} are more than {MOST_BUCKETS}; take wider ones"
+    if end - first > MAX_BUCKETS * width:
+        msg = f"since: {(end - first) // width} buckets of a {bucket} are more than {MAX_BUCKETS}; take wider ones"
         raise InvalidWindow(msg, "since")
     return ActivityQuery(
         since=datetime.fromtimestamp(max(first, 0), UTC),

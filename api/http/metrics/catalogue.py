@@ -1,4 +1,4 @@
-"""Every metric there is: its name, its kind, what it means, its labels. docs/reference/metrics.md has the same."""
+"""Every metric: name, type, help text and labels. docs/reference/metrics.md lists the same."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class Metric(Struct, frozen=True):
-    """A metric as Prometheus has it. `process` among its labels: each process counts for itself."""
+    """A Prometheus metric. With the label `process`, each process reports its own value."""
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
@@ -14,118 +14,100 @@ class Metric(Struct, frozen=True):
     labels: tuple[str, ...] = ()
 
 
-INFO = Metric("token_ledger_info", "gauge", "Always 1; the release that answers.", ("version",))
-DATABASE_UP = Metric("token_ledger_database_up", "gauge", "Whether the database answered this scrape.")
+BUILD_INFO = Metric("token_ledger_build_info", "gauge", "Always 1; the label is the running release.", ("version",))
+DATABASE_UP = Metric("token_ledger_database_up", "gauge", "1 if the database responded during this scrape, else 0.")
 
 REQUESTS = Metric(
     "token_ledger_http_requests_total",
     "counter",
-    "Requests answered, by endpoint and status.",
+    "HTTP requests, by endpoint and response status.",
     ("endpoint", "issuer", "status", "process"),
 )
-REQUEST_SECONDS = Metric(
-    "token_ledger_http_request_seconds",
+REQUEST_DURATION = Metric(
+    "token_ledger_http_request_duration_seconds",
     "histogram",
-    "How long requests took, from the first line read to the answer made.",
+    "Time from the parsed request head to the finished response.",
     ("endpoint", "issuer", "process"),
 )
 
 APPENDS_WAITING = Metric(
-    "token_ledger_appends_waiting", "gauge", "Writes that wait for the next batch.", ("log", "process")
+    "token_ledger_appends_waiting", "gauge", "Appends that wait for the next batch.", ("log", "process")
 )
 APPENDS = Metric(
     "token_ledger_appends_total",
     "counter",
-    "Writes by outcome: recorded, conflict (to be decided again), failed, refused (too many waited).",
+    "Appends by outcome: recorded, conflict (will be decided again), failed, refused (queue full).",
     ("log", "outcome", "process"),
 )
-EVENTS_APPENDED = Metric("token_ledger_events_appended_total", "counter", "Events recorded.", ("log", "process"))
-BATCH_WRITES = Metric(
-    "token_ledger_append_batch_writes", "histogram", "Writes that shared a transaction.", ("log", "process")
+EVENTS_APPENDED = Metric("token_ledger_events_appended_total", "counter", "Events appended.", ("log", "process"))
+APPEND_BATCH_SIZE = Metric(
+    "token_ledger_append_batch_size", "histogram", "Appends that shared one transaction.", ("log", "process")
 )
-READERS_WAITING = Metric(
-    "token_ledger_audit_readers_waiting", "gauge", "Readers that wait for new events.", ("log", "process")
+AUDIT_READERS_WAITING = Metric(
+    "token_ledger_audit_readers_waiting", "gauge", "Audit readers that wait for new events.", ("log", "process")
 )
 
-FOLLOWING = Metric(
-    "token_ledger_projection_following",
+LEASE_HELD = Metric(
+    "token_ledger_projection_lease_held",
     "gauge",
-    "1 in the process that applies events to the projection, 0 in the others.",
+    "1 in the process that holds the projection's lease and applies its events, 0 in the others.",
     ("projection", "log", "process"),
 )
-EVENTS_FOLLOWED = Metric(
-    "token_ledger_projection_events_total",
+EVENTS_PROCESSED = Metric(
+    "token_ledger_projection_events_processed_total",
     "counter",
-    "Events the process has taken the projection past.",
+    "Events by which the process has advanced the projection.",
     ("projection", "log", "process"),
 )
-BATCHES_FOLLOWED = Metric(
+BATCHES = Metric(
     "token_ledger_projection_batches_total",
     "counter",
-    "Transactions it took for them.",
+    "Transactions in which the process advanced the projection.",
     ("projection", "log", "process"),
 )
 
-ROWS_SWEPT = Metric(
-    "token_ledger_sweep_rows_total", "counter", "Expired rows that the process has removed.", ("process",)
+SWEEP_ROWS_DELETED = Metric(
+    "token_ledger_sweep_rows_deleted_total", "counter", "Expired rows deleted by the process.", ("process",)
 )
-SWEEP_STEPS = Metric(
-    "token_ledger_sweep_steps_total", "counter", "Transactions in which it looked for them.", ("process",)
+SWEEP_BATCHES = Metric(
+    "token_ledger_sweep_batches_total", "counter", "Transactions in which the process looked for them.", ("process",)
 )
-SWEEP_BEHIND = Metric(
-    "token_ledger_sweep_behind_seconds",
+SWEEP_LAG = Metric(
+    "token_ledger_sweep_lag_seconds",
     "gauge",
-    "How long ago the last whole walk over the rows began: what had expired by then is gone.",
+    "Time since the last complete sweep began. Rows that had expired by then are deleted.",
 )
 
-LOG_POSITION = Metric("token_ledger_log_position", "gauge", "Position of the newest event.", ("log",))
-POSITION = Metric("token_ledger_projection_position", "gauge", "Up to where the log is applied.", ("projection", "log"))
+HEAD_POSITION = Metric("token_ledger_log_head_position", "gauge", "Position of the newest event.", ("log",))
+POSITION = Metric(
+    "token_ledger_projection_position",
+    "gauge",
+    "Checkpoint: position of the last event applied.",
+    ("projection", "log"),
+)
 LAG_EVENTS = Metric(
-    "token_ledger_projection_lag_events", "gauge", "Events that are not applied yet.", ("projection", "log")
+    "token_ledger_projection_lag_events", "gauge", "Events after the checkpoint.", ("projection", "log")
 )
 LAG_SECONDS = Metric(
     "token_ledger_projection_lag_seconds",
     "gauge",
-    "How long the oldest event that is not applied has been waiting.",
+    "Age of the oldest event after the checkpoint; 0 without one.",
     ("projection", "log"),
 )
 STATE = Metric(
     "token_ledger_projection_state",
     "gauge",
-    "1 for the state the projection is in, 0 for the others.",
+    "1 for the current state of the projection, 0 for the others.",
     ("projection", "log", "state"),
 )
 STOPPED = Metric(
     "token_ledger_projection_stopped_position",
     "gauge",
-    "Position of the event it stopped at, while it is stopped; error is the kind of error.",
+    "Position of the event at which the projection stopped; error is the class of the error.",
     ("projection", "log", "topic", "error"),
 )
 SKIPPED = Metric(
-    "token_ledger_projection_skipped_events", "gauge", "Events that operators had it skip.", ("projection", "log")
+    "token_ledger_projection_skipped_events", "gauge", "Events skipped by an operator.", ("projection", "log")
 )
 
-METRICS: tuple[Metric, ...] = (
-    INFO,
-    DATABASE_UP,
-    REQUESTS,
-    REQUEST_SECONDS,
-    APPENDS_WAITING,
-    APPENDS,
-    EVENTS_APPENDED,
-    BATCH_WRITES,
-    READERS_WAITING,
-    FOLLOWING,
-    EVENTS_FOLLOWED,
-    BATCHES_FOLLOWED,
-    ROWS_SWEPT,
-    SWEEP_STEPS,
-    SWEEP_BEHIND,
-    LOG_POSITION,
-    POSITION,
-    LAG_EVENTS,
-    LAG_SECONDS,
-    STATE,
-    STOPPED,
-    SKIPPED,
-)
+METRICS = tuple(value for value in list(vars().values()) if isinstance(value, Metric))

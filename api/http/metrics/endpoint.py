@@ -9,12 +9,12 @@ from pathlib import Path
 from aiohttp import web
 
 from api.http.metrics.exposition import CONTENT_TYPE, exposition
-from api.http.metrics.peer_workers import Siblings
-from api.http.operation import READ, Operation, Reply
-from api.http.raw_response import Answer, header_lines
+from api.http.metrics.peer_workers import PeerWorkers
+from api.http.operation import READ, Operation, ResponseSpec
+from api.http.raw_response import RawResponse, header_lines
 from api.http.responses import SERVER
-from api.service.composition import RunningService
 from api.service.counts import ProcessCounts, RequestMeter
+from api.service.running_service import RunningService
 from ledger.domain.errors import Unavailable
 from projections.following.status import ProjectionStatus
 
@@ -23,7 +23,7 @@ METRICS = Operation(
     methods=READ,
     tag="health",
     summary="What the service does and how its projections are",
-    replies=(Reply(description="The text format of Prometheus.", media_type="text/plain", models=(str,)),),
+    responses=(ResponseSpec(description="The text format of Prometheus.", media_type="text/plain", models=(str,)),),
 )
 
 HEADERS = header_lines(
@@ -38,33 +38,33 @@ HEADERS = header_lines(
 class MetricsEndpoint:
     """Answers for all processes of the service, whichever of them is asked."""
 
-    def __init__(self, service: RunningService, meter: RequestMeter, siblings: Path | None) -> None:
-        """`siblings` is the folder where the processes of this service find each other, where there are several."""
+    def __init__(self, service: RunningService, meter: RequestMeter, worker_socket_dir: Path | None) -> None:
+        """`worker_socket_dir` holds one socket per worker process; None when there is only one process."""
         self._service = service
         self._meter = meter
-        self._siblings = None if siblings is None else Siblings(siblings, self._count)
+        self._peers = None if worker_socket_dir is None else PeerWorkers(worker_socket_dir, self._count)
         self._version = _version()
 
     async def handle(self, _request: web.Request) -> web.StreamResponse:
         """200, also while the database is away: then there is nothing about projections."""
-        others, statuses, behind = await asyncio.gather(self._others(), self._statuses(), self._sweep_behind())
-        return Answer(HEADERS, exposition(self._version, [self._count(), *others], statuses, behind))
+        others, statuses, sweep_lag = await asyncio.gather(self._others(), self._statuses(), self._sweep_lag())
+        return RawResponse(HEADERS, exposition(self._version, [self._count(), *others], statuses, sweep_lag))
 
     async def start(self, _app: web.Application) -> None:
         """Let the other processes ask this one."""
-        if self._siblings is not None:
-            await self._siblings.listen()
+        if self._peers is not None:
+            await self._peers.listen()
 
     async def stop(self, _app: web.Application) -> None:
         """Answer them no more."""
-        if self._siblings is not None:
-            await self._siblings.close()
+        if self._peers is not None:
+            await self._peers.close()
 
     def _count(self) -> ProcessCounts:
         return ProcessCounts(os.getpid(), self._service.counts(), self._meter.counts)
 
     async def _others(self) -> Sequence[ProcessCounts]:
-        return () if self._siblings is None else await self._siblings.ask()
+        return () if self._peers is None else await self._peers.ask()
 
     async def _statuses(self) -> Sequence[ProjectionStatus] | None:
         try:
@@ -72,9 +72,9 @@ class MetricsEndpoint:
         except Unavailable:
             return None
 
-    async def _sweep_behind(self) -> float | None:
+    async def _sweep_lag(self) -> float | None:
         try:
-            return await self._service.sweep_behind()
+            return await self._service.sweep_lag()
         except Unavailable:
             return None
 

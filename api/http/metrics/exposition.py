@@ -21,18 +21,18 @@ def exposition(
     version: str,
     processes: Iterable[ProcessCounts],
     statuses: Sequence[ProjectionStatus] | None,
-    sweep_behind: float | None = None,
+    sweep_lag: float | None = None,
 ) -> bytes:
-    """The metrics of a service; `statuses` and `sweep_behind` are None while its database does not answer."""
+    """The metrics of a service; `statuses` and `sweep_lag` are None while its database does not answer."""
     samples = _Samples()
-    samples.add(catalogue.INFO, (version,), 1)
+    samples.add(catalogue.BUILD_INFO, (version,), 1)
     samples.add(catalogue.DATABASE_UP, (), statuses is not None)
     for process in processes:
         _add_process(samples, process)
-    if sweep_behind is not None:
-        samples.add(catalogue.SWEEP_BEHIND, (), sweep_behind)
+    if sweep_lag is not None:
+        samples.add(catalogue.SWEEP_LAG, (), sweep_lag)
     for log, head in {status.log: status.head for status in statuses or ()}.items():
-        samples.add(catalogue.LOG_POSITION, (log,), head)
+        samples.add(catalogue.HEAD_POSITION, (log,), head)
     for status in statuses or ():
         _add_status(samples, status)
     return generate_latest(samples)
@@ -73,7 +73,7 @@ def _add_process(samples: _Samples, process: ProcessCounts) -> None:
         where = counts.endpoint, counts.issuer
         if counts.statuses:
             samples.add_histogram(
-                catalogue.REQUEST_SECONDS, (*where, pid), SECONDS_BOUNDS, counts.durations, counts.seconds
+                catalogue.REQUEST_DURATION, (*where, pid), SECONDS_BOUNDS, counts.durations, counts.seconds
             )
         for status, count in sorted(counts.statuses.items()):
             samples.add(catalogue.REQUESTS, (*where, status, pid), count)
@@ -81,11 +81,11 @@ def _add_process(samples: _Samples, process: ProcessCounts) -> None:
         _add_log(samples, log, pid)
     for follower in process.service.followers:
         labels = follower.projection, follower.log, pid
-        samples.add(catalogue.FOLLOWING, labels, follower.following)
-        samples.add(catalogue.EVENTS_FOLLOWED, labels, follower.events)
-        samples.add(catalogue.BATCHES_FOLLOWED, labels, follower.batches)
-    samples.add(catalogue.ROWS_SWEPT, (pid,), process.service.sweep.rows)
-    samples.add(catalogue.SWEEP_STEPS, (pid,), process.service.sweep.steps)
+        samples.add(catalogue.LEASE_HELD, labels, follower.following)
+        samples.add(catalogue.EVENTS_PROCESSED, labels, follower.events)
+        samples.add(catalogue.BATCHES, labels, follower.batches)
+    samples.add(catalogue.SWEEP_ROWS_DELETED, (pid,), process.service.sweep.rows)
+    samples.add(catalogue.SWEEP_BATCHES, (pid,), process.service.sweep.steps)
 
 
 def _add_log(samples: _Samples, log: LogCounts, pid: int) -> None:
@@ -97,8 +97,8 @@ def _add_log(samples: _Samples, log: LogCounts, pid: int) -> None:
     samples.add(catalogue.APPENDS, (log.log, "failed", pid), appends.failed)
     samples.add(catalogue.APPENDS, (log.log, "refused", pid), appends.refused)
     samples.add(catalogue.EVENTS_APPENDED, (log.log, pid), appends.events)
-    samples.add_histogram(catalogue.BATCH_WRITES, (log.log, pid), BATCH_BOUNDS, appends.batches, writes)
-    samples.add(catalogue.READERS_WAITING, (log.log, pid), log.readers)
+    samples.add_histogram(catalogue.APPEND_BATCH_SIZE, (log.log, pid), BATCH_BOUNDS, appends.batches, writes)
+    samples.add(catalogue.AUDIT_READERS_WAITING, (log.log, pid), log.readers)
 
 
 def _add_status(samples: _Samples, status: ProjectionStatus) -> None:

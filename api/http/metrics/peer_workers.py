@@ -14,11 +14,11 @@ import structlog
 
 from api.service.counts import ProcessCounts
 
-PATIENCE_SECONDS = 1.0
+PEER_TIMEOUT_SECONDS = 1.0
 """How long the others may take to answer. One that is paused or overloaded is left out."""
 
 
-class Siblings:
+class PeerWorkers:
     """One of several processes, and its way to the others."""
 
     def __init__(self, folder: Path, count: Callable[[], ProcessCounts]) -> None:
@@ -54,7 +54,7 @@ class Siblings:
 
 async def _ask(place: Path) -> ProcessCounts | None:
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(PEER_TIMEOUT_SECONDS):
             reader, writer = await asyncio.open_unix_connection(place)
             try:
                 return msgspec.json.decode(await reader.read(), type=ProcessCounts)

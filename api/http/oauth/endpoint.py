@@ -5,12 +5,12 @@ from aiohttp import hdrs, web
 from api.http.errors import CONTENT_TOO_LARGE, INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, RequestError
 from api.http.form import Form, check_media_type, parse_form
 from api.http.oauth.credentials import read_credentials
-from api.http.request_context import EXCHANGE, Received, cause_of
+from api.http.request_context import REQUEST_CONTEXT, FormRequest, cause_of
 from ledger.domain.client import Client
 from ledger.domain.recording import Cause
 from ledger.use_cases.issuer import Issuer
 
-LONGEST_BODY = 64 * 1024
+MAX_BODY_BYTES = 64 * 1024
 """In bytes, after any Content-Encoding is undone."""
 
 
@@ -25,29 +25,29 @@ class ClientEndpoint:
         self._issuer = issuer
         self._behind_proxy = behind_proxy
 
-    async def _read(self, request: Received) -> tuple[Form, Client]:
+    async def _read(self, request: FormRequest) -> tuple[Form, Client]:
         """The form and the client who sent it. Raises RequestError, InvalidClient or Unavailable."""
         form = await read_form(request)
         return form, await self._authenticate(request, form)
 
-    async def _authenticate(self, request: Received, form: Form) -> Client:
+    async def _authenticate(self, request: FormRequest, form: Form) -> Client:
         """The client who sent a form. Raises RequestError, InvalidClient or Unavailable."""
         client_id, secret = read_credentials(request.headers.getall(hdrs.AUTHORIZATION, ()), form)
         client = await self._issuer.authentication.authenticate(client_id, secret)
-        request[EXCHANGE].client_id = client.client_id
+        request[REQUEST_CONTEXT].client_id = client.client_id
         return client
 
-    def _cause(self, request: Received, client: Client) -> Cause:
+    def _cause(self, request: FormRequest, client: Client) -> Cause:
         return cause_of(request, client, behind_proxy=self._behind_proxy)
 
 
-async def read_form(request: Received) -> Form:
+async def read_form(request: FormRequest) -> Form:
     """The parameters of a request's body. Raises RequestError."""
     content_type = request.headers.get(hdrs.CONTENT_TYPE)
     if content_type is not None:
         check_media_type(content_type)
     announced = request.content_length
-    if announced is not None and announced > LONGEST_BODY:
+    if announced is not None and announced > MAX_BODY_BYTES:
         raise RequestError(CONTENT_TOO_LARGE)
     try:
         body = await request.read()

@@ -7,8 +7,8 @@ import msgspec
 
 from api.http.errors import INTROSPECTION_FORBIDDEN, RequestError
 from api.http.oauth.endpoint import ClientEndpoint, missing, read_form
-from api.http.raw_response import Answer
-from api.http.request_context import Received
+from api.http.raw_response import RawResponse
+from api.http.request_context import FormRequest
 from api.http.responses import encode_json, json_response
 from ledger.domain.errors import UnauthorizedClient
 
@@ -17,7 +17,7 @@ INACTIVE = b'{"active":false}'
 """The one answer for a token that is unknown, expired, revoked, or not the caller's to see (RFC 7662 §2.2)."""
 
 
-class ActiveAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ActiveTokenResponse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """RFC 7662 §2.2. Times are whole seconds since 1970; `scope` is left out when the token has none."""
 
     active: Literal[True]
@@ -33,7 +33,7 @@ class ActiveAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     token_type: str
 
 
-class InactiveAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class InactiveTokenResponse(msgspec.Struct, frozen=True, kw_only=True):
     """The shape of `INACTIVE`."""
 
     active: Literal[False]
@@ -42,7 +42,7 @@ class InactiveAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class IntrospectionEndpoint(ClientEndpoint):
     """Says whether a token is active, and what it stands for."""
 
-    async def handle(self, request: Received) -> Answer:
+    async def handle(self, request: FormRequest) -> RawResponse:
         """Answer an introspection request (RFC 7662 §2.1). `token_type_hint` is ignored: one look-up finds any kind."""
         form = await read_form(request)
         token = form.get(TOKEN)
@@ -57,7 +57,7 @@ class IntrospectionEndpoint(ClientEndpoint):
             raise RequestError(INTROSPECTION_FORBIDDEN, str(error)) from error
         if found is None:
             return json_response(INACTIVE)
-        answer = ActiveAnswer(
+        answer = ActiveTokenResponse(
             active=True,
             sub=found.subject,
             aud=found.audience,

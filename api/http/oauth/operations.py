@@ -8,16 +8,16 @@ from api.http.errors import (
     UNAUTHORIZED_CLIENT,
     UNSUPPORTED_GRANT_TYPE,
 )
-from api.http.oauth.introspect import ActiveAnswer, InactiveAnswer
+from api.http.oauth.introspect import ActiveTokenResponse, InactiveTokenResponse
 from api.http.oauth.metadata import ServerMetadata
-from api.http.oauth.token import GRANT_TYPES, TokenAnswer
-from api.http.operation import READ, SEND, Operation, Reply
+from api.http.oauth.token import GRANT_TYPES, TokenResponse
+from api.http.operation import READ, SEND, Operation, ResponseSpec
 from api.http.parameters import Parameter
 from api.http.responses import POSITION_HEADER
 
 
 def _form(name: str, description: str, *, required: bool = False, **schema: Any) -> Parameter[str]:
-    return Parameter(name, description, {"type": "string", **schema}, str, place="form", required=required)
+    return Parameter(name, description, {"type": "string", **schema}, str, location="form", required=required)
 
 
 _HINT = _form("token_type_hint", "Ignored: one look-up finds any kind of token.")
@@ -33,10 +33,10 @@ ISSUE = Operation(
         _form("grant_type", "The grant.", required=True, enum=list(GRANT_TYPES)),
         _form("scope", "Scope tokens, separated by spaces. Left out: the default scopes of the client."),
     ),
-    replies=(
-        Reply(
+    responses=(
+        ResponseSpec(
             description="The token is recorded, and introspection shows it.",
-            models=(TokenAnswer,),
+            models=(TokenResponse,),
             example={"access_token": "…", "scope": "read", "token_type": "Bearer", "expires_in": 3600},
             headers=(POSITION_HEADER,),
         ),
@@ -50,10 +50,10 @@ INTROSPECT = Operation(
     summary="Say whether a token is active (RFC 7662)",
     security="client",
     parameters=(_TOKEN, _HINT),
-    replies=(
-        Reply(
+    responses=(
+        ResponseSpec(
             description="What an active token stands for, or that it is not active.",
-            models=(ActiveAnswer, InactiveAnswer),
+            models=(ActiveTokenResponse, InactiveTokenResponse),
             example={"active": False},
         ),
     ),
@@ -66,7 +66,7 @@ REVOKE = Operation(
     summary="Revoke a token (RFC 7009)",
     security="client",
     parameters=(_TOKEN, _HINT),
-    replies=(Reply(description="It is revoked, or there was nothing to revoke.", headers=(POSITION_HEADER,)),),
+    responses=(ResponseSpec(description="It is revoked, or there was nothing to revoke.", headers=(POSITION_HEADER,)),),
     errors=(UNAUTHORIZED_CLIENT,),
 )
 METADATA = Operation(
@@ -74,5 +74,5 @@ METADATA = Operation(
     methods=READ,
     tag="discovery",
     summary="Authorization server metadata (RFC 8414)",
-    replies=(Reply(description="The metadata.", models=(ServerMetadata,)),),
+    responses=(ResponseSpec(description="The metadata.", models=(ServerMetadata,)),),
 )

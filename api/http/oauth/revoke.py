@@ -1,15 +1,15 @@
 """The revocation endpoint (RFC 7009)."""
 
 from api.http.oauth.endpoint import ClientEndpoint, required
-from api.http.raw_response import Answer
-from api.http.request_context import Received
+from api.http.raw_response import RawResponse
+from api.http.request_context import FormRequest
 from api.http.responses import empty_response
 
 
 class RevocationEndpoint(ClientEndpoint):
     """Revokes tokens for the clients they were issued to."""
 
-    async def handle(self, request: Received) -> Answer:
+    async def handle(self, request: FormRequest) -> RawResponse:
         """Answer a revocation request (RFC 7009 §2.1) once every later introspection will see it.
 
         200 also when there was nothing to revoke (§2.2). `token_type_hint` is ignored: one look-up finds any kind.

@@ -4,8 +4,8 @@ import msgspec
 
 from api.http.errors import UNSUPPORTED_GRANT_TYPE, RequestError
 from api.http.oauth.endpoint import ClientEndpoint, required
-from api.http.raw_response import Answer
-from api.http.request_context import Received
+from api.http.raw_response import RawResponse
+from api.http.request_context import FormRequest
 from api.http.responses import encode_json, json_response
 from ledger.domain.grant import CLIENT_CREDENTIALS
 from ledger.domain.scope import format_scope, parse_scope
@@ -13,7 +13,7 @@ from ledger.domain.scope import format_scope, parse_scope
 GRANT_TYPES = (CLIENT_CREDENTIALS,)
 
 
-class TokenAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class TokenResponse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """RFC 6749 §5.1. `scope` is left out when the token has none, `expires_in` is whole seconds."""
 
     access_token: str
@@ -25,7 +25,7 @@ class TokenAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 class TokenEndpoint(ClientEndpoint):
     """Issues access tokens."""
 
-    async def handle(self, request: Received) -> Answer:
+    async def handle(self, request: FormRequest) -> RawResponse:
         """Answer an access token request (RFC 6749 §4.4.2) once the token is recorded."""
         form, client = await self._read(request)
         if required(form, "grant_type") not in GRANT_TYPES:
@@ -34,7 +34,7 @@ class TokenEndpoint(ClientEndpoint):
         issued = await self._issuer.issuance.by_client_credentials(
             client, parse_scope(asked) if asked else None, self._cause(request, client)
         )
-        answer = TokenAnswer(
+        answer = TokenResponse(
             access_token=issued.access_token,
             scope=format_scope(issued.scope),
             token_type="Bearer",  # noqa: S106 (RFC 6750, not a secret)

@@ -12,8 +12,8 @@ from api.http.audit.problems import ProblemDocument
 from api.http.openapi.operations import describe
 from api.http.openapi.schemas import schemas_of
 from api.http.openapi.security import SECURITY_SCHEMES
-from api.http.operation import READ, Operation, Reply
-from api.http.responses import ErrorAnswer, encode_json, public_response
+from api.http.operation import READ, Operation, ResponseSpec
+from api.http.responses import ErrorDocument, encode_json, public_response
 from ledger.use_cases.issuer import IssuerIdentifier
 
 PLACE = "/openapi.json"
@@ -23,7 +23,7 @@ OPENAPI = Operation(
     methods=READ,
     tag="discovery",
     summary="This document",
-    replies=(Reply(description="OpenAPI 3.1.", models=(dict[str, Any],)),),
+    responses=(ResponseSpec(description="OpenAPI 3.1.", models=(dict[str, Any],)),),
 )
 
 
@@ -45,9 +45,9 @@ class OpenApiEndpoint:
 
 def openapi_document(identifier: IssuerIdentifier, operations: Mapping[str, Operation]) -> dict[str, Any]:
     """The document over operations by their path."""
-    replies = [reply for operation in operations.values() for reply in operation.replies]
-    models = [model for reply in replies for model in reply.models]
-    schemas, components = schemas_of([*models, ErrorAnswer, ProblemDocument])
+    responses = [reply for operation in operations.values() for reply in operation.responses]
+    models = [model for reply in responses for model in reply.models]
+    schemas, components = schemas_of([*models, ErrorDocument, ProblemDocument])
     parts = urlsplit(identifier.url)
     return {
         "openapi": "3.1.0",

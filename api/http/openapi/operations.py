@@ -11,10 +11,10 @@ from api.http.audit.problems import ProblemDocument, problem
 from api.http.errors import ErrorKind
 from api.http.form import MEDIA_TYPE as FORM
 from api.http.openapi.security import REQUIREMENTS
-from api.http.operation import JSON, Operation, Reply
+from api.http.operation import JSON, Operation, ResponseSpec
 from api.http.parameters import Parameter
 from api.http.request_context import REQUEST_ID
-from api.http.responses import POSITION_HEADER, ErrorAnswer, encode_json
+from api.http.responses import POSITION_HEADER, ErrorDocument, encode_json
 
 _EVERY = (errors.INVALID_REQUEST, errors.SERVER_ERROR)
 _OF_FORMS = (errors.CONTENT_TOO_LARGE, errors.UNSUPPORTED_MEDIA_TYPE)
@@ -45,7 +45,7 @@ _HEADERS = {
 
 def describe(operation: Operation, schemas: Mapping[Any, Any]) -> dict[str, Any]:
     """The operation; `schemas` has those of its models."""
-    form = operation.placed("form")
+    form = operation.parameters_in("form")
     described: dict[str, Any] = {
         "tags": [operation.tag],
         "summary": operation.summary,
@@ -54,7 +54,7 @@ def describe(operation: Operation, schemas: Mapping[Any, Any]) -> dict[str, Any]
     }
     if operation.description:
         described["description"] = operation.description
-    if others := operation.placed("path", "query", "header"):
+    if others := operation.parameters_in("path", "query", "header"):
         described["parameters"] = [_parameter(parameter) for parameter in others]
     if form:
         described["requestBody"] = _body(form, of_client=operation.security == "client")
@@ -64,7 +64,7 @@ def describe(operation: Operation, schemas: Mapping[Any, Any]) -> dict[str, Any]
 def _parameter(parameter: Parameter[Any]) -> dict[str, Any]:
     described = {
         "name": parameter.name,
-        "in": parameter.place,
+        "in": parameter.location,
         "required": parameter.required,
         "description": parameter.description,
         "schema": parameter.schema,
@@ -87,19 +87,19 @@ def _body(form: Iterable[Parameter[Any]], *, of_client: bool) -> dict[str, Any]:
 
 def _replies(operation: Operation, schemas: Mapping[Any, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for status, replies in operation.responses.items():
+    for status, responses in operation.responses_by_status.items():
         described: dict[str, Any] = {
-            "description": " Or: ".join(reply.description for reply in replies),
-            "headers": _headers({REQUEST_ID, *(header for reply in replies for header in reply.headers)}),
+            "description": " Or: ".join(reply.description for reply in responses),
+            "headers": _headers({REQUEST_ID, *(header for reply in responses for header in reply.headers)}),
         }
-        content = {reply.media_type: _content(reply, schemas) for reply in replies if reply.models}
+        content = {reply.media_type: _content(reply, schemas) for reply in responses if reply.models}
         if content:
             described["content"] = content
         found[str(status)] = described
     return found
 
 
-def _content(reply: Reply, schemas: Mapping[Any, Any]) -> dict[str, Any]:
+def _content(reply: ResponseSpec, schemas: Mapping[Any, Any]) -> dict[str, Any]:
     schemas_of_body = [schemas[model] for model in reply.models]
     schema = schemas_of_body[0] if len(schemas_of_body) == 1 else {"anyOf": schemas_of_body}
     if reply.media_type != JSON:  # many documents in one text: OpenAPI 3.1 has no way to say what each is
@@ -113,12 +113,12 @@ def _content(reply: Reply, schemas: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _errors(operation: Operation, schemas: Mapping[Any, Any]) -> dict[str, Any]:
     kinds = [*_EVERY, *_OF_SECURITY[operation.security], *operation.errors]
-    if operation.placed("form"):
+    if operation.parameters_in("form"):
         kinds.extend(_OF_FORMS)
     by_status: dict[int, list[ErrorKind]] = {}
     for kind in kinds:
         by_status.setdefault(kind.status, []).append(kind)
-    taken = operation.responses
+    taken = operation.responses_by_status
     return {
         str(status): _error(operation, of_status, schemas)
         for status, of_status in sorted(by_status.items())
@@ -133,9 +133,9 @@ def _error(operation: Operation, kinds: list[ErrorKind], schemas: Mapping[Any, A
         headers.add(hdrs.RETRY_AFTER)
     if with_problems and kinds[0] in _OF_SECURITY["bearer"][:3]:
         headers.add(hdrs.WWW_AUTHENTICATE)
-    model = ProblemDocument if with_problems else ErrorAnswer
+    model = ProblemDocument if with_problems else ErrorDocument
     examples = {
-        kind.code: {"value": problem(kind, "r-1") if with_problems else ErrorAnswer(kind.code, kind.description)}
+        kind.code: {"value": problem(kind, "r-1") if with_problems else ErrorDocument(kind.code, kind.description)}
         for kind in kinds
     }
     return {

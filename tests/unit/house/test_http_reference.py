@@ -26,7 +26,7 @@ def test_every_endpoint_is_listed():
 
 def test_every_parameter_of_an_audit_endpoint_and_no_other():
     for path, endpoint in audit_endpoints(Described(), OpenStreams()):
-        declared = [(p.name, p.place) for p in endpoint.OPERATION.parameters]
+        declared = [(p.name, p.location) for p in endpoint.OPERATION.parameters]
         assert sorted(documented_parameters(path)) == sorted(declared), path
 
 

@@ -129,7 +129,7 @@ class MemoryService:
             raise Unavailable(msg)
         return self.statuses
 
-    async def sweep_behind(self) -> float:
+    async def sweep_lag(self) -> float:
         return self.behind
 
     def counts(self) -> ServiceCounts:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.http import errors
-from api.http.errors import ErrorKind, error_description, kind_of_ledger_error, kind_of_status
+from api.http.errors import ErrorKind, error_description, error_kind_for, error_kind_for_status
 from ledger.domain import errors as ledger_errors
 
 CATALOGUE = {name: kind for name, kind in vars(errors).items() if isinstance(kind, ErrorKind)}
@@ -48,12 +48,12 @@ def test_every_kind_has_a_fit_code_and_description(name):
     ],
 )
 def test_of_the_ledger_s_errors(error, status, code):
-    kind = kind_of_ledger_error(error)
+    kind = error_kind_for(error)
     assert (kind.status, kind.code) == (status, code)
 
 
 @pytest.mark.parametrize("status", range(400, 600))
 def test_whatever_status_the_library_decides_on_is_kept(status):
-    kind = kind_of_status(status)
+    kind = error_kind_for_status(status)
     assert kind.status == status
     assert (kind.code == "server_error") == (status >= 500)

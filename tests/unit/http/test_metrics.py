@@ -10,10 +10,10 @@ from memory_service import MAIN, Caller, LedgerTestServer, MemoryService
 from prometheus_client.parser import text_string_to_metric_families
 
 from api.http.app import create_app
-from api.http.metrics import peer_workers as siblings_module
+from api.http.metrics import peer_workers
 from api.http.metrics.catalogue import METRICS
 from api.http.metrics.exposition import exposition
-from api.http.metrics.peer_workers import Siblings
+from api.http.metrics.peer_workers import PeerWorkers
 from api.service.counts import SECONDS_BOUNDS, ProcessCounts, RequestCounts, ServiceCounts
 from projections.expiry_sweep import SweepCounts
 from projections.following.follower import FollowerCounts
@@ -67,9 +67,9 @@ async def test_requests_are_counted_by_endpoint_issuer_and_status(http, caller: 
     assert found(requests, endpoint="token", status="200", **second) == 1
     assert found(requests, endpoint="none", issuer="", status="404", process=ME) == 1
     assert found(requests, endpoint="livez", issuer="", status="405", process=ME) == 1
-    assert found("http_request_seconds_count", endpoint="token", **main) == 3
-    assert found("http_request_seconds_bucket", endpoint="token", le="+Inf", **main) == 3
-    assert found("http_request_seconds_sum", endpoint="token", **main) > 0
+    assert found("http_request_duration_seconds_count", endpoint="token", **main) == 3
+    assert found("http_request_duration_seconds_bucket", endpoint="token", le="+Inf", **main) == 3
+    assert found("http_request_duration_seconds_sum", endpoint="token", **main) > 0
 
 
 async def test_appends_are_counted_by_log_and_outcome(http, caller: Caller):
@@ -79,8 +79,8 @@ async def test_appends_are_counted_by_log_and_outcome(http, caller: Caller):
     found = await scrape(http)
     assert found("events_appended_total", log="ms-auth-server", process=ME) == before + 2
     assert found("appends_total", log="ms-auth-server", outcome="recorded", process=ME) == before + 2
-    assert found("append_batch_writes_sum", log="ms-auth-server", process=ME) == before + 2
-    assert found("append_batch_writes_bucket", log="ms-auth-server", process=ME, le="1.0") == before + 2
+    assert found("append_batch_size_sum", log="ms-auth-server", process=ME) == before + 2
+    assert found("append_batch_size_bucket", log="ms-auth-server", process=ME, le="1.0") == before + 2
     assert found("appends_waiting", log="ms-auth-server", process=ME) == 0
 
 
@@ -88,7 +88,7 @@ async def test_projections_are_shown_with_what_stopped_them_but_not_with_what_th
     service.statuses = [status(log="other", skips=[SKIP]), stopped()]
     found = await scrape(http)
     which = {"projection": "token_history", "log": "main"}
-    assert found("log_position", log="main") == 42
+    assert found("log_head_position", log="main") == 42
     assert found("projection_position", **which) == 40
     assert found("projection_lag_events", **which) == 2
     assert found("projection_lag_seconds", **which) == 0.25
@@ -128,13 +128,13 @@ def test_every_metric_of_the_catalogue_is_there_with_its_labels_and_no_other():
 async def test_the_sweep_is_shown_for_each_process_and_how_far_behind_it_is_once(http, service):
     service.behind = 754.5
     found = await scrape(http)
-    assert found("sweep_rows_total", process=ME) == 0
-    assert found("sweep_steps_total", process=ME) == 0
-    assert found("sweep_behind_seconds") == 754.5
+    assert found("sweep_rows_deleted_total", process=ME) == 0
+    assert found("sweep_batches_total", process=ME) == 0
+    assert found("sweep_lag_seconds") == 754.5
     swept = ServiceCounts(sweep=SweepCounts(rows=70, steps=3))
     others = Scraped(exposition("1.0", [ProcessCounts(7, swept)], None).decode())
-    assert (others("sweep_rows_total", process="7"), others("sweep_steps_total", process="7")) == (70, 3)
-    assert others("sweep_behind_seconds") is None  # while the database is away
+    assert (others("sweep_rows_deleted_total", process="7"), others("sweep_batches_total", process="7")) == (70, 3)
+    assert others("sweep_lag_seconds") is None  # while the database is away
 
 
 def test_durations_are_counted_in_the_first_bucket_that_holds_them():
@@ -145,9 +145,9 @@ def test_durations_are_counted_in_the_first_bucket_that_holds_them():
     assert counts.durations[-2:] == [1, 1]
     found = Scraped(exposition("1.0", [ProcessCounts(7, ServiceCounts(), [counts])], None).decode())
     labels = {"endpoint": "token", "issuer": "main", "process": "7"}
-    assert found("http_request_seconds_bucket", le="0.001", **labels) == 2
-    assert found("http_request_seconds_bucket", le="10.0", **labels) == 4
-    assert found("http_request_seconds_bucket", le="+Inf", **labels) == 5
+    assert found("http_request_duration_seconds_bucket", le="0.001", **labels) == 2
+    assert found("http_request_duration_seconds_bucket", le="10.0", **labels) == 4
+    assert found("http_request_duration_seconds_bucket", le="+Inf", **labels) == 5
 
 
 class TestReadiness:
@@ -187,7 +187,7 @@ class TestSiblings:
     @pytest.fixture
     def folder(self):
         # Short: the address of a socket has an end.
-        with tempfile.TemporaryDirectory(prefix="siblings-") as name:
+        with tempfile.TemporaryDirectory(prefix="worker_socket_dir-") as name:
             yield Path(name)
 
     @pytest.fixture
@@ -196,8 +196,8 @@ class TestSiblings:
         counts = RequestCounts("token", "ms-auth-server")
         for _ in range(5):
             counts.add(200, 0.01)
-        monkeypatch.setattr(siblings_module.os, "getpid", lambda: 1)
-        made = Siblings(folder, lambda: ProcessCounts(1, ServiceCounts(), [counts]))
+        monkeypatch.setattr(peer_workers.os, "getpid", lambda: 1)
+        made = PeerWorkers(folder, lambda: ProcessCounts(1, ServiceCounts(), [counts]))
         monkeypatch.undo()
         await made.listen()
         yield made
@@ -205,7 +205,7 @@ class TestSiblings:
 
     @pytest.fixture
     async def http(self, service, folder, aiohttp_client):
-        return await aiohttp_client(LedgerTestServer(create_app(service, siblings=folder)))
+        return await aiohttp_client(LedgerTestServer(create_app(service, worker_socket_dir=folder)))
 
     async def test_whichever_is_asked_answers_for_all(self, http, caller: Caller, sibling):
         await caller.token()
@@ -228,7 +228,7 @@ class TestSiblings:
         assert await scrape(http)
 
     async def test_one_that_does_not_answer_is_left_out_in_time(self, http, folder, monkeypatch):
-        monkeypatch.setattr(siblings_module, "PATIENCE_SECONDS", 0.05)
+        monkeypatch.setattr(peer_workers, "PEER_TIMEOUT_SECONDS", 0.05)
         over = asyncio.Event()
 
         async def hang(_reader, writer):
@@ -242,11 +242,11 @@ class TestSiblings:
         await server.wait_closed()
 
     async def test_it_leaves_nothing_behind(self, service, folder, aiohttp_client):
-        http = await aiohttp_client(LedgerTestServer(create_app(service, siblings=folder)))
+        http = await aiohttp_client(LedgerTestServer(create_app(service, worker_socket_dir=folder)))
         assert [place.name for place in folder.iterdir()] == [f"{ME}.sock"]
         await http.close()
         assert list(folder.iterdir()) == []
 
     async def test_where_it_cannot_listen_it_answers_for_itself(self, service, folder, aiohttp_client):
-        http = await aiohttp_client(LedgerTestServer(create_app(service, siblings=folder / "missing")))
+        http = await aiohttp_client(LedgerTestServer(create_app(service, worker_socket_dir=folder / "missing")))
         assert (await scrape(http))("database_up") == 1

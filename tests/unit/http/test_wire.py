@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 def wire(http):
     """Sends bytes as they are; returns what comes back until the server closes."""
 
-    async def exchange(*parts: bytes, until: bytes | None = None) -> bytes:
+    async def context(*parts: bytes, until: bytes | None = None) -> bytes:
         reader, writer = await asyncio.open_connection(http.server.host, http.server.port)
         try:
             received = b""
@@ -29,7 +29,7 @@ def wire(http):
             writer.close()
             await writer.wait_closed()
 
-    return exchange
+    return context
 
 
 def request(caller, version: str = "1.1", body: bytes = b"grant_type=client_credentials", *extra: str) -> bytes:

@@ -121,7 +121,7 @@ class TestResuming:
 
     async def test_goes_back_to_the_log_when_it_was_left_behind(self, auditor, listen, monkeypatch):
         """What it waits for comes in such numbers that not all of it is kept for those who wait."""
-        monkeypatch.setattr(event_stream, "LOOK_AGAIN_SECONDS", 0)
+        monkeypatch.setattr(event_stream, "RETRY_SECONDS", 0)
 
         async def no_longer_kept(_query, *, after, seconds):
             return EventPage((), after, ended=False)

@@ -100,10 +100,10 @@ async def test_has_every_parameter_as_it_is_declared(document):
     declared = [value for value in vars(parameters).values() if isinstance(value, Parameter)]
     described = [parameter for operation in operations(document) for parameter in operation.get("parameters", [])]
     for parameter in declared:
-        if parameter.place != "form":
+        if parameter.location != "form":
             assert any(
                 (found["name"], found["in"], found["description"])
-                == (parameter.name, parameter.place, parameter.description)
+                == (parameter.name, parameter.location, parameter.description)
                 and found["schema"] == json.loads(json.dumps(parameter.schema))
                 for found in described
             ), parameter.name

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from api.http.audit.cursor import Cursor, InvalidCursor, listing_of, read_cursor, write_cursor
 from api.http.audit.documents import TokenPageDocument, token_document
-from api.http.audit.endpoint import Asked, AuditEndpoint, json_of
+from api.http.audit.endpoint import AuditEndpoint, AuditRequest, json_of
 from api.http.audit.examples import TOKEN_PAGE_EXAMPLE
 from api.http.audit.parameters import (
     AS_OF,
@@ -22,7 +22,7 @@ from api.http.audit.parameters import (
     SUBJECT,
 )
 from api.http.errors import AHEAD_OF_LOG, ARCHIVED, INVALID_REQUEST, NOT_CAUGHT_UP, RequestError
-from api.http.operation import READ, Operation, Reply
+from api.http.operation import READ, Operation, ResponseSpec
 from api.http.parameters import Values
 from api.http.responses import POSITION_HEADER
 from ledger.domain.token_record import Moment
@@ -31,7 +31,7 @@ from ledger.use_cases.audit import AheadOfLog, TokenQuery
 NOT_OF_THIS_LOG = "lies ahead of the log"
 
 
-class TokenListingEndpoint(AuditEndpoint):
+class TokenListEndpoint(AuditEndpoint):
     """Finds tokens."""
 
     OPERATION = Operation(
@@ -56,8 +56,8 @@ class TokenListingEndpoint(AuditEndpoint):
             CURSOR,
             LIMIT,
         ),
-        replies=(
-            Reply(
+        responses=(
+            ResponseSpec(
                 description="A page of tokens.",
                 models=(TokenPageDocument,),
                 example=TOKEN_PAGE_EXAMPLE,
@@ -67,7 +67,7 @@ class TokenListingEndpoint(AuditEndpoint):
         errors=(AHEAD_OF_LOG, ARCHIVED, NOT_CAUGHT_UP),
     )
 
-    async def _answer(self, asked: Asked) -> web.StreamResponse:
+    async def _answer(self, asked: AuditRequest) -> web.StreamResponse:
         values = asked.values
         query = _query(values)
         listing = listing_of(self._issuer.identifier.log_name, query)
