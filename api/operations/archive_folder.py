@@ -1,65 +1,61 @@
-"""A folder of archives: finding the file of one, and seeing that it is the one that was written."""
+"""A folder of archive files, each verified against its recorded checksum before it is read."""
 
 import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from api.operations.errors import OperationError
-from api.operations.export_files import archive_to_read
+from api.operations.export_files import ExportFileError, open_export_to_read, sync_to_disk
 from ledger.domain.errors import InvalidArchive
 from ledger.postgres.archive.catalogue import Archive
 
 
-class FolderOfArchives:
-    """Implements `ledger.postgres.archive.catalogue.ArchiveFolder`."""
+class ArchiveFolder:
+    """An `ArchiveSource`. It checks each file once, so a new object is needed to notice a later change."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._checked: set[str] = set()
 
-    def file(self, name: str) -> Path:
-        """Where a file of this name is, or would be."""
-        return self._path / name
+    def path_of(self, file_name: str) -> Path:
+        """The path of a file in the folder, whether it exists or not."""
+        return self._path / file_name
 
-    def sha256(self, name: str) -> str:
-        """The checksum of a file as it is. Raises InvalidArchive when it cannot be read."""
+    def sha256(self, file_name: str) -> str:
+        """The current checksum of a file, hexadecimal. Raises InvalidArchive when it cannot be read."""
+        path = self.path_of(file_name)
         try:
-            with self.file(name).open("rb") as file:
+            with path.open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
-            msg = f"{self.file(name)} cannot be read: {error.strerror or error}"
+            msg = f"{path} cannot be read: {error.strerror or error}"
             raise InvalidArchive(msg) from error
 
-    def make_durable(self, name: str) -> None:
-        """Have a file, and that it is called so, survive a power cut. Raises InvalidArchive."""
+    def make_durable(self, file_name: str) -> None:
+        """Sync a file and its folder entry to disk. Raises InvalidArchive."""
+        path = self.path_of(file_name)
         try:
-            for path in (self.file(name), self._path):
-                descriptor = os.open(path, os.O_RDONLY)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
+            sync_to_disk(path)
+            sync_to_disk(self._path)
         except OSError as error:
-            msg = f"{self.file(name)} cannot be synced: {error.strerror or error}"
+            msg = f"{path} cannot be synced: {error.strerror or error}"
             raise InvalidArchive(msg) from error
 
     @contextmanager
-    def lines(self, archive: Archive) -> Iterator[Iterator[bytes]]:
-        """The lines of an archive, once its file is found to be the one that was written. Raises InvalidArchive."""
+    def open_lines(self, archive: Archive) -> Iterator[Iterator[bytes]]:
+        """Give the lines of an archive. Raises InvalidArchive when its file is missing or altered."""
         name = archive.file_name
         if name not in self._checked and self.sha256(name) != archive.file_sha256:
-            msg = f"{self.file(name)} is not the file that was written: its SHA-256 is another"
+            msg = f"{self.path_of(name)} is not the archived file: its SHA-256 differs"
             raise InvalidArchive(msg)
         self._checked.add(name)
         try:
-            with archive_to_read(str(self.file(name))) as lines:
+            with open_export_to_read(str(self.path_of(name))) as lines:
                 yield lines
-        except OperationError as error:
+        except ExportFileError as error:
             raise InvalidArchive(str(error)) from error
 
 
-def folder_of(path: Path | None) -> FolderOfArchives | None:
-    """The folder that a flag names, if it does."""
-    return None if path is None else FolderOfArchives(path)
+def open_archive_folder(path: Path | None) -> ArchiveFolder | None:
+    """The folder given by --archives, None when the flag is absent."""
+    return None if path is None else ArchiveFolder(path)

@@ -1,4 +1,4 @@
-"""The file of an export: written whole or not at all, for its owner's eyes; read without trust."""
+"""Write and read the file of an export: written whole or not at all, readable by its owner only."""
 
 import gzip
 import os
@@ -16,71 +16,80 @@ from typing import IO, BinaryIO, cast
 from api.operations.errors import OperationError, UsageError
 from ledger.domain.errors import InvalidArchive
 
-STANDARD = "-"
-"""In place of a file: standard output or input."""
+STANDARD_STREAM = "-"
+"""In place of a file name: standard output or standard input."""
 
-COMPRESSED = ".gz"
+GZIP_SUFFIX = ".gz"
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_LEVEL = 6
-BUFFER = 1 << 20
-LONGEST_LINE = 1 << 26
-"""So that a file which is something else altogether is not read into memory. A line is some hundred bytes."""
+BUFFER_BYTES = 1 << 20
+MAX_LINE_BYTES = 1 << 26
+"""Keeps a file that is not an export from being read into memory. A line of an export has some hundred bytes."""
 
-Write = Callable[[bytes], object]
+WriteBytes = Callable[[bytes], object]
+
+
+class ExportFileError(OperationError):
+    """The file of an export cannot be written or read; `file` names it."""
+
+    def __init__(self, file: object, reason: str) -> None:
+        super().__init__(f"{file} {reason}")
+        self.file = str(file)
+        self.reason = reason
+
+
+class UnusableExportPath(ExportFileError, UsageError):
+    """The path names something that cannot be opened, or is not a file."""
 
 
 @contextmanager
-def archive_to_write(target: str, *, compress: bool = False, force: bool = False) -> Iterator[Write]:
-    """Gives what to call with the bytes of an export. A name that ends in .gz is compressed too.
+def open_export_to_write(target: str, *, compress: bool = False, force: bool = False) -> Iterator[WriteBytes]:
+    """Give a function that writes bytes of an export. A name that ends in .gz is compressed in any case.
 
-    The file appears under its name when all was written, readable by its owner alone. Raises OperationError.
+    The file appears under its name when all bytes are written. Raises ExportFileError.
     """
-    if target == STANDARD:
-        with _compressing(sys.stdout.buffer, compress) as stream:
+    if target == STANDARD_STREAM:
+        with _compress(sys.stdout.buffer, compress) as stream:
             yield stream.write
         sys.stdout.buffer.flush()
         return
     path = Path(target)
     try:
         _check_free(path, force=force)
-        with _appearing_whole(path) as file, _compressing(file, compress or path.suffix == COMPRESSED) as stream:
+        with _replace_when_complete(path) as file, _compress(file, compress or path.suffix == GZIP_SUFFIX) as stream:
             yield stream.write
     except OSError as error:
-        msg = f"{target} cannot be written: {error.strerror or error}"
-        raise OperationError(msg) from error
+        raise ExportFileError(target, f"cannot be written: {error.strerror or error}") from error
 
 
 @contextmanager
-def archive_to_read(source: str) -> Iterator[Iterator[bytes]]:
-    """Gives the lines of an export, compressed or not. They raise InvalidArchive and OperationError."""
-    if source == STANDARD:
-        yield _lines(cast("BufferedReader", sys.stdin.buffer), "standard input")
+def open_export_to_read(source: str) -> Iterator[Iterator[bytes]]:
+    """Give the lines of an export, compressed or not. Reading them raises InvalidArchive and ExportFileError."""
+    if source == STANDARD_STREAM:
+        yield _read_lines(cast("BufferedReader", sys.stdin.buffer), "standard input")
         return
     try:
-        file = Path(source).open("rb")  # noqa: SIM115 (closed below; only the opening is a matter of usage)
+        file = Path(source).open("rb")  # noqa: SIM115 (closed below; only a failure to open is the path's fault)
     except OSError as error:
-        msg = f"{source} cannot be read: {error.strerror or error}"
-        raise UsageError(msg) from error
+        raise UnusableExportPath(source, f"cannot be read: {error.strerror or error}") from error
     with file:
-        yield _lines(file, source)
+        yield _read_lines(file, source)
 
 
 def _check_free(path: Path, *, force: bool) -> None:
     with suppress(FileNotFoundError):
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            msg = f"{path} is there and is no file: give another name, or {STANDARD} for standard output"
-            raise UsageError(msg)
+        if not stat.S_ISREG(path.stat().st_mode):
+            reason = f"is not a file: give another name, or {STANDARD_STREAM} for standard output"
+            raise UnusableExportPath(path, reason)
         if not force:
-            msg = f"{path} is there already: give another name, or --force to replace it"
-            raise OperationError(msg)
+            raise ExportFileError(path, "already exists: give another name, or --force to replace it")
 
 
 @contextmanager
-def _appearing_whole(path: Path) -> Iterator[BinaryIO]:
+def _replace_when_complete(path: Path) -> Iterator[BinaryIO]:
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")  # its mode is 0600
     try:
-        with os.fdopen(descriptor, "wb", BUFFER) as file:
+        with os.fdopen(descriptor, "wb", BUFFER_BYTES) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -88,32 +97,36 @@ def _appearing_whole(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         Path(name).unlink()
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync_to_disk(path.parent)
+
+
+def sync_to_disk(path: Path) -> None:
+    """Make a file or folder survive a power cut. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 @contextmanager
-def _compressing(stream: BinaryIO, wanted: bool) -> Iterator[IO[bytes]]:  # noqa: FBT001 (what it is about)
+def _compress(stream: BinaryIO, wanted: bool) -> Iterator[IO[bytes]]:  # noqa: FBT001 (private, and never a literal)
     if not wanted:
         yield stream
         return
-    # Without name and time of writing, so that equal lines are equal bytes.
+    # Without file name and time, so that equal lines give equal bytes.
     with gzip.GzipFile(filename="", mode="wb", compresslevel=GZIP_LEVEL, fileobj=stream, mtime=0) as compressed:
         yield cast("IO[bytes]", compressed)
 
 
-def _lines(file: BufferedReader, name: str) -> Iterator[bytes]:
-    """The lines with their ends. Whether they are compressed is seen from the first bytes: a pipe has no name."""
+def _read_lines(file: BufferedReader, name: str) -> Iterator[bytes]:
+    """The lines with their line ends. The first bytes tell whether they are compressed: a pipe has no name."""
     try:
         compressed = file.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC)
         stream = gzip.GzipFile(fileobj=file, mode="rb") if compressed else file
-        yield from iter(partial(stream.readline, LONGEST_LINE), b"")
+        yield from iter(partial(stream.readline, MAX_LINE_BYTES), b"")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        msg = f"the compressed data is cut off or altered: {error}"
+        msg = f"the compressed data is truncated or altered: {error}"
         raise InvalidArchive(msg) from error
     except OSError as error:
-        msg = f"{name} cannot be read: {error.strerror or error}"
-        raise OperationError(msg) from error
+        raise ExportFileError(name, f"cannot be read: {error.strerror or error}") from error

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from ledger.domain.log_checks import Finding, Findings, RunningChecks, unreadable_or_not_canonical
 from ledger.domain.recording import LogHead
-from ledger.postgres.archive.catalogue import ArchiveFolder
+from ledger.postgres.archive.catalogue import ArchiveSource
 from ledger.postgres.archive.verification import check_archives
 from ledger.postgres.logs import Log
 from ledger.postgres.whole_log import Extent, Progress, check_streams, check_unmoved, pages_to_check
@@ -29,7 +29,7 @@ class Verification(Struct, frozen=True):
 
 
 async def verify(
-    log: Log, extent: Extent, *, limit: int, progress: Progress, folder: ArchiveFolder | None = None
+    log: Log, extent: Extent, *, limit: int, progress: Progress, folder: ArchiveSource | None = None
 ) -> Verification:
     """Check every event of a log, by position and then by stream; `limit` findings are kept.
 

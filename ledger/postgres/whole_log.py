@@ -11,7 +11,7 @@ from msgspec import Struct
 from ledger.domain.errors import NoLog, Unavailable
 from ledger.domain.log_checks import Report, stream_fault
 from ledger.domain.recording import LogHead, RecordedEvent
-from ledger.postgres.archive.catalogue import Archive, ArchiveFolder, archived, archives_of, end_of, events_of_archives
+from ledger.postgres.archive.catalogue import Archive, ArchiveSource, archived, archives_of, end_of, events_of_archives
 from ledger.postgres.database import Connection
 from ledger.postgres.logs import NO_LOG, Log
 from ledger.postgres.rows import recorded_event
@@ -76,7 +76,7 @@ async def pages_to_check(log: Log, extent: Extent) -> AsyncIterator[list[asyncpg
 
 
 async def pages_of_events(
-    log: Log, extent: Extent, after: int, until: int, folder: ArchiveFolder | None = None
+    log: Log, extent: Extent, after: int, until: int, folder: ArchiveSource | None = None
 ) -> AsyncIterator[list[RecordedEvent]]:
     """Every event after a position and up to another; those that are archived are read from a folder.
 

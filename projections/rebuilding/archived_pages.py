@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 
 from ledger.domain.recording import RecordedEvent
-from ledger.postgres.archive.catalogue import Archive, ArchiveFolder, events_of_archives
+from ledger.postgres.archive.catalogue import Archive, ArchiveSource, events_of_archives
 from projections.projection import LogRow
 from projections.rebuilding.errors import NeedsArchives
 
@@ -11,7 +11,7 @@ from projections.rebuilding.errors import NeedsArchives
 class ArchivedPages:
     """The archived part of one log, read forwards from wherever it is asked for."""
 
-    def __init__(self, log_id: int, archives: Sequence[Archive], folder: ArchiveFolder | None) -> None:
+    def __init__(self, log_id: int, archives: Sequence[Archive], folder: ArchiveSource | None) -> None:
         self._log_id = log_id
         self._archives = archives
         self._folder = folder

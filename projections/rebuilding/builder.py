@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from ledger.domain.errors import StoredDataError
-from ledger.postgres.archive.catalogue import REMOVED_TOPICS, Archive, ArchiveFolder
+from ledger.postgres.archive.catalogue import REMOVED_TOPICS, Archive, ArchiveSource
 from ledger.postgres.database import CONNECTION_ERRORS
 from ledger.postgres.statements import load_statements
 from projections.following.skips import skipped_positions
@@ -53,7 +53,7 @@ class Filling:
         checkpoint: Checkpoint = no_checkpoint,
         progress: Progress,
         expired_by: int | None = None,
-        archives: ArchiveFolder | None = None,
+        archives: ArchiveSource | None = None,
     ) -> None:
         """Both connections are this object's alone while it works. What expired by then is left out.
 

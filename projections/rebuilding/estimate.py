@@ -4,7 +4,7 @@ from time import monotonic
 
 from msgspec import Struct
 
-from ledger.postgres.archive.catalogue import ArchiveFolder
+from ledger.postgres.archive.catalogue import ArchiveSource
 from ledger.postgres.statements import load_statements
 from projections.projection import Projection
 from projections.rebuilding import tables
@@ -31,7 +31,7 @@ class Estimate(Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-async def estimate(dsn: str, projection: Projection, archives: ArchiveFolder | None = None) -> Estimate:
+async def estimate(dsn: str, projection: Projection, archives: ArchiveSource | None = None) -> Estimate:
     """Look, and try. Raises BuildRefused for what a rebuild would refuse, Unavailable."""
     async with connect(dsn) as writer, connect(dsn) as reader:
         live = await find_live(writer)

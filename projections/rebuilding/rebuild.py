@@ -15,7 +15,7 @@ from time import monotonic
 import asyncpg
 from msgspec import Struct
 
-from ledger.postgres.archive.catalogue import ArchiveFolder
+from ledger.postgres.archive.catalogue import ArchiveSource
 from ledger.postgres.statements import load_statements
 from projections.expiry_sweep import GRACE_SECONDS
 from projections.projection import Projection
@@ -186,7 +186,7 @@ async def rebuild(
     tell: Tell,
     restart: bool = False,
     only_if_older: bool = False,
-    archives: ArchiveFolder | None = None,
+    archives: ArchiveSource | None = None,
 ) -> Rebuilt:
     """Build a projection anew, as the owner of its tables, and swap it in.
 
@@ -230,7 +230,7 @@ async def _prepared(
     *,
     restart: bool,
     progress: Callable[[int, int], Progress],
-    archives: ArchiveFolder | None,
+    archives: ArchiveSource | None,
 ) -> Rebuild:
     told: Progress = _tell_nobody
 

@@ -6,7 +6,7 @@ from datetime import datetime
 import asyncpg
 from msgspec import Struct
 
-from ledger.postgres.archive.catalogue import ArchiveFolder, position_at
+from ledger.postgres.archive.catalogue import ArchiveSource, position_at
 from ledger.postgres.statements import load_statements
 from projections.projection import Projection
 from projections.rebuilding import tables
@@ -48,7 +48,7 @@ async def replay(
     until: Point,
     schema: str,
     progress: Callable[[int], Progress],
-    archives: ArchiveFolder | None = None,
+    archives: ArchiveSource | None = None,
 ) -> Replayed:
     """Make a schema with the projection's tables as they were at a point of a log: all of it or nothing.
 
@@ -79,7 +79,7 @@ async def changes(
     points: tuple[Point, Point],
     limit: int,
     progress: Callable[[int], Progress],
-    archives: ArchiveFolder | None = None,
+    archives: ArchiveSource | None = None,
 ) -> Changes:
     """What is different in a projection at the second point from how it was at the first.
 

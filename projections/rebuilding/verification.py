@@ -13,7 +13,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from ledger.postgres.archive.catalogue import ArchiveFolder
+from ledger.postgres.archive.catalogue import ArchiveSource
 from ledger.postgres.statements import load_statements
 from projections.projection import Projection
 from projections.rebuilding import tables
@@ -58,7 +58,7 @@ async def verify(
     sample: int | None = None,
     limit: int,
     progress: Callable[[int], Progress],
-    archives: ArchiveFolder | None = None,
+    archives: ArchiveSource | None = None,
 ) -> Verification:
     """Compare the live rows of one log, or of all, with a replay up to the position they are at.
 

@@ -3,9 +3,9 @@
 from datetime import datetime
 from pathlib import Path
 
-from api.cli.context import LogDesk
-from api.cli.log.archive import Moved, move
-from api.operations.archive_folder import FolderOfArchives
+from api.cli.progress import events_done
+from api.operations.archive_folder import ArchiveFolder
+from api.operations.archive_log import ArchiveResult, archive_log
 from ledger.archive.export_format import ArchiveWriter, export_header
 from ledger.postgres.database import Database
 from ledger.postgres.logs import Log
@@ -24,12 +24,12 @@ class Archivist:
         self.path = folder
 
     @property
-    def folder(self) -> FolderOfArchives:
+    def folder(self) -> ArchiveFolder:
         """It remembers which files it has looked at, so there is a new one each time."""
-        return FolderOfArchives(self.path)
+        return ArchiveFolder(self.path)
 
-    async def move(self, before: datetime) -> Moved:
-        return await move(LogDesk(ISSUER, self.log), before, self.folder)
+    async def move(self, before: datetime) -> ArchiveResult:
+        return await archive_log(self.log, ISSUER.url, before, self.folder, events_done)
 
     async def verify(self, *, with_archives: bool = True) -> Verification:
         folder = self.folder if with_archives else None

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import asyncpg
 
 from ledger.domain.recording import EventMapper
-from ledger.postgres.archive.catalogue import ArchiveFolder
+from ledger.postgres.archive.catalogue import ArchiveSource
 from ledger.use_cases.issuer import Issuer
 from projections.catalogue import declared, find_projection
 from projections.projection import Projection
@@ -39,7 +39,7 @@ async def issue_and_revoke(issuer: Issuer, client, count: int) -> Sequence[str]:
 
 
 async def build(
-    dsn: str, projection: Projection | str, *, restart: bool = False, tell=None, archives: ArchiveFolder | None = None
+    dsn: str, projection: Projection | str, *, restart: bool = False, tell=None, archives: ArchiveSource | None = None
 ) -> Rebuilt:
     made = of(projection) if isinstance(projection, str) else projection
     told = tell or (lambda _line: None)

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from api.cli.log import archive as log_archiving
-from api.operations.errors import OperationError
+from api.operations import archive_log
+from api.operations.archive_log import ArchiveFileDiffers, ArchiveFileMissing
 from ledger.domain.errors import Archived, NotArchivable, Unavailable
 from ledger.domain.log_checks import Finding
 from ledger.postgres import whole_log
@@ -109,7 +109,7 @@ async def test_a_projection_that_has_not_read_it_keeps_it(archivist, superuser, 
 
 
 async def test_one_that_begins_to_follow_while_the_file_is_written_is_noticed(archivist, superuser, monkeypatch):
-    write_down = log_archiving.write_down
+    write_down = archive_log.write_down
 
     async def late(*args, **more):
         await superuser.execute(
@@ -118,7 +118,7 @@ async def test_one_that_begins_to_follow_while_the_file_is_written_is_noticed(ar
         )
         return await write_down(*args, **more)
 
-    monkeypatch.setattr(log_archiving, "write_down", late)
+    monkeypatch.setattr(archive_log, "write_down", late)
     with pytest.raises(NotArchivable, match="new is at 0"):
         await archivist.move(LATER)
     assert len(await superuser.fetchval(POSITIONS)) == len(LOG)
@@ -154,7 +154,7 @@ async def test_two_do_not_archive_one_log_at_once(archivist, monkeypatch):
             await archivist.move(LATER)
         raise Unavailable("over")  # noqa: EM101
 
-    monkeypatch.setattr(log_archiving, "next_part", meanwhile)
+    monkeypatch.setattr(archive_log, "next_part", meanwhile)
     with pytest.raises(Unavailable, match="over"):
         await archivist.move(LATER)
 
@@ -166,7 +166,7 @@ async def test_whoever_is_done_lets_the_next_one_archive(archivist, database):
     await other.close()
 
 
-STAGES = ["check_sound", "archive_to_write", "check_written", "write_down", "remove"]
+STAGES = ["check_sound", "open_export_to_write", "check_written", "write_down", "remove"]
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -175,7 +175,7 @@ async def test_interrupted_at_any_stage_the_next_run_goes_on(archivist, superuse
         raise Unavailable("gone")  # noqa: EM101
 
     with monkeypatch.context() as patch:
-        patch.setattr(log_archiving, stage, broken)
+        patch.setattr(archive_log, stage, broken)
         with pytest.raises(Unavailable, match="gone"):
             await archivist.move(LATER)
         assert len(await superuser.fetchval(POSITIONS)) == len(LOG)
@@ -193,13 +193,13 @@ async def test_interrupted_in_the_middle_of_the_removal_it_is_sound_and_goes_on(
         raise Unavailable("gone")  # noqa: EM101
 
     monkeypatch.setattr(removal, "STREAMS", 7)
-    remove = log_archiving.remove
+    remove = archive_log.remove
 
     async def part_of(*args):
         return await remove(*args, sleep=broken)
 
     with monkeypatch.context() as patch:
-        patch.setattr(log_archiving, "remove", part_of)
+        patch.setattr(archive_log, "remove", part_of)
         with pytest.raises(Unavailable, match="gone"):
             await archivist.move(LATER)
     left = len(await superuser.fetchval(POSITIONS))
@@ -216,16 +216,16 @@ async def test_removal_does_not_go_on_without_the_file(archivist, superuser, mon
         raise Unavailable("gone")  # noqa: EM101
 
     with monkeypatch.context() as patch:
-        patch.setattr(log_archiving, "remove", broken)
+        patch.setattr(archive_log, "remove", broken)
         with pytest.raises(Unavailable, match="gone"):
             await archivist.move(LATER)
     (file,) = tmp_path.iterdir()
     kept = file.read_bytes()
     file.write_bytes(kept[:-1])
-    with pytest.raises(OperationError, match="is not the file that was written"):
+    with pytest.raises(ArchiveFileMissing, match="is not the archived file"):
         await archivist.move(LATER)
     file.unlink()
-    with pytest.raises(OperationError, match="cannot be read"):
+    with pytest.raises(ArchiveFileMissing, match="cannot be read"):
         await archivist.move(LATER)
     assert len(await superuser.fetchval(POSITIONS)) == len(LOG)
 
@@ -242,7 +242,7 @@ async def test_removal_does_not_go_on_without_the_file(archivist, superuser, mon
 async def test_a_file_of_its_name_that_is_something_else_is_left_alone(archivist, superuser, tmp_path, content):
     file = tmp_path / f"first.000000000001-{HALF.position - 1:012}.ndjson.gz"
     file.write_bytes(content)
-    with pytest.raises(OperationError, match=r"Nothing was removed\. Move that file away"):
+    with pytest.raises(ArchiveFileDiffers, match=r"Nothing was removed\. Move that file away"):
         await archivist.move(HALF.recorded_at)
     assert file.read_bytes() == content
     assert len(await superuser.fetchval(POSITIONS)) == len(LOG)
@@ -252,21 +252,21 @@ async def test_a_file_with_another_event_in_it_is_not_taken_for_the_archive(arch
     until = HALF.position - 1
     lines = export_of(changed(LOG, 5, actor="operator:eve")[:until], head=len(LOG), until=until)
     (tmp_path / f"first.000000000001-{until:012}.ndjson.gz").write_bytes(gzip.compress(b"".join(lines)))
-    with pytest.raises(OperationError, match="position 5 is not as in the log"):
+    with pytest.raises(ArchiveFileDiffers, match="position 5 is not as in the log"):
         await archivist.move(HALF.recorded_at)
 
 
 async def test_what_is_not_written_as_it_is_in_the_log_is_noticed_before_anything_is_removed(
     archivist, superuser, monkeypatch
 ):
-    real = log_archiving.pages_kept
+    real = archive_log.pages_kept
 
     async def forgetful(*args):
         async for page in real(*args):
             yield page[:-1]
 
-    monkeypatch.setattr(log_archiving, "pages_kept", forgetful)
-    with pytest.raises(OperationError, match="Nothing was removed"):
+    monkeypatch.setattr(archive_log, "pages_kept", forgetful)
+    with pytest.raises(ArchiveFileDiffers, match="Nothing was removed"):
         await archivist.move(LATER)
     assert len(await superuser.fetchval(POSITIONS)) == len(LOG)
     assert await superuser.fetchval("SELECT count(*) FROM log_archives") == 0
@@ -345,7 +345,7 @@ async def test_an_archive_that_is_missing_or_altered_is_found(archivist, tmp_pat
     data = file.read_bytes()
     file.write_bytes(data + b"x")
     (finding,) = [f for f in (await archivist.verify()).findings if f.position == 1]
-    assert "is not the file that was written" in finding.what
+    assert "is not the archived file" in finding.what
     file.unlink()
     (finding,) = [f for f in (await archivist.verify()).findings if f.position == 1]
     assert "cannot be read" in finding.what

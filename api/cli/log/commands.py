@@ -11,7 +11,7 @@ from api.cli.context import LogDesk, log_command
 from api.cli.exit_codes import ExitCode
 from api.cli.output import format_instant, print_fields, print_json, print_result, print_table
 from api.cli.progress import events_done
-from api.operations.archive_folder import folder_of
+from api.operations.archive_folder import open_archive_folder
 from ledger.domain.clock import utc_now
 from ledger.postgres.statistics import Statistics, statistics
 from ledger.postgres.verification import Verification, verify
@@ -36,7 +36,7 @@ async def verify_(
     """
     extent = await extent_of(desk.log)
     with events_done("verifying", extent.head.position, passes=2) as done:
-        found = await verify(desk.log, extent, limit=findings, progress=done, folder=folder_of(archives))
+        found = await verify(desk.log, extent, limit=findings, progress=done, folder=open_archive_folder(archives))
     if json:
         document = msgspec.to_builtins(found)
         print_json({"log": desk.log.name, "sound": found.sound} | document)

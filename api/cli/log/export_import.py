@@ -9,9 +9,9 @@ from api.cli.context import LogDesk, log_command
 from api.cli.log.commands import log
 from api.cli.output import format_instant, print_json, print_note, print_result
 from api.cli.progress import events_done
-from api.operations.archive_folder import folder_of
+from api.operations.archive_folder import open_archive_folder
 from api.operations.errors import OperationError, UsageError
-from api.operations.export_files import STANDARD, archive_to_read, archive_to_write
+from api.operations.export_files import STANDARD_STREAM, open_export_to_read, open_export_to_write
 from ledger.archive.export_format import ArchiveWriter, export_header
 from ledger.archive.export_reader import ArchiveReader
 from ledger.domain.clock import utc_now
@@ -22,10 +22,13 @@ from ledger.postgres.whole_log import extent_of, pages_of_events
 from projections.catalogue import inline_projections
 
 Target = Annotated[
-    str, typer.Argument(metavar="FILE", help=f"The file to write, compressed if it ends in .gz; {STANDARD} for stdout.")
+    str,
+    typer.Argument(
+        metavar="FILE", help=f"The file to write, compressed if it ends in .gz; {STANDARD_STREAM} for stdout."
+    ),
 ]
 Source = Annotated[
-    str, typer.Argument(metavar="FILE", help=f"The export to read, compressed or not; {STANDARD} for stdin.")
+    str, typer.Argument(metavar="FILE", help=f"The export to read, compressed or not; {STANDARD_STREAM} for stdin.")
 ]
 After = Annotated[
     int,
@@ -60,7 +63,7 @@ async def export(
     What is archived is read with --archives; without, an export begins --after it.
     """
     extent = await extent_of(desk.log)
-    folder = folder_of(archives)
+    folder = open_archive_folder(archives)
     head = extent.head.position
     if after > head or (until is not None and until <= after):
         up_to = f" and up to {until}" if until else ""
@@ -78,7 +81,7 @@ async def export(
     lines = ArchiveWriter(header)
     with (
         events_done("exporting", header.until - header.after) as done,
-        archive_to_write(file, compress=compress, force=force) as write,
+        open_export_to_write(file, compress=compress, force=force) as write,
     ):
         write(lines.header())
         async for page in pages_of_events(desk.log, extent, header.after, header.until, folder):
@@ -86,7 +89,7 @@ async def export(
             done(len(page))
         last, end = lines.end()
         write(last)
-    told = print_note if file == STANDARD else print_result
+    told = print_note if file == STANDARD_STREAM else print_result
     told(f"exported {end.events:,} events of log {desk.log.name!r}, up to position {header.until}")
     told(f"sha256 of the events  {end.events_sha256}")
 
@@ -96,13 +99,13 @@ async def export(
 async def import_(desk: LogDesk, file: Source, *, json: flags.Json = False) -> None:
     """Restore an export into the empty log of the issuer: all of it or, when anything is wrong with it, nothing."""
     try:
-        with archive_to_read(file) as lines:
+        with open_export_to_read(file) as lines:
             archive = ArchiveReader(lines)
             header = archive.header
             with events_done("importing", header.until - header.after, passes=2) as done:
                 await Restoration(desk.log, archive, inline_projections(EventMapper()), done).run()
     except InvalidArchive as error:
-        msg = f"{'standard input' if file == STANDARD else file}: {error}\nNothing was imported."
+        msg = f"{'standard input' if file == STANDARD_STREAM else file}: {error}\nNothing was imported."
         raise OperationError(msg) from error
     if json:
         print_json({"log": desk.log.name, "events": header.until, "exported_from": header.issuer})

@@ -10,7 +10,7 @@ from api.cli.output import print_fields, print_json, print_note, print_result
 from api.cli.progress import events_done
 from api.cli.projections.commands import projections
 from api.cli.projections.context import Name, run_on_projection
-from api.operations.archive_folder import folder_of
+from api.operations.archive_folder import open_archive_folder
 from api.service.composition import this_process
 from api.service.settings import load_settings
 from projections.projection import Projection
@@ -45,7 +45,7 @@ def rebuild_(
     settings = load_settings({"owner_dsn": owner_dsn, "dsn": dsn, "embedded": embedded})
     if dry_run:
         expected = run_on_projection(
-            settings, name, lambda dsn, projection: estimate(dsn, projection, folder_of(archives))
+            settings, name, lambda dsn, projection: estimate(dsn, projection, open_archive_folder(archives))
         )
         print_json(msgspec.to_builtins(expected)) if json else _show_estimate(expected)
         return
@@ -59,7 +59,7 @@ def rebuild_(
                 progress=lambda events, done: shown.enter_context(events_done("building", events, already=done)),
                 tell=print_note,
                 restart=restart,
-                archives=folder_of(archives),
+                archives=open_archive_folder(archives),
             )
 
     rebuilt = run_on_projection(settings, name, work)

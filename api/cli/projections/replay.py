@@ -13,7 +13,7 @@ from api.cli.projections.commands import projections
 from api.cli.projections.context import Name, ProjectionDesk, projection_command
 from api.cli.projections.differences import show_differences
 from api.cli.projections.verify import Rows
-from api.operations.archive_folder import folder_of
+from api.operations.archive_folder import open_archive_folder
 from api.operations.errors import UsageError
 from projections.rebuilding.replay import Point, changes, replay
 
@@ -54,7 +54,7 @@ async def replay_(
             until=point,
             schema=into,
             progress=lambda events: shown.enter_context(events_done("replaying", events)),
-            archives=folder_of(archives),
+            archives=open_archive_folder(archives),
         )
     if json:
         print_json(msgspec.to_builtins(replayed) | {"tables": desk.projection.tables})
@@ -86,7 +86,7 @@ async def diff(
             points=points,
             limit=rows,
             progress=lambda events: shown.enter_context(events_done("replaying", events)),
-            archives=folder_of(archives),
+            archives=open_archive_folder(archives),
         )
     if json:
         print_json(msgspec.to_builtins(found))

@@ -13,7 +13,7 @@ from api.cli.progress import events_done
 from api.cli.projections.commands import projections
 from api.cli.projections.context import Name, ProjectionDesk, projection_command
 from api.cli.projections.differences import show_differences
-from api.operations.archive_folder import folder_of
+from api.operations.archive_folder import open_archive_folder
 from projections.rebuilding.verification import Verification, verify
 
 At = Annotated[
@@ -66,7 +66,7 @@ async def verify_(
             sample=sample,
             limit=rows,
             progress=lambda events: shown.enter_context(events_done("verifying", events)),
-            archives=folder_of(archives),
+            archives=open_archive_folder(archives),
         )
     if json:
         print_json({"equal": found.equal} | msgspec.to_builtins(found, str_keys=True))

@@ -46,11 +46,11 @@ class Archive(Struct, frozen=True, kw_only=True):
     removed_at: datetime | None
 
 
-class ArchiveFolder(Protocol):
-    """Where the files are."""
+class ArchiveSource(Protocol):
+    """Where the files of archives are."""
 
-    def lines(self, archive: Archive) -> AbstractContextManager[Iterator[bytes]]:
-        """The lines of a file, found to be the one that was written. Raises InvalidArchive when it is not."""
+    def open_lines(self, archive: Archive) -> AbstractContextManager[Iterator[bytes]]:
+        """Give the lines of an archive. Raises InvalidArchive when its file is missing or altered."""
         ...
 
 
@@ -97,13 +97,13 @@ def archived(until: int) -> Archived:
     )
 
 
-def archived_events(archive: Archive, before: str, folder: ArchiveFolder) -> Iterator[RecordedEvent]:
+def archived_events(archive: Archive, before: str, folder: ArchiveSource) -> Iterator[RecordedEvent]:
     """The events of an archive; `before` is the running checksum of the part before it.
 
     Raises InvalidArchive, which names the file. Nothing that was read may be kept before it has come to its end.
     """
     try:
-        with folder.lines(archive) as lines:
+        with folder.open_lines(archive) as lines:
             reader = ArchiveReader(lines)
             header = reader.header
             found = (header.after + 1, header.until, "" if header.continues is UNSET else header.continues)
@@ -123,7 +123,7 @@ def archived_events(archive: Archive, before: str, folder: ArchiveFolder) -> Ite
 
 
 def events_of_archives(
-    archives: Sequence[Archive], folder: ArchiveFolder, after: int, until: int
+    archives: Sequence[Archive], folder: ArchiveSource, after: int, until: int
 ) -> Iterator[RecordedEvent]:
     """The events after a position and up to another, from as many archives as have them. Raises InvalidArchive."""
     before = ""

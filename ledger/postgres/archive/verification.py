@@ -6,12 +6,12 @@ from itertools import islice
 from ledger.domain.errors import InvalidArchive
 from ledger.domain.log_checks import Report, RunningChecks, unreadable_or_not_canonical
 from ledger.domain.recording import RecordedEvent
-from ledger.postgres.archive.catalogue import REMOVED_TOPICS, Archive, ArchiveFolder, archived_events
+from ledger.postgres.archive.catalogue import REMOVED_TOPICS, Archive, ArchiveSource, archived_events
 from ledger.postgres.logs import Log
 from ledger.postgres.whole_log import PAGE, Extent, Progress, pages_kept
 
 
-async def check_archives(log: Log, extent: Extent, folder: ArchiveFolder, report: Report, progress: Progress) -> int:
+async def check_archives(log: Log, extent: Extent, folder: ArchiveSource, report: Report, progress: Progress) -> int:
     """Read every archive, report what is wrong, and return how many events are in them. Raises Unavailable.
 
     That the streams of what was removed are in order was proved before, and is sealed by the checksums.

@@ -7,27 +7,33 @@ from types import SimpleNamespace
 
 import pytest
 
-from api.operations.errors import OperationError, UsageError
-from api.operations.export_files import LONGEST_LINE, archive_to_read, archive_to_write
+from api.cli.exit_codes import ExitCode, find_exit_code
+from api.operations.export_files import (
+    MAX_LINE_BYTES,
+    ExportFileError,
+    UnusableExportPath,
+    open_export_to_read,
+    open_export_to_write,
+)
 from ledger.domain.errors import InvalidArchive
 
 LINES = [b"one\n", b"two\n", b"three\n"]
 
 
 def write(target, **options) -> None:
-    with archive_to_write(str(target), **options) as write_:
+    with open_export_to_write(str(target), **options) as write_:
         for line in LINES:
             write_(line)
 
 
 def break_off(target, error, **options) -> None:
-    with archive_to_write(str(target), **options) as write_:
+    with open_export_to_write(str(target), **options) as write_:
         write_(LINES[0])
         raise error
 
 
 def read(source) -> list[bytes]:
-    with archive_to_read(str(source)) as lines:
+    with open_export_to_read(str(source)) as lines:
         return list(lines)
 
 
@@ -58,13 +64,13 @@ def test_equal_lines_are_equal_bytes_compressed_too_whatever_the_name_and_the_ho
 @pytest.mark.parametrize("name", ["log", "log.gz"])
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
 def test_an_export_that_breaks_leaves_no_file(tmp_path, name, error):
-    with pytest.raises((error, OperationError)):
+    with pytest.raises((error, ExportFileError)):
         break_off(tmp_path / name, error)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_while_it_is_written_nothing_has_its_name(tmp_path):
-    with archive_to_write(str(tmp_path / "log")) as write_:
+    with open_export_to_write(str(tmp_path / "log")) as write_:
         write_(LINES[0])
         assert not (tmp_path / "log").exists()
     assert [file.name for file in tmp_path.iterdir()] == ["log"]
@@ -72,9 +78,9 @@ def test_while_it_is_written_nothing_has_its_name(tmp_path):
 
 def test_a_file_that_is_there_is_left_alone(tmp_path):
     (tmp_path / "log").write_bytes(b"of yesterday")
-    with pytest.raises(OperationError, match="is there already: give another name, or --force") as refused:
+    with pytest.raises(ExportFileError, match="already exists: give another name, or --force to replace it") as refused:
         write(tmp_path / "log")
-    assert not isinstance(refused.value, UsageError)
+    assert find_exit_code(refused.value) == ExitCode.REFUSED
     assert (tmp_path / "log").read_bytes() == b"of yesterday"
 
 
@@ -90,21 +96,23 @@ def test_with_force_it_is_replaced_once_the_new_one_is_whole(tmp_path):
 
 @pytest.mark.parametrize("force", [False, True])
 def test_what_is_no_file_is_never_replaced(tmp_path, force):
-    with pytest.raises(UsageError, match="is no file"):
+    with pytest.raises(UnusableExportPath, match="is not a file") as refused:
         write(tmp_path, force=force)
+    assert find_exit_code(refused.value) == ExitCode.USAGE
 
 
 @pytest.mark.parametrize("target", ["nowhere/log", "file/log"])
 def test_a_folder_that_is_not_there_is_said(tmp_path, target):
     (tmp_path / "file").touch()
-    with pytest.raises(OperationError, match="cannot be written: No"):
+    with pytest.raises(ExportFileError, match="cannot be written: No"):
         write(tmp_path / target)
 
 
 @pytest.mark.parametrize(("name", "why"), [("nothing", "No such file"), (".", "Is a directory")])
 def test_a_file_that_cannot_be_read_is_usage(tmp_path, name, why):
-    with pytest.raises(UsageError, match=f"cannot be read: {why}"):
+    with pytest.raises(UnusableExportPath, match=f"cannot be read: {why}") as refused:
         read(tmp_path / name)
+    assert find_exit_code(refused.value) == ExitCode.USAGE
 
 
 @pytest.mark.parametrize("compress", [False, True])
@@ -121,7 +129,7 @@ def test_compressed_data_that_is_cut_off_anywhere_is_noticed(tmp_path):
     whole = gzip.compress(b"".join(LINES))
     for length in range(3, len(whole)):
         (tmp_path / "log").write_bytes(whole[:length])
-        with pytest.raises(InvalidArchive, match="cut off or altered"):
+        with pytest.raises(InvalidArchive, match="truncated or altered"):
             read(tmp_path / "log")
 
 
@@ -129,12 +137,12 @@ def test_compressed_data_that_is_altered_is_noticed(tmp_path):
     whole = bytearray(gzip.compress(b"".join(LINES)))
     whole[-8] ^= 1
     (tmp_path / "log").write_bytes(whole)
-    with pytest.raises(InvalidArchive, match="cut off or altered"):
+    with pytest.raises(InvalidArchive, match="truncated or altered"):
         read(tmp_path / "log")
 
 
 def test_a_file_without_line_ends_is_not_read_into_memory(tmp_path):
     with (tmp_path / "log").open("wb") as file:
-        file.truncate(LONGEST_LINE + 5)
-    with archive_to_read(str(tmp_path / "log")) as lines:
-        assert len(next(lines)) == LONGEST_LINE
+        file.truncate(MAX_LINE_BYTES + 5)
+    with open_export_to_read(str(tmp_path / "log")) as lines:
+        assert len(next(lines)) == MAX_LINE_BYTES

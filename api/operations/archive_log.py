@@ -1,0 +1,155 @@
+"""Archive a log: move its closed, old history to a file, in an order that survives a crash at any point.
+
+1. Choose the next range of positions, and check that the log is sound up to its end.
+2. Write the range to a file, sync it, read it back and compare it with the table, row by row.
+3. Record the file in `log_archives`.
+4. Remove the rows, a few streams at a time.
+
+After a crash the database has either all rows, or a recorded file that holds them. The next run first finishes what
+an earlier one recorded but did not remove completely.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+from msgspec import Struct
+
+from api.operations.archive_folder import ArchiveFolder
+from api.operations.export_files import open_export_to_read, open_export_to_write
+from ledger.archive.export_format import ArchiveWriter, Header
+from ledger.archive.export_reader import ArchiveReader
+from ledger.domain.clock import utc_now
+from ledger.domain.errors import InvalidArchive, NotArchivable
+from ledger.domain.recording import EventMapper, RecordedEvent
+from ledger.postgres.archive.catalogue import Archive
+from ledger.postgres.archive.removal import remove
+from ledger.postgres.archive.selection import Part, check_sound, check_written, next_part, only_archiver, write_down
+from ledger.postgres.database import Connection
+from ledger.postgres.logs import Log
+from ledger.postgres.whole_log import Extent, Progress, pages_kept
+from projections.catalogue import catch_up_projections
+
+
+class ShowProgress(Protocol):
+    """Shows the progress of one step. Each event is counted `passes` times."""
+
+    def __call__(self, step: str, events: int, /, *, passes: int = 1) -> AbstractContextManager[Progress]:
+        """Start a step of so many events; the step reports each batch of them to what is returned."""
+        ...
+
+
+class ArchiveFileMissing(NotArchivable):
+    """An earlier run did not finish, and the file it recorded is missing or altered."""
+
+    def __init__(self, file_name: str, reason: str) -> None:
+        super().__init__(
+            f"{reason}\nAn earlier run recorded this file but did not remove all its events from the log. "
+            "To finish, it needs the file: give its folder as --to."
+        )
+        self.file_name = file_name
+
+
+class ArchiveFileDiffers(NotArchivable):
+    """The file to record does not hold what the log holds."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(
+            f"{path} does not match the log: {reason}\nNothing was removed. Move that file away, and run this again."
+        )
+        self.path = path
+
+
+class ArchiveResult(Struct, frozen=True):
+    """The archive that was written, None when there was nothing to archive, and how many events left the log.
+
+    `finished` names the files of earlier, interrupted runs whose events were removed now.
+    """
+
+    archive: Archive | None
+    finished: Sequence[str]
+    events_removed: int
+
+
+async def archive_log(
+    log: Log, issuer_url: str, before: datetime, folder: ArchiveFolder, show_progress: ShowProgress
+) -> ArchiveResult:
+    """Finish interrupted runs, then archive what was recorded before an instant and is not archived yet.
+
+    Raises NotArchivable, ExportFileError, NoLog, Unavailable.
+    """
+    followers = [projection.name for projection in catch_up_projections(EventMapper())]
+    async with only_archiver(log) as (connection, extent):
+        removed = 0
+        unfinished = [archive for archive in extent.archives if archive.removed_at is None]
+        for archive in unfinished:
+            _check_file(archive, folder)
+            removed += await _remove(connection, extent, archive, show_progress)
+        written = None
+        part = await next_part(connection, extent, before, followers)
+        if part is not None:
+            with show_progress("checking", part.end.position, passes=2) as progress:
+                await check_sound(log, extent, part, progress)
+            name = part.file_name(log.name)
+            if not folder.path_of(name).exists():
+                header = part.header(issuer=issuer_url, log=log.name, head=extent.head.position, exported_at=utc_now())
+                pages = pages_kept(log, extent, part.after, part.end.position)
+                with show_progress("writing", part.end.position - part.after) as progress:
+                    await _write_file(str(folder.path_of(name)), header, pages, progress)
+            # An existing file was written by a run that was killed, or is something else. The comparison tells.
+            file_sha256, events_sha256 = await _check_written(log, extent, part, folder, show_progress)
+            written = await write_down(
+                connection,
+                extent,
+                part,
+                file_name=name,
+                file_sha256=file_sha256,
+                events_sha256=events_sha256,
+                followers=followers,
+            )
+            removed += await _remove(connection, extent, written, show_progress)
+    return ArchiveResult(written, [archive.file_name for archive in unfinished], removed)
+
+
+def _check_file(archive: Archive, folder: ArchiveFolder) -> None:
+    try:
+        with folder.open_lines(archive):
+            pass
+    except InvalidArchive as error:
+        raise ArchiveFileMissing(archive.file_name, str(error)) from error
+
+
+async def _write_file(
+    path: str, header: Header, pages: AsyncIterator[Sequence[RecordedEvent]], progress: Progress
+) -> None:
+    lines = ArchiveWriter(header)
+    with open_export_to_write(path) as write:
+        write(lines.header())
+        async for page in pages:
+            write(b"".join(map(lines.event, page)))
+            progress(len(page))
+        write(lines.end()[0])
+
+
+async def _check_written(
+    log: Log, extent: Extent, part: Part, folder: ArchiveFolder, show_progress: ShowProgress
+) -> tuple[str, str]:
+    """Returns the checksums of the file and of the events in it."""
+    name = part.file_name(log.name)
+    path = str(folder.path_of(name))
+    try:
+        folder.make_durable(name)
+        file_sha256 = folder.sha256(name)
+        with (
+            show_progress("reading back", part.end.position - part.after) as progress,
+            open_export_to_read(path) as lines,
+        ):
+            return file_sha256, await check_written(log, extent, part, ArchiveReader(lines), progress)
+    except InvalidArchive as error:
+        raise ArchiveFileDiffers(path, str(error)) from error
+
+
+async def _remove(connection: Connection, extent: Extent, archive: Archive, show_progress: ShowProgress) -> int:
+    with show_progress("removing", archive.last) as progress:
+        return await remove(connection, extent.log_id, archive, EventMapper(), progress)
