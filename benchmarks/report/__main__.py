@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.report.growth import growth_ratio
 from benchmarks.report.markdown import render
-from benchmarks.report.places import FOLDER, growth_file, ours_file, peer_files, reasons_file, report_file
+from benchmarks.report.places import FOLDER, growth_file, peer_files, reasons_file, report_file, service_file
 from benchmarks.report.plots import draw
 from benchmarks.report.prose import by_heading
 from benchmarks.report.results import read_results
@@ -22,10 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__.partition("\n")[0])
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where results are and the report goes")
     folder: Path = parser.parse_args(arguments).folder
-    if not ours_file(folder).exists():
-        print(f"{ours_file(folder)} is not there: run make bench first.", file=sys.stderr)
+    if not service_file(folder).exists():
+        print(f"{service_file(folder)} is not there: run make bench first.", file=sys.stderr)
         return 1
-    ours = read_results(ours_file(folder))
+    ours = read_results(service_file(folder))
     peers = {name: read_results(file) for name, file in peer_files(folder).items()}
     # A look has no reasons of its own.
     reasons = next((file for file in map(reasons_file, (folder, FOLDER)) if file.exists()), None)

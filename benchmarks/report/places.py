@@ -7,9 +7,9 @@ from benchmarks.contenders.catalogue import PEERS
 FOLDER = Path(__file__).parents[2] / "docs" / "benchmarks"
 
 
-def ours_file(folder: Path) -> Path:
+def service_file(folder: Path) -> Path:
     """The results of the service and the ceilings."""
-    return folder / "results" / "ours.json"
+    return folder / "results" / "service.json"
 
 
 def peer_file(folder: Path, name: str) -> Path:

@@ -1,4 +1,4 @@
-"""The wheel holds all that the service needs at run time: not the modules alone, its SQL and its migrations too."""
+"""The wheel contains everything the service needs at run time: modules, SQL files, migrations and the licence."""
 
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ def contents(tmp_path_factory) -> set[str]:
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for name in PACKAGES:
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md"):
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     build = "import setuptools.build_meta as backend, sys; backend.build_wheel(sys.argv[1])"
     subprocess.run([sys.executable, "-c", build, str(out)], cwd=source, check=True, capture_output=True)
@@ -25,7 +25,7 @@ def contents(tmp_path_factory) -> set[str]:
     return set(zipfile.ZipFile(wheel).namelist())
 
 
-def test_every_file_of_the_packages_is_in_the_wheel(contents):
+def test_wheel_contains_every_file_of_the_packages(contents):
     files = {
         path.relative_to(ROOT).as_posix()
         for name in PACKAGES
@@ -37,7 +37,8 @@ def test_every_file_of_the_packages_is_in_the_wheel(contents):
     assert files - contents == set()
 
 
-def test_nothing_else_is_in_the_wheel(contents):
+def test_wheel_contains_nothing_else_but_metadata_and_licence(contents):
     folders = {name.split("/")[0] for name in contents}
 
     assert {folder for folder in folders if not folder.endswith(".dist-info")} == set(PACKAGES)
+    assert [name for name in contents if name.endswith(".dist-info/licenses/LICENSE")]

@@ -10,8 +10,8 @@ from benchmarks.profile.flame import LEAST_SHARE, flame_graph
 from benchmarks.profile.page import Profile, Profiled, render, write_page
 from benchmarks.profile.parts import OTHER
 from benchmarks.profile.stacks import read_stacks
-from tests.unit.benchmarks.recorded_stacks import LOOP, STACKS
-from tests.unit.benchmarks.results import OWN
+from tests.benchmarks.recorded_stacks import LOOP, STACKS
+from tests.benchmarks.results import OWN
 
 
 class TestFlameGraph:

@@ -11,7 +11,7 @@ from benchmarks.report.plots import curves, rates
 from benchmarks.report.prose import by_heading
 from benchmarks.report.results import EMPTY_HANDLER, MIX, read_results, write_results
 from benchmarks.report.targets import Evidence
-from tests.unit.benchmarks.results import OWN, PEERS, results
+from tests.benchmarks.results import OWN, PEERS, results
 
 REASONS = {"issue-empty-handler": "It waits for the disk."}
 
@@ -86,9 +86,9 @@ def test_nothing_measured_makes_a_report_all_the_same():
 
 
 def test_results_are_read_as_they_were_written(tmp_path):
-    write_results(OWN, tmp_path / "results" / "ours.json")
+    write_results(OWN, tmp_path / "results" / "service.json")
 
-    assert read_results(tmp_path / "results" / "ours.json") == OWN
+    assert read_results(tmp_path / "results" / "service.json") == OWN
 
 
 def test_growth_is_read_from_its_own_results_where_both_sizes_were_measured(tmp_path):

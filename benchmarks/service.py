@@ -1,6 +1,6 @@
 """Measures the service, beside an empty aiohttp handler and pgbench, and writes what it found as JSON.
 
-    python -m benchmarks.ours [--short] [--folder docs/benchmarks]
+    python -m benchmarks.service [--short] [--folder docs/benchmarks]
 
 `python -m benchmarks.report` makes the report of it.
 """
@@ -32,7 +32,7 @@ from benchmarks.load.zipf import zipf_choices
 from benchmarks.machine import commit, machine, now, tools
 from benchmarks.measuring import Measuring, say
 from benchmarks.numbered_tokens import CLIENTS, client_name, token
-from benchmarks.report.places import FOLDER, ours_file
+from benchmarks.report.places import FOLDER, service_file
 from benchmarks.report.results import (
     AUDIT_HISTORY,
     AUDIT_PAGE,
@@ -71,13 +71,13 @@ QUESTIONS = 1000
 @benchmark
 def main(arguments: Sequence[str] | None = None) -> int:
     """0, or 1 when there is no measurement."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.ours", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.service", description=__doc__.partition("\n")[0])
     parser.add_argument("--short", action="store_true", help="a look in a minute or two; its numbers say little")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write what was found")
     options = parser.parse_args(arguments)
     check_installed()
     with passing_folder() as folder:
-        write_results(_measure(folder, SHORT if options.short else METHOD), ours_file(options.folder))
+        write_results(_measure(folder, SHORT if options.short else METHOD), service_file(options.folder))
     return 0
 
 

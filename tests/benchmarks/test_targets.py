@@ -5,7 +5,7 @@ import pytest
 from benchmarks.contenders.catalogue import OURS
 from benchmarks.report.results import EMPTY_HANDLER, ISSUE, MIX
 from benchmarks.report.targets import RESTARTED, TARGETS, Evidence, two_workers
-from tests.unit.benchmarks.results import OWN, PEERS, results, series
+from tests.benchmarks.results import OWN, PEERS, results, series
 
 BY_NAME = {target.name: target for target in TARGETS}
 

@@ -8,9 +8,9 @@ import pytest
 
 from benchmarks.profile.parts import OTHER, PARTS, part_of, shares
 from benchmarks.profile.stacks import Frame, read_stacks
-from tests.unit.benchmarks.recorded_stacks import LOOP, RECORDED, STACKS
+from tests.benchmarks.recorded_stacks import LOOP, RECORDED, STACKS
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 def part(line: str) -> str:
