@@ -18,7 +18,7 @@ from ledger.postgres.logs import NO_LEDGER, Log
 from ledger.postgres.notifications import Wakeups
 from ledger.postgres.recorder import PostgresRecorder
 from ledger.use_cases.issuer import Issuer, IssuerIdentifier, assemble_issuer
-from projections.audit.audit_trail import PostgresAuditTrail
+from projections.audit.audit_trail import assemble_audit_trail
 from projections.catalogue import catch_up_projections, inline_projections
 from projections.expiry_sweep import ExpirySweep, SweepCounts, seconds_behind
 from projections.following.follower import Follower
@@ -56,7 +56,6 @@ class Service:
         self._wakeups = Wakeups(config.dsn)
         self._logs: list[Log] = []
         self._writers: list[GroupCommit] = []
-        self._trails: list[PostgresAuditTrail] = []
         self._followers: list[Follower] = []
         self._sweep: ExpirySweep | None = None
         self._at_work: list[asyncio.Task[None]] = []
@@ -73,10 +72,9 @@ class Service:
         writer = GroupCommit(recorder, max_waiting=self._config.max_waiting_appends)
         look_ups = LookUps(log)
         active_tokens = PostgresActiveTokens(look_ups)
-        trail = PostgresAuditTrail(log, recorder, active_tokens, wakeups=self._wakeups, mapper=mapper, clock=utc_now)
+        audit = assemble_audit_trail(log, recorder, active_tokens, wakeups=self._wakeups, mapper=mapper, clock=utc_now)
         self._logs.append(log)
         self._writers.append(writer)
-        self._trails.append(trail)
         self._followers.extend(
             Follower(log, projection, self._wakeups, holder=this_process())
             for projection in catch_up_projections(mapper)
@@ -86,7 +84,7 @@ class Service:
             clients=PostgresClients(log, look_ups),
             active_tokens=active_tokens,
             streams=recorder,
-            audit=trail,
+            audit=audit,
             writer=writer,
             mapper=mapper,
             verifications=self._verifications,
@@ -130,8 +128,8 @@ class Service:
         """What this process has done so far."""
         return ServiceCounts(
             logs=[
-                LogCounts(log.name, writer.waiting, trail.waiting, writer.counts)
-                for log, writer, trail in zip(self._logs, self._writers, self._trails, strict=True)
+                LogCounts(log.name, writer.waiting, issuer.audit.events.waiting, writer.counts)
+                for log, writer, issuer in zip(self._logs, self._writers, self.issuers, strict=True)
             ],
             followers=[follower.counts for follower in self._followers],
             sweep=SweepCounts() if self._sweep is None else self._sweep.counts,
@@ -166,8 +164,8 @@ class Service:
         for task in self._at_work:
             task.cancel()
         await asyncio.gather(*self._at_work, return_exceptions=True)
-        for trail in self._trails:
-            await trail.close()
+        for issuer in self.issuers:
+            await issuer.audit.events.close()
         await self._wakeups.close()
         await self._database.close()
         self._verifications.shutdown(wait=False, cancel_futures=True)

@@ -1,6 +1,7 @@
 """What auditors ask of a log, and what answers them. Every answer is as of a moment, and stays what it is."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -14,6 +15,11 @@ from ledger.domain.token_record import Moment, TokenRecord, TokenStatus
 
 class AheadOfLog(Refusal):
     """An audit question about a moment that has not come."""
+
+
+def position_beyond_head(position: int, head: int) -> AheadOfLog:
+    """Build the error for a position that is not in the log yet."""
+    return AheadOfLog(f"position {position} is beyond the head of the log, which is at {head}")
 
 
 class NotCaughtUp(Unavailable):
@@ -119,58 +125,92 @@ class Summary(Struct, frozen=True):
     clients: Sequence[ClientActivity]
 
 
-class AuditTrail(Protocol):
-    """The history of one log. Every method raises Unavailable when it cannot be read."""
+class AuditMoments(Protocol):
+    """Resolves the moment that a response is as of."""
 
-    async def moment(self, as_of: datetime | int | None = None, min_position: int = 0) -> Moment:
-        """The moment to answer for: that of an instant, of a position, or now.
+    async def resolve(self, as_of: datetime | int | None = None, min_position: int = 0) -> Moment:
+        """Resolve an instant, a position, or now, once the projection has reached it and `min_position`.
 
-        Waits a while for the projections to reach it, and `min_position`. Raises AheadOfLog, Archived, NotCaughtUp.
+        Raises AheadOfLog, Archived, NotCaughtUp, Unavailable.
         """
         ...
 
-    async def log_moment(self, as_of: datetime | int | None = None, min_position: int = 0) -> Moment:
-        """The same for what is read from the log itself: no projection is waited for. Raises AheadOfLog, Archived."""
-        ...
+    async def resolve_in_log(self, as_of: datetime | int | None = None, min_position: int = 0) -> Moment:
+        """Resolve a moment for what is read from the log itself; waits for no projection.
 
-    async def token(self, jti: UUID) -> TokenRecord | None:
-        """A token, complete to this instant; None when none of that jti was ever issued."""
-        ...
-
-    async def jti_of(self, digest: bytes) -> UUID | None:
-        """The jti of a token by its digest, whatever became of it; None when it was never issued."""
-        ...
-
-    async def token_events(self, jti: UUID) -> Sequence[RecordedEvent]:
-        """The rows of a token's stream; empty when none of that jti was ever issued. Raises Archived."""
-        ...
-
-    async def client_events(self, client_id: str) -> Sequence[RecordedEvent]:
-        """The rows of a client's stream; empty when it was never registered."""
-        ...
-
-    async def tokens(self, query: TokenQuery, moment: Moment, *, before: int | None, limit: int) -> TokenPage:
-        """A page of tokens as of a moment, of those issued before a position."""
-        ...
-
-    async def events(self, query: EventQuery, *, after: int, limit: int, min_position: int = 0) -> EventPage:
-        """A page of events after a position. Raises AheadOfLog, NotCaughtUp for a `min_position` not reached.
-
-        Raises Archived where an event of these types may be in an archive only.
+        Raises AheadOfLog, Archived, Unavailable.
         """
         ...
 
-    async def news(self, query: EventQuery, *, after: int, seconds: float) -> EventPage:
-        """The first events after a position that are asked for, as soon as there are any; a query without a subject.
 
-        When there are none for so long, an empty page that says how far was looked. Where a page has not `ended`, there
-        is more in the log: ask `events` for it.
+class AuditTokens(Protocol):
+    """Finds tokens, whatever became of them. Every method raises Unavailable."""
+
+    async def find_token(self, jti: UUID) -> TokenRecord | None:
+        """Find a token in its current state; None if no token with this jti was issued."""
+        ...
+
+    async def find_jti(self, digest: bytes) -> UUID | None:
+        """Find the jti of a token by its digest; None if it was never issued. Raises NotCaughtUp."""
+        ...
+
+    async def find_tokens(self, query: TokenQuery, moment: Moment, *, before: int | None, limit: int) -> TokenPage:
+        """Find tokens as of a moment, of those issued before a position."""
+        ...
+
+
+class AuditEvents(Protocol):
+    """Reads the events of one log. Every method raises Unavailable."""
+
+    @property
+    def waiting(self) -> int:
+        """How many callers wait for events."""
+        ...
+
+    async def read_token_events(self, jti: UUID) -> Sequence[RecordedEvent]:
+        """Read the events of a token; empty if it was never issued. Raises Archived."""
+        ...
+
+    async def read_client_events(self, client_id: str) -> Sequence[RecordedEvent]:
+        """Read the events of a client; empty if it was never registered."""
+        ...
+
+    async def find_events(self, query: EventQuery, *, after: int, limit: int, min_position: int = 0) -> EventPage:
+        """Find events after a position.
+
+        Raises AheadOfLog or NotCaughtUp if `min_position` is not reached, Archived if such events may be in an archive.
         """
         ...
 
-    async def summary(self, query: ActivityQuery, *, clients: int, min_position: int = 0) -> Summary:
-        """Activity; of at most so many clients, most issued first. Raises AheadOfLog, NotCaughtUp."""
+    async def wait_for_events(self, query: EventQuery, *, after: int, seconds: float) -> EventPage:
+        """Find events after a position as soon as there are any; the query names no subject.
+
+        After `seconds` the page is empty and says how far the log was read. If the page has not `ended`, the log holds
+        more: read on with `find_events`.
+        """
         ...
+
+    async def close(self) -> None:
+        """Stop reading; callers that wait get an empty page."""
+        ...
+
+
+class AuditActivity(Protocol):
+    """Counts what happened to tokens."""
+
+    async def summarize(self, query: ActivityQuery, *, clients: int, min_position: int = 0) -> Summary:
+        """Summarize activity, with at most `clients` clients. Raises AheadOfLog, NotCaughtUp, Unavailable."""
+        ...
+
+
+@dataclass(frozen=True)
+class AuditTrail:
+    """The history of one log, for auditors."""
+
+    moments: AuditMoments
+    tokens: AuditTokens
+    events: AuditEvents
+    activity: AuditActivity
 
 
 def event_matches(query: EventQuery, row: RecordedEvent, mapper: EventMapper) -> bool:

@@ -1,4 +1,4 @@
-"""The history of one log in memory, for tests: every answer is folded from the whole log, so it is right by itself."""
+"""The audit trail of one log in memory, for tests: each query folds the whole log, without any index or projection."""
 
 import asyncio
 from collections import Counter
@@ -17,6 +17,7 @@ from ledger.use_cases.audit import (
     Activity,
     ActivityQuery,
     AheadOfLog,
+    AuditTrail,
     ClientActivity,
     EventPage,
     EventQuery,
@@ -24,62 +25,62 @@ from ledger.use_cases.audit import (
     TokenPage,
     TokenQuery,
     event_matches,
+    position_beyond_head,
 )
 
-BEGINNING = datetime.fromtimestamp(0, UTC)
-LOOK_SECONDS = 0.005
+EPOCH = datetime.fromtimestamp(0, UTC)
+POLL_SECONDS = 0.005
 
 
-class MemoryAuditTrail:
-    """Implements `ledger.use_cases.audit.AuditTrail`. Nothing lags here, so nothing is waited for."""
+class MemoryAuditTrail(AuditTrail):
+    """An audit trail whose parts are all folded from the whole log. Nothing lags, so nothing is waited for."""
 
     def __init__(self, recorder: MemoryRecorder, *, mapper: EventMapper, clock: Clock) -> None:
+        fold = _Fold(recorder, mapper, clock)
+        super().__init__(moments=fold, tokens=fold, events=fold, activity=fold)
+
+
+class _Fold:
+    def __init__(self, recorder: MemoryRecorder, mapper: EventMapper, clock: Clock) -> None:
         self._recorder = recorder
         self._mapper = mapper
         self._clock = clock
-        self._tail = LogTail(self._read, lambda _position: asyncio.sleep(LOOK_SECONDS), mapper)
+        self._tail = LogTail(self._read, lambda _position: asyncio.sleep(POLL_SECONDS), mapper)
 
-    async def moment(self, as_of: datetime | int | None = None, min_position: int = 0) -> Moment:
-        """The moment of an instant, of a position, or now. Raises AheadOfLog."""
+    async def resolve(self, as_of: datetime | int | None = None, min_position: int = 0) -> Moment:
         rows = await self._rows()
         if as_of is None:
             _check(min_position, rows)
             return Moment(len(rows), self._clock())
         if isinstance(as_of, int):
             _check(max(as_of, min_position), rows)
-            return Moment(as_of, rows[as_of - 1].recorded_at if as_of else BEGINNING)
+            return Moment(as_of, rows[as_of - 1].recorded_at if as_of else EPOCH)
         _check(min_position, rows)
         if as_of > self._clock():
-            msg = f"as_of lies ahead: it is {self._clock().isoformat()} here"
+            msg = f"as_of is in the future: it is {self._clock().isoformat()} here"
             raise AheadOfLog(msg)
         return Moment(sum(row.recorded_at <= as_of for row in rows), as_of)
 
-    async def log_moment(self, as_of: datetime | int | None = None, min_position: int = 0) -> Moment:
-        """The same: nothing lags here. Raises AheadOfLog."""
-        return await self.moment(as_of, min_position)
+    async def resolve_in_log(self, as_of: datetime | int | None = None, min_position: int = 0) -> Moment:
+        return await self.resolve(as_of, min_position)
 
-    async def token(self, jti: UUID) -> TokenRecord | None:
-        """A token from its own stream."""
+    async def find_token(self, jti: UUID) -> TokenRecord | None:
         return token_record(await self._recorder.select_events(jti), self._mapper)
 
-    async def jti_of(self, digest: bytes) -> UUID | None:
-        """The jti of a digest."""
+    async def find_jti(self, digest: bytes) -> UUID | None:
         for event in (self._mapper.to_domain_event(row).event for row in await self._rows()):
             if isinstance(event, TokenIssued) and event.digest == digest:
                 return event.jti
         return None
 
-    async def token_events(self, jti: UUID) -> Sequence[RecordedEvent]:
-        """The rows of a token's stream."""
+    async def read_token_events(self, jti: UUID) -> Sequence[RecordedEvent]:
         rows = await self._recorder.select_events(jti)
         return rows if rows and rows[0].topic.startswith("token.") else ()
 
-    async def client_events(self, client_id: str) -> Sequence[RecordedEvent]:
-        """The rows of a client's stream."""
+    async def read_client_events(self, client_id: str) -> Sequence[RecordedEvent]:
         return await self._recorder.select_events(client_stream_id(client_id))
 
-    async def tokens(self, query: TokenQuery, moment: Moment, *, before: int | None, limit: int) -> TokenPage:
-        """A page of tokens as of a moment."""
+    async def find_tokens(self, query: TokenQuery, moment: Moment, *, before: int | None, limit: int) -> TokenPage:
         found = [
             token
             for token in reversed(await self._tokens(moment.position))
@@ -88,8 +89,7 @@ class MemoryAuditTrail:
         more = len(found) > limit
         return TokenPage(found[:limit], found[limit - 1].issued.position if more else None)
 
-    async def events(self, query: EventQuery, *, after: int, limit: int, min_position: int = 0) -> EventPage:
-        """A page of events after a position. Raises AheadOfLog."""
+    async def find_events(self, query: EventQuery, *, after: int, limit: int, min_position: int = 0) -> EventPage:
         rows = await self._rows()
         _check(min_position, rows)
         subjects = {token.jti: token.subject for token in await self._tokens(len(rows))}
@@ -102,17 +102,15 @@ class MemoryAuditTrail:
             return EventPage(found, max(after, len(rows)), ended=True)
         return EventPage(found[:limit], found[limit - 1].position, ended=False)
 
-    async def news(self, query: EventQuery, *, after: int, seconds: float) -> EventPage:
-        """The first events after a position, as soon as there are any."""
+    async def wait_for_events(self, query: EventQuery, *, after: int, seconds: float) -> EventPage:
         if not self._tail.covers(after):
-            page = await self.events(query, after=after, limit=500)
+            page = await self.find_events(query, after=after, limit=500)
             if page.events:
                 return page
             after = page.position
         return await self._tail.news(query, after=after, seconds=seconds)
 
-    async def summary(self, query: ActivityQuery, *, clients: int, min_position: int = 0) -> Summary:
-        """Activity per bucket and client. Raises AheadOfLog."""
+    async def summarize(self, query: ActivityQuery, *, clients: int, min_position: int = 0) -> Summary:
         rows = await self._rows()
         _check(min_position, rows)
         tokens = [t for t in await self._tokens(len(rows)) if query.client_id in {None, t.client_id}]
@@ -128,8 +126,11 @@ class MemoryAuditTrail:
         of_clients.sort(key=lambda client: (-client.issued, -client.active, client.client_id))
         return Summary(len(rows), buckets, of_clients[:clients])
 
+    @property
+    def waiting(self) -> int:
+        return self._tail.waiting
+
     async def close(self) -> None:
-        """Let go of those who wait for news."""
         await self._tail.close()
 
     async def _rows(self) -> Sequence[RecordedEvent]:
@@ -139,7 +140,6 @@ class MemoryAuditTrail:
         return await self._recorder.select_notifications(after, limit, inclusive_of_start=False)
 
     async def _tokens(self, position: int) -> Sequence[TokenRecord]:
-        """Every token as known at a position, in the order issued."""
         streams: dict[UUID, list[RecordedEvent]] = {}
         for row in (await self._rows())[:position]:
             if row.topic.startswith("token."):
@@ -163,5 +163,4 @@ def _activity(tokens: Sequence[TokenRecord], start: datetime, end: datetime) -> 
 
 def _check(position: int, rows: Sequence[RecordedEvent]) -> None:
     if position > len(rows):
-        msg = f"position {position} lies ahead of the log, which ends at {len(rows)}"
-        raise AheadOfLog(msg)
+        raise position_beyond_head(position, len(rows))

@@ -106,18 +106,18 @@ async def changes(
 
 
 async def position_of(connection: OwnConnection, live: Live, log_id: int, point: Point) -> int:
-    """The position of a point. Raises BuildRefused where it lies ahead of the log, Archived where it is too old."""
+    """The position of a point. Raises BuildRefused if it is beyond the head, Archived if it is too old."""
     now = await connection.fetchrow(live(SQL["now"]), log_id)
     if now is None:
         msg = "nothing was ever recorded in this log"
         raise BuildRefused(msg)
     if isinstance(point, int):
         if point > now["position"]:
-            msg = f"position {point} lies ahead of the log, which ends at {now['position']}"
+            msg = f"position {point} is beyond the head of the log, which is at {now['position']}"
             raise BuildRefused(msg)
         return point
     if point > now["now"]:
-        msg = f"{point.isoformat()} lies ahead: it is {now['now'].isoformat()} at the database"
+        msg = f"{point.isoformat()} is in the future: it is {now['now'].isoformat()} at the database"
         raise BuildRefused(msg)
     if point >= now["recorded_at"]:
         # A batch under way may yet be recorded at an instant before this one.

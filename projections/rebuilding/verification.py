@@ -166,7 +166,7 @@ async def _wait_for(
     heads = {row["log_id"]: row["position"] for row in await connection.fetch(live(SQL["heads"]))}
     if log_id is None or heads.get(log_id, 0) < position:
         head = heads.get(log_id or 0, 0)
-        msg = f"position {position} lies ahead of the log, which ends at {head}"
+        msg = f"position {position} is beyond the head of the log, which is at {head}"
         raise BuildRefused(msg)
     deadline = monotonic() + PATIENCE_SECONDS
     while (reached := (await read_positions(connection, live, projection, log_id)).get(log_id, 0)) < position:

@@ -54,25 +54,25 @@ def audit(service):
 
 class TestAudit:
     async def test_tokens_are_what_they_were(self, audit, archivist):
-        before = [await audit.token(stream(1 + number)) for number in range(TOKENS)]
+        before = [await audit.tokens.find_token(stream(1 + number)) for number in range(TOKENS)]
         await archivist.move(HALF.recorded_at)
-        assert [await audit.token(stream(1 + number)) for number in range(TOKENS)] == before
-        assert await audit.jti_of(EXPIRED.int.to_bytes(32)) == EXPIRED
+        assert [await audit.tokens.find_token(stream(1 + number)) for number in range(TOKENS)] == before
+        assert await audit.tokens.find_jti(EXPIRED.int.to_bytes(32)) == EXPIRED
 
     async def test_the_events_of_one_that_is_archived_are_said_to_be_there(self, audit, archivist):
         archive = (await archivist.move(HALF.recorded_at)).archive
         for jti in (EXPIRED, ENDED):
             with pytest.raises(Archived, match=f"archive {archive.file_name} has them"):
-                await audit.token_events(jti)
-        assert [row.position for row in await audit.token_events(ALIVE)] == [4 + LIVES_ON - 1]
-        assert await audit.token_events(stream(999_999)) == ()
+                await audit.events.read_token_events(jti)
+        assert [row.position for row in await audit.events.read_token_events(ALIVE)] == [4 + LIVES_ON - 1]
+        assert await audit.events.read_token_events(stream(999_999)) == ()
 
     async def test_a_clients_history_is_there_as_ever(self, audit, archivist):
-        before = await audit.client_events("shop")
+        before = await audit.events.read_client_events("shop")
         await archivist.move(HALF.recorded_at)
-        assert await audit.client_events("shop") == before
+        assert await audit.events.read_client_events("shop") == before
         of_clients = EventQuery(types=("client.registered", "client.updated"))
-        assert (await audit.events(of_clients, after=0, limit=1000)).events == before
+        assert (await audit.events.find_events(of_clients, after=0, limit=1000)).events == before
 
     @pytest.mark.parametrize(
         "query",
@@ -86,34 +86,34 @@ class TestAudit:
         ],
     )
     async def test_events_begin_behind_what_is_archived(self, audit, archivist, query):
-        expected = await audit.events(query, after=UNTIL, limit=1000)
+        expected = await audit.events.find_events(query, after=UNTIL, limit=1000)
         await archivist.move(HALF.recorded_at)
-        assert await audit.events(query, after=UNTIL, limit=1000) == expected
+        assert await audit.events.find_events(query, after=UNTIL, limit=1000) == expected
         for after in (0, 3, UNTIL - 1):
             with pytest.raises(Archived, match=f"begin after position {UNTIL}"):
-                await audit.events(query, after=after, limit=10)
+                await audit.events.find_events(query, after=after, limit=10)
             with pytest.raises(Archived, match=f"begin after position {UNTIL}"):
-                await audit.news(query, after=after, seconds=0)
+                await audit.events.wait_for_events(query, after=after, seconds=0)
 
     async def test_instants_are_exact_or_refused(self, audit, archivist):
         await archivist.move(HALF.recorded_at)
         first_kept = HALF.recorded_at
-        assert (await audit.moment(first_kept)).position == HALF.position
-        assert (await audit.moment(first_kept - A_MOMENT)).position == UNTIL
+        assert (await audit.moments.resolve(first_kept)).position == HALF.position
+        assert (await audit.moments.resolve(first_kept - A_MOMENT)).position == UNTIL
         last_archived = LOG[UNTIL - 1].recorded_at
-        assert (await audit.moment(last_archived)).position == UNTIL
+        assert (await audit.moments.resolve(last_archived)).position == UNTIL
         with pytest.raises(Archived, match=f"up to position {UNTIL} it is archived"):
-            await audit.moment(last_archived - A_MOMENT)
+            await audit.moments.resolve(last_archived - A_MOMENT)
         with pytest.raises(Archived, match=f"up to position {UNTIL} it is archived"):
-            await audit.events(EventQuery(since=LOG[4].recorded_at), after=0, limit=10)
+            await audit.events.find_events(EventQuery(since=LOG[4].recorded_at), after=0, limit=10)
 
     async def test_positions_are_exact_or_refused(self, audit, archivist):
-        before = [await audit.moment(position) for position in range(len(LOG) + 1)]
+        before = [await audit.moments.resolve(position) for position in range(len(LOG) + 1)]
         await archivist.move(HALF.recorded_at)
         refused = []
         for position, moment in enumerate(before):
             try:
-                assert await audit.moment(position) == moment
+                assert await audit.moments.resolve(position) == moment
             except Archived:
                 refused.append(position)
         assert refused
@@ -128,10 +128,10 @@ class TestAudit:
         queries = [TokenQuery(issued_after=instant) for instant in instants]
         queries += [TokenQuery(issued_before=instant) for instant in instants]
         queries += [TokenQuery(client_id="shop", status="revoked"), TokenQuery(status="expired")]
-        before = [await audit.tokens(query, now, before=None, limit=1000) for query in queries]
+        before = [await audit.tokens.find_tokens(query, now, before=None, limit=1000) for query in queries]
         assert len({len(page.tokens) for page in before}) > 3
         await archivist.move(HALF.recorded_at)
-        assert [await audit.tokens(query, now, before=None, limit=1000) for query in queries] == before
+        assert [await audit.tokens.find_tokens(query, now, before=None, limit=1000) for query in queries] == before
 
 
 async def test_what_is_archived_cannot_be_revoked_and_what_is_left_can(service, archivist):

@@ -8,7 +8,7 @@ import pytest
 
 from ledger.domain import opaque_tokens
 from ledger.use_cases.audit import AheadOfLog, EventQuery, NotCaughtUp
-from projections.audit import audit_trail
+from projections.audit import checkpoint, tokens
 from tests.integration.conftest import CAUSE, register_client
 
 ISSUED = EventQuery(types=("token.issued",))
@@ -31,30 +31,30 @@ async def issue(issuer, client):
 
 
 async def test_an_empty_log_is_at_position_0(trail):
-    assert (await trail.moment()).position == 0
-    assert (await trail.moment(datetime.now(UTC) - timedelta(days=1))).position == 0
+    assert (await trail.moments.resolve()).position == 0
+    assert (await trail.moments.resolve(datetime.now(UTC) - timedelta(days=1))).position == 0
 
 
 async def test_now_is_as_far_as_the_projection_has_come(service, issuer, client, trail):
     await service.catch_up()
     await issue(issuer, client)
-    assert (await trail.moment()).position == 1
+    assert (await trail.moments.resolve()).position == 1
     await service.catch_up()
-    assert (await trail.moment()).position == 2
+    assert (await trail.moments.resolve()).position == 2
 
 
 async def test_a_position_that_is_not_there_yet_is_refused(trail, client):
-    with pytest.raises(AheadOfLog, match="2 lies ahead of the log, which ends at 1"):
-        await trail.moment(2)
+    with pytest.raises(AheadOfLog, match="2 is beyond the head of the log, which is at 1"):
+        await trail.moments.resolve(2)
     with pytest.raises(AheadOfLog):
-        await trail.moment(min_position=2)
+        await trail.moments.resolve(min_position=2)
     with pytest.raises(AheadOfLog):
-        await trail.events(EventQuery(), after=0, limit=1, min_position=2)
+        await trail.events.find_events(EventQuery(), after=0, limit=1, min_position=2)
 
 
 async def test_an_instant_that_has_not_come_is_refused(trail, client):
-    with pytest.raises(AheadOfLog, match="as_of lies ahead: it is 20"):
-        await trail.moment(datetime.now(UTC) + timedelta(hours=1))
+    with pytest.raises(AheadOfLog, match="as_of is in the future: it is 20"):
+        await trail.moments.resolve(datetime.now(UTC) + timedelta(hours=1))
 
 
 async def test_an_answer_as_of_an_instant_waits_for_the_batch_under_way(service, issuer, client, trail, owner):
@@ -65,7 +65,7 @@ async def test_an_answer_as_of_an_instant_waits_for_the_batch_under_way(service,
     await owner.execute("SELECT FROM log_head WHERE log_id = 1 FOR UPDATE")
     recorded_at = await owner.fetchval("SELECT clock_timestamp()")
     await asyncio.sleep(0.01)
-    asked = asyncio.create_task(trail.moment(datetime.now(UTC)))
+    asked = asyncio.create_task(trail.moments.resolve(datetime.now(UTC)))
     await asyncio.sleep(0.05)
     assert not asked.done()
     await owner.execute("UPDATE log_head SET position = 2, recorded_at = $1 WHERE log_id = 1", recorded_at)
@@ -85,21 +85,21 @@ async def test_an_instant_of_long_ago_waits_for_nobody(service, client, trail, o
     await service.catch_up()
     async with owner.transaction():
         await owner.execute("SELECT FROM log_head FOR UPDATE")
-        moment = await trail.moment(datetime.now(UTC) - timedelta(hours=1))
+        moment = await trail.moments.resolve(datetime.now(UTC) - timedelta(hours=1))
     assert moment.position == 0
 
 
 async def test_a_token_is_found_by_its_digest_however_new_it_is(service, issuer, client, trail, monkeypatch):
     active = await issue(issuer, client)
     digest = opaque_tokens.digest(active.access_token)
-    assert str(await trail.jti_of(digest)) == active.jti
+    assert str(await trail.tokens.find_jti(digest)) == active.jti
     await issuer.revocation.by_client(client, active.access_token, CAUSE)
-    monkeypatch.setattr(audit_trail, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(checkpoint, "CATCH_UP_TIMEOUT_SECONDS", 0.05)
     with pytest.raises(NotCaughtUp):  # rather than to say that there is none
-        await trail.jti_of(digest)
+        await trail.tokens.find_jti(digest)
     await service.catch_up()
-    assert str(await trail.jti_of(digest)) == active.jti
-    assert await trail.jti_of(b"x" * 32) is None
+    assert str(await trail.tokens.find_jti(digest)) == active.jti
+    assert await trail.tokens.find_jti(b"x" * 32) is None
 
 
 async def test_a_token_is_found_that_comes_into_the_history_just_after_it_was_looked_for(
@@ -107,25 +107,27 @@ async def test_a_token_is_found_that_comes_into_the_history_just_after_it_was_lo
 ):
     token = await issue(issuer, client)
     await issuer.revocation.by_client(client, token.access_token, CAUSE)
-    look = audit_trail.find_jti
+    look = tokens.find_jti
 
     async def look_and_then_catch_up(log, digest):
         found = await look(log, digest)
         await service.catch_up()
         return found
 
-    monkeypatch.setattr(audit_trail, "find_jti", look_and_then_catch_up)
-    assert str(await trail.jti_of(opaque_tokens.digest(token.access_token))) == token.jti
+    monkeypatch.setattr(tokens, "find_jti", look_and_then_catch_up)
+    assert str(await trail.tokens.find_jti(opaque_tokens.digest(token.access_token))) == token.jti
 
 
 async def test_a_client_has_no_token_events(trail, client):
-    assert await trail.token_events(client.id) == ()
-    assert await trail.token(client.id) is None
+    assert await trail.events.read_token_events(client.id) == ()
+    assert await trail.tokens.find_token(client.id) is None
 
 
 async def test_news_comes_to_all_who_wait_for_it(issuer, client, trail):
-    waiting = [asyncio.create_task(trail.news(ISSUED, after=1, seconds=20)) for _ in range(20)]
-    other = asyncio.create_task(trail.news(EventQuery(types=("client.disabled",)), after=1, seconds=20))
+    waiting = [asyncio.create_task(trail.events.wait_for_events(ISSUED, after=1, seconds=20)) for _ in range(20)]
+    other = asyncio.create_task(
+        trail.events.wait_for_events(EventQuery(types=("client.disabled",)), after=1, seconds=20)
+    )
     token = await issue(issuer, client)
     for page in await asyncio.gather(*waiting):
         assert [row.position for row in page.events] == [token.position]
@@ -136,11 +138,11 @@ async def test_news_comes_to_all_who_wait_for_it(issuer, client, trail):
 
 async def test_news_from_further_back_begins_in_the_log(issuer, client, trail):
     tokens = [await issue(issuer, client) for _ in range(3)]
-    page = await trail.news(ISSUED, after=0, seconds=20)
+    page = await trail.events.wait_for_events(ISSUED, after=0, seconds=20)
     assert [row.position for row in page.events] == [token.position for token in tokens]
 
 
 async def test_no_news_says_how_far_was_looked(issuer, client, trail):
     await register_client(issuer, "other")
-    page = await trail.news(ISSUED, after=0, seconds=0.01)
+    page = await trail.events.wait_for_events(ISSUED, after=0, seconds=0.01)
     assert (page.events, page.position) == ((), 2)

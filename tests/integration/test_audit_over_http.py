@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestServer
 from api.http.app import create_app
 from api.http.audit import event_stream, export
 from api.http.http_server import create_runner
-from projections.audit import audit_trail
+from projections.audit import checkpoint
 from tests.integration.conftest import CAUSE, register_client
 
 SOON = 20.0
@@ -114,7 +114,7 @@ async def test_a_stream_that_is_resumed_again_and_again_skips_and_repeats_nothin
 
 async def test_a_token_explains_itself_at_once_whatever_the_projections_do(here, http, there, monkeypatch):
     """Nobody follows the log here: what is searched for is not found in time, what is asked of one token is."""
-    monkeypatch.setattr(audit_trail, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(checkpoint, "CATCH_UP_TIMEOUT_SECONDS", 0.05)
     for task in here._at_work:
         task.cancel()
     await asyncio.gather(*here._at_work, return_exceptions=True)

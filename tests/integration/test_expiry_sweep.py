@@ -12,7 +12,7 @@ from ledger.postgres import database as connections
 from ledger.postgres.database import Database
 from ledger.use_cases.audit import NotCaughtUp
 from projections import expiry_sweep
-from projections.audit import audit_trail
+from projections.audit import checkpoint
 from projections.expiry_sweep import GRACE_SECONDS, LONGEST_REST, LOOK_SECONDS, ExpirySweep, seconds_behind
 from projections.rebuilding import tables
 from tests.breaking_proxy import BreakingProxy
@@ -237,15 +237,15 @@ async def test_to_revoke_a_token_whose_row_was_swept_does_and_records_nothing(
 
 
 async def test_auditors_find_a_token_whose_row_was_swept_by_its_value(database, service, sweep, superuser, monkeypatch):
-    monkeypatch.setattr(audit_trail, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "CATCH_UP_TIMEOUT_SECONDS", 0.0)
     audit = service.issuers[0].audit
     (token,) = await record_expired(database.service_dsn, 1)
     jti = await superuser.fetchval("SELECT jti FROM active_tokens")
     await walk(sweep, superuser)
     with pytest.raises(NotCaughtUp):  # rather than that there is no such token
-        await audit.jti_of(opaque_tokens.digest(token))
+        await audit.tokens.find_jti(opaque_tokens.digest(token))
     await service.catch_up()
-    assert await audit.jti_of(opaque_tokens.digest(token)) == jti
+    assert await audit.tokens.find_jti(opaque_tokens.digest(token)) == jti
 
 
 async def test_a_rebuild_leaves_out_what_has_expired(database, service, client, superuser):

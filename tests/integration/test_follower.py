@@ -12,7 +12,7 @@ from ledger.postgres.database import Database
 from ledger.postgres.logs import Log
 from ledger.postgres.notifications import Wakeups
 from ledger.use_cases.audit import NotCaughtUp, TokenQuery
-from projections.audit import audit_trail
+from projections.audit import checkpoint as history_checkpoint
 from projections.following import follower
 from projections.following import lease as checkpoint
 from projections.following.follower import Follower, Poison
@@ -98,21 +98,21 @@ async def test_a_service_that_follows_hears_of_what_is_recorded(service, issuer,
     service.follow()
     for _ in range(3):
         (token,) = await issue(issuer, client)
-        moment = await issuer.audit.moment(min_position=token.position)
-        page = await issuer.audit.tokens(TokenQuery(), moment, before=None, limit=1)
+        moment = await issuer.audit.moments.resolve(min_position=token.position)
+        page = await issuer.audit.tokens.find_tokens(TokenQuery(), moment, before=None, limit=1)
         assert str(page.tokens[0].jti) == token.jti
 
 
 async def test_it_hears_again_after_its_connections_were_cut(service, issuer, client, superuser):
     service.follow()
     (token,) = await issue(issuer, client)
-    await issuer.audit.moment(min_position=token.position)
+    await issuer.audit.moments.resolve(min_position=token.position)
     cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'token-ledger'"
     await superuser.execute(cut)
     for _ in range(100):
         with suppress(Exception):
             (token,) = await issue(issuer, client)
-            await issuer.audit.moment(min_position=token.position)
+            await issuer.audit.moments.resolve(min_position=token.position)
             return
         await asyncio.sleep(0.05)
     pytest.fail("it never came back")
@@ -123,14 +123,14 @@ async def test_it_follows_without_notifications_too(service, issuer, client, mon
     monkeypatch.setattr(follower, "LOOK_SECONDS", 0.02)
     service.follow()
     (token,) = await issue(issuer, client)
-    assert (await issuer.audit.moment(min_position=token.position)).position >= token.position
+    assert (await issuer.audit.moments.resolve(min_position=token.position)).position >= token.position
 
 
 async def test_a_read_that_nobody_follows_for_is_refused_for_now(issuer, client, monkeypatch):
-    monkeypatch.setattr(audit_trail, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(history_checkpoint, "CATCH_UP_TIMEOUT_SECONDS", 0.05)
     (token,) = await issue(issuer, client)
     with pytest.raises(NotCaughtUp, match=str(token.position)):
-        await issuer.audit.moment(min_position=token.position)
+        await issuer.audit.moments.resolve(min_position=token.position)
 
 
 async def test_two_processes_that_follow_apply_every_event_once(start_process, client, superuser):
@@ -140,7 +140,7 @@ async def test_two_processes_that_follow_apply_every_event_once(start_process, c
     writers = [process.issuers[0] for process in processes]
     batches = await asyncio.gather(*(issue(issuer, client, 40) for issuer in writers for _ in range(3)))
     last = max(token.position for batch in batches for token in batch)
-    await writers[0].audit.moment(min_position=last)
+    await writers[0].audit.moments.resolve(min_position=last)
     issued = sorted((token for batch in batches for token in batch), key=lambda token: token.position)
     assert await history(superuser) == [token.jti for token in issued]
     counted = await superuser.fetchval("SELECT sum(issued) FROM token_activity WHERE unit = 60")
@@ -378,7 +378,7 @@ async def test_closing_a_service_lets_go_of_the_lease(start_process, client, sup
     process = await start_process()
     process.follow()
     (token,) = await issue(process.issuers[0], client)
-    await process.issuers[0].audit.moment(min_position=token.position)
+    await process.issuers[0].audit.moments.resolve(min_position=token.position)
     assert (await status(superuser))["holder"]
     await process.close()
     assert (await status(superuser))["holder"] is None

@@ -85,7 +85,7 @@ async def test_points_ahead_of_the_log_are_refused(database, service, superuser)
     head = (await service.issuers[0].streams.head()).position
     now = await superuser.fetchval("SELECT clock_timestamp()")
     for until in (head + 1, now + timedelta(hours=1)):
-        with pytest.raises(BuildRefused, match="lies ahead"):
+        with pytest.raises(BuildRefused, match=r"is beyond the head|is in the future"):
             await replay(database.owner_dsn, of("clients"), 1, until=until, schema="then", progress=nobody)
     with pytest.raises(BuildRefused, match="nothing was ever recorded"):
         await replay(database.owner_dsn, of("clients"), 3, until=1, schema="then", progress=nobody)

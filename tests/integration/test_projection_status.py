@@ -119,7 +119,7 @@ async def test_a_service_tells_of_every_projection_of_every_issuer(service, issu
 
 async def test_who_follows_counts_what_it_does(service, issued, issuer):
     service.follow()
-    await issuer.audit.moment(min_position=4)
+    await issuer.audit.moments.resolve(min_position=4)
     (counts,) = [c for c in service.counts().followers if c.log == "first"]
     assert (counts.projection, counts.following, counts.events) == (NAME, True, 4)
     assert 1 <= counts.batches <= 4

@@ -189,7 +189,7 @@ async def test_it_does_not_wait_for_ever_nor_for_what_was_not_recorded(database,
     head = (await issuer.streams.head()).position
     with pytest.raises(BuildRefused, match="does a service follow"):
         await check(database.owner_dsn, "token_history", log_id=1, at=head)
-    with pytest.raises(BuildRefused, match=f"position {head + 1} lies ahead of the log, which ends at {head}"):
+    with pytest.raises(BuildRefused, match=f"position {head + 1} is beyond the head of the log, which is at {head}"):
         await check(database.owner_dsn, "token_history", log_id=1, at=head + 1)
 
 

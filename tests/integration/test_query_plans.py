@@ -17,8 +17,8 @@ from ledger.postgres.recorder import SQL as LOG
 from ledger.postgres.whole_log import SQL as WHOLE_LOG
 from projections.active_tokens import SQL as ACTIVE_TOKENS
 from projections.active_tokens import ActiveTokensProjection
-from projections.audit.activity_queries import SQL as ACTIVITY
-from projections.audit.audit_trail import EVENTS
+from projections.audit.activity import SQL as ACTIVITY
+from projections.audit.events import SQL as EVENTS
 from projections.clients import SQL as CLIENTS
 from projections.expiry_sweep import SQL as SWEEP
 from projections.following.lease import SQL as CHECKPOINTS

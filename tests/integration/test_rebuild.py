@@ -314,7 +314,7 @@ async def test_under_load_no_request_fails_and_no_event_is_lost(database, start_
             group.create_task(work(*pair))
     assert len(answered) > 50
     head = (await here.streams.head()).position
-    await here.audit.moment(min_position=head)
+    await here.audit.moments.resolve(min_position=head)
     for name in NAMES:
         found = await check(database.owner_dsn, name)
         assert found.equal
@@ -362,7 +362,7 @@ async def test_a_newer_version_of_one_that_follows_takes_over_and_its_older_foll
 ):
     service.follow()
     tokens = await issue_and_revoke(issuer, client, 6)
-    await issuer.audit.moment(min_position=len(tokens))
+    await issuer.audit.moments.resolve(min_position=len(tokens))
     await build(database.owner_dsn, NewerTokenHistory(EventMapper()))
     ((_, position, version, _),) = [tuple(row) for row in await superuser.fetch(CHECKPOINT)]
     assert version == 2

@@ -42,7 +42,7 @@ RECENT = timedelta(seconds=100)
 async def all_pages(trail, query, moment, limit):
     tokens, before = [], None
     while True:
-        page = await trail.tokens(query, moment, before=before, limit=limit)
+        page = await trail.tokens.find_tokens(query, moment, before=before, limit=limit)
         assert len(page.tokens) <= limit
         tokens.extend(page.tokens)
         if page.before is None:
@@ -54,7 +54,7 @@ async def all_pages(trail, query, moment, limit):
 async def all_events(trail, query, after, limit):
     events = []
     while True:
-        page = await trail.events(query, after=after, limit=limit)
+        page = await trail.events.find_events(query, after=after, limit=limit)
         assert len(page.events) <= limit
         events.extend(page.events)
         assert page.position >= after
@@ -110,13 +110,13 @@ class Example:
         revoked = [row.position for row in rows if row.topic == "token.revoked"]
         positions = {0, len(rows), questions["of"] % len(rows), *revoked[-2:]}
         for as_of in (*positions, *instants(rows, questions["of"]), *past(historian.expiries)):
-            moment = await self.trail.moment(as_of)
-            assert moment == await fold.moment(as_of)
+            moment = await self.trail.moments.resolve(as_of)
+            assert moment == await fold.moments.resolve(as_of)
             for query in questions["tokens"]:
                 await self._compare_tokens(fold, query, moment, questions["page"])
         for after, before in itertools.combinations_with_replacement(instants(rows, questions["of"]), 2):
             query = replace(questions["tokens"][0], issued_after=after, issued_before=before)
-            await self._compare_tokens(fold, query, await self.trail.moment(), questions["page"])
+            await self._compare_tokens(fold, query, await self.trail.moments.resolve(), questions["page"])
 
     async def _compare_tokens(self, fold, query, moment, limit):
         expected = await all_pages(fold, query, moment, 1000)
@@ -139,11 +139,11 @@ class Example:
 
     async def _ask_about_each(self, fold, historian):
         for digest, jti in historian.digests.items():
-            assert await self.trail.jti_of(digest) == jti
-            assert await self.trail.token(jti) == await fold.token(jti)
-            assert await self.trail.token_events(jti) == await fold.token_events(jti)
+            assert await self.trail.tokens.find_jti(digest) == jti
+            assert await self.trail.tokens.find_token(jti) == await fold.tokens.find_token(jti)
+            assert await self.trail.events.read_token_events(jti) == await fold.events.read_token_events(jti)
         for client in (*CLIENTS, "nobody"):
-            assert await self.trail.client_events(client) == await fold.client_events(client)
+            assert await self.trail.events.read_client_events(client) == await fold.events.read_client_events(client)
 
     async def _ask_for_activity(self, fold):
         now = int(datetime.now(UTC).timestamp())
@@ -157,7 +157,9 @@ class Example:
                     bucket=unit,
                     client_id=client_id,
                 )
-                assert await self.trail.summary(query, clients=2) == await fold.summary(query, clients=2)
+                assert await self.trail.activity.summarize(query, clients=2) == await fold.activity.summarize(
+                    query, clients=2
+                )
 
 
 def test_what_auditors_are_answered_is_the_fold_of_the_log(database):

@@ -47,8 +47,8 @@ class LogSource:
 
     async def token(self, jti: UUID, as_of: AsOf = None) -> TokenDocument:
         """A token by its jti, as its stream has it. The moment comes first: what is recorded after it is left out."""
-        moment = await self._trail.log_moment(as_of)
-        record = await self._trail.token(jti)
+        moment = await self._trail.moments.resolve_in_log(as_of)
+        record = await self._trail.tokens.find_token(jti)
         if record is None:
             msg = f"no token with jti {jti} was ever issued by {self.issuer}"
             raise UnknownToken(msg)
@@ -57,7 +57,7 @@ class LogSource:
     async def presented_token(self, token: str, as_of: AsOf = None) -> TokenDocument:
         """A token by its digest, which is all that the log has of it."""
         await self._follow()
-        jti = await self._trail.jti_of(digest(token))
+        jti = await self._trail.tokens.find_jti(digest(token))
         if jti is None:
             msg = f"this token was never issued by {self.issuer}"
             raise UnknownToken(msg)
@@ -65,18 +65,18 @@ class LogSource:
 
     async def token_events(self, jti: UUID) -> Sequence[EventDocument]:
         """The rows of a token's stream."""
-        return [event_document(row) for row in await self._trail.token_events(jti)]
+        return [event_document(row) for row in await self._trail.events.read_token_events(jti)]
 
     async def token_pages(
         self, query: TokenQuery, as_of: AsOf = None, *, limit: int | None = None
     ) -> AsyncIterator[TokenPageDocument]:
         """Tokens as of one moment, which is fixed before the first page."""
         position = await self._follow()
-        moment = await self._trail.moment(as_of, min_position=position)
+        moment = await self._trail.moments.resolve(as_of, min_position=position)
         before: int | None = None
         left = limit
         while True:
-            found = await self._trail.tokens(query, moment, before=before, limit=page_size(left))
+            found = await self._trail.tokens.find_tokens(query, moment, before=before, limit=page_size(left))
             before = found.before
             yield TokenPageDocument(
                 tokens=[token_document(token, moment) for token in found.tokens],
@@ -91,7 +91,7 @@ class LogSource:
         """Events after a position."""
         searched = query.client_id is not None or query.subject is not None
         position = await self._follow() if searched else 0
-        page = await self._trail.events(query, after=after, limit=limit, min_position=position)
+        page = await self._trail.events.find_events(query, after=after, limit=limit, min_position=position)
         return EventPageDocument(
             events=[event_document(row) for row in page.events],
             position=page.position,
@@ -100,19 +100,19 @@ class LogSource:
 
     async def end(self) -> int:
         """The newest position of the log."""
-        return (await self._trail.log_moment()).position
+        return (await self._trail.moments.resolve_in_log()).position
 
     async def news(self, query: EventQuery, *, after: int) -> AsyncGenerator[EventDocument]:
         """Events as they are recorded, read from the log as soon as it grows."""
         while True:
-            page = await self._trail.news(query, after=after, seconds=WAIT_SECONDS)
+            page = await self._trail.events.wait_for_events(query, after=after, seconds=WAIT_SECONDS)
             for row in page.events:
                 yield event_document(row)
             after = page.position
 
     async def client_events(self, client_id: str) -> Sequence[ClientEventDocument]:
         """The rows of a client's stream."""
-        rows = await self._trail.client_events(client_id)
+        rows = await self._trail.events.read_client_events(client_id)
         if not rows:
             msg = f"no client {client_id!r} is registered with {self.issuer}"
             raise UnknownClient(msg)
@@ -128,7 +128,7 @@ class LogSource:
             now=self._clock(),
         )
         position = await self._follow()
-        counted = await self._trail.summary(query, clients=CLIENTS_OF_A_SUMMARY, min_position=position)
+        counted = await self._trail.activity.summarize(query, clients=CLIENTS_OF_A_SUMMARY, min_position=position)
         return summary_document(counted, since=query.since, until=query.until, bucket=question.bucket)
 
     async def _follow(self) -> int:

@@ -74,11 +74,11 @@ class EventStreamEndpoint(AuditEndpoint):
         after = values.get(LAST_EVENT_ID)
         if after is None:
             after = values.get(AFTER)
-        moment = await self._issuer.audit.log_moment(None, after or 0)
+        moment = await self._issuer.audit.moments.resolve_in_log(None, after or 0)
         start = moment.position if after is None else after
         query = EventQuery(types=values.either(TYPE, ()), client_id=values.get(CLIENT_ID), actor=values.get(ACTOR))
         if after is not None:  # what is wrong with it can still be said
-            await self._issuer.audit.events(query, after=start, limit=1)
+            await self._issuer.audit.events.find_events(query, after=start, limit=1)
         headers = {
             hdrs.CONTENT_TYPE: MEDIA_TYPE,
             hdrs.CACHE_CONTROL: "no-store",
@@ -103,9 +103,9 @@ class EventStreamEndpoint(AuditEndpoint):
         while True:
             waited = at_the_end
             if waited:
-                page = await audit.news(query, after=position, seconds=HEARTBEAT_SECONDS)
+                page = await audit.events.wait_for_events(query, after=position, seconds=HEARTBEAT_SECONDS)
             else:
-                page = await audit.events(query, after=position, limit=PAGE)
+                page = await audit.events.find_events(query, after=position, limit=PAGE)
             at_the_end = page.ended
             if not await bearer.still_there():
                 return False

@@ -73,7 +73,7 @@ class EventsEndpoint(AuditEndpoint):
                 raise RequestError(INVALID_REQUEST, f"{LIMIT.name}: an export has none", parameter=LIMIT.name)
             return await export(asked.request, audit, asked.bearer, query, after=after, min_position=min_position)
         limit = values.either(LIMIT, DEFAULT_LIMIT)
-        page = await audit.events(query, after=after, limit=limit, min_position=min_position)
+        page = await audit.events.find_events(query, after=after, limit=limit, min_position=min_position)
         document = EventPageDocument(
             events=[event_document(row) for row in page.events],
             position=page.position,

@@ -34,10 +34,10 @@ async def export(
 
     It is broken off when the token ends before it does.
     """
-    last = (await audit.log_moment(None, min_position)).position
+    last = (await audit.moments.resolve_in_log(None, min_position)).position
 
     def read(after: int) -> Coroutine[Any, Any, EventPage]:
-        return audit.events(query, after=after, limit=PAGE, min_position=last)
+        return audit.events.find_events(query, after=after, limit=PAGE, min_position=last)
 
     first = await read(after)
     headers = {

@@ -52,11 +52,11 @@ class SummaryEndpoint(AuditEndpoint):
                 until=values.get(WINDOW_UNTIL),
                 bucket=bucket,
                 client_id=values.get(CLIENT_ID),
-                now=(await audit.log_moment()).instant,
+                now=(await audit.moments.resolve_in_log()).instant,
             )
         except InvalidWindow as error:
             raise RequestError(INVALID_REQUEST, str(error), parameter=error.parameter) from None
-        summary = await audit.summary(
+        summary = await audit.activity.summarize(
             query, clients=values.either(LIMIT, DEFAULT_LIMIT), min_position=values.either(MIN_POSITION, 0)
         )
         document = summary_document(summary, since=query.since, until=query.until, bucket=bucket)

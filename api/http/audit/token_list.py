@@ -72,7 +72,9 @@ class TokenListEndpoint(AuditEndpoint):
         query = _query(values)
         listing = listing_of(self._issuer.identifier.log_name, query)
         moment, before = await self._place(values, listing)
-        page = await self._issuer.audit.tokens(query, moment, before=before, limit=values.either(LIMIT, DEFAULT_LIMIT))
+        page = await self._issuer.audit.tokens.find_tokens(
+            query, moment, before=before, limit=values.either(LIMIT, DEFAULT_LIMIT)
+        )
         document = TokenPageDocument(
             tokens=[token_document(token, moment) for token in page.tokens],
             as_of=moment,
@@ -95,7 +97,7 @@ class TokenListEndpoint(AuditEndpoint):
         return cursor.moment, cursor.before
 
     async def _moment(self, as_of: datetime | int | None, values: Values) -> Moment:
-        return await self._issuer.audit.moment(as_of, values.either(MIN_POSITION, 0))
+        return await self._issuer.audit.moments.resolve(as_of, values.either(MIN_POSITION, 0))
 
 
 def _query(values: Values) -> TokenQuery:

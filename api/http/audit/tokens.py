@@ -22,8 +22,8 @@ _TOKEN_REPLY = ResponseSpec(
 class _TokenState(AuditEndpoint):
     async def _state(self, jti: UUID, as_of: datetime | int | None, min_position: int = 0) -> web.StreamResponse:
         """A token from its own stream, complete at once. The moment comes first: what is after it is left out."""
-        moment = await self._issuer.audit.log_moment(as_of, min_position)
-        token = await self._issuer.audit.token(jti)
+        moment = await self._issuer.audit.moments.resolve_in_log(as_of, min_position)
+        token = await self._issuer.audit.tokens.find_token(jti)
         if token is None:
             raise RequestError(UNKNOWN_TOKEN)
         return json_of(token_document(token, moment), moment.position)
@@ -65,7 +65,7 @@ class TokenLookupEndpoint(_TokenState):
     )
 
     async def _answer(self, asked: AuditRequest) -> web.StreamResponse:
-        jti = await self._issuer.audit.jti_of(opaque_tokens.digest(asked.values.required(TOKEN)))
+        jti = await self._issuer.audit.tokens.find_jti(opaque_tokens.digest(asked.values.required(TOKEN)))
         if jti is None:
             raise RequestError(UNKNOWN_TOKEN)
         asked.note(found=str(jti))
@@ -96,8 +96,8 @@ class TokenEventsEndpoint(AuditEndpoint):
 
     async def _answer(self, asked: AuditRequest) -> web.StreamResponse:
         jti = asked.values.required(JTI)
-        moment = await self._issuer.audit.log_moment(None, asked.values.either(MIN_POSITION, 0))
-        rows = await self._issuer.audit.token_events(jti)
+        moment = await self._issuer.audit.moments.resolve_in_log(None, asked.values.either(MIN_POSITION, 0))
+        rows = await self._issuer.audit.events.read_token_events(jti)
         if not rows:
             raise RequestError(UNKNOWN_TOKEN)
         document = TokenEventsDocument(jti=jti, events=[event_document(row) for row in rows])

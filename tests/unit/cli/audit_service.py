@@ -79,7 +79,7 @@ class AuditService:
             task.cancel()
         await asyncio.gather(*self._streaming, return_exceptions=True)
         self._streaming.clear()
-        await self.source._trail.close()
+        await self.source._trail.events.close()
 
     @web.middleware
     async def _around(self, request: web.Request, handler) -> web.StreamResponse:

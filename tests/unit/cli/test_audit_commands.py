@@ -88,7 +88,7 @@ class TestToken:
     def test_a_moment_ahead_is_1(self, audit, shop):
         result = audit("token", shop[0].jti, "--as-of", "999")
         assert result.exit_code == 1
-        assert "position 999 lies ahead of the log, which ends at 6" in result.stderr
+        assert "position 999 is beyond the head of the log, which is at 6" in result.stderr
 
     @pytest.mark.parametrize(
         ("words", "stdin", "says"),

@@ -54,7 +54,7 @@ async def source(request, memory, issuer, running):
     else:
         source = memory.history()
         yield source
-        await source._trail.close()
+        await source._trail.events.close()
 
 
 async def positions(events, count: int) -> list[int]:
@@ -135,7 +135,7 @@ async def test_what_is_sent_again_is_not_told_again(memory, issuer):
         assert await positions(events, 6) == [1, 2, 3, 4, 5, 6]
         await issuer.registry.disable("desk", "left", ADA)
         assert await positions(events, 1) == [7]
-    await source.real._trail.close()
+    await source.real._trail.events.close()
 
 
 async def test_what_cannot_be_asked_at_all_is_not_waited_for(running):

@@ -89,11 +89,18 @@ class TestASummary:
         await assert_problem(await auditor.ask("/summary", **query), 400, "invalid_request", parameter)
 
 
-@pytest.mark.parametrize(("place", "method"), [("/tokens", "moment"), ("/events", "events"), ("/summary", "summary")])
-async def test_a_history_that_is_not_there_yet_is_503(auditor, monkeypatch, place, method):
+@pytest.mark.parametrize(
+    ("place", "part", "method"),
+    [
+        ("/tokens", "moments", "resolve"),
+        ("/events", "events", "find_events"),
+        ("/summary", "activity", "summarize"),
+    ],
+)
+async def test_a_history_that_is_not_there_yet_is_503(auditor, monkeypatch, place, part, method):
     async def behind(*_args, **_more):
         msg = "The history is at position 3 and was asked for 5."
         raise NotCaughtUp(msg)
 
-    monkeypatch.setattr(auditor.tenant.issuer.audit, method, behind)
+    monkeypatch.setattr(getattr(auditor.tenant.issuer.audit, part), method, behind)
     await assert_problem(await auditor.ask(place, min_position=5), 503, "not_caught_up")

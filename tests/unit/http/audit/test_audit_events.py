@@ -79,7 +79,7 @@ class TestPages:
             msg = "The database cannot be reached."
             raise Unavailable(msg)
 
-        monkeypatch.setattr(auditor.tenant.issuer.audit, "events", away)
+        monkeypatch.setattr(auditor.tenant.issuer.audit.events, "find_events", away)
         for accept in ("*/*", NDJSON):
             response = await auditor.ask("/events", headers={"Accept": accept})
             await assert_problem(response, 503, "temporarily_unavailable")
@@ -105,11 +105,11 @@ class TestExport:
                 assert withheld not in text
 
     async def test_begins_after_a_position_and_ends_where_the_log_did_when_it_was_asked(self, auditor, monkeypatch):
-        trail = auditor.tenant.issuer.audit
+        trail = auditor.tenant.issuer.audit.events
         last = await auditor.position()
         page = next(size for size in (4, 5, 7) if (last - 5) % size)
         monkeypatch.setattr(export, "PAGE", page)
-        read, reads = trail.events, []
+        read, reads = trail.find_events, []
 
         async def while_it_grows(query, **more):
             reads.append(more)
@@ -117,7 +117,7 @@ class TestExport:
                 await auditor.caller.token()
             return await read(query, **more)
 
-        monkeypatch.setattr(trail, "events", while_it_grows)
+        monkeypatch.setattr(trail, "find_events", while_it_grows)
         response = await auditor.ask("/events", headers={"Accept": NDJSON}, after=5)
         found = [json.loads(line)["position"] for line in (await response.text()).splitlines()]
         assert found == list(range(6, last + 1))
@@ -157,15 +157,15 @@ class TestExport:
 
     async def test_is_broken_off_when_the_token_is_revoked(self, auditor, monkeypatch):
         monkeypatch.setattr(export, "PAGE", 4)
-        trail = auditor.tenant.issuer.audit
-        read = trail.events
+        trail = auditor.tenant.issuer.audit.events
+        read = trail.find_events
 
         async def read_and_revoke(query, *, after, **more):
             if after == 8:
                 await auditor.sign_out()
             return await read(query, after=after, **more)
 
-        monkeypatch.setattr(trail, "events", read_and_revoke)
+        monkeypatch.setattr(trail, "find_events", read_and_revoke)
         response = await auditor.ask("/events", headers={"Accept": NDJSON})
         received = await all_that_comes(response)
         assert response.status == 200
@@ -174,15 +174,15 @@ class TestExport:
     @pytest.mark.parametrize("error", [Unavailable("away"), CorruptPayload("bad"), RuntimeError("a defect")])
     async def test_that_fails_on_the_way_is_broken_off(self, auditor, monkeypatch, error):
         monkeypatch.setattr(export, "PAGE", 4)
-        trail = auditor.tenant.issuer.audit
-        read = trail.events
+        trail = auditor.tenant.issuer.audit.events
+        read = trail.find_events
 
         async def fail_later(query, *, after, **more):
             if after == 8:
                 raise error
             return await read(query, after=after, **more)
 
-        monkeypatch.setattr(trail, "events", fail_later)
+        monkeypatch.setattr(trail, "find_events", fail_later)
         response = await auditor.ask("/events", headers={"Accept": NDJSON})
         assert positions(await all_that_comes(response)) == list(range(1, 9))
 

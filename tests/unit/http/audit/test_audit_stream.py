@@ -126,7 +126,7 @@ class TestResuming:
         async def no_longer_kept(_query, *, after, seconds):
             return EventPage((), after, ended=False)
 
-        monkeypatch.setattr(auditor.tenant.issuer.audit, "news", no_longer_kept)
+        monkeypatch.setattr(auditor.tenant.issuer.audit.events, "wait_for_events", no_longer_kept)
         end = await auditor.position()
         reader = await listen()
         assert await reader.block()
@@ -204,7 +204,7 @@ class TestItsEnd:
             raise Unavailable(msg)
 
         with monkeypatch.context() as broken:
-            broken.setattr(auditor.tenant.issuer.audit, "news", away)
+            broken.setattr(auditor.tenant.issuer.audit.events, "wait_for_events", away)
             await auditor.caller.token()
             rest = []
             while (event := await asyncio.wait_for(reader.event(), SOON)) is not None:
@@ -253,7 +253,7 @@ class TestASlowReader:
             rows = [replace(template, id=position) for position in range(after + 1, after + 1 + limit)]
             return EventPage(rows, rows[-1].position, ended=False)
 
-        monkeypatch.setattr(auditor.tenant.issuer.audit, "events", endless)
+        monkeypatch.setattr(auditor.tenant.issuer.audit.events, "find_events", endless)
         reader, writer = await asyncio.open_connection(auditor.http.host, auditor.http.port, limit=1024)
         request = f"GET {auditor.base}/events/stream?after=0 HTTP/1.1\r\nHost: x\r\n"
         writer.write(f"{request}Authorization: Bearer {auditor.token}\r\n\r\n".encode())

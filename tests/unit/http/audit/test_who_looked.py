@@ -104,7 +104,7 @@ class TestTheLine:
             msg = f"a defect near {auditor.token}"
             raise RuntimeError(msg)
 
-        monkeypatch.setattr(auditor.tenant.issuer.audit, "news", fail)
+        monkeypatch.setattr(auditor.tenant.issuer.audit.events, "wait_for_events", fail)
         with capture_logs() as lines:
             reader = ServerSentEvents(await auditor.ask("/events/stream"))
             while await reader.block() is not None:
@@ -150,7 +150,7 @@ async def test_a_whole_run_logs_no_token(aiohttp_client, monkeypatch):
             msg = f"could not look up {token}"
             raise RuntimeError(msg)
 
-        broken.setattr(caller.tenant.issuer.audit, "jti_of", fail)
+        broken.setattr(caller.tenant.issuer.audit.tokens, "find_jti", fail)
         await keep(auditor.look_up(token))
     reader = ServerSentEvents(await auditor.ask("/events/stream", after=0))
     await auditor.sign_out()

@@ -1,0 +1,39 @@
+"""Wait until the projection `token_history` has reached a position."""
+
+import asyncio
+
+from ledger.postgres.logs import Log
+from ledger.postgres.recorder import PostgresRecorder
+from ledger.use_cases.audit import NotCaughtUp, position_beyond_head
+from projections.following.lease import read_checkpoint
+from projections.token_history import TokenHistoryProjection
+
+CATCH_UP_TIMEOUT_SECONDS = 2.0
+POLL_SECONDS = 0.02
+
+
+class HistoryCheckpoint:
+    """The checkpoint of `token_history` in one log."""
+
+    def __init__(self, log: Log, recorder: PostgresRecorder) -> None:
+        self._log = log
+        self._recorder = recorder
+
+    async def wait_for(self, position: int) -> int:
+        """Return the checkpoint once it has reached a position. Raises AheadOfLog, NotCaughtUp, Unavailable."""
+        if (checkpoint := await self._read()) >= position:
+            return checkpoint
+        head = (await self._recorder.head()).position
+        if position > head:
+            raise position_beyond_head(position, head)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + CATCH_UP_TIMEOUT_SECONDS
+        while loop.time() < deadline:
+            await asyncio.sleep(POLL_SECONDS)
+            if (checkpoint := await self._read()) >= position:
+                return checkpoint
+        msg = f"the token history is at position {checkpoint} and has not reached {position} yet: try again"
+        raise NotCaughtUp(msg)
+
+    async def _read(self) -> int:
+        return await read_checkpoint(self._log.database, await self._log.to_read(), TokenHistoryProjection.name)

@@ -1,0 +1,152 @@
+"""Read events for auditors: of a stream, by a query, or as they are recorded."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from ledger.batching.log_tail import PAGE, LogTail
+from ledger.domain.codec import CODEC
+from ledger.domain.errors import Archived
+from ledger.domain.identifiers import client_stream_id
+from ledger.domain.recording import EventMapper, RecordedEvent
+from ledger.postgres.archive.catalogue import (
+    REMOVED_TOPICS,
+    archive_at,
+    archived,
+    archived_until,
+    archives_of,
+    position_at,
+)
+from ledger.postgres.database import Connection
+from ledger.postgres.logs import Log
+from ledger.postgres.notifications import Wakeups
+from ledger.postgres.recorder import PostgresRecorder
+from ledger.postgres.rows import recorded_event
+from ledger.postgres.statements import load_statements
+from ledger.use_cases.audit import EventPage, EventQuery, position_beyond_head
+from projections.audit.checkpoint import HistoryCheckpoint
+from projections.audit.token_history_queries import find_token
+from projections.audit.tokens import TICK
+
+LOG = load_statements("ledger.postgres", "event_log.sql")
+SQL = load_statements("projections.audit", "events.sql")
+
+TOPICS = sorted(CODEC.topics)
+TAIL_POLL_SECONDS = 1.0
+
+
+class PostgresAuditEvents:
+    """Implements `ledger.use_cases.audit.AuditEvents`."""
+
+    def __init__(
+        self,
+        log: Log,
+        recorder: PostgresRecorder,
+        checkpoint: HistoryCheckpoint,
+        wakeups: Wakeups,
+        mapper: EventMapper,
+    ) -> None:
+        self._log = log
+        self._recorder = recorder
+        self._checkpoint = checkpoint
+        self._wakeups = wakeups
+        self._tail = LogTail(self._read_log, self._wait_for_growth, mapper)
+
+    @property
+    def waiting(self) -> int:
+        """How many callers wait for events."""
+        return self._tail.waiting
+
+    async def close(self) -> None:
+        """Stop reading; callers that wait get an empty page."""
+        await self._tail.close()
+
+    async def read_token_events(self, jti: UUID) -> Sequence[RecordedEvent]:
+        """Read the events of a token. Raises Archived, Unavailable."""
+        rows = await self._recorder.select_events(jti)
+        if not rows:
+            await self._check_not_archived(jti)
+        return rows if rows and rows[0].topic.startswith("token.") else ()
+
+    async def read_client_events(self, client_id: str) -> Sequence[RecordedEvent]:
+        """Read the events of a client. Raises Unavailable."""
+        return await self._recorder.select_events(client_stream_id(client_id))
+
+    async def find_events(self, query: EventQuery, *, after: int, limit: int, min_position: int = 0) -> EventPage:
+        """Find events after a position. Raises AheadOfLog, Archived, NotCaughtUp, Unavailable."""
+        if query.client_id is not None or query.subject is not None:
+            last = await self._checkpoint.wait_for(min_position)
+        else:
+            last = (await self._recorder.head()).position
+            if last < min_position:
+                raise position_beyond_head(min_position, last)
+        stop = last if query.until is None else min(last, await self._position_at(query.until))
+        start = after if query.since is None else max(after, await self._position_at(query.since - TICK))
+        if start >= stop:
+            return EventPage((), max(after, last), ended=True)
+        rows = [recorded_event(row) for row in await self._select(query, start, stop, limit)]
+        ended = len(rows) < limit
+        matching = [row for row in rows if query.actor in {None, row.actor}]
+        return EventPage(matching, max(after, last) if ended else rows[-1].position, ended=ended)
+
+    async def wait_for_events(self, query: EventQuery, *, after: int, seconds: float) -> EventPage:
+        """Find events after a position as soon as there are any. Raises Unavailable, StoredDataError."""
+        if not self._tail.covers(after):
+            page = await self.find_events(query, after=after, limit=PAGE)
+            if page.events or not page.ended:
+                return page
+            after = page.position
+        return await self._tail.news(query, after=after, seconds=seconds)
+
+    async def _select(self, query: EventQuery, start: int, stop: int, limit: int) -> Sequence[asyncpg.Record]:
+        log_id = await self._log.to_read()
+        topics = list(query.types) or TOPICS
+        async with self._log.database.connection() as connection:
+            rows = await _select_on(connection, query, topics, (log_id, start, stop, limit))
+            # Check after reading: events archived during the read may be missing from it.
+            if not REMOVED_TOPICS.isdisjoint(topics) and start < (until := await archived_until(connection, log_id)):
+                raise archived(until)
+        return rows
+
+    async def _position_at(self, instant: datetime) -> int:
+        log_id = await self._log.to_read()
+        async with self._log.database.connection() as connection:
+            return await position_at(connection, log_id, instant)
+
+    async def _check_not_archived(self, jti: UUID) -> None:
+        token = await find_token(self._log, jti)
+        if token is None:
+            return
+        first = token.issued.position
+        async with self._log.database.connection() as connection:
+            archive = archive_at(await archives_of(connection, await self._log.to_read()), first)
+        if archive is not None:
+            msg = (
+                "the events of this token are archived and no longer in the log: "
+                f"archive {archive.file_name} has them from position {first} on"
+            )
+            raise Archived(msg, archive.last)
+
+    async def _read_log(self, after: int, limit: int) -> Sequence[RecordedEvent]:
+        return await self._recorder.select_notifications(after, limit, inclusive_of_start=False)
+
+    async def _wait_for_growth(self, position: int) -> None:
+        await self._wakeups.wait(await self._log.to_read(), beyond=position, seconds=TAIL_POLL_SECONDS)
+
+
+async def _select_on(
+    connection: Connection, query: EventQuery, topics: Sequence[str], bounds: tuple[int, int, int, int]
+) -> Sequence[asyncpg.Record]:
+    """Select by the index that fits the query; an actor beside a client or a subject is filtered by the caller."""
+    if query.subject is not None:
+        return await connection.fetch(SQL["of_subject"], *bounds, query.subject, query.client_id, topics)
+    if query.client_id is not None:
+        stream = client_stream_id(query.client_id)
+        return await connection.fetch(SQL["of_client"], *bounds, query.client_id, stream, topics)
+    if query.actor is not None:
+        return await connection.fetch(SQL["of_actor"], *bounds, query.actor, topics)
+    if query.types:
+        return await connection.fetch(SQL["of_topics"], *bounds, topics)
+    return await connection.fetch(LOG["read_log"], *bounds)

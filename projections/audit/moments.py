@@ -1,0 +1,75 @@
+"""Resolve the moment that a response is as of: an instant, a position, or now."""
+
+from datetime import UTC, datetime
+
+from ledger.domain.clock import Clock
+from ledger.domain.errors import Archived
+from ledger.domain.token_record import Moment
+from ledger.postgres.archive.catalogue import archived_until, position_at
+from ledger.postgres.logs import Log
+from ledger.postgres.recorder import PostgresRecorder
+from ledger.postgres.statements import load_statements
+from ledger.use_cases.audit import AheadOfLog, position_beyond_head
+from projections.audit.checkpoint import HistoryCheckpoint
+
+LOG = load_statements("ledger.postgres", "event_log.sql")
+
+EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+class PostgresAuditMoments:
+    """Implements `ledger.use_cases.audit.AuditMoments`."""
+
+    def __init__(self, log: Log, recorder: PostgresRecorder, checkpoint: HistoryCheckpoint, clock: Clock) -> None:
+        self._log = log
+        self._recorder = recorder
+        self._checkpoint = checkpoint
+        self._clock = clock
+
+    async def resolve(self, as_of: datetime | int | None = None, min_position: int = 0) -> Moment:
+        """Resolve a moment and wait for the projection. Raises AheadOfLog, Archived, NotCaughtUp, Unavailable."""
+        if as_of is None:
+            return Moment(await self._checkpoint.wait_for(min_position), self._clock())
+        moment = await self._find(as_of)
+        await self._checkpoint.wait_for(max(moment.position, min_position))
+        return moment
+
+    async def resolve_in_log(self, as_of: datetime | int | None = None, min_position: int = 0) -> Moment:
+        """Resolve a moment without waiting for the projection. Raises AheadOfLog, Archived, Unavailable."""
+        head = 0
+        if as_of is None or min_position:
+            head = (await self._recorder.head()).position
+            if min_position > head:
+                raise position_beyond_head(min_position, head)
+        return Moment(head, self._clock()) if as_of is None else await self._find(as_of)
+
+    async def _find(self, as_of: datetime | int) -> Moment:
+        if isinstance(as_of, int):
+            return Moment(as_of, await self._read_recorded_at(as_of))
+        return Moment(await self._find_position(as_of), as_of)
+
+    async def _read_recorded_at(self, position: int) -> datetime:
+        if position == 0:
+            return EPOCH
+        log_id = await self._log.to_read()
+        async with self._log.database.connection() as connection:
+            instant: datetime | None = await connection.fetchval(LOG["recorded_at"], log_id, position)
+            until = await archived_until(connection, log_id)
+        if instant is not None:
+            return instant
+        if position <= until:
+            msg = f"the time of position {position} is not known: the log is archived up to position {until}"
+            raise Archived(msg, until)
+        raise position_beyond_head(position, (await self._recorder.head()).position)
+
+    async def _find_position(self, instant: datetime) -> int:
+        """Find the newest position recorded by an instant, once a batch under way can no longer change it."""
+        log_id = await self._log.to_read()
+        async with self._log.database.connection() as connection:
+            now = await connection.fetchrow(LOG["clock_and_head"], log_id)
+            if now is not None and instant > now["now"]:
+                msg = f"as_of is in the future: it is {now['now'].isoformat()} here"
+                raise AheadOfLog(msg)
+            if now is not None and instant >= now["recorded_at"]:
+                await connection.fetch(LOG["settle"], log_id)
+            return await position_at(connection, log_id, instant)
