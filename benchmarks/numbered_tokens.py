@@ -20,9 +20,15 @@ from ledger.domain.events import (
     TokenRevoked,
 )
 from ledger.domain.grant import CLIENT_CREDENTIALS
-from ledger.domain.identifiers import RANDOM_BYTES, client_stream_id, time_ordered_uuid
-from ledger.domain.opaque_tokens import TOKEN_BYTES, digest, new_token
-from ledger.domain.secrets import GENERATED_BYTES, generate_secret, keep_generated
+from ledger.domain.identifiers import RANDOM_BYTES, build_uuid7, client_stream_id
+from ledger.domain.secrets import (
+    SECRET_BYTES,
+    TOKEN_BYTES,
+    generate_secret,
+    generate_token,
+    hash_generated_secret,
+    hash_token,
+)
 
 CLIENTS: Final = 50
 CLIENT_EVENTS: Final = 2 * CLIENTS
@@ -83,7 +89,7 @@ class NumberedTokens:
         issued_at = at.replace(microsecond=0)
         return TokenIssued(
             jti=_jti(at, entropy),
-            digest=digest(new_token(entropy[:TOKEN_BYTES])),
+            digest=hash_token(generate_token(entropy[:TOKEN_BYTES])),
             client_id=client,
             subject=client,
             scope=SCOPES[entropy[TOKEN_BYTES + 1] % len(SCOPES)],
@@ -116,7 +122,7 @@ class NumberedTokens:
         for number in range(CLIENTS):
             client = client_name(number)
             stream = client_stream_id(client)
-            secret = keep_generated(client_secret(client), secret_id="first", now=self.begin)
+            secret = hash_generated_secret(client_secret(client), secret_id="first", now=self.begin)
             yield stream, 1, ClientRegistered(client_id=client, settings=settings, registered_at=self.begin)
             yield stream, 2, ClientSecretAdded(client_id=client, secret=secret)
 
@@ -144,7 +150,7 @@ def revocations_before(number: int) -> int:
 
 def token(number: int) -> str:
     """A token, as its client presents it."""
-    return new_token(_entropy(number)[:TOKEN_BYTES])
+    return generate_token(_entropy(number)[:TOKEN_BYTES])
 
 
 def client_of(number: int) -> str:
@@ -159,7 +165,7 @@ def client_name(number: int) -> str:
 
 def client_secret(client: str) -> str:
     """The secret of a client. No secret to anybody: it follows from the name."""
-    return generate_secret(shake_256(client.encode()).digest(GENERATED_BYTES))
+    return generate_secret(shake_256(client.encode()).digest(SECRET_BYTES))
 
 
 def _entropy(number: int) -> bytes:
@@ -171,4 +177,4 @@ def _client_of(entropy: bytes) -> str:
 
 
 def _jti(at: datetime, entropy: bytes) -> UUID:
-    return time_ordered_uuid(at, entropy[-RANDOM_BYTES:])
+    return build_uuid7(at, entropy[-RANDOM_BYTES:])

@@ -53,7 +53,7 @@ from benchmarks.report.results import (
     write_results,
 )
 from benchmarks.served_log import ServedLog, filled
-from ledger.domain.opaque_tokens import digest
+from ledger.domain.secrets import hash_token
 
 METHOD = Method(
     connections=64, seconds=2, repetitions=5, paced_seconds=5, paced_repetitions=3, tokens=1_000_000, rebuilds=1
@@ -172,7 +172,7 @@ def _pgbench(served: ServedLog, method: Method) -> Iterator[Statements]:
     say("pgbench")
     spare = asyncio.run(_spare_log(served.database))
     numbers = zipf_choices(served.log.tokens.count, SCRIPTS * TOGETHER, Random(0))  # noqa: S311 (a choice)
-    asked = [digest(token(number)) for number in numbers]
+    asked = [hash_token(token(number)) for number in numbers]
     measured: list[tuple[Ceiling, list[float]]] = [
         (ceiling, []) for ceiling in ceilings(served.log.log_id, spare, asked)
     ]

@@ -9,7 +9,7 @@ from benchmarks.numbered_tokens import NumberedTokens, issued_position
 from ledger.domain.codec import CODEC
 from ledger.domain.events import Event, TokenIssued, TokenRevoked
 from ledger.domain.scope import format_scope
-from ledger.use_cases.ports import epoch_seconds
+from ledger.use_cases.ports import to_epoch_seconds
 from projections.token_activity import ActivityCounts
 from projections.token_history import ISSUED
 
@@ -78,8 +78,8 @@ class TokenRows:
             token.subject,
             format_scope(token.scope),
             token.audience,
-            epoch_seconds(token.issued_at),
-            epoch_seconds(token.expires_at),
+            to_epoch_seconds(token.issued_at),
+            to_epoch_seconds(token.expires_at),
         )
 
     def _history(self, token: TokenIssued, position: int, at: datetime, end: Row) -> Row:

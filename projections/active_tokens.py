@@ -15,7 +15,7 @@ from ledger.domain.scope import format_scope
 from ledger.postgres.database import Connection
 from ledger.postgres.inline import PartOfAppend
 from ledger.postgres.statements import load_statements
-from ledger.use_cases.ports import ActiveToken, epoch_seconds
+from ledger.use_cases.ports import ActiveToken, to_epoch_seconds
 from projections.projection import Projected, Projection
 
 SQL = load_statements("projections", "active_tokens.sql")
@@ -42,7 +42,7 @@ class ActiveTokensProjection(Projection):
         return [
             projected
             for projected in events
-            if not isinstance(projected.event, TokenIssued) or epoch_seconds(projected.event.expires_at) > by
+            if not isinstance(projected.event, TokenIssued) or to_epoch_seconds(projected.event.expires_at) > by
         ]
 
     def in_append(self, events: Sequence[EventToStore]) -> Sequence[PartOfAppend] | None:
@@ -98,8 +98,8 @@ async def _insert(connection: Connection, log_id: int, tokens: Sequence[TokenIss
             token.subject,
             format_scope(token.scope),
             token.audience,
-            epoch_seconds(token.issued_at),
-            epoch_seconds(token.expires_at),
+            to_epoch_seconds(token.issued_at),
+            to_epoch_seconds(token.expires_at),
         )
         for token in tokens
     ]
@@ -115,8 +115,8 @@ def _columns(tokens: Sequence[TokenIssued]) -> Sequence[list[Any]]:
         [token.subject for token in tokens],
         [format_scope(token.scope) for token in tokens],
         [format_scope(token.audience) for token in tokens],
-        [epoch_seconds(token.issued_at) for token in tokens],
-        [epoch_seconds(token.expires_at) for token in tokens],
+        [to_epoch_seconds(token.issued_at) for token in tokens],
+        [to_epoch_seconds(token.expires_at) for token in tokens],
     )
 
 

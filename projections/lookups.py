@@ -7,7 +7,7 @@ introspection asks for one of each at once.
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import cast
 
-from ledger.batching.batch_loader import BatchedReads
+from ledger.batching.batch_loader import BatchLoader
 from ledger.domain.client import Client
 from ledger.postgres.logs import Log
 from ledger.postgres.statements import load_statements
@@ -25,15 +25,15 @@ class LookUps:
 
     def __init__(self, log: Log) -> None:
         self._log = log
-        self._reads: BatchedReads[bytes | str, ActiveToken | Client] = BatchedReads(self._find)
+        self._reads: BatchLoader[bytes | str, ActiveToken | Client] = BatchLoader(self._find)
 
     def token(self, digest: bytes) -> Awaitable[ActiveToken | None]:
         """A token as of this call. Raises Unavailable."""
-        return cast("Awaitable[ActiveToken | None]", self._reads.ask(digest))
+        return cast("Awaitable[ActiveToken | None]", self._reads.load(digest))
 
     def client(self, client_id: str) -> Awaitable[Client | None]:
         """A client as of this call. Raises Unavailable."""
-        return cast("Awaitable[Client | None]", self._reads.ask(client_id))
+        return cast("Awaitable[Client | None]", self._reads.load(client_id))
 
     async def _find(self, keys: Sequence[bytes | str]) -> Mapping[bytes | str, ActiveToken | Client]:
         digests = [key for key in keys if isinstance(key, bytes)]

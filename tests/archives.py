@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from ledger.archive.export_format import ArchiveWriter, export_header
+from ledger.archive.export_format import ArchiveWriter, build_header
 from ledger.archive.export_reader import ArchiveReader
 from ledger.domain.events import ClientDisabled, ClientRegistered, ClientSecretAdded, Event
 from ledger.domain.identifiers import client_stream_id
@@ -61,7 +61,7 @@ def export_of(log: Sequence[RecordedEvent], **changes: Any) -> list[bytes]:
     """The lines of an export that has these rows, with an end that fits them."""
     last = log[-1].position if log else 0
     given = {"issuer": ISSUER, "log": "first", "head": last, "exported_at": NOW} | changes
-    writer = ArchiveWriter(export_header(**given))
+    writer = ArchiveWriter(build_header(**given))
     return [writer.header(), *map(writer.event, log), writer.end()[0]]
 
 

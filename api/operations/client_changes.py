@@ -17,7 +17,7 @@ from ledger.domain.client import MAX_VALID_SECRETS, Client
 from ledger.domain.errors import InvalidRegistration
 from ledger.domain.events import ClientSettings, StoredSecret
 from ledger.domain.recording import Cause
-from ledger.domain.secrets import matches_chosen, matches_generated
+from ledger.domain.secrets import verify_chosen_secret, verify_generated_secret
 from ledger.use_cases.client_registry import ClientRegistry
 
 
@@ -119,4 +119,4 @@ def compare_settings(old: ClientSettings, new: ClientSettings) -> tuple[FieldCha
 def accepts(stored: StoredSecret, secret: SecretStr) -> bool:
     """Whether a stored secret is this one. Takes tens of milliseconds for a chosen one."""
     text = secret.get_secret_value()
-    return matches_generated(text, stored) if stored.kind == "sha256" else matches_chosen(text, stored.hash)
+    return verify_generated_secret(text, stored) if stored.kind == "sha256" else verify_chosen_secret(text, stored.hash)

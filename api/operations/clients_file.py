@@ -19,10 +19,10 @@ import msgspec
 from msgspec import Struct
 from pydantic import SecretStr
 
-from ledger.domain.client_settings import check_client_id, check_settings
+from ledger.domain.client import check_client_id, check_settings
 from ledger.domain.errors import InvalidRegistration, Refusal
 from ledger.domain.events import ClientSettings
-from ledger.domain.secrets import LONGEST_SECRET
+from ledger.domain.secrets import MAX_SECRET_CHARACTERS
 
 SECRET_SOURCES = ("env", "file", "value")
 SHORTEST_SECRET = 8
@@ -139,8 +139,8 @@ class _Reader:
             except (OSError, UnicodeDecodeError) as error:
                 msg = f"{name} cannot be read: {error.strerror if isinstance(error, OSError) else 'it is not UTF-8'}"
                 raise LookupError(msg) from None
-        if not SHORTEST_SECRET <= len(secret) <= LONGEST_SECRET:
-            msg = f"{name} must hold {SHORTEST_SECRET} to {LONGEST_SECRET} characters, it has {len(secret)}"
+        if not SHORTEST_SECRET <= len(secret) <= MAX_SECRET_CHARACTERS:
+            msg = f"{name} must hold {SHORTEST_SECRET} to {MAX_SECRET_CHARACTERS} characters, it has {len(secret)}"
             raise LookupError(msg)
         return secret
 

@@ -41,7 +41,6 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
         "ledger/domain/identifiers.py",
         "ledger/use_cases/introspection.py",
         "ledger/use_cases/issuance.py",
-        "ledger/domain/opaque_tokens.py",
         "ledger/domain/scope.py",
     ),
     "appending": (

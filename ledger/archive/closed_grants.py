@@ -10,7 +10,7 @@ from ledger.domain.grant import fold_grant
 from ledger.domain.recording import EventMapper, RecordedEvent, stream_id
 
 
-def closed_grants(
+def find_closed_grants(
     rows: Iterable[RecordedEvent],
     mapper: EventMapper,
     *,

@@ -65,7 +65,7 @@ class EventLine(Line, frozen=True, kw_only=True, tag="event"):
     @classmethod
     def of(cls, row: RecordedEvent) -> "EventLine":
         """The line of a recorded event."""
-        inline = stands_in_a_line(row.state)
+        inline = fits_on_one_line(row.state)
         return cls(
             position=row.position,
             recorded_at=row.recorded_at,
@@ -170,7 +170,7 @@ def encode_line(line: Line) -> bytes:
     return _encode(line) + b"\n"
 
 
-def stands_in_a_line(payload: bytes) -> bool:
+def fits_on_one_line(payload: bytes) -> bool:
     """Whether a payload put into a line is read back byte for byte: JSON, on one line, without space around it."""
     if b"\n" in payload or b"\r" in payload or payload.strip() != payload:
         return False
@@ -181,7 +181,7 @@ def stands_in_a_line(payload: bytes) -> bool:
     return True
 
 
-def export_header(
+def build_header(
     *,
     issuer: str,
     log: str,

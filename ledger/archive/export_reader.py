@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from ledger.archive.export_format import FORMAT, VERSION, End, EventLine, Header, RunningDigest
 from ledger.domain.errors import InvalidArchive
-from ledger.domain.log_checks import RunningChecks, unreadable
+from ledger.domain.log_checks import LogChecker, check_readable
 from ledger.domain.recording import LogHead, RecordedEvent
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -47,7 +47,7 @@ class ArchiveReader:
 
     def events(self) -> Iterator[RecordedEvent]:
         """The events in position order. Raises InvalidArchive at the first thing that is wrong."""
-        checks = RunningChecks(self._refuse_event, unreadable, after=self.header.after)
+        checks = LogChecker(self._refuse_event, check_readable, after=self.header.after)
         while isinstance(line := self._read_line(text := self._next()), EventLine):
             self._digest.event(text)
             try:

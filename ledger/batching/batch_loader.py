@@ -1,7 +1,7 @@
 """Batched reads: concurrent look-ups of one process share a query.
 
-A look-up is answered by a query that started after it was asked, never by one already under way, and nothing is kept
-once a batch is answered. So it sees everything that was answered, by any process, before it was asked.
+A look-up is served by a query that starts after `load` was called, never by one already running, and results are not
+cached. So it sees everything that any process had acknowledged before the call.
 """
 
 import asyncio
@@ -12,68 +12,62 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class BatchedReads(Generic[K, V]):
-    """Gathers keys while a query runs, then asks for all of them at once."""
+class BatchLoader(Generic[K, V]):
+    """Collects keys while a query runs, then reads all of them in the next one."""
 
-    def __init__(self, load: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], *, max_batch: int = 512) -> None:
-        """`load` reads many keys in one query; a key that is absent from its answer does not exist."""
-        self._load = load
+    def __init__(self, read: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], *, max_batch: int = 512) -> None:
+        """`read` reads many keys in one query and leaves out those that do not exist."""
+        self._read = read
         self._max_batch = max_batch
-        self._asked: dict[K, list[asyncio.Future[V | None]]] = {}
+        self._pending: dict[K, list[asyncio.Future[V | None]]] = {}
         self._reading: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def get(self, key: K) -> V | None:
-        """The value of a key as of now, or None. Raises what `load` raises."""
-        return await self.ask(key)
-
-    def ask(self, key: K) -> "asyncio.Future[V | None]":
-        """The same as a future: it is asked by this call, and need not be awaited."""
-        loop = self._loop or self._enter_loop()
-        answer: asyncio.Future[V | None] = loop.create_future()
-        self._asked.setdefault(key, []).append(answer)
+    def load(self, key: K) -> "asyncio.Future[V | None]":
+        """Queue a key at once. The future has its value, None, or the error of `read`, and need not be awaited."""
+        # A loader stays with its first event loop, as its connections do. asyncio.get_running_loop is a system call.
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
+        future: asyncio.Future[V | None] = loop.create_future()
+        self._pending.setdefault(key, []).append(future)
         if self._reading is None:
-            self._reading = loop.create_task(self._read_all())
-        return answer
+            self._reading = loop.create_task(self._read_pending())
+        return future
 
-    def _enter_loop(self) -> asyncio.AbstractEventLoop:
-        # It stays with the loop it was first used in, as what it loads from does. Asking each time is a system call.
-        self._loop = asyncio.get_running_loop()
-        return self._loop
-
-    async def _read_all(self) -> None:
+    async def _read_pending(self) -> None:
         try:
-            while self._asked:
-                batch = self._take()
+            while self._pending:
+                batch = self._take_batch()
                 try:
-                    found = await self._load(list(batch))
-                except Exception as error:  # noqa: BLE001 (every caller of the batch must hear of it)
-                    for answers in batch.values():
-                        _fail(answers, error)
+                    found = await self._read(list(batch))
+                except Exception as error:  # noqa: BLE001 (every caller of the batch must get it)
+                    for futures in batch.values():
+                        _fail(futures, error)
                 else:
-                    for key, answers in batch.items():
-                        _answer(answers, found.get(key))
+                    for key, futures in batch.items():
+                        _resolve(futures, found.get(key))
         finally:
             self._reading = None
 
-    def _take(self) -> dict[K, list[asyncio.Future[V | None]]]:
-        if len(self._asked) <= self._max_batch:
-            batch, self._asked = self._asked, {}
+    def _take_batch(self) -> dict[K, list[asyncio.Future[V | None]]]:
+        if len(self._pending) <= self._max_batch:
+            batch, self._pending = self._pending, {}
             return batch
-        return {key: self._asked.pop(key) for key in list(self._asked)[: self._max_batch]}
+        return {key: self._pending.pop(key) for key in list(self._pending)[: self._max_batch]}
 
 
-# A caller that was cancelled has left its future done.
+# The future of a cancelled caller is done already.
 
 
-def _answer(answers: list[asyncio.Future[V | None]], value: V | None) -> None:
-    for answer in answers:
-        if not answer.done():
-            answer.set_result(value)
+def _resolve(futures: list[asyncio.Future[V | None]], value: V | None) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_result(value)
 
 
-def _fail(answers: list[asyncio.Future[V | None]], error: Exception) -> None:
-    for answer in answers:
-        if not answer.done():
-            answer.set_exception(error)
-            answer.exception()  # seen, so that one who asked and then went another way is not reported
+def _fail(futures: list[asyncio.Future[V | None]], error: Exception) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_exception(error)
+            future.exception()  # marks it as retrieved, so that asyncio does not report one that is never awaited

@@ -34,7 +34,7 @@ RETRY_SECONDS = 1.0
 class _Follower:
     def __init__(self, after: int) -> None:
         self.after = after
-        self.news: asyncio.Future[EventPage] = asyncio.get_running_loop().create_future()
+        self.page: asyncio.Future[EventPage] = asyncio.get_running_loop().create_future()
 
 
 class LogTail:
@@ -60,7 +60,7 @@ class LogTail:
         """Whether what comes after a position is still here. Where it is not, read the log from there to its end."""
         return self._pump is not None and position >= self._begins_after
 
-    async def news(self, query: EventQuery, *, after: int, seconds: float) -> EventPage:
+    async def wait_for_events(self, query: EventQuery, *, after: int, seconds: float) -> EventPage:
         """The first events after a position that are asked for; an empty page when there are none for so long.
 
         The first to ask does so from the end of the log, the others from a position that is covered. For one that is
@@ -83,7 +83,7 @@ class LogTail:
         try:
             # Unlike wait_for, this passes a cancellation on that comes together with the news.
             async with asyncio.timeout(seconds):
-                return await follower.news
+                return await follower.page
         except TimeoutError:
             return EventPage((), max(after, self._position), ended=True)
         finally:
@@ -140,8 +140,8 @@ class LogTail:
                 continue
             for follower in followers if found else ():
                 of_interest = [row for row in found if row.position > follower.after]
-                if of_interest and not follower.news.done():
-                    follower.news.set_result(EventPage(of_interest, self._position, ended=True))
+                if of_interest and not follower.page.done():
+                    follower.page.set_result(EventPage(of_interest, self._position, ended=True))
 
     def _matching(self, query: EventQuery, rows: Sequence[RecordedEvent], after: int) -> Sequence[RecordedEvent]:
         later = rows[bisect_right(rows, after, key=lambda row: row.position) :]
@@ -155,10 +155,10 @@ class LogTail:
     def _answer_all(self) -> None:
         for followers in self._waiting.values():
             for follower in followers:
-                if not follower.news.done():
-                    follower.news.set_result(EventPage((), max(follower.after, self._position), ended=True))
+                if not follower.page.done():
+                    follower.page.set_result(EventPage((), max(follower.after, self._position), ended=True))
 
 
 def _fail(follower: _Follower, error: Exception) -> None:
-    if not follower.news.done():
-        follower.news.set_exception(error)
+    if not follower.page.done():
+        follower.page.set_exception(error)

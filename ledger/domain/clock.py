@@ -10,7 +10,7 @@ RandomBytes = Callable[[int], bytes]
 """Gives that many unpredictable bytes; `secrets.token_bytes` outside of tests."""
 
 
-def in_utc(instant: datetime) -> datetime:
+def to_utc(instant: datetime) -> datetime:
     """The same moment in UTC, as events hold it. Raises ValueError for one without a zone."""
     if instant.tzinfo is None:
         msg = f"the instant {instant} has no time zone"

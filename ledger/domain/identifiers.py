@@ -10,7 +10,7 @@ _NEITHER = ~((0xF << 76) | (0x3 << 62))
 _VERSION_7_AND_VARIANT = (0x7 << 76) | (0x2 << 62)
 
 
-def time_ordered_uuid(now: datetime, random_bytes: bytes) -> UUID:
+def build_uuid7(now: datetime, random_bytes: bytes) -> UUID:
     """UUID version 7 (RFC 9562 §5.7): 48 bits of Unix milliseconds, then 74 random bits.
 
     Ids made later sort later, so index pages fill in order instead of at random places.

@@ -16,18 +16,18 @@ Examination = Callable[[str, int, bytes], str | None]
 """From topic, schema version and payload to what is wrong with them, None when nothing is."""
 
 
-class Finding(Struct, frozen=True):
+class LogFault(Struct, frozen=True):
     """Something that does not hold of a log, and the position where it shows."""
 
     position: int
     what: str
 
 
-class Findings:
+class LogFaults:
     """The first `limit` findings, and how many there were in all: a log may be wrong at every position."""
 
     def __init__(self, limit: int) -> None:
-        self.first: list[Finding] = []
+        self.first: list[LogFault] = []
         self.count = 0
         self._limit = limit
 
@@ -35,10 +35,10 @@ class Findings:
         """One more. A `Report`."""
         self.count += 1
         if len(self.first) < self._limit:
-            self.first.append(Finding(position, what))
+            self.first.append(LogFault(position, what))
 
 
-class RunningChecks:
+class LogChecker:
     """Checks events as they come: dense positions, time that does not go back, payloads that hold what they should."""
 
     def __init__(
@@ -83,7 +83,7 @@ class RunningChecks:
         self._recorded_at = max(self._recorded_at or archived.recorded_at, archived.recorded_at)
 
 
-def unreadable(topic: str, schema_version: int, payload: bytes, codec: Codec = CODEC) -> str | None:
+def check_readable(topic: str, schema_version: int, payload: bytes, codec: Codec = CODEC) -> str | None:
     """What keeps this release from reading an event. An `Examination`."""
     try:
         codec.decode(topic, schema_version, payload)
@@ -92,7 +92,7 @@ def unreadable(topic: str, schema_version: int, payload: bytes, codec: Codec = C
     return None
 
 
-def unreadable_or_not_canonical(topic: str, schema_version: int, payload: bytes, codec: Codec = CODEC) -> str | None:
+def check_canonical(topic: str, schema_version: int, payload: bytes, codec: Codec = CODEC) -> str | None:
     """The same, and that its payload is not the one encoding of what it says. An `Examination`."""
     try:
         canonical = codec.is_canonical(topic, schema_version, payload)
@@ -101,7 +101,7 @@ def unreadable_or_not_canonical(topic: str, schema_version: int, payload: bytes,
     return None if canonical else f"the payload of this {topic!r} event is not canonical"
 
 
-def stream_fault(version: int, position: int, version_before: int | None, position_before: int | None) -> str | None:
+def check_stream(version: int, position: int, version_before: int | None, position_before: int | None) -> str | None:
     """What is wrong with an event's place in its stream, after the one before it there, None for the first."""
     expected = (version_before or 0) + 1
     if version != expected:

@@ -1,7 +1,8 @@
-"""Client secrets: how they are made, kept and checked.
+"""Access tokens and client secrets: how they are generated, hashed and verified.
 
-A secret that we generate holds 256 random bits, so one SHA-256 is enough to keep it. A secret that a person chose is
-kept as argon2id (RFC 9106), with the parameters OWASP gives as its minimum: 19 MiB, two passes, one lane.
+The ledger stores only hashes. Generated tokens and secrets hold at least 256 random bits, so one SHA-256 is enough. A
+secret chosen by a person is hashed with argon2id (RFC 9106) at the minimum that OWASP recommends: 19 MiB, two passes,
+one lane.
 """
 
 import hashlib
@@ -13,51 +14,54 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import Type
 
-from ledger.domain.clock import in_utc
-from ledger.domain.events import StoredSecret
+from ledger.domain.clock import to_utc
+from ledger.domain.events import SecretKind, StoredSecret
 
-GENERATED_BYTES = 32
+TOKEN_BYTES = 96
+SECRET_BYTES = 32
 SALT_BYTES = 16
-LONGEST_SECRET = 1024
+MAX_SECRET_CHARACTERS = 1024
 
 _argon2 = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1, hash_len=32, type=Type.ID)
 
 
+def generate_token(random_bytes: bytes) -> str:
+    """Encode 96 random bytes as an opaque access token: base64url without padding, 128 characters."""
+    return _encode(random_bytes, TOKEN_BYTES, "an opaque token")
+
+
+def hash_token(token: str) -> bytes:
+    """Return the digest of a token, valid or not: SHA-256, 32 bytes."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
 def generate_secret(random_bytes: bytes) -> str:
-    """A secret of 32 random bytes: base64url without padding, 43 characters."""
-    if len(random_bytes) != GENERATED_BYTES:
-        msg = f"a generated secret takes {GENERATED_BYTES} random bytes, got {len(random_bytes)}"
-        raise ValueError(msg)
-    return urlsafe_b64encode(random_bytes).rstrip(b"=").decode("ascii")
+    """Encode 32 random bytes as a client secret: base64url without padding, 43 characters."""
+    return _encode(random_bytes, SECRET_BYTES, "a generated secret")
 
 
-def keep_generated(secret: str, *, secret_id: str, now: datetime, expires_at: datetime | None = None) -> StoredSecret:
-    """What is stored of a secret from generate_secret."""
-    return StoredSecret(
-        secret_id=secret_id, kind="sha256", hash=_sha256(secret), created_at=now, expires_at=_end(expires_at)
-    )
+def hash_generated_secret(
+    secret: str, *, secret_id: str, now: datetime, expires_at: datetime | None = None
+) -> StoredSecret:
+    """Hash a secret from `generate_secret`."""
+    return _store(secret_id, "sha256", hash_token(secret).hex(), now, expires_at)
 
 
-def keep_chosen(
+def hash_chosen_secret(
     secret: str, *, secret_id: str, salt: bytes, now: datetime, expires_at: datetime | None = None
 ) -> StoredSecret:
-    """What is stored of a secret that a person chose. Takes tens of milliseconds, on purpose."""
-    return StoredSecret(
-        secret_id=secret_id,
-        kind="argon2id",
-        hash=_argon2.hash(secret.encode("utf-8", "surrogatepass"), salt=salt),
-        created_at=now,
-        expires_at=_end(expires_at),
-    )
+    """Hash a secret chosen by a person. Takes tens of milliseconds, on purpose."""
+    hashed = _argon2.hash(secret.encode("utf-8", "surrogatepass"), salt=salt)
+    return _store(secret_id, "argon2id", hashed, now, expires_at)
 
 
-def matches_generated(secret: str, stored: StoredSecret) -> bool:
-    """Whether this is the generated secret; False for one of another kind."""
-    return stored.kind == "sha256" and hmac.compare_digest(_sha256(secret), stored.hash)
+def verify_generated_secret(secret: str, stored: StoredSecret) -> bool:
+    """Whether this is the generated secret; False when the stored one is of another kind."""
+    return stored.kind == "sha256" and hmac.compare_digest(hash_token(secret).hex(), stored.hash)
 
 
-def matches_chosen(secret: str, stored_hash: str) -> bool:
-    """Whether this is the secret behind an argon2id hash. Takes as long when it is not."""
+def verify_chosen_secret(secret: str, stored_hash: str) -> bool:
+    """Whether an argon2id hash is of this secret. Takes the same time either way."""
     try:
         return _argon2.verify(stored_hash, secret.encode("utf-8", "surrogatepass"))
     except (VerificationError, InvalidHashError):
@@ -65,17 +69,21 @@ def matches_chosen(secret: str, stored_hash: str) -> bool:
 
 
 def decoy_hash() -> str:
-    """An argon2id hash that no secret has, verified where there is nothing to verify so that it takes as long."""
+    """Return an argon2id hash that no known secret has, for verifications whose only purpose is the time they take."""
     return _DECOY
 
 
-def _end(expires_at: datetime | None) -> datetime | None:
-    return None if expires_at is None else in_utc(expires_at)
+def _encode(random_bytes: bytes, length: int, purpose: str) -> str:
+    if len(random_bytes) != length:
+        msg = f"{purpose} takes {length} random bytes, got {len(random_bytes)}"
+        raise ValueError(msg)
+    return urlsafe_b64encode(random_bytes).rstrip(b"=").decode("ascii")
 
 
-def _sha256(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+def _store(secret_id: str, kind: SecretKind, hashed: str, now: datetime, expires_at: datetime | None) -> StoredSecret:
+    end = None if expires_at is None else to_utc(expires_at)
+    return StoredSecret(secret_id=secret_id, kind=kind, hash=hashed, created_at=now, expires_at=end)
 
 
-# All zeros in place of the digest, so that nobody knows a secret that it is the hash of.
+# The digest is all zeros, so no secret is known that hashes to it.
 _DECOY = _argon2.hash(b"", salt=b"\x00" * SALT_BYTES).rpartition("$")[0] + "$" + "A" * 43

@@ -88,7 +88,7 @@ class TokenRecord(Struct, frozen=True, kw_only=True):
         return f"not issued yet; {origin}"
 
 
-def token_record(stream: Iterable[RecordedEvent], mapper: EventMapper) -> TokenRecord | None:
+def fold_token_record(stream: Iterable[RecordedEvent], mapper: EventMapper) -> TokenRecord | None:
     """A token from the rows of its grant's stream, or None when they are not those of a grant.
 
     Raises StoredDataError for a row that this release cannot read.
@@ -97,13 +97,13 @@ def token_record(stream: Iterable[RecordedEvent], mapper: EventMapper) -> TokenR
     for row in stream:
         match mapper.to_domain_event(row).event:
             case TokenIssued() as event:
-                record = issued_record(event, row)
+                record = build_token_record(event, row)
             case TokenRevoked() as event if record is not None:
-                record = replace(record, revoked=revocation(event, row))
+                record = replace(record, revoked=build_revocation(event, row))
     return record
 
 
-def issued_record(event: TokenIssued, row: RecordedEvent) -> TokenRecord:
+def build_token_record(event: TokenIssued, row: RecordedEvent) -> TokenRecord:
     """A token as it is when it has just been issued."""
     return TokenRecord(
         jti=event.jti,
@@ -120,7 +120,7 @@ def issued_record(event: TokenIssued, row: RecordedEvent) -> TokenRecord:
     )
 
 
-def revocation(event: TokenRevoked, row: RecordedEvent) -> Revocation:
+def build_revocation(event: TokenRevoked, row: RecordedEvent) -> Revocation:
     """The end of a token as its event records it."""
     return Revocation(revoked_at=event.revoked_at, reason=event.reason, **_where(row))
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from ledger.batching.batch_loader import BatchedReads
+from ledger.batching.batch_loader import BatchLoader
 from ledger.domain.recording import RecordedEvent
 from ledger.postgres.logs import Log
 from ledger.postgres.rows import recorded_event
@@ -17,11 +17,11 @@ class PostgresStreams:
 
     def __init__(self, log: Log) -> None:
         self._log = log
-        self._reads = BatchedReads(self._find)
+        self._reads = BatchLoader(self._find)
 
     async def select_events(self, originator_id: UUID) -> Sequence[RecordedEvent]:
         """The events of a stream in version order, all that were recorded before this call. Raises Unavailable."""
-        return await self._reads.get(originator_id) or []
+        return await self._reads.load(originator_id) or []
 
     async def _find(self, streams: Sequence[UUID]) -> Mapping[UUID, Sequence[RecordedEvent]]:
         log_id = await self._log.to_read()

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from ledger.domain.log_checks import Finding, Findings, RunningChecks, unreadable_or_not_canonical
+from ledger.domain.log_checks import LogChecker, LogFault, LogFaults, check_canonical
 from ledger.domain.recording import LogHead
 from ledger.postgres.archive.catalogue import ArchiveSource
 from ledger.postgres.archive.verification import check_archives
@@ -18,7 +18,7 @@ class Verification(Struct, frozen=True):
 
     head: LogHead
     events: int
-    findings: tuple[Finding, ...]
+    findings: tuple[LogFault, ...]
     count: int
     archived: int = 0
 
@@ -36,8 +36,8 @@ async def verify(
     With the folder of its archives those that are archived too. Progress is told of every event twice. Raises
     Unavailable.
     """
-    findings = Findings(limit)
-    checks = RunningChecks(findings.add, unreadable_or_not_canonical, archived=extent.archived)
+    findings = LogFaults(limit)
+    checks = LogChecker(findings.add, check_canonical, archived=extent.archived)
     events = 0
     async for page in pages_to_check(log, extent):
         for row in page:

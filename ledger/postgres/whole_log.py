@@ -9,7 +9,7 @@ import asyncpg
 from msgspec import Struct
 
 from ledger.domain.errors import NoLog, Unavailable
-from ledger.domain.log_checks import Report, stream_fault
+from ledger.domain.log_checks import Report, check_stream
 from ledger.domain.recording import LogHead, RecordedEvent
 from ledger.postgres.archive.catalogue import Archive, ArchiveSource, archived, archives_of, end_of, events_of_archives
 from ledger.postgres.database import Connection
@@ -109,7 +109,7 @@ async def check_streams(connection: Connection, log_id: int, until: int, report:
         for row in rows:
             if row["row"] == 1 and read_again:  # judged as the last of the page before
                 continue
-            fault = stream_fault(row["stream_version"], row["position"], row["version_before"], row["position_before"])
+            fault = check_stream(row["stream_version"], row["position"], row["version_before"], row["position_before"])
             if fault is not None:
                 report(row["position"], fault)
         progress(last["row"] - read_again)

@@ -9,7 +9,7 @@ from ledger.domain.client import MAX_VALID_SECRETS, Client
 from ledger.domain.clock import Clock, RandomBytes
 from ledger.domain.errors import InvalidClient, Unavailable
 from ledger.domain.events import StoredSecret
-from ledger.domain.secrets import LONGEST_SECRET, decoy_hash, matches_chosen, matches_generated
+from ledger.domain.secrets import MAX_SECRET_CHARACTERS, decoy_hash, verify_chosen_secret, verify_generated_secret
 from ledger.use_cases.ports import Clients
 
 
@@ -60,7 +60,7 @@ class ClientAuthentication:
     def _matches_at_once(self, secret: str, valid: tuple[StoredSecret, ...]) -> bool:
         for stored in valid:
             if stored.kind == "sha256":
-                if matches_generated(secret, stored):
+                if verify_generated_secret(secret, stored):
                     return True
             else:
                 key = self._memory_key(secret, stored.hash)
@@ -74,9 +74,9 @@ class ClientAuthentication:
     ) -> bool:
         hashes = tuple(stored.hash for stored in valid if stored.kind == "argon2id")
         matched = await self._share_verification(
-            client_id, secret[:LONGEST_SECRET], hashes, stop_at_match=stop_at_match
+            client_id, secret[:MAX_SECRET_CHARACTERS], hashes, stop_at_match=stop_at_match
         )
-        if matched is None or len(secret) > LONGEST_SECRET:
+        if matched is None or len(secret) > MAX_SECRET_CHARACTERS:
             return False
         if stop_at_match:
             self._successes[self._memory_key(secret, matched)] = None
@@ -113,10 +113,10 @@ def _first_match(secret: str, hashes: tuple[str, ...], stop_at_match: bool) -> s
     """The client's hash this secret is behind, or None after exactly MAX_VALID_SECRETS computations."""
     matched: str | None = None
     for candidate in hashes[:MAX_VALID_SECRETS]:
-        if matches_chosen(secret, candidate) and matched is None:
+        if verify_chosen_secret(secret, candidate) and matched is None:
             matched = candidate
             if stop_at_match:
                 return matched
     for _ in range(MAX_VALID_SECRETS - len(hashes)):
-        matches_chosen(secret, decoy_hash())  # for the time it takes; whatever it says, a decoy lets nobody in
+        verify_chosen_secret(secret, decoy_hash())  # for the time it takes; whatever it says, a decoy lets nobody in
     return matched

@@ -3,17 +3,23 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from ledger.domain import secrets as client_secrets
 from ledger.domain.client import Client, evolve_client, fold_client, register
 from ledger.domain.clock import Clock, RandomBytes
 from ledger.domain.errors import InvalidRegistration, UnknownClient
 from ledger.domain.events import ClientSettings, Event, StoredSecret
 from ledger.domain.identifiers import client_stream_id
 from ledger.domain.recording import Cause, EventMapper, StreamEvent, VersionConflict, Write
-from ledger.domain.secrets import SALT_BYTES, keep_chosen, keep_generated
+from ledger.domain.secrets import (
+    MAX_SECRET_CHARACTERS,
+    SALT_BYTES,
+    SECRET_BYTES,
+    generate_secret,
+    hash_chosen_secret,
+    hash_generated_secret,
+)
 from ledger.use_cases.ports import Streams, Writer
 
-SHORTEST_CHOSEN = 8
+MIN_SECRET_CHARACTERS = 8
 """The fewest characters of a secret that a person chooses."""
 
 
@@ -52,9 +58,9 @@ class ClientRegistry:
         self, client_id: str, cause: Cause, expires_at: datetime | None = None
     ) -> tuple[str, str]:
         """Generate a secret; returns (secret_id, secret). This is the one time that it can be seen."""
-        secret = client_secrets.generate_secret(self._random_bytes(client_secrets.GENERATED_BYTES))
+        secret = generate_secret(self._random_bytes(SECRET_BYTES))
         secret_id = self._new_secret_id()
-        stored = keep_generated(secret, secret_id=secret_id, now=self._clock(), expires_at=expires_at)
+        stored = hash_generated_secret(secret, secret_id=secret_id, now=self._clock(), expires_at=expires_at)
         await self._add(client_id, stored, cause)
         return secret_id, secret
 
@@ -62,12 +68,12 @@ class ClientRegistry:
         self, client_id: str, secret: str, cause: Cause, expires_at: datetime | None = None
     ) -> str:
         """Add a secret that a person chose, 8 characters or more; returns its id."""
-        if not SHORTEST_CHOSEN <= len(secret) <= client_secrets.LONGEST_SECRET:
-            msg = f"a client secret must be {SHORTEST_CHOSEN} to {client_secrets.LONGEST_SECRET} characters long"
+        if not MIN_SECRET_CHARACTERS <= len(secret) <= MAX_SECRET_CHARACTERS:
+            msg = f"a client secret must be {MIN_SECRET_CHARACTERS} to {MAX_SECRET_CHARACTERS} characters long"
             raise InvalidRegistration(msg)
         secret_id = self._new_secret_id()
         salt = self._random_bytes(SALT_BYTES)
-        stored = keep_chosen(secret, secret_id=secret_id, salt=salt, now=self._clock(), expires_at=expires_at)
+        stored = hash_chosen_secret(secret, secret_id=secret_id, salt=salt, now=self._clock(), expires_at=expires_at)
         await self._add(client_id, stored, cause)
         return secret_id
 

@@ -1,43 +1,41 @@
-"""Use case: say whether a token is active (RFC 7662). It reads; nothing is ever recorded here."""
+"""Use case: introspect a token (RFC 7662). It reads and never appends."""
 
-from collections.abc import Awaitable
+from typing import TypeGuard
 
-from ledger.domain import opaque_tokens
-from ledger.domain.client import Client
 from ledger.domain.clock import Clock
 from ledger.domain.errors import UnauthorizedClient
+from ledger.domain.secrets import hash_token
+from ledger.use_cases.client_authentication import ClientAuthentication
 from ledger.use_cases.ports import ActiveToken, ActiveTokens
 
 
 class TokenIntrospection:
-    """Introspects tokens of one issuer."""
+    """Introspects the tokens of one issuer."""
 
-    def __init__(self, *, active_tokens: ActiveTokens, clock: Clock) -> None:
+    def __init__(self, *, authentication: ClientAuthentication, active_tokens: ActiveTokens, clock: Clock) -> None:
+        self._authentication = authentication
         self._active_tokens = active_tokens
         self._clock = clock
 
-    def look_up(self, token: str) -> Awaitable[ActiveToken | None]:
-        """Begin to look a token up, while its presenter is still being authenticated. For `show`, and nobody else."""
-        return self._active_tokens.get(opaque_tokens.digest(token))
+    async def introspect(self, client_id: str, secret: str, token: str) -> ActiveToken | None:
+        """Authenticate a client; return the token if it is active and the client may see it (RFC 7662 §2.1, §2.2).
 
-    async def presented(self, token: str) -> ActiveToken | None:
-        """The token, if it is active now, for a resource server of this issuer's own. Raises Unavailable."""
-        return self._if_active(await self.look_up(token))
-
-    async def by_client(self, client: Client, token: str) -> ActiveToken | None:
-        """Look a token up and show it to a client, as `show` does."""
-        return await self.show(client, self.look_up(token))
-
-    async def show(self, client: Client, looked_up: Awaitable[ActiveToken | None]) -> ActiveToken | None:
-        """The token, if it is active now and this client may see it; None otherwise, whatever the cause (§2.2).
-
-        Raises UnauthorizedClient when the client may not introspect at all, Unavailable when the view cannot be read.
+        Raises InvalidClient, UnauthorizedClient when the client may not introspect at all, or Unavailable.
         """
+        # Both look-ups start before either is awaited, so that they share a query. The token is read only below, once
+        # the client is authenticated.
+        lookup = self._active_tokens.get(hash_token(token))
+        client = await self._authentication.authenticate(client_id, secret)
         if client.settings.introspection == "none":
             msg = "This client may not introspect tokens."
             raise UnauthorizedClient(msg)
-        found = self._if_active(await looked_up)
-        return found if found is not None and client.may_introspect(found.audience) else None
+        found = await lookup
+        return found if self._is_active(found) and client.may_introspect(found.audience) else None
 
-    def _if_active(self, found: ActiveToken | None) -> ActiveToken | None:
-        return found if found is not None and found.expires_at > self._clock().timestamp() else None
+    async def find_active_token(self, token: str) -> ActiveToken | None:
+        """Return the token if it is active, for this issuer's own resource server. Raises Unavailable."""
+        found = await self._active_tokens.get(hash_token(token))
+        return found if self._is_active(found) else None
+
+    def _is_active(self, found: ActiveToken | None) -> TypeGuard[ActiveToken]:
+        return found is not None and found.expires_at > self._clock().timestamp()

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from ledger.domain import identifiers, opaque_tokens
+from ledger.domain import identifiers
 from ledger.domain.client import Client
 from ledger.domain.clock import Clock, RandomBytes
 from ledger.domain.errors import InvalidClient
@@ -13,6 +13,7 @@ from ledger.domain.events import TokenIssued
 from ledger.domain.grant import issue_by_client_credentials
 from ledger.domain.recording import Cause, EventMapper, StreamEvent, StreamGuard, VersionConflict, Write
 from ledger.domain.scope import Scope
+from ledger.domain.secrets import TOKEN_BYTES, generate_token, hash_token
 from ledger.use_cases.ports import Clients, Writer
 
 
@@ -47,7 +48,7 @@ class TokenIssuance:
         self._clock = clock
         self._random_bytes = random_bytes
 
-    async def by_client_credentials(self, client: Client, requested: Scope | None, cause: Cause) -> IssuedToken:
+    async def issue_token(self, client: Client, requested: Scope | None, cause: Cause) -> IssuedToken:
         """Issue a token to an authenticated client; return once it is recorded and introspection shows it.
 
         The write holds only while the client is as it was authenticated: if it was changed or disabled meanwhile, the
@@ -56,11 +57,11 @@ class TokenIssuance:
         """
         while True:
             now = self._clock()
-            random_bytes = self._random_bytes(opaque_tokens.TOKEN_BYTES + identifiers.RANDOM_BYTES)
-            token = opaque_tokens.new_token(random_bytes[: opaque_tokens.TOKEN_BYTES])
-            grant_id = identifiers.time_ordered_uuid(now, random_bytes[opaque_tokens.TOKEN_BYTES :])
+            random_bytes = self._random_bytes(TOKEN_BYTES + identifiers.RANDOM_BYTES)
+            token = generate_token(random_bytes[:TOKEN_BYTES])
+            grant_id = identifiers.build_uuid7(now, random_bytes[TOKEN_BYTES:])
             issued = issue_by_client_credentials(
-                client, requested, now=now, grant_id=grant_id, digest=opaque_tokens.digest(token)
+                client, requested, now=now, grant_id=grant_id, digest=hash_token(token)
             )
             row = self._mapper.to_stored_event(StreamEvent(grant_id, 1, issued), cause)
             try:

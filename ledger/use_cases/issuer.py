@@ -90,13 +90,14 @@ def assemble_issuer(
     random_bytes: RandomBytes,
 ) -> Issuer:
     """Wire the use cases of an issuer to its views and its log."""
+    authentication = ClientAuthentication(
+        clients=clients, verifications=verifications, clock=clock, random_bytes=random_bytes
+    )
     return Issuer(
         identifier=identifier,
-        authentication=ClientAuthentication(
-            clients=clients, verifications=verifications, clock=clock, random_bytes=random_bytes
-        ),
+        authentication=authentication,
         issuance=TokenIssuance(clients=clients, writer=writer, mapper=mapper, clock=clock, random_bytes=random_bytes),
-        introspection=TokenIntrospection(active_tokens=active_tokens, clock=clock),
+        introspection=TokenIntrospection(authentication=authentication, active_tokens=active_tokens, clock=clock),
         revocation=TokenRevocation(
             active_tokens=active_tokens, streams=streams, writer=writer, mapper=mapper, clock=clock
         ),

@@ -68,6 +68,6 @@ class Writer(Protocol):
         ...
 
 
-def epoch_seconds(instant: datetime) -> int:
+def to_epoch_seconds(instant: datetime) -> int:
     """Whole seconds since 1970, rounded down."""
     return int(instant.timestamp() // 1)

@@ -2,13 +2,13 @@
 
 from uuid import UUID
 
-from ledger.domain import opaque_tokens
 from ledger.domain.client import Client
 from ledger.domain.clock import Clock
 from ledger.domain.errors import UnauthorizedClient, UnknownToken
 from ledger.domain.events import TokenIssued
 from ledger.domain.grant import Grant, fold_grant
 from ledger.domain.recording import Cause, EventMapper, StreamEvent, VersionConflict, Write
+from ledger.domain.secrets import hash_token
 from ledger.use_cases.ports import ActiveTokens, Streams, Writer
 
 BY_CLIENT = "revoked by its client"
@@ -26,14 +26,14 @@ class TokenRevocation:
         self._mapper = mapper
         self._clock = clock
 
-    async def by_client(self, client: Client, token: str, cause: Cause) -> int | None:
+    async def revoke_token(self, client: Client, token: str, cause: Cause) -> int | None:
         """Revoke a token its client presents (RFC 7009 §2.1).
 
         Returns the position of the revocation, or None when there was nothing to revoke: the token is unknown,
         expired or revoked already. Raises UnauthorizedClient, leaving the token active, when it was issued to another
         client; Unavailable when the log cannot take it.
         """
-        found = await self._active_tokens.get(opaque_tokens.digest(token))
+        found = await self._active_tokens.get(hash_token(token))
         if found is None or found.expires_at <= self._clock().timestamp():
             return None
         if found.client_id != client.client_id:
@@ -41,8 +41,8 @@ class TokenRevocation:
             raise UnauthorizedClient(msg)
         return await self._revoke(found.jti, BY_CLIENT, cause)
 
-    async def by_operator(self, jti: UUID, reason: str, cause: Cause) -> int | None:
-        """Revoke any token of the issuer by its jti. Returns as by_client does.
+    async def revoke_by_jti(self, jti: UUID, reason: str, cause: Cause) -> int | None:
+        """Revoke any token of the issuer by its jti. Returns as revoke_token does.
 
         Raises UnknownToken when no token of that jti was ever issued.
         """

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from ledger.postgres.logs import Log
 from ledger.postgres.statements import load_statements
 from ledger.use_cases.audit import Activity, ActivityQuery, ClientActivity, Summary
-from ledger.use_cases.ports import epoch_seconds
+from ledger.use_cases.ports import to_epoch_seconds
 from projections.audit.checkpoint import HistoryCheckpoint
 
 SQL = load_statements("projections", "token_activity.sql")
@@ -22,7 +22,7 @@ class PostgresAuditActivity:
         """Count per bucket, empty buckets included, and per client. Raises AheadOfLog, NotCaughtUp, Unavailable."""
         position = await self._checkpoint.wait_for(min_position)
         log_id = await self._log.to_read()
-        first, end = epoch_seconds(query.since), epoch_seconds(query.until)
+        first, end = to_epoch_seconds(query.since), to_epoch_seconds(query.until)
         span = (log_id, query.bucket, first, end, query.client_id)
         async with self._log.database.connection() as connection:
             active = await connection.fetchval(SQL["active_at"], log_id, first, query.client_id)

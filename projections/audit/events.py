@@ -98,7 +98,7 @@ class PostgresAuditEvents:
             if page.events or not page.ended:
                 return page
             after = page.position
-        return await self._tail.news(query, after=after, seconds=seconds)
+        return await self._tail.wait_for_events(query, after=after, seconds=seconds)
 
     async def _select(self, query: EventQuery, start: int, stop: int, limit: int) -> Sequence[asyncpg.Record]:
         log_id = await self._log.to_read()

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from ledger.domain.errors import Archived
 from ledger.domain.recording import EventMapper
-from ledger.domain.token_record import Moment, TokenRecord, token_record
+from ledger.domain.token_record import Moment, TokenRecord, fold_token_record
 from ledger.postgres.archive.catalogue import position_at
 from ledger.postgres.logs import Log
 from ledger.postgres.recorder import PostgresRecorder
@@ -41,7 +41,7 @@ class PostgresAuditTokens:
         Raises Unavailable, StoredDataError.
         """
         rows = await self._recorder.select_events(jti)
-        return token_record(rows, self._mapper) if rows else await find_token(self._log, jti)
+        return fold_token_record(rows, self._mapper) if rows else await find_token(self._log, jti)
 
     async def find_jti(self, digest: bytes) -> UUID | None:
         """Find the jti of a digest. Raises NotCaughtUp, Unavailable."""

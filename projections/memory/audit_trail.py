@@ -11,7 +11,7 @@ from ledger.domain.clock import Clock
 from ledger.domain.events import TokenIssued
 from ledger.domain.identifiers import client_stream_id
 from ledger.domain.recording import EventMapper, RecordedEvent, stream_id
-from ledger.domain.token_record import Moment, TokenRecord, token_record
+from ledger.domain.token_record import Moment, TokenRecord, fold_token_record
 from ledger.memory.recorder import MemoryRecorder
 from ledger.use_cases.audit import (
     Activity,
@@ -65,7 +65,7 @@ class _Fold:
         return await self.resolve(as_of, min_position)
 
     async def find_token(self, jti: UUID) -> TokenRecord | None:
-        return token_record(await self._recorder.select_events(jti), self._mapper)
+        return fold_token_record(await self._recorder.select_events(jti), self._mapper)
 
     async def find_jti(self, digest: bytes) -> UUID | None:
         for event in (self._mapper.to_domain_event(row).event for row in await self._rows()):
@@ -108,7 +108,7 @@ class _Fold:
             if page.events:
                 return page
             after = page.position
-        return await self._tail.news(query, after=after, seconds=seconds)
+        return await self._tail.wait_for_events(query, after=after, seconds=seconds)
 
     async def summarize(self, query: ActivityQuery, *, clients: int, min_position: int = 0) -> Summary:
         rows = await self._rows()
@@ -144,7 +144,7 @@ class _Fold:
         for row in (await self._rows())[:position]:
             if row.topic.startswith("token."):
                 streams.setdefault(stream_id(row), []).append(row)
-        found = (token_record(rows, self._mapper) for rows in streams.values())
+        found = (fold_token_record(rows, self._mapper) for rows in streams.values())
         return [token for token in found if token is not None]
 
 

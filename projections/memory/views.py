@@ -7,7 +7,7 @@ from ledger.domain.client import Client, evolve_client
 from ledger.domain.events import ClientEvent, TokenIssued, TokenRevoked
 from ledger.domain.recording import EventMapper, RecordedEvent
 from ledger.domain.scope import format_scope
-from ledger.use_cases.ports import ActiveToken, epoch_seconds
+from ledger.use_cases.ports import ActiveToken, to_epoch_seconds
 
 
 class MemoryActiveTokens:
@@ -28,8 +28,8 @@ class MemoryActiveTokens:
                         subject=issued.subject,
                         scope=format_scope(issued.scope),
                         audience=issued.audience,
-                        issued_at=epoch_seconds(issued.issued_at),
-                        expires_at=epoch_seconds(issued.expires_at),
+                        issued_at=to_epoch_seconds(issued.issued_at),
+                        expires_at=to_epoch_seconds(issued.expires_at),
                     )
                 case TokenRevoked() as revoked:
                     self._tokens.pop(revoked.digest, None)

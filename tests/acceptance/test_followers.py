@@ -40,8 +40,8 @@ class Ledger:
 
     async def write(self) -> int:
         """Issue tokens and revoke some; returns the last position."""
-        tokens = [await self._issuer.issuance.by_client_credentials(self._client, None, CAUSE) for _ in range(5)]
-        done = [await self._issuer.revocation.by_client(self._client, t.access_token, CAUSE) for t in tokens[:2]]
+        tokens = [await self._issuer.issuance.issue_token(self._client, None, CAUSE) for _ in range(5)]
+        done = [await self._issuer.revocation.revoke_token(self._client, t.access_token, CAUSE) for t in tokens[:2]]
         assert all(done)
         return (await self._issuer.streams.head()).position
 

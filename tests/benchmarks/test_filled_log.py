@@ -39,11 +39,11 @@ async def test_it_is_sound_its_views_are_what_it_says_and_the_tables_are_as_they
 async def test_its_tokens_can_be_presented_and_revoked_by_their_clients(fill, issuer):
     filled = await fill()
     client = await issuer.authentication.authenticate(client_of(LIVE), client_secret(client_of(LIVE)))
-    found = await issuer.introspection.presented(token(LIVE))
+    found = await issuer.introspection.find_active_token(token(LIVE))
     assert found.jti == filled.tokens.jti(LIVE)
-    assert await issuer.introspection.presented(token(REVOKED)) is None
-    assert await issuer.revocation.by_client(client, token(LIVE), CAUSE) == filled.events + 1
-    assert await issuer.introspection.presented(token(LIVE)) is None
+    assert await issuer.introspection.find_active_token(token(REVOKED)) is None
+    assert await issuer.revocation.revoke_token(client, token(LIVE), CAUSE) == filled.events + 1
+    assert await issuer.introspection.find_active_token(token(LIVE)) is None
 
 
 async def test_a_log_that_is_there_is_left_alone(fill):

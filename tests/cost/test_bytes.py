@@ -34,8 +34,8 @@ async def superuser(database):
 async def one_of_each(shop):
     """Every event that there is was recorded."""
     registry = shop.issuer.registry
-    issued = await shop.issuer.issuance.by_client_credentials(shop.client, None, CAUSE)
-    await shop.issuer.revocation.by_client(shop.client, issued.access_token, CAUSE)
+    issued = await shop.issuer.issuance.issue_token(shop.client, None, CAUSE)
+    await shop.issuer.revocation.revoke_token(shop.client, issued.access_token, CAUSE)
     await registry.register("depot", SETTINGS, CAUSE)
     secret_id, _ = await registry.add_generated_secret("depot", CAUSE)
     await registry.retire_secret("depot", secret_id, CAUSE)
@@ -73,9 +73,9 @@ async def test_of_the_write_ahead_log_that_a_token_takes(shop, superuser, hold):
 
     issuances, revocations = [], []
     for _ in range(ATTEMPTS):
-        tokens, size = await written(issuance.by_client_credentials(shop.client, None, CAUSE) for _ in range(BATCH))
+        tokens, size = await written(issuance.issue_token(shop.client, None, CAUSE) for _ in range(BATCH))
         issuances.append(size)
-        _, size = await written(revocation.by_client(shop.client, token.access_token, CAUSE) for token in tokens)
+        _, size = await written(revocation.revoke_token(shop.client, token.access_token, CAUSE) for token in tokens)
         revocations.append(size)
     # The least of them: others may write to the same server, and a page may be logged whole after a checkpoint.
     hold((bounds.WAL_OF_AN_ISSUANCE, min(issuances)), (bounds.WAL_OF_A_REVOCATION, min(revocations)))

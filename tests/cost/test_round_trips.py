@@ -58,7 +58,8 @@ async def test_an_introspection_reads_the_client_and_the_token(shop, count, hold
 
 async def test_64_introspections_share_a_query(shop, count, hold):
     async def introspect(tokens):
-        found = await asyncio.gather(*(shop.issuer.introspection.by_client(shop.client, token) for token in tokens))
+        introspection, client_id = shop.issuer.introspection, shop.client.client_id
+        found = await asyncio.gather(*(introspection.introspect(client_id, shop.secret, token) for token in tokens))
         assert None not in found
 
     hold((bounds.INTROSPECTIONS, (await count(introspect, MANY)).queries))
@@ -72,7 +73,7 @@ async def test_an_issuance_reads_the_client_and_is_a_transaction(shop, count, ho
 async def test_64_issuances_share_a_transaction(shop, count, hold):
     async def issue(_tokens):
         issuance = shop.issuer.issuance
-        await asyncio.gather(*(issuance.by_client_credentials(shop.client, None, CAUSE) for _ in range(MANY)))
+        await asyncio.gather(*(issuance.issue_token(shop.client, None, CAUSE) for _ in range(MANY)))
 
     counts = await count(issue)
     hold((bounds.ISSUANCES, counts.queries), (bounds.ISSUANCES_WAITS, counts.round_trips))
@@ -86,7 +87,7 @@ async def test_a_revocation_reads_client_token_and_grant_and_is_a_transaction(sh
 async def test_64_revocations_share_a_read_of_tokens_and_few_transactions(shop, count, hold):
     async def revoke(tokens):
         positions = await asyncio.gather(
-            *(shop.issuer.revocation.by_client(shop.client, token, CAUSE) for token in tokens)
+            *(shop.issuer.revocation.revoke_token(shop.client, token, CAUSE) for token in tokens)
         )
         assert None not in positions
 

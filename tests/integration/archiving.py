@@ -6,7 +6,7 @@ from pathlib import Path
 from api.cli.progress import events_done
 from api.operations.archive_folder import ArchiveFolder
 from api.operations.archive_log import ArchiveResult, archive_log
-from ledger.archive.export_format import ArchiveWriter, export_header
+from ledger.archive.export_format import ArchiveWriter, build_header
 from ledger.postgres.database import Database
 from ledger.postgres.logs import Log
 from ledger.postgres.verification import Verification, verify
@@ -40,7 +40,7 @@ class Archivist:
         extent = await extent_of(self.log)
         head = extent.head.position
         writer = ArchiveWriter(
-            export_header(issuer=ISSUER.url, log=self.log.name, head=head, exported_at=NOW, after=after)
+            build_header(issuer=ISSUER.url, log=self.log.name, head=head, exported_at=NOW, after=after)
         )
         lines = [writer.header()]
         folder = self.folder if with_archives else None

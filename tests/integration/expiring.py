@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from ledger.domain import opaque_tokens
 from ledger.domain.recording import EventMapper, StreamEvent, Write
+from ledger.domain.secrets import hash_token
 from ledger.postgres.database import Database
 from ledger.postgres.logs import Log
 from ledger.postgres.recorder import PostgresRecorder
@@ -22,7 +22,7 @@ async def record_expired(dsn: str, count: int, *, ago: float = 600.0, log: str =
     expired = (datetime.now(UTC) - timedelta(seconds=ago)).replace(microsecond=0)
     tokens = [secrets.token_urlsafe(96) for _ in range(count)]
     issued = [
-        token_issued(jti=uuid4(), digest=opaque_tokens.digest(token), issued_at=expired - LIFETIME, expires_at=expired)
+        token_issued(jti=uuid4(), digest=hash_token(token), issued_at=expired - LIFETIME, expires_at=expired)
         for token in tokens
     ]
     database = Database(dsn)

@@ -32,9 +32,9 @@ async def write_some_history(service, tokens: int = 12) -> None:
 
 
 async def issue_and_revoke(issuer: Issuer, client, count: int) -> Sequence[str]:
-    issued = [await issuer.issuance.by_client_credentials(client, None, CAUSE) for _ in range(count)]
+    issued = [await issuer.issuance.issue_token(client, None, CAUSE) for _ in range(count)]
     for token in issued[::3]:
-        await issuer.revocation.by_client(client, token.access_token, CAUSE)
+        await issuer.revocation.revoke_token(client, token.access_token, CAUSE)
     return [token.access_token for token in issued]
 
 

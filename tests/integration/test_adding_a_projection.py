@@ -55,10 +55,10 @@ async def test_it_is_followed_rebuilt_and_verified_as_it_stands_on_the_page(data
     issuer = service.issuers[0]
     client = await register_client(issuer)
     for _ in range(3):
-        token = await issuer.issuance.by_client_credentials(client, None, CAUSE)
-        await issuer.revocation.by_operator(UUID(token.jti), "lost", CAUSE)
-    other = await issuer.issuance.by_client_credentials(client, None, CAUSE)
-    await issuer.revocation.by_operator(UUID(other.jti), "stolen", CAUSE)
+        token = await issuer.issuance.issue_token(client, None, CAUSE)
+        await issuer.revocation.revoke_by_jti(UUID(token.jti), "lost", CAUSE)
+    other = await issuer.issuance.issue_token(client, None, CAUSE)
+    await issuer.revocation.revoke_by_jti(UUID(other.jti), "stolen", CAUSE)
     await service.catch_up()
     expected = {NAME: [(1, "lost", 3), (1, "stolen", 1)]}
     assert await rows(owner, NAME) == expected

@@ -137,7 +137,7 @@ class TestAudit:
 async def test_what_is_archived_cannot_be_revoked_and_what_is_left_can(service, archivist):
     await archivist.move(datetime(2025, 1, 1, tzinfo=UTC))
     issuer = service.issuers[0]
-    assert await issuer.revocation.by_operator(ALIVE, "lost", CAUSE) == len(LOG) + 1
+    assert await issuer.revocation.revoke_by_jti(ALIVE, "lost", CAUSE) == len(LOG) + 1
     assert (await archivist.verify()).sound
 
 

@@ -8,7 +8,7 @@ import pytest
 from api.operations import archive_log
 from api.operations.archive_log import ArchiveFileDiffers, ArchiveFileMissing
 from ledger.domain.errors import Archived, NotArchivable, Unavailable
-from ledger.domain.log_checks import Finding
+from ledger.domain.log_checks import LogFault
 from ledger.postgres import whole_log
 from ledger.postgres.archive import removal
 from ledger.postgres.database import Database
@@ -282,7 +282,9 @@ async def test_a_grant_that_goes_on_after_all_is_not_removed(archivist, superuse
         "AND NOT EXISTS (SELECT FROM event_log WHERE position = 1000); RETURN NEW; END $$;"
         "CREATE TRIGGER late AFTER INSERT ON log_archives FOR EACH ROW EXECUTE FUNCTION late()"
     )
-    monkeypatch.setattr(removal, "closed_grants", lambda rows, *_a, **_m: sorted({row.originator_id for row in rows}))
+    monkeypatch.setattr(
+        removal, "find_closed_grants", lambda rows, *_a, **_m: sorted({row.originator_id for row in rows})
+    )
     await archivist.move(LATER)
     assert victim in await superuser.fetchval(STREAMS)
 
@@ -312,18 +314,18 @@ class TestWithoutTheArchives:
 TAMPERED = {
     "a kept event is another": (
         "UPDATE event_log SET actor = 'operator:eve' WHERE position = 1",
-        [Finding(1, "is not as it is in archive {file}")],
+        [LogFault(1, "is not as it is in archive {file}")],
     ),
     "an event of a client is gone": (
         "DELETE FROM event_log WHERE position = 1",
         [
-            Finding(1, "is gone from the log, and an event of 'client.registered' is never removed"),
-            Finding(15, "has version 2 of its stream, where 1 should follow"),
+            LogFault(1, "is gone from the log, and an event of 'client.registered' is never removed"),
+            LogFault(15, "has version 2 of its stream, where 1 should follow"),
         ],
     ),
     "the first kept event that is not archived is gone": (
         f"DELETE FROM event_log WHERE position = {HALF.position}",  # noqa: S608 (a number)
-        [Finding(HALF.position + 1, f"nothing is at {HALF.position}")],
+        [LogFault(HALF.position + 1, f"nothing is at {HALF.position}")],
     ),
 }
 
@@ -334,7 +336,7 @@ async def test_what_was_tampered_with_is_found(archivist, database, what):
     statement, expected = TAMPERED[what]
     await tamper(database, statement)
     found = await archivist.verify()
-    said = [Finding(f.position, f.what.format(file=archive.file_name)) for f in expected]
+    said = [LogFault(f.position, f.what.format(file=archive.file_name)) for f in expected]
     assert [f for f in said if f not in found.findings] == []
 
 
@@ -365,7 +367,7 @@ async def test_a_live_log_goes_on_after_it_was_archived(archivist, start_process
     await archivist.move(LATER)
     await issuer.registry.disable("shop", "closed", CAUSE)
     await issuer.registry.enable("shop", CAUSE)
-    assert await issuer.revocation.by_operator(stream(1 + LIVES_ON), "lost", CAUSE) == len(LOG) + 3
+    assert await issuer.revocation.revoke_by_jti(stream(1 + LIVES_ON), "lost", CAUSE) == len(LOG) + 3
     assert (await archivist.verify()).sound
     assert len(await archivist.export()) == len(EXPORT) + 3
 

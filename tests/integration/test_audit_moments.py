@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from ledger.domain import opaque_tokens
+from ledger.domain.secrets import hash_token
 from ledger.use_cases.audit import AheadOfLog, EventQuery, NotCaughtUp
 from projections.audit import checkpoint, tokens
 from tests.integration.conftest import CAUSE, register_client
@@ -27,7 +27,7 @@ async def owner(database):
 
 
 async def issue(issuer, client):
-    return await issuer.issuance.by_client_credentials(client, None, CAUSE)
+    return await issuer.issuance.issue_token(client, None, CAUSE)
 
 
 async def test_an_empty_log_is_at_position_0(trail):
@@ -91,9 +91,9 @@ async def test_an_instant_of_long_ago_waits_for_nobody(service, client, trail, o
 
 async def test_a_token_is_found_by_its_digest_however_new_it_is(service, issuer, client, trail, monkeypatch):
     active = await issue(issuer, client)
-    digest = opaque_tokens.digest(active.access_token)
+    digest = hash_token(active.access_token)
     assert str(await trail.tokens.find_jti(digest)) == active.jti
-    await issuer.revocation.by_client(client, active.access_token, CAUSE)
+    await issuer.revocation.revoke_token(client, active.access_token, CAUSE)
     monkeypatch.setattr(checkpoint, "CATCH_UP_TIMEOUT_SECONDS", 0.05)
     with pytest.raises(NotCaughtUp):  # rather than to say that there is none
         await trail.tokens.find_jti(digest)
@@ -106,7 +106,7 @@ async def test_a_token_is_found_that_comes_into_the_history_just_after_it_was_lo
     service, issuer, client, trail, monkeypatch
 ):
     token = await issue(issuer, client)
-    await issuer.revocation.by_client(client, token.access_token, CAUSE)
+    await issuer.revocation.revoke_token(client, token.access_token, CAUSE)
     look = tokens.find_jti
 
     async def look_and_then_catch_up(log, digest):
@@ -115,7 +115,7 @@ async def test_a_token_is_found_that_comes_into_the_history_just_after_it_was_lo
         return found
 
     monkeypatch.setattr(tokens, "find_jti", look_and_then_catch_up)
-    assert str(await trail.tokens.find_jti(opaque_tokens.digest(token.access_token))) == token.jti
+    assert str(await trail.tokens.find_jti(hash_token(token.access_token))) == token.jti
 
 
 async def test_a_client_has_no_token_events(trail, client):

@@ -39,7 +39,7 @@ async def http(here, there):
     here.follow()
     await register_client(there)
     auditor = await register_client(there, "auditor", scopes=("audit.read",))
-    issued = await there.issuance.by_client_credentials(auditor, ("audit.read",), CAUSE)
+    issued = await there.issuance.issue_token(auditor, ("audit.read",), CAUSE)
     server = Served(create_app(here))
     await server.start_server()
     headers = {"Authorization": f"Bearer {issued.access_token}"}
@@ -53,9 +53,9 @@ async def write(there, count):
     client = await there.clients.get("shop")
 
     async def one(number):
-        issued = await there.issuance.by_client_credentials(client, None, CAUSE)
+        issued = await there.issuance.issue_token(client, None, CAUSE)
         if number % 3 == 0:
-            return await there.revocation.by_client(client, issued.access_token, CAUSE)
+            return await there.revocation.revoke_token(client, issued.access_token, CAUSE)
         return issued.position
 
     return max(await asyncio.gather(*(one(number) for number in range(count))))
@@ -118,8 +118,8 @@ async def test_a_token_explains_itself_at_once_whatever_the_projections_do(here,
     for task in here._at_work:
         task.cancel()
     await asyncio.gather(*here._at_work, return_exceptions=True)
-    issued = await there.issuance.by_client_credentials(await there.clients.get("shop"), None, CAUSE)
-    revoked_at = await there.revocation.by_client(await there.clients.get("shop"), issued.access_token, CAUSE)
+    issued = await there.issuance.issue_token(await there.clients.get("shop"), None, CAUSE)
+    revoked_at = await there.revocation.revoke_token(await there.clients.get("shop"), issued.access_token, CAUSE)
     token = f"/first/audit/tokens/{issued.jti}"
     for query, state in ((f"?min_position={revoked_at}", "revoked"), (f"?as_of={issued.position}", "active")):
         response = await http.get(token + query)

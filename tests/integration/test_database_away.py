@@ -53,32 +53,32 @@ async def test_connections_that_broke_are_replaced(start_process, proxy):
     for writer in proxy._writers:
         writer.transport.abort()
     answers = await asyncio.gather(
-        *(issuer.issuance.by_client_credentials(client, None, CAUSE) for _ in range(20)), return_exceptions=True
+        *(issuer.issuance.issue_token(client, None, CAUSE) for _ in range(20)), return_exceptions=True
     )
     assert all(isinstance(a, Unavailable) for a in answers if isinstance(a, Exception))
-    issued = await issuer.issuance.by_client_credentials(client, None, CAUSE)
-    assert await issuer.introspection.by_client(client, issued.access_token) is not None
+    issued = await issuer.issuance.issue_token(client, None, CAUSE)
+    assert await issuer.introspection.find_active_token(issued.access_token) is not None
 
 
 async def test_while_it_is_away_reads_and_writes_are_refused_and_nothing_is_recorded(start_process, proxy, database):
     service = await start_process(proxy.dsn)
     issuer = service.issuers[0]
     client = await register_client(issuer)
-    issued = await issuer.issuance.by_client_credentials(client, None, CAUSE)
+    issued = await issuer.issuance.issue_token(client, None, CAUSE)
     proxy.refusing = True
     for writer in proxy._writers:
         writer.transport.abort()
     for attempt in (
-        issuer.issuance.by_client_credentials(client, None, CAUSE),
-        issuer.introspection.by_client(client, issued.access_token),
-        issuer.revocation.by_client(client, issued.access_token, CAUSE),
+        issuer.issuance.issue_token(client, None, CAUSE),
+        issuer.introspection.find_active_token(issued.access_token),
+        issuer.revocation.revoke_token(client, issued.access_token, CAUSE),
         issuer.clients.get("shop"),
     ):
         with pytest.raises(Unavailable):
             await attempt
     direct = (await start_process()).issuers[0]
     assert (await direct.streams.head()).position == 2
-    assert await direct.introspection.by_client(client, issued.access_token) is not None
+    assert await direct.introspection.find_active_token(issued.access_token) is not None
 
 
 async def test_after_a_refused_connection_requests_are_refused_without_trying(start_process, proxy, monkeypatch):
@@ -106,7 +106,7 @@ async def test_more_writes_than_the_queue_holds_are_refused_at_once(start_proces
     issuer = (await start_process(max_waiting_appends=5)).issuers[0]
     client = await register_client(issuer)
     answers = await asyncio.gather(
-        *(issuer.issuance.by_client_credentials(client, None, CAUSE) for _ in range(30)), return_exceptions=True
+        *(issuer.issuance.issue_token(client, None, CAUSE) for _ in range(30)), return_exceptions=True
     )
     refused = [a for a in answers if isinstance(a, QueueFull)]
     assert refused

@@ -6,8 +6,8 @@ import time
 import asyncpg
 import pytest
 
-from ledger.domain import opaque_tokens
 from ledger.domain.errors import Unavailable
+from ledger.domain.secrets import hash_token
 from ledger.postgres import database as connections
 from ledger.postgres.database import Database
 from ledger.use_cases.audit import NotCaughtUp
@@ -57,10 +57,10 @@ async def gone(superuser, left: int = 0) -> None:
 async def test_what_expired_goes_of_every_log_and_what_did_not_stays(database, service, client, sweep, superuser):
     for log in ("first", "second"):
         await record_expired(database.service_dsn, 50, log=log)
-    live = [await service.issuers[0].issuance.by_client_credentials(client, None, CAUSE) for _ in range(20)]
+    live = [await service.issuers[0].issuance.issue_token(client, None, CAUSE) for _ in range(20)]
     await walk(sweep, superuser)
     left = {row["digest"] for row in await superuser.fetch("SELECT digest FROM active_tokens")}
-    assert left == {opaque_tokens.digest(token.access_token) for token in live}
+    assert left == {hash_token(token.access_token) for token in live}
     assert sweep.counts.rows == 100
 
 
@@ -186,9 +186,9 @@ async def test_requests_go_on_while_two_processes_sweep(database, start_process,
         for _ in range(5):
             await record_expired(database.service_dsn, 40)
             for number in range(10):
-                token = (await service.issuers[0].issuance.by_client_credentials(client, None, CAUSE)).access_token
+                token = (await service.issuers[0].issuance.issue_token(client, None, CAUSE)).access_token
                 if number % 2:
-                    assert await service.issuers[0].revocation.by_client(client, token, CAUSE)
+                    assert await service.issuers[0].revocation.revoke_token(client, token, CAUSE)
                     revoked.append(token)
                 else:
                     issued.append(token)
@@ -196,8 +196,8 @@ async def test_requests_go_on_while_two_processes_sweep(database, start_process,
     await asyncio.gather(work(here), work(there))
     await gone(superuser, len(issued))
     introspection = there.issuers[0].introspection
-    assert all([await introspection.by_client(client, token) for token in issued])
-    assert not any([await introspection.by_client(client, token) for token in revoked])
+    assert all([await introspection.find_active_token(token) for token in issued])
+    assert not any([await introspection.find_active_token(token) for token in revoked])
     assert here.counts().sweep.rows + there.counts().sweep.rows == 400
     assert (await check(database.owner_dsn, "active_tokens")).equal
 
@@ -230,9 +230,9 @@ async def test_to_revoke_a_token_whose_row_was_swept_does_and_records_nothing(
     jti = await superuser.fetchval("SELECT jti FROM active_tokens")
     await walk(sweep, superuser)
     head = await issuer.streams.head()
-    assert await issuer.revocation.by_client(client, token, CAUSE) is None
-    assert await issuer.revocation.by_operator(jti, "lost", CAUSE) is None
-    assert await issuer.introspection.by_client(client, token) is None
+    assert await issuer.revocation.revoke_token(client, token, CAUSE) is None
+    assert await issuer.revocation.revoke_by_jti(jti, "lost", CAUSE) is None
+    assert await issuer.introspection.find_active_token(token) is None
     assert await issuer.streams.head() == head
 
 
@@ -243,9 +243,9 @@ async def test_auditors_find_a_token_whose_row_was_swept_by_its_value(database, 
     jti = await superuser.fetchval("SELECT jti FROM active_tokens")
     await walk(sweep, superuser)
     with pytest.raises(NotCaughtUp):  # rather than that there is no such token
-        await audit.tokens.find_jti(opaque_tokens.digest(token))
+        await audit.tokens.find_jti(hash_token(token))
     await service.catch_up()
-    assert await audit.tokens.find_jti(opaque_tokens.digest(token)) == jti
+    assert await audit.tokens.find_jti(hash_token(token)) == jti
 
 
 async def test_a_rebuild_leaves_out_what_has_expired(database, service, client, superuser):

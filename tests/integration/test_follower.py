@@ -48,7 +48,7 @@ def make_follower(parts):
 
 
 async def issue(issuer, client, count=1):
-    return [await issuer.issuance.by_client_credentials(client, None, CAUSE) for _ in range(count)]
+    return [await issuer.issuance.issue_token(client, None, CAUSE) for _ in range(count)]
 
 
 async def history(superuser):
@@ -87,7 +87,7 @@ async def test_a_log_that_was_never_written_is_not_followed(make_follower, super
 
 async def test_a_token_issued_and_revoked_in_one_batch_is_whole(make_follower, issuer, client, superuser):
     (token,) = await issue(issuer, client)
-    await issuer.revocation.by_client(client, token.access_token, CAUSE)
+    await issuer.revocation.revoke_token(client, token.access_token, CAUSE)
     assert await make_follower().catch_up()
     row = await superuser.fetchrow("SELECT * FROM token_history")
     assert (row["issued_position"], row["revoked_position"]) == (2, 3)
@@ -359,7 +359,7 @@ async def test_a_revocation_of_what_was_never_issued_stops_it(make_follower, iss
     await make_follower().catch_up()
     await superuser.execute("DELETE FROM token_history")
     grant = (await issuer.streams.select_notifications(2, 1))[0]
-    await issuer.revocation.by_operator(grant.originator_id, "lost", CAUSE)
+    await issuer.revocation.revoke_by_jti(grant.originator_id, "lost", CAUSE)
     with pytest.raises(Poison, match=f"RevokedBeforeIssued: the token {grant.originator_id}"):
         await make_follower().catch_up()
 

@@ -64,10 +64,10 @@ async def write(issuer, client, over: asyncio.Event, seed: int) -> None:
     choose = random.Random(seed)  # noqa: S311 (to be repeated, not to be secret)
     issued = []
     while not over.is_set():
-        issued.append(await issuer.issuance.by_client_credentials(client, None, CAUSE))
+        issued.append(await issuer.issuance.issue_token(client, None, CAUSE))
         if choose.random() < 0.4:
             token = issued.pop(choose.randrange(len(issued)))
-            await issuer.revocation.by_client(client, token.access_token, CAUSE)
+            await issuer.revocation.revoke_token(client, token.access_token, CAUSE)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

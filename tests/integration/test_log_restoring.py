@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from ledger.archive.export_format import ArchiveWriter, export_header
+from ledger.archive.export_format import ArchiveWriter, build_header
 from ledger.domain.errors import InvalidArchive, LogNotEmpty, OutcomeUnknown, Unavailable
 from ledger.postgres import whole_log
 from ledger.postgres.archive import restoration as restoring
@@ -54,7 +54,7 @@ async def exported(log: Log) -> list[bytes]:
     """The lines that the command would write."""
     extent = await extent_of(log)
     position = extent.head.position
-    writer = ArchiveWriter(export_header(issuer=ISSUER.url, log="first", head=position, exported_at=NOW))
+    writer = ArchiveWriter(build_header(issuer=ISSUER.url, log="first", head=position, exported_at=NOW))
     lines = [writer.header()]
     async for page in pages_of_events(log, extent, 0, position):
         lines += map(writer.event, page)
@@ -78,8 +78,8 @@ async def test_an_import_is_sound_and_the_views_are_those_of_the_log_it_came_fro
     await register_client(issuer)
     await issuer.registry.add_generated_secret("shop", CAUSE)
     client = await issuer.registry.load("shop")
-    tokens = [await issuer.issuance.by_client_credentials(client, None, CAUSE) for _ in range(5)]
-    await issuer.revocation.by_operator(UUID(tokens[2].jti), "lost", CAUSE)
+    tokens = [await issuer.issuance.issue_token(client, None, CAUSE) for _ in range(5)]
+    await issuer.revocation.revoke_by_jti(UUID(tokens[2].jti), "lost", CAUSE)
     await issuer.registry.disable("shop", "test", CAUSE)
     lines = await exported(log)
     copy = open_log("copy")
@@ -98,7 +98,7 @@ async def test_an_import_is_sound_and_the_views_are_those_of_the_log_it_came_fro
 async def test_the_service_goes_on_from_an_import(log, issuer):
     await restore(log, LINES)
     enabled = await issuer.registry.enable("shop", CAUSE)
-    token = await issuer.issuance.by_client_credentials(enabled, None, CAUSE)
+    token = await issuer.issuance.issue_token(enabled, None, CAUSE)
     assert token.position == 8
     extent = await extent_of(log)
     assert extent.head.recorded_at >= LOG[-1].recorded_at

@@ -6,7 +6,7 @@ import pytest
 
 from ledger.domain.errors import NoLog
 from ledger.domain.events import ClientSettings
-from ledger.domain.log_checks import Finding
+from ledger.domain.log_checks import LogFault
 from ledger.postgres import whole_log
 from ledger.postgres.database import Database
 from ledger.postgres.logs import Log
@@ -49,30 +49,30 @@ async def test_a_sound_log_is_found_sound(log):
 
 
 TAMPERED = {
-    "an event is gone": ("DELETE FROM event_log WHERE position = 4", [Finding(5, "nothing is at 4")]),
+    "an event is gone": ("DELETE FROM event_log WHERE position = 4", [LogFault(5, "nothing is at 4")]),
     "the first event is gone": (
         "DELETE FROM event_log WHERE position = 1",
-        [Finding(2, "nothing is at 1"), Finding(2, "has version 2 of its stream, where 1 should follow")],
+        [LogFault(2, "nothing is at 1"), LogFault(2, "has version 2 of its stream, where 1 should follow")],
     ),
     "the newest events are gone": (
         "DELETE FROM event_log WHERE position > 4",
-        [Finding(6, "the log ends at 4, its head says 6")],
+        [LogFault(6, "the log ends at 4, its head says 6")],
     ),
     "an event lies behind the head": (
         """
         INSERT INTO event_log SELECT log_id, 9, recorded_at, gen_random_uuid(), 5, 1, topic, payload
           FROM event_log WHERE position = 3
         """,
-        [Finding(9, "lies behind the head of the log, which is at 6")],
+        [LogFault(9, "lies behind the head of the log, which is at 6")],
     ),
     "the head was moved back": (
         "UPDATE log_head SET position = 5, recorded_at = (SELECT recorded_at FROM event_log WHERE position = 5)",
-        [Finding(6, "lies behind the head of the log, which is at 5")],
+        [LogFault(6, "lies behind the head of the log, which is at 5")],
     ),
     "the head has another instant": (
         "UPDATE log_head SET recorded_at = '2024-05-06 08:00+00'",
         [
-            Finding(
+            LogFault(
                 6,
                 "the newest event was recorded at 2024-05-06 07:08:12.000001+00:00, "
                 "its head says 2024-05-06 08:00:00+00:00",
@@ -82,25 +82,25 @@ TAMPERED = {
     "an event was dated back": (
         "UPDATE event_log SET recorded_at = '2024-01-01 00:00+00' WHERE position = 4",
         [
-            Finding(
+            LogFault(
                 4, "recorded at 2024-01-01 00:00:00+00:00, before its predecessor (2024-05-06 07:08:10.000001+00:00)"
             )
         ],
     ),
     "a stream has a gap": (
         "UPDATE event_log SET stream_version = 4 WHERE position = 6",
-        [Finding(6, "has version 4 of its stream, where 3 should follow")],
+        [LogFault(6, "has version 4 of its stream, where 3 should follow")],
     ),
     "a stream starts late": (
         "UPDATE event_log SET stream_version = stream_version + 5 WHERE position IN (3, 5)",
-        [Finding(3, "has version 6 of its stream, where 1 should follow")],
+        [LogFault(3, "has version 6 of its stream, where 1 should follow")],
     ),
     "an event was moved into another stream": (
         """
         UPDATE event_log SET stream_id = (SELECT stream_id FROM event_log WHERE position = 1), stream_version = 4
          WHERE position = 5
         """,
-        [Finding(5, "version 4 of its stream lies before version 3, which is at 6")],
+        [LogFault(5, "version 4 of its stream lies before version 3, which is at 6")],
     ),
     "a stream is in the wrong order": (
         """
@@ -108,16 +108,16 @@ TAMPERED = {
         UPDATE event_log SET stream_version = 1 WHERE position = 5;
         UPDATE event_log SET stream_version = 2 WHERE position = 3
         """,
-        [Finding(3, "version 2 of its stream lies before version 1, which is at 5")],
+        [LogFault(3, "version 2 of its stream lies before version 1, which is at 5")],
     ),
     "a topic is unknown": (
         "UPDATE event_log SET topic = 'os.system' WHERE position = 2",
-        [Finding(2, "The topic 'os.system' is not known to this version of the service.")],
+        [LogFault(2, "The topic 'os.system' is not known to this version of the service.")],
     ),
     "a schema version is of the future": (
         "UPDATE event_log SET schema_version = 7 WHERE position = 2",
         [
-            Finding(
+            LogFault(
                 2,
                 "A 'client.secret_added' event has schema version 7; this version of the service reads up to 1. "
                 "Run the newer release that wrote it.",
@@ -126,7 +126,7 @@ TAMPERED = {
     ),
     "a payload is not canonical": (
         r"UPDATE event_log SET payload = payload || '\x20' WHERE position = 2",
-        [Finding(2, "the payload of this 'client.secret_added' event is not canonical")],
+        [LogFault(2, "the payload of this 'client.secret_added' event is not canonical")],
     ),
 }
 
@@ -187,7 +187,7 @@ async def test_a_log_is_sound_while_it_is_written(log, issuer, client, monkeypat
 
     async def issue(count: int) -> None:
         for _ in range(count):
-            await issuer.issuance.by_client_credentials(client, None, CAUSE)
+            await issuer.issuance.issue_token(client, None, CAUSE)
 
     await issue(50)
     extent = await extent_of(log)

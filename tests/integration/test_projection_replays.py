@@ -96,7 +96,7 @@ async def test_what_changed_between_two_points_is_told_row_by_row(database, serv
     client = await issuer.clients.get("shop")
     _, kept = await issue_and_revoke(issuer, client, 2)
     before = (await issuer.streams.head()).position
-    await issuer.revocation.by_client(client, kept, Cause(actor="client:shop"))
+    await issuer.revocation.revoke_token(client, kept, Cause(actor="client:shop"))
     await issue_and_revoke(issuer, client, 2)
     after = (await issuer.streams.head()).position
     found = await changes(

@@ -87,7 +87,7 @@ async def follow(log, database):
 @pytest.fixture
 async def issued(issuer, client):
     """Positions 2 to 6 of the log; 1 is the client."""
-    tokens = [await issuer.issuance.by_client_credentials(client, None, CAUSE) for _ in range(5)]
+    tokens = [await issuer.issuance.issue_token(client, None, CAUSE) for _ in range(5)]
     assert [token.position for token in tokens] == [2, 3, 4, 5, 6]
     return tokens
 
@@ -192,7 +192,7 @@ async def test_skips_are_of_one_projection_and_one_log_and_can_be_asked_for_in_p
 async def test_the_other_projections_go_on(follow, issued, comes_to, issuer, client):
     follow(Allergic(4), Other(EventMapper()))
     await comes_to(3, stopped_at=4)
-    token = await issuer.issuance.by_client_credentials(client, None, CAUSE)
+    token = await issuer.issuance.issue_token(client, None, CAUSE)
     await comes_to(token.position, stopped_at=None, projection="other")
 
 

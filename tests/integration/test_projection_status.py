@@ -35,7 +35,7 @@ def look(service, issuer):
 
 @pytest.fixture
 async def issued(issuer, client):
-    return [await issuer.issuance.by_client_credentials(client, None, CAUSE) for _ in range(3)]
+    return [await issuer.issuance.issue_token(client, None, CAUSE) for _ in range(3)]
 
 
 async def test_a_log_that_is_not_there_has_nothing_to_follow(look):

@@ -88,8 +88,8 @@ async def test_the_service_goes_on_after_a_rebuild_where_it_was(database, servic
     issuer = service.issuers[0]
     client = await issuer.clients.get("shop")
     active, revoked = (await issue_and_revoke(issuer, client, 4))[1::-1]
-    assert await issuer.introspection.by_client(client, active) is not None
-    assert await issuer.introspection.by_client(client, revoked) is None
+    assert await issuer.introspection.find_active_token(active) is not None
+    assert await issuer.introspection.find_active_token(revoked) is None
     await service.catch_up()
     for name in NAMES:
         assert (await check(database.owner_dsn, name)).equal
@@ -263,7 +263,7 @@ async def test_the_swap_waits_for_who_reads_and_keeps_nobody_waiting_meanwhile(d
             await asyncio.sleep(0.01)
         async with asyncio.timeout(5):
             for token in await issue_and_revoke(issuer, client, 10):
-                await issuer.introspection.by_client(client, token)
+                await issuer.introspection.find_active_token(token)
         assert not building.done()
     rebuilt = await building
     assert rebuilt.locked_ms < 1000
@@ -290,11 +290,11 @@ async def test_under_load_no_request_fails_and_no_event_is_lost(database, start_
 
     async def work(issuer, other):
         while not done.is_set():
-            issued = await issuer.issuance.by_client_credentials(client, None, CAUSE)
-            assert await other.introspection.by_client(client, issued.access_token) is not None
+            issued = await issuer.issuance.issue_token(client, None, CAUSE)
+            assert await other.introspection.find_active_token(issued.access_token) is not None
             if len(answered) % 3 == 0:
-                await issuer.revocation.by_client(client, issued.access_token, CAUSE)
-                assert await other.introspection.by_client(client, issued.access_token) is None
+                await issuer.revocation.revoke_token(client, issued.access_token, CAUSE)
+                assert await other.introspection.find_active_token(issued.access_token) is None
             assert await issuer.clients.get("shop") == client
             answered.append(issued.position)
 
@@ -346,7 +346,7 @@ async def test_a_newer_version_of_an_inline_projection_takes_over_and_older_code
     assert [row["subject"] for row in subjects] == ["SHOP"]
     before = (await issuer.streams.head()).position
     with pytest.raises(OtherVersion, match="nothing was recorded"):
-        await issuer.issuance.by_client_credentials(client, None, CAUSE)
+        await issuer.issuance.issue_token(client, None, CAUSE)
     assert (await issuer.streams.head()).position == before
     (problem,) = await service.problems()
     assert problem == (

@@ -22,8 +22,8 @@ async def there(start_process):
 
 async def test_a_token_issued_by_one_is_active_on_the_other(here, there):
     client = await register_client(here)
-    issued = await here.issuance.by_client_credentials(client, None, CAUSE)
-    found = await there.introspection.by_client(client, issued.access_token)
+    issued = await here.issuance.issue_token(client, None, CAUSE)
+    found = await there.introspection.find_active_token(issued.access_token)
     assert found is not None
     assert str(found.jti) == issued.jti
 
@@ -32,10 +32,10 @@ async def test_a_revocation_answered_by_one_holds_on_the_other_at_once(here, the
     client = await register_client(here)
 
     async def issue_look_revoke_look() -> bool:
-        issued = await here.issuance.by_client_credentials(client, None, CAUSE)
-        before = await there.introspection.by_client(client, issued.access_token)
-        await here.revocation.by_client(client, issued.access_token, CAUSE)
-        after = await there.introspection.by_client(client, issued.access_token)
+        issued = await here.issuance.issue_token(client, None, CAUSE)
+        before = await there.introspection.find_active_token(issued.access_token)
+        await here.revocation.revoke_token(client, issued.access_token, CAUSE)
+        after = await there.introspection.find_active_token(issued.access_token)
         return before is not None and after is None
 
     assert all(await asyncio.gather(*(issue_look_revoke_look() for _ in range(100))))
@@ -43,10 +43,10 @@ async def test_a_revocation_answered_by_one_holds_on_the_other_at_once(here, the
 
 async def test_both_revoke_one_token_and_it_is_revoked_once(here, there):
     client = await register_client(here)
-    issued = await here.issuance.by_client_credentials(client, None, CAUSE)
+    issued = await here.issuance.issue_token(client, None, CAUSE)
     positions = await asyncio.gather(
-        here.revocation.by_client(client, issued.access_token, CAUSE),
-        there.revocation.by_client(client, issued.access_token, CAUSE),
+        here.revocation.revoke_token(client, issued.access_token, CAUSE),
+        there.revocation.revoke_token(client, issued.access_token, CAUSE),
     )
     assert sum(position is not None for position in positions) == 1
     topics = [row.topic for row in await here.streams.select_notifications(None, 10)]
@@ -75,7 +75,7 @@ async def test_a_client_authenticated_before_it_was_disabled_gets_no_token_after
     authenticated = await register_client(there)
     await here.registry.disable("shop", "stolen laptop", CAUSE)
     with pytest.raises(InvalidClient):
-        await there.issuance.by_client_credentials(authenticated, None, CAUSE)
+        await there.issuance.issue_token(authenticated, None, CAUSE)
     topics = [row.topic for row in await here.streams.select_notifications(None, 10)]
     assert "token.issued" not in topics
 
@@ -84,17 +84,17 @@ async def test_a_client_changed_meanwhile_gets_what_it_may_have_now(here, there)
     authenticated = await register_client(there, scopes=("read",), default_scopes=("read",))
     await here.registry.update("shop", ClientSettings(name="Shop"), CAUSE)
     with pytest.raises(UnauthorizedClient):
-        await there.issuance.by_client_credentials(authenticated, None, CAUSE)
+        await there.issuance.issue_token(authenticated, None, CAUSE)
 
 
 async def test_tokens_and_clients_of_one_issuer_are_unknown_to_the_other(service):
     first, second = service.issuers
     client = await register_client(first)
-    issued = await first.issuance.by_client_credentials(client, None, CAUSE)
-    assert await second.introspection.by_client(client, issued.access_token) is None
-    assert await second.revocation.by_client(client, issued.access_token, CAUSE) is None
+    issued = await first.issuance.issue_token(client, None, CAUSE)
+    assert await second.introspection.find_active_token(issued.access_token) is None
+    assert await second.revocation.revoke_token(client, issued.access_token, CAUSE) is None
     assert await second.clients.get("shop") is None
-    assert await first.introspection.by_client(client, issued.access_token) is not None
+    assert await first.introspection.find_active_token(issued.access_token) is not None
 
 
 async def test_each_issuer_has_positions_of_its_own(service):
@@ -125,4 +125,4 @@ async def test_looking_at_an_issuer_that_was_never_written_creates_nothing(servi
 async def test_a_service_that_was_closed_takes_no_more(service, client, issuer):
     await service.close()
     with pytest.raises(Unavailable):
-        await issuer.issuance.by_client_credentials(client, None, CAUSE)
+        await issuer.issuance.issue_token(client, None, CAUSE)

@@ -60,6 +60,7 @@ class Run:
         self._clock = subject.clock
         self._tokens: list[KnownToken] = []
         self._answered: dict[int, tuple[str, str]] = {}
+        self._secrets: dict[str, str] = {}
         self._clients = {
             "shop": KnownClient(lifetime=60, audience=("shop",)),
             "depot": KnownClient(lifetime=60, audience=("api", "depot")),
@@ -71,8 +72,10 @@ class Run:
         await registry.register("shop", settings(access_token_lifetime=60), OPERATOR)
         depot = settings(access_token_lifetime=60, audience=("api", "depot"))
         await registry.register("depot", depot, OPERATOR)
-        self._sees_all = await registry.register("gateway", settings(introspection="issuer"), OPERATOR)
-        self._sees_its_own = await registry.register("api", settings(introspection="audience"), OPERATOR)
+        await registry.register("gateway", settings(introspection="issuer"), OPERATOR)
+        await registry.register("api", settings(introspection="audience"), OPERATOR)
+        for client_id in ("gateway", "api"):
+            _, self._secrets[client_id] = await registry.add_generated_secret(client_id, OPERATOR)
         for client_id in self._clients:
             await self._do(AddSecret(client_id, None))
             await self._do(Issue(client_id, None, 0))
@@ -134,7 +137,7 @@ class Run:
         expires_at = int(self._clock().timestamp()) + known.lifetime
         try:
             client = await self._issuer.authentication.authenticate(command.client, secret)
-            issued = await self._issuer.issuance.by_client_credentials(client, command.scope, OPERATOR)
+            issued = await self._issuer.issuance.issue_token(client, command.scope, OPERATOR)
         except Refusal as refused:
             return refused
         assert issued.scope == (command.scope or ())
@@ -161,9 +164,9 @@ class Run:
         try:
             if isinstance(command, Revoke):
                 client = await self._issuer.clients.get(command.client)
-                position = await self._issuer.revocation.by_client(client, token.text, OPERATOR)
+                position = await self._issuer.revocation.revoke_token(client, token.text, OPERATOR)
             else:
-                position = await self._issuer.revocation.by_operator(UUID(token.jti), "", OPERATOR)
+                position = await self._issuer.revocation.revoke_by_jti(UUID(token.jti), "", OPERATOR)
         except Refusal as refused:
             return None, refused
         token.revoked = token.revoked or was_active
@@ -238,10 +241,11 @@ class Run:
         await asyncio.gather(*(self._check_client(client_id) for client_id in self._clients))
 
     async def _check_token(self, token: KnownToken, now: datetime) -> None:
-        introspect = self._issuer.introspection.by_client
-        found = await introspect(self._sees_all, token.text)
+        introspect = self._issuer.introspection.introspect
+        found = await introspect("gateway", self._secrets["gateway"], token.text)
         assert (found is not None) is token.is_active(now)
-        assert (await introspect(self._sees_its_own, token.text) == found) is (found is None or "api" in token.audience)
+        seen_by_api = await introspect("api", self._secrets["api"], token.text)
+        assert (seen_by_api == found) is (found is None or "api" in token.audience)
         if found is not None:
             assert (str(found.jti), found.client_id, found.audience) == (token.jti, token.client, token.audience)
             assert found.expires_at == token.expires_at

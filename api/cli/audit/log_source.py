@@ -20,8 +20,8 @@ from api.http.audit.documents import (
 from api.http.audit.window import activity_query
 from ledger.domain.clock import Clock
 from ledger.domain.errors import UnknownClient, UnknownToken
-from ledger.domain.opaque_tokens import digest
 from ledger.domain.recording import EventMapper
+from ledger.domain.secrets import hash_token
 from ledger.use_cases.audit import EventQuery, TokenQuery
 from ledger.use_cases.issuer import Issuer
 from projections.following.follower import Poison
@@ -57,7 +57,7 @@ class LogSource:
     async def presented_token(self, token: str, as_of: AsOf = None) -> TokenDocument:
         """A token by its digest, which is all that the log has of it."""
         await self._follow()
-        jti = await self._trail.tokens.find_jti(digest(token))
+        jti = await self._trail.tokens.find_jti(hash_token(token))
         if jti is None:
             msg = f"this token was never issued by {self.issuer}"
             raise UnknownToken(msg)

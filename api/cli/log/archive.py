@@ -18,7 +18,7 @@ from api.cli.times import EXAMPLES, moment_of_past
 from api.operations.archive_folder import ArchiveFolder, open_archive_folder
 from api.operations.archive_log import archive_log
 from ledger.domain.clock import utc_now
-from ledger.domain.log_checks import Findings
+from ledger.domain.log_checks import LogFaults
 from ledger.postgres.archive.verification import check_archives
 from ledger.postgres.whole_log import Extent, check_unmoved, extent_of
 
@@ -73,7 +73,7 @@ async def archive(desk: LogDesk, *, before: Before, to: To, json: flags.Json = F
 async def archives_(desk: LogDesk, *, archives: flags.Archives = None, json: flags.Json = False) -> None:
     """List what of the log is archived; with --archives read the files, and prove that they are whole."""
     extent = await extent_of(desk.log)
-    findings = Findings(FINDINGS)
+    findings = LogFaults(FINDINGS)
     folder = open_archive_folder(archives)
     if folder is not None:
         with events_done("verifying", extent.archived_until) as done:
@@ -88,7 +88,7 @@ async def archives_(desk: LogDesk, *, archives: flags.Archives = None, json: fla
         raise typer.Exit(int(ExitCode.REFUSED))
 
 
-def _show(desk: LogDesk, extent: Extent, findings: Findings, *, verified: bool) -> None:
+def _show(desk: LogDesk, extent: Extent, findings: LogFaults, *, verified: bool) -> None:
     if not extent.archives:
         print_result(f"nothing of log {desk.log.name!r} is archived")
         return

@@ -12,7 +12,7 @@ from api.cli.progress import events_done
 from api.operations.archive_folder import open_archive_folder
 from api.operations.errors import OperationError, UsageError
 from api.operations.export_files import STANDARD_STREAM, open_export_to_read, open_export_to_write
-from ledger.archive.export_format import ArchiveWriter, export_header
+from ledger.archive.export_format import ArchiveWriter, build_header
 from ledger.archive.export_reader import ArchiveReader
 from ledger.domain.clock import utc_now
 from ledger.domain.errors import InvalidArchive
@@ -75,7 +75,7 @@ async def export(
             f"give their folder as --archives, or begin --after {extent.archived_until}"
         )
         raise OperationError(msg)
-    header = export_header(
+    header = build_header(
         issuer=desk.identifier.url, log=desk.log.name, head=head, exported_at=utc_now(), after=after, until=until
     )
     lines = ArchiveWriter(header)

@@ -41,7 +41,7 @@ async def revoke(
     """Revoke a token. From the moment this returns, no process says that it is active."""
     identifier = parse_jti(jti)
     try:
-        position = await desk.issuer.revocation.by_operator(identifier, checked_reason(reason), desk.cause)
+        position = await desk.issuer.revocation.revoke_by_jti(identifier, checked_reason(reason), desk.cause)
     except UnknownToken:  # or one that is archived, which the next line knows: it has ended
         position = None
     token = await desk.history.token(identifier)

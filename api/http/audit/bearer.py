@@ -25,7 +25,7 @@ class Bearer:
 
     async def still_there(self) -> bool:
         """Whether the token is active now. Raises Unavailable."""
-        return await self._introspection.presented(self._token) is not None
+        return await self._introspection.find_active_token(self._token) is not None
 
 
 def refuse_tokens_in_url(query: Mapping[str, str]) -> None:
@@ -42,7 +42,7 @@ async def authenticate(introspection: TokenIntrospection, authorization: Sequenc
     Raises RequestError (RFC 6750 §3.1) or Unavailable.
     """
     token = _read(authorization)
-    found = await introspection.presented(token)
+    found = await introspection.find_active_token(token)
     if found is None:
         raise RequestError(INVALID_TOKEN)
     if AUDIT_SCOPE not in found.scope.split(" "):

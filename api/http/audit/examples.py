@@ -20,7 +20,7 @@ from api.http.audit.documents import (
 from ledger.domain.events import ClientRegistered, ClientSettings, Event, TokenIssued, TokenRevoked
 from ledger.domain.identifiers import client_stream_id
 from ledger.domain.recording import Cause, EventMapper, RecordedEvent, StreamEvent
-from ledger.domain.token_record import Moment, token_record
+from ledger.domain.token_record import Moment, fold_token_record
 from ledger.use_cases.audit import Activity, ClientActivity, Summary
 
 _MAPPER = EventMapper()
@@ -78,7 +78,7 @@ def _plain(document: object) -> Any:
 
 _rows = _token_rows()
 _moment = Moment(4900, _LATER)
-_token = token_record(_rows, _MAPPER)
+_token = fold_token_record(_rows, _MAPPER)
 assert _token is not None
 _document = token_document(_token, _moment)
 _event = event_document(_rows[1])

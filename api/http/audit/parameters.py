@@ -11,7 +11,7 @@ import msgspec
 
 from api.http.audit.window import BUCKETS, EARLIEST, Bucket
 from api.http.parameters import MalformedValue, Parameter
-from ledger.domain.clock import in_utc
+from ledger.domain.clock import to_utc
 from ledger.domain.codec import CODEC
 from ledger.domain.events import Instant
 from ledger.domain.scope import is_scope_token
@@ -51,7 +51,7 @@ def parse_instant(text: str) -> datetime:
         msg = "must be an instant of RFC 3339; write the + of its zone as %2B"
         raise MalformedValue(msg)
     try:
-        instant = in_utc(msgspec.convert(text, Instant)) if _RFC_3339.fullmatch(text) else None
+        instant = to_utc(msgspec.convert(text, Instant)) if _RFC_3339.fullmatch(text) else None
     except (msgspec.ValidationError, OverflowError):
         instant = None
     if instant is None or instant < EARLIEST:

@@ -12,7 +12,7 @@ from api.http.audit.parameters import AS_OF, AS_OF_IN_FORM, JTI, MIN_POSITION, T
 from api.http.errors import AHEAD_OF_LOG, ARCHIVED, NOT_CAUGHT_UP, UNKNOWN_TOKEN, RequestError
 from api.http.operation import READ, SEND, Operation, ResponseSpec
 from api.http.responses import POSITION_HEADER
-from ledger.domain import opaque_tokens
+from ledger.domain.secrets import hash_token
 
 _TOKEN_REPLY = ResponseSpec(
     description="The token and its state.", models=(TokenDocument,), example=TOKEN_EXAMPLE, headers=(POSITION_HEADER,)
@@ -65,7 +65,7 @@ class TokenLookupEndpoint(_TokenState):
     )
 
     async def _answer(self, asked: AuditRequest) -> web.StreamResponse:
-        jti = await self._issuer.audit.tokens.find_jti(opaque_tokens.digest(asked.values.required(TOKEN)))
+        jti = await self._issuer.audit.tokens.find_jti(hash_token(asked.values.required(TOKEN)))
         if jti is None:
             raise RequestError(UNKNOWN_TOKEN)
         asked.note(found=str(jti))

@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from ledger.domain.errors import Refusal
 from ledger.use_cases.audit import ActivityQuery
-from ledger.use_cases.ports import epoch_seconds
+from ledger.use_cases.ports import to_epoch_seconds
 
 Bucket = Literal["minute", "hour", "day"]
 
@@ -39,7 +39,7 @@ def activity_query(
         msg = "since: must not be before 1970"
         raise InvalidWindow(msg, "since")
     else:
-        first = epoch_seconds(since) // width * width
+        first = to_epoch_seconds(since) // width * width
     if until is not None and until > now + timedelta(seconds=width):
         msg = f"until: lies ahead, it is {now.isoformat()} here"
         raise InvalidWindow(msg, "until")
@@ -58,6 +58,6 @@ def activity_query(
 
 
 def _round_up(instant: datetime, width: int) -> int:
-    seconds = epoch_seconds(instant)
+    seconds = to_epoch_seconds(instant)
     whole = seconds if instant.microsecond == 0 else seconds + 1
     return -(-whole // width) * width

@@ -4,11 +4,13 @@ from typing import Literal
 from uuid import UUID
 
 import msgspec
+from aiohttp import hdrs
 
 from api.http.errors import INTROSPECTION_FORBIDDEN, RequestError
+from api.http.oauth.credentials import read_credentials
 from api.http.oauth.endpoint import ClientEndpoint, missing, read_form
 from api.http.raw_response import RawResponse
-from api.http.request_context import FormRequest
+from api.http.request_context import REQUEST_CONTEXT, FormRequest
 from api.http.responses import encode_json, json_response
 from ledger.domain.errors import UnauthorizedClient
 
@@ -46,15 +48,16 @@ class IntrospectionEndpoint(ClientEndpoint):
         """Answer an introspection request (RFC 7662 §2.1). `token_type_hint` is ignored: one look-up finds any kind."""
         form = await read_form(request)
         token = form.get(TOKEN)
-        # Client and token are looked up side by side; the token is shown only once the client is known.
-        looked_up = self._issuer.introspection.look_up(token) if token else None
-        client = await self._authenticate(request, form)
-        if looked_up is None:
+        if not token:
+            await self._authenticate(request, form)
             raise missing(TOKEN)
+        client_id, secret = read_credentials(request.headers.getall(hdrs.AUTHORIZATION, ()), form)
         try:
-            found = await self._issuer.introspection.show(client, looked_up)
+            found = await self._issuer.introspection.introspect(client_id, secret, token)
         except UnauthorizedClient as error:
+            request[REQUEST_CONTEXT].client_id = client_id
             raise RequestError(INTROSPECTION_FORBIDDEN, str(error)) from error
+        request[REQUEST_CONTEXT].client_id = client_id
         if found is None:
             return json_response(INACTIVE)
         answer = ActiveTokenResponse(

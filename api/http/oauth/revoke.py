@@ -16,5 +16,5 @@ class RevocationEndpoint(ClientEndpoint):
         """
         form, client = await self._read(request)
         token = required(form, "token")
-        position = await self._issuer.revocation.by_client(client, token, self._cause(request, client))
+        position = await self._issuer.revocation.revoke_token(client, token, self._cause(request, client))
         return empty_response(position=position)

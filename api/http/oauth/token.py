@@ -31,7 +31,7 @@ class TokenEndpoint(ClientEndpoint):
         if required(form, "grant_type") not in GRANT_TYPES:
             raise RequestError(UNSUPPORTED_GRANT_TYPE, f"The grant types supported here: {', '.join(GRANT_TYPES)}.")
         asked = form.get("scope")
-        issued = await self._issuer.issuance.by_client_credentials(
+        issued = await self._issuer.issuance.issue_token(
             client, parse_scope(asked) if asked else None, self._cause(request, client)
         )
         answer = TokenResponse(

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
-from ledger.archive.closed_grants import closed_grants
+from ledger.archive.closed_grants import find_closed_grants
 from ledger.domain.recording import EventMapper
 from ledger.postgres.archive.catalogue import SQL, Archive
 from ledger.postgres.database import Connection
@@ -44,7 +44,7 @@ async def remove(
     while rows := await connection.fetch(SQL["page_of_grants"], log_id, position, archive.last, STREAMS):
         started = monotonic()
         streams = await connection.fetch(SQL["streams"], log_id, [row["stream_id"] for row in rows])
-        closed = closed_grants(
+        closed = find_closed_grants(
             map(recorded_event, streams), mapper, until=archive.last, before=archive.closed_before, needed=skipped
         )
         if closed:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from ledger.archive.export_format import Header, export_header
+from ledger.archive.export_format import Header, build_header
 from ledger.archive.export_reader import ArchiveReader
 from ledger.domain.errors import InvalidArchive, NotArchivable
 from ledger.domain.recording import LogHead
@@ -41,7 +41,7 @@ class Part(Struct, frozen=True):
 
     def header(self, *, issuer: str, log: str, head: int, exported_at: datetime) -> Header:
         """The first line of its file."""
-        return export_header(
+        return build_header(
             issuer=issuer,
             log=log,
             head=head,

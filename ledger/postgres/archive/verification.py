@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from ledger.domain.errors import InvalidArchive
-from ledger.domain.log_checks import Report, RunningChecks, unreadable_or_not_canonical
+from ledger.domain.log_checks import LogChecker, Report, check_canonical
 from ledger.domain.recording import RecordedEvent
 from ledger.postgres.archive.catalogue import REMOVED_TOPICS, Archive, ArchiveSource, archived_events
 from ledger.postgres.logs import Log
@@ -16,7 +16,7 @@ async def check_archives(log: Log, extent: Extent, folder: ArchiveSource, report
 
     That the streams of what was removed are in order was proved before, and is sealed by the checksums.
     """
-    checks = RunningChecks(report, unreadable_or_not_canonical)
+    checks = LogChecker(report, check_canonical)
     events = position = 0
     before = ""
     for archive in extent.archives:

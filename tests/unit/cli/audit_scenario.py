@@ -17,10 +17,10 @@ async def happen(issuer, clock):
     """Two clients and three tokens, of which the second is revoked after a minute; the log ends at 6."""
     shop = await issuer.registry.register("shop", settings("read", "write"), ADA)
     desk = await issuer.registry.register("desk", settings("read"), ADA)
-    first = await issuer.issuance.by_client_credentials(shop, ("read",), FROM_SHOP)
-    second = await issuer.issuance.by_client_credentials(shop, ("read", "write"), FROM_SHOP)
+    first = await issuer.issuance.issue_token(shop, ("read",), FROM_SHOP)
+    second = await issuer.issuance.issue_token(shop, ("read", "write"), FROM_SHOP)
     clock.advance(minutes=1)
-    await issuer.revocation.by_operator(UUID(second.jti), "laptop stolen", ADA)
-    third = await issuer.issuance.by_client_credentials(desk, ("read",), Cause(actor="client:desk"))
+    await issuer.revocation.revoke_by_jti(UUID(second.jti), "laptop stolen", ADA)
+    third = await issuer.issuance.issue_token(desk, ("read",), Cause(actor="client:desk"))
     clock.advance(minutes=1)
     return first, second, third

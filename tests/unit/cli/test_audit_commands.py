@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 from audit_scenario import ADA, settings
 
-from ledger.domain.opaque_tokens import digest
 from ledger.domain.recording import Cause
+from ledger.domain.secrets import hash_token
 from projections.following.follower import Poison
 
 
@@ -76,7 +76,7 @@ class TestToken:
             assert "laptop stolen" in result.stdout
             assert shop[1].jti in result.stdout
             assert shop[1].access_token not in result.output
-            assert digest(shop[1].access_token).hex() not in result.output
+            assert hash_token(shop[1].access_token).hex() not in result.output
 
     def test_a_token_that_was_never_issued_is_1_and_is_not_repeated(self, audit):
         result = audit("token", "--token-stdin", stdin="y" * 128)

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from ledger.domain.secrets import matches_chosen, matches_generated
+from ledger.domain.secrets import verify_chosen_secret, verify_generated_secret
 
 ADD = ("clients", "add", "billing", "--name", "Billing", "--scope", "invoice.read", "--scope", "invoice.write")
 
@@ -15,7 +15,7 @@ def test_add_registers_with_the_flags_given_and_shows_the_generated_secret_once(
     assert client.settings.audience == ("books",)
     assert client.settings.access_token_lifetime == 60
     assert client.settings.grant_types == ("client_credentials",)
-    assert matches_generated(added["client_secret"], client.secrets[0])
+    assert verify_generated_secret(added["client_secret"], client.secrets[0])
     for words in (("show", "billing"), ("list",)):
         for form in ((), ("--json",)):
             assert added["client_secret"] not in cli.ok("clients", *words, *form)
@@ -154,8 +154,8 @@ def test_a_chosen_secret_comes_from_a_file_or_standard_input_and_is_not_repeated
     assert "horse" not in output
     assert "staple" not in output
     first, second = memory.client("billing").secrets
-    assert matches_chosen("correct horse", first.hash)
-    assert matches_chosen("battery staple", second.hash)
+    assert verify_chosen_secret("correct horse", first.hash)
+    assert verify_chosen_secret("battery staple", second.hash)
     assert second.expires_at is not None
 
 

@@ -194,13 +194,13 @@ class TestTiming:
     @pytest.fixture
     def computations(self, monkeypatch):
         counted = []
-        compute = client_authentication.matches_chosen
+        compute = client_authentication.verify_chosen_secret
 
         def counting(secret, stored_hash):
             counted.append(stored_hash)
             return compute(secret, stored_hash)
 
-        monkeypatch.setattr(client_authentication, "matches_chosen", counting)
+        monkeypatch.setattr(client_authentication, "verify_chosen_secret", counting)
         return counted
 
     @every_endpoint

@@ -131,10 +131,10 @@ def _with(tenant, client_id, **changes):
 async def _change_before_the_write(caller, monkeypatch, change):
     """Let an operator's change be recorded between authentication and the issuing write."""
     issuance = caller.tenant.issuer.issuance
-    answer = issuance.by_client_credentials
+    answer = issuance.issue_token
 
     async def changed_meanwhile(client, requested, cause):
         await change(caller.tenant.issuer.registry)
         return await answer(client, requested, cause)
 
-    monkeypatch.setattr(issuance, "by_client_credentials", changed_meanwhile)
+    monkeypatch.setattr(issuance, "issue_token", changed_meanwhile)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledger.archive.closed_grants import closed_grants
+from ledger.archive.closed_grants import find_closed_grants
 from ledger.domain.recording import EventMapper, StreamEvent
 from tests.archives import recorded
 from tests.builders import CAUSE, JTI, NOW, seconds, token_issued, token_revoked
@@ -13,7 +13,7 @@ EXPIRED = NOW + seconds(60)
 
 
 def closed(*rows, until=10, before=EXPIRED, needed=frozenset()):
-    return closed_grants(rows, EventMapper(), until=until, before=before, needed=needed)
+    return find_closed_grants(rows, EventMapper(), until=until, before=before, needed=needed)
 
 
 def test_a_grant_is_closed_from_the_instant_its_token_ends():

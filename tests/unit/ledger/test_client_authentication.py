@@ -14,7 +14,7 @@ from ledger.domain.client import MAX_VALID_SECRETS, Client
 from ledger.domain.errors import InvalidClient, Unavailable
 from ledger.domain.events import ClientSettings
 from ledger.domain.identifiers import client_stream_id
-from ledger.domain.secrets import LONGEST_SECRET, keep_chosen, keep_generated
+from ledger.domain.secrets import MAX_SECRET_CHARACTERS, hash_chosen_secret, hash_generated_secret
 from ledger.use_cases import client_authentication
 from ledger.use_cases.client_authentication import ClientAuthentication
 
@@ -93,22 +93,22 @@ def world():
 @pytest.fixture
 def computations(monkeypatch):
     counted = []
-    compute = client_authentication.matches_chosen
+    compute = client_authentication.verify_chosen_secret
 
     def counting(secret, stored_hash):
         counted.append(stored_hash)
         return compute(secret, stored_hash)
 
-    monkeypatch.setattr(client_authentication, "matches_chosen", counting)
+    monkeypatch.setattr(client_authentication, "verify_chosen_secret", counting)
     return counted
 
 
 def chosen(secret, secret_id="1", expires_at=None):
-    return keep_chosen(secret, secret_id=secret_id, salt=secret_id.encode() * 16, now=NOW, expires_at=expires_at)
+    return hash_chosen_secret(secret, secret_id=secret_id, salt=secret_id.encode() * 16, now=NOW, expires_at=expires_at)
 
 
 def generated(secret, secret_id="1", expires_at=None):
-    return keep_generated(secret, secret_id=secret_id, now=NOW, expires_at=expires_at)
+    return hash_generated_secret(secret, secret_id=secret_id, now=NOW, expires_at=expires_at)
 
 
 class TestLetsIn:
@@ -138,10 +138,10 @@ class TestLetsIn:
         await world.authenticate("app", "wörd 💥 \ud800")
 
     async def test_with_the_longest_secret_but_not_with_one_that_only_begins_so(self, world):
-        world.add("app", chosen("s" * LONGEST_SECRET))
-        await world.authenticate("app", "s" * LONGEST_SECRET)
+        world.add("app", chosen("s" * MAX_SECRET_CHARACTERS))
+        await world.authenticate("app", "s" * MAX_SECRET_CHARACTERS)
         with pytest.raises(InvalidClient):
-            await world.authenticate("app", "s" * LONGEST_SECRET + "x")
+            await world.authenticate("app", "s" * MAX_SECRET_CHARACTERS + "x")
 
 
 class TestRefuses:
@@ -191,7 +191,7 @@ class TestRefuses:
     @pytest.mark.parametrize("secret", ["", "no client has this secret"])
     async def test_guesses_at_the_real_decoy(self, world, secret, monkeypatch):
         monkeypatch.setattr(client_secrets, "_DECOY", REAL_DECOY)
-        assert not client_secrets.matches_chosen(secret, client_secrets.decoy_hash())
+        assert not client_secrets.verify_chosen_secret(secret, client_secrets.decoy_hash())
         world.add("app")
         with pytest.raises(InvalidClient):
             await world.authenticate("app", secret)

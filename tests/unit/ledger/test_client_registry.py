@@ -8,7 +8,7 @@ import pytest
 from ledger.domain import secrets as client_secrets
 from ledger.domain.client import MAX_VALID_SECRETS
 from ledger.domain.errors import InvalidRegistration, Unavailable, UnknownClient
-from ledger.domain.secrets import LONGEST_SECRET, matches_chosen, matches_generated
+from ledger.domain.secrets import MAX_SECRET_CHARACTERS, verify_chosen_secret, verify_generated_secret
 from ledger.use_cases.client_registry import ClientRegistry
 from tests.builders import CHEAP_ARGON2, NOW, seconds, settings
 from tests.in_memory_issuer import OPERATOR, HookedWriter
@@ -143,7 +143,7 @@ class TestSecrets:
 
         (stored,) = (await registry.load("shop")).secrets
         assert (stored.secret_id, stored.kind, stored.expires_at) == (secret_id, "sha256", NOW + seconds(60))
-        assert matches_generated(secret, stored)
+        assert verify_generated_secret(secret, stored)
         assert all(secret.encode() not in row.state for row in ledger.log)
 
     async def test_a_chosen_secret_is_kept_as_argon2id(self, ledger, registry):
@@ -153,10 +153,10 @@ class TestSecrets:
 
         (stored,) = (await registry.load("shop")).secrets
         assert (stored.secret_id, stored.kind, stored.expires_at) == (secret_id, "argon2id", None)
-        assert matches_chosen("correct horse", stored.hash)
+        assert verify_chosen_secret("correct horse", stored.hash)
         assert all(b"correct horse" not in row.state for row in ledger.log)
 
-    @pytest.mark.parametrize("secret", ["", "1234567", "x" * (LONGEST_SECRET + 1)], ids=len)
+    @pytest.mark.parametrize("secret", ["", "1234567", "x" * (MAX_SECRET_CHARACTERS + 1)], ids=len)
     async def test_a_chosen_secret_too_short_or_too_long_is_refused_without_repeating_it(self, registry, secret):
         await registry.register("shop", settings(), OPERATOR)
 
@@ -164,7 +164,7 @@ class TestSecrets:
             await registry.add_chosen_secret("shop", secret, OPERATOR)
         assert not secret or secret not in str(refused.value)
 
-    @pytest.mark.parametrize("length", [8, LONGEST_SECRET])
+    @pytest.mark.parametrize("length", [8, MAX_SECRET_CHARACTERS])
     async def test_the_shortest_and_the_longest_chosen_secret(self, registry, length):
         await registry.register("shop", settings(), OPERATOR)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledger.domain.client_settings import LONGEST_LIFETIME, check_client_id, check_settings
+from ledger.domain.client import MAX_LIFETIME_SECONDS, check_client_id, check_settings
 from ledger.domain.errors import InvalidRegistration
 from tests.builders import settings
 
@@ -30,7 +30,7 @@ def test_any_other_client_id_is_refused(client_id):
         {"default_scopes": ("write", "read")},
         {"audience": ("https://api.example", "orders")},
         {"access_token_lifetime": 1},
-        {"access_token_lifetime": LONGEST_LIFETIME},
+        {"access_token_lifetime": MAX_LIFETIME_SECONDS},
         {"introspection": "issuer"},
         {"introspection": "audience"},
         {"demo": True},
@@ -67,7 +67,7 @@ def test_what_is_accepted(changes):
         ("audience", ("orders", "orders")),
         ("access_token_lifetime", 0),
         ("access_token_lifetime", -1),
-        ("access_token_lifetime", LONGEST_LIFETIME + 1),
+        ("access_token_lifetime", MAX_LIFETIME_SECONDS + 1),
         ("token_format", "jwt"),
         ("introspection", "all"),
     ],

@@ -5,7 +5,7 @@ from uuid import RFC_4122, UUID
 
 import pytest
 
-from ledger.domain.identifiers import client_stream_id, time_ordered_uuid
+from ledger.domain.identifiers import build_uuid7, client_stream_id
 from tests.builders import NOW
 
 EXAMPLE_INSTANT = datetime(2022, 2, 22, 19, 22, 22, tzinfo=UTC)
@@ -16,20 +16,20 @@ def test_the_example_of_rfc_9562_appendix_a_6():
     # rand_a 0xCC3 and rand_b 0x18C4DC0C0C07398F of the example, before version and variant are put over them.
     random_bytes = bytes.fromhex("0cc318c4dc0c0c07398f")
 
-    assert time_ordered_uuid(EXAMPLE_INSTANT, random_bytes) == UUID("017f22e2-79b0-7cc3-98c4-dc0c0c07398f")
+    assert build_uuid7(EXAMPLE_INSTANT, random_bytes) == UUID("017f22e2-79b0-7cc3-98c4-dc0c0c07398f")
 
 
 @pytest.mark.parametrize("random_bytes", [b"\x00" * 10, b"\xff" * 10, bytes(range(10))])
 def test_version_is_7_and_variant_is_that_of_the_rfc(random_bytes):
-    made = time_ordered_uuid(NOW, random_bytes)
+    made = build_uuid7(NOW, random_bytes)
 
     assert made.version == 7
     assert made.variant == RFC_4122
 
 
 def test_74_bits_are_random():
-    zeros = time_ordered_uuid(NOW, b"\x00" * 10)
-    ones = time_ordered_uuid(NOW, b"\xff" * 10)
+    zeros = build_uuid7(NOW, b"\x00" * 10)
+    ones = build_uuid7(NOW, b"\xff" * 10)
 
     assert (zeros.int ^ ones.int).bit_count() == 74
 
@@ -38,16 +38,16 @@ def test_74_bits_are_random():
 def test_the_first_48_bits_are_unix_milliseconds(milliseconds):
     instant = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)
 
-    assert time_ordered_uuid(instant, b"\x00" * 10).int >> 80 == milliseconds
+    assert build_uuid7(instant, b"\x00" * 10).int >> 80 == milliseconds
 
 
 def test_parts_of_a_millisecond_are_cut_off():
-    assert time_ordered_uuid(NOW, b"\x00" * 10) == time_ordered_uuid(NOW + timedelta(microseconds=999), b"\x00" * 10)
+    assert build_uuid7(NOW, b"\x00" * 10) == build_uuid7(NOW + timedelta(microseconds=999), b"\x00" * 10)
 
 
 def test_a_later_millisecond_sorts_later_whatever_the_random_bits():
     instants = [NOW + timedelta(milliseconds=n) for n in (0, 1, 2, 999, 1000, 3_600_000)]
-    made = [time_ordered_uuid(at, b"\xff" * 10 if n % 2 == 0 else b"\x00" * 10) for n, at in enumerate(instants)]
+    made = [build_uuid7(at, b"\xff" * 10 if n % 2 == 0 else b"\x00" * 10) for n, at in enumerate(instants)]
 
     assert made == sorted(made)
     assert [str(one) for one in made] == sorted(str(one) for one in made)
@@ -56,7 +56,7 @@ def test_a_later_millisecond_sorts_later_whatever_the_random_bits():
 @pytest.mark.parametrize("count", [0, 9, 11, 16])
 def test_any_other_amount_of_randomness_is_refused(count):
     with pytest.raises(ValueError, match=f"takes 10 random bytes, got {count}"):
-        time_ordered_uuid(NOW, b"\x00" * count)
+        build_uuid7(NOW, b"\x00" * count)
 
 
 def test_the_stream_of_a_client_follows_from_its_id_and_never_changes():

@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from ledger.archive.export_format import EventLine, stands_in_a_line
+from ledger.archive.export_format import EventLine, fits_on_one_line
 from ledger.archive.export_reader import ArchiveReader
 from ledger.domain.errors import InvalidArchive
 from tests.archives import ISSUER, changed, export_of, read_export, small_log
@@ -98,7 +98,7 @@ class TestWhatIsWritten:
         (_, line, _) = export_of([replace(LOG[0], state=payload)])
         assert line.count(b"\n") == 1
         event = msgspec.json.decode(line)  # strict: it is JSON, and UTF-8
-        assert ("payload" in event) == stands_in_a_line(payload)
+        assert ("payload" in event) == fits_on_one_line(payload)
         assert msgspec.json.decode(line, type=EventLine).recorded_event().state == payload
 
     def test_an_empty_log_is_exported_and_read(self):

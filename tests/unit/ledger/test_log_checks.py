@@ -8,12 +8,12 @@ import pytest
 from ledger.domain.codec import CODEC, Codec
 from ledger.domain.events import ClientSecretAdded, Event
 from ledger.domain.log_checks import (
-    Finding,
-    Findings,
-    RunningChecks,
-    stream_fault,
-    unreadable,
-    unreadable_or_not_canonical,
+    LogChecker,
+    LogFault,
+    LogFaults,
+    check_canonical,
+    check_readable,
+    check_stream,
 )
 from ledger.domain.recording import LogHead
 from tests.archives import changed, small_log
@@ -37,9 +37,9 @@ def kilos_to_grams(payload):
     return {"grams": payload["kilos"] * 1000, "to": payload["to"]}
 
 
-def findings_in(log, head=HEAD, *, examine=unreadable_or_not_canonical, **place) -> list[Finding]:
-    findings = Findings(100)
-    checks = RunningChecks(findings.add, examine, **place)
+def findings_in(log, head=HEAD, *, examine=check_canonical, **place) -> list[LogFault]:
+    findings = LogFaults(100)
+    checks = LogChecker(findings.add, examine, **place)
     for row in log:
         checks.check(row.position, row.recorded_at, row.topic, row.schema_version, row.state)
     checks.end(head)
@@ -55,15 +55,15 @@ def test_nothing_is_found_in_a_sound_log():
 @pytest.mark.parametrize(
     ("log", "head", "expected"),
     [
-        (LOG[1:], HEAD, Finding(2, "nothing is at 1")),
-        (LOG[:1] + LOG[4:], HEAD, Finding(5, "nothing is at 2 to 4")),
-        ([*LOG[:2], LOG[1], *LOG[2:]], HEAD, Finding(2, "position 2 comes after 2")),
-        (LOG[:4], HEAD, Finding(6, "the log ends at 4, its head says 6")),
-        ([], HEAD, Finding(6, "the log ends at 0, its head says 6")),
+        (LOG[1:], HEAD, LogFault(2, "nothing is at 1")),
+        (LOG[:1] + LOG[4:], HEAD, LogFault(5, "nothing is at 2 to 4")),
+        ([*LOG[:2], LOG[1], *LOG[2:]], HEAD, LogFault(2, "position 2 comes after 2")),
+        (LOG[:4], HEAD, LogFault(6, "the log ends at 4, its head says 6")),
+        ([], HEAD, LogFault(6, "the log ends at 0, its head says 6")),
         (
             LOG,
             LogHead(6, NOW),
-            Finding(
+            LogFault(
                 6,
                 "the newest event was recorded at 2024-05-06 07:08:12.000001+00:00, "
                 "its head says 2024-05-06 07:08:09+00:00",
@@ -72,14 +72,14 @@ def test_nothing_is_found_in_a_sound_log():
         (
             changed(LOG, 3, recorded_at=NOW - seconds(1)),
             HEAD,
-            Finding(
+            LogFault(
                 3, "recorded at 2024-05-06 07:08:08+00:00, before its predecessor (2024-05-06 07:08:10.000001+00:00)"
             ),
         ),
         (
             changed(LOG, 2, topic="client.exploded"),
             HEAD,
-            Finding(2, "The topic 'client.exploded' is not known to this version of the service."),
+            LogFault(2, "The topic 'client.exploded' is not known to this version of the service."),
         ),
     ],
 )
@@ -116,30 +116,30 @@ def test_a_payload_that_says_the_same_in_other_bytes_is_found_but_can_be_read(ol
     payload = LOG[2].state.replace(old, new)
     assert payload != LOG[2].state
     spoiled = changed(LOG, 3, state=payload)
-    assert findings_in(spoiled) == [Finding(3, "the payload of this 'token.issued' event is not canonical")]
-    assert findings_in(spoiled, examine=unreadable) == []
+    assert findings_in(spoiled) == [LogFault(3, "the payload of this 'token.issued' event is not canonical")]
+    assert findings_in(spoiled, examine=check_readable) == []
 
 
 @pytest.mark.parametrize("field", ["created_at", "expires_at"])
 def test_an_instant_within_a_secret_is_in_utc_too(field):
     secret = stored_secret(**{field: NOW.astimezone(timezone(timedelta(hours=2)))})
     payload = CODEC.encode(ClientSecretAdded(client_id="shop", secret=secret))
-    assert unreadable_or_not_canonical("client.secret_added", 1, payload) is not None
+    assert check_canonical("client.secret_added", 1, payload) is not None
 
 
 class TestAnOldSchemaVersion:
     codec = Codec([ParcelSent], {("parcel.sent", 1): kilos_to_grams})
 
     def test_is_canonical_when_its_fields_are(self):
-        assert unreadable_or_not_canonical("parcel.sent", 1, b'{"kilos":2,"to":"Home"}', self.codec) is None
+        assert check_canonical("parcel.sent", 1, b'{"kilos":2,"to":"Home"}', self.codec) is None
 
     @pytest.mark.parametrize("payload", [b'{"to":"Home","kilos":2}', b'{"kilos":2, "to":"Home"}'])
     def test_is_found_when_they_are_not(self, payload):
-        assert "not canonical" in str(unreadable_or_not_canonical("parcel.sent", 1, payload, self.codec))
-        assert unreadable("parcel.sent", 1, payload, self.codec) is None
+        assert "not canonical" in str(check_canonical("parcel.sent", 1, payload, self.codec))
+        assert check_readable("parcel.sent", 1, payload, self.codec) is None
 
     def test_is_found_when_it_cannot_be_lifted(self):
-        assert "cannot be read" in str(unreadable_or_not_canonical("parcel.sent", 1, b'{"kilos":2}', self.codec))
+        assert "cannot be read" in str(check_canonical("parcel.sent", 1, b'{"kilos":2}', self.codec))
 
 
 def test_what_the_codec_writes_is_canonical():
@@ -157,11 +157,11 @@ def test_what_the_codec_writes_is_canonical():
     ],
 )
 def test_the_place_in_a_stream(version, position, before, fault):
-    assert stream_fault(version, position, *before) == fault
+    assert check_stream(version, position, *before) == fault
 
 
 def test_all_findings_are_counted_and_the_first_are_kept():
-    findings = Findings(2)
+    findings = LogFaults(2)
     for position in range(1, 6):
         findings.add(position, "wrong")
     assert (findings.count, [f.position for f in findings.first]) == (5, [1, 2])
@@ -177,8 +177,8 @@ class TestALogWithArchives:
         assert self.found(*left, 5, 6) == []
 
     def test_may_have_none_behind_it(self):
-        assert self.found(1, 2, 6) == [Finding(6, "nothing is at 5")]
-        assert self.found(1, 2) == [Finding(6, "the log ends at 4, its head says 6")]
+        assert self.found(1, 2, 6) == [LogFault(6, "nothing is at 5")]
+        assert self.found(1, 2) == [LogFault(6, "the log ends at 4, its head says 6")]
 
     def test_may_end_with_it(self):
         assert self.found(1, until=6) == []

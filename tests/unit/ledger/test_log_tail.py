@@ -54,7 +54,7 @@ class GrowingLog:
         await self._grown.wait()
 
     def follow(self, query: EventQuery = EVERYTHING, after: int = 0, seconds: float = 60) -> asyncio.Task:
-        return asyncio.create_task(self.tail.news(query, after=after, seconds=seconds))
+        return asyncio.create_task(self.tail.wait_for_events(query, after=after, seconds=seconds))
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ async def test_a_cancellation_that_comes_with_the_news_is_not_swallowed(log):
     await settle()
     (followers,) = log.tail._waiting.values()
     (follower,) = followers
-    follower.news.set_result(None)
+    follower.page.set_result(None)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting

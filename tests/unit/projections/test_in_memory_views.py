@@ -8,7 +8,7 @@ from ledger.domain.errors import UnknownTopic
 from ledger.domain.events import ClientDisabled
 from ledger.domain.identifiers import client_stream_id
 from ledger.domain.recording import EventMapper, RecordedEvent
-from ledger.use_cases.ports import ActiveToken, epoch_seconds
+from ledger.use_cases.ports import ActiveToken, to_epoch_seconds
 from projections.memory.views import MemoryActiveTokens, MemoryClients
 from tests.builders import DIGEST, JTI, NOW, settings, token_issued, token_revoked
 
@@ -58,8 +58,8 @@ class TestActiveTokens:
             subject="shop",
             scope="read write",
             audience=("api", "shop"),
-            issued_at=epoch_seconds(NOW),
-            expires_at=epoch_seconds(NOW) + 3600,
+            issued_at=to_epoch_seconds(NOW),
+            expires_at=to_epoch_seconds(NOW) + 3600,
         )
 
     async def test_a_revoked_token_is_gone(self, tokens):
@@ -122,5 +122,5 @@ class TestClients:
 
 
 def test_whole_seconds_are_rounded_down():
-    assert epoch_seconds(NOW.replace(microsecond=999_999)) == epoch_seconds(NOW)
-    assert isinstance(epoch_seconds(NOW), int)
+    assert to_epoch_seconds(NOW.replace(microsecond=999_999)) == to_epoch_seconds(NOW)
+    assert isinstance(to_epoch_seconds(NOW), int)

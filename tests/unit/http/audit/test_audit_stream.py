@@ -288,4 +288,4 @@ async def standstill(asked):
 
 async def issue(caller, count):
     for _ in range(count):
-        await caller.tenant.issuer.issuance.by_client_credentials(await caller.tenant.clients.get("app2"), None, CAUSE)
+        await caller.tenant.issuer.issuance.issue_token(await caller.tenant.clients.get("app2"), None, CAUSE)

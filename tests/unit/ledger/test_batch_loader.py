@@ -1,0 +1,176 @@
+"""BatchLoader: concurrent look-ups share a query that starts after each of them was requested."""
+
+import asyncio
+
+import pytest
+
+from ledger.batching.batch_loader import BatchLoader
+from ledger.domain.errors import Unavailable
+from tests.builders import settle
+
+
+class HeldTable:
+    """A table that is read when a query starts; the query ends when the test releases it."""
+
+    def __init__(self, **rows):
+        self.rows = rows
+        self.queries: list[list[str]] = []
+        self._releases: asyncio.Queue[Exception | None] = asyncio.Queue()
+
+    async def read(self, keys):
+        self.queries.append(list(keys))
+        found = {key: self.rows[key] for key in keys if key in self.rows}
+        failure = await self._releases.get()
+        if failure is not None:
+            raise failure
+        return found
+
+    def release(self, times: int = 1, failure: Exception | None = None):
+        for _ in range(times):
+            self._releases.put_nowait(failure)
+
+
+@pytest.fixture
+async def table():
+    return HeldTable(a=1, b=2, c=3)
+
+
+@pytest.fixture
+async def loader(table):
+    return BatchLoader(table.read, max_batch=3)
+
+
+async def load(loader, *keys: str) -> list[asyncio.Future]:
+    """Load the keys and let their query start."""
+    futures = [loader.load(key) for key in keys]
+    await settle()
+    return futures
+
+
+async def within_time(*futures, **options):
+    return await asyncio.wait_for(asyncio.gather(*futures, **options), 60)
+
+
+async def test_load_returns_the_value_or_none_when_the_key_is_absent(loader, table):
+    futures = await load(loader, "a", "nothing")
+    table.release()
+
+    assert await within_time(*futures) == [1, None]
+
+
+async def test_keys_share_a_query_when_loaded_together(loader, table):
+    await load(loader, "a", "b", "c")
+
+    assert table.queries == [["a", "b", "c"]]
+
+
+async def test_keys_wait_for_the_next_query_while_one_runs(loader, table):
+    futures = [*await load(loader, "a"), *await load(loader, "b"), *await load(loader, "c")]
+    assert table.queries == [["a"]]
+    table.release(2)
+
+    assert await within_time(*futures) == [1, 2, 3]
+    assert table.queries == [["a"], ["b", "c"]]
+
+
+async def test_key_is_read_once_when_loaded_three_times(loader, table):
+    futures = await load(loader, "a", "a", "a")
+    table.release()
+
+    assert await within_time(*futures) == [1, 1, 1]
+    assert table.queries == [["a"]]
+
+
+async def test_query_reads_a_bounded_number_of_keys(loader, table):
+    futures = await load(loader, *"abcdefg")
+    table.release(3)
+    await within_time(*futures)
+
+    assert table.queries == [["a", "b", "c"], ["d", "e", "f"], ["g"]]
+
+
+async def test_look_up_is_never_served_by_a_query_started_before_it(loader, table):
+    (early,) = await load(loader, "a")
+    del table.rows["a"]  # revoked and acknowledged
+    (late,) = await load(loader, "a")
+    table.release(2)
+
+    assert await within_time(early, late) == [1, None]
+    assert table.queries == [["a"], ["a"]]
+
+
+async def test_value_is_read_again_when_loaded_again(loader, table):
+    table.release(2)
+    assert await within_time(loader.load("a")) == [1]
+
+    table.rows["a"] = 7
+
+    assert await within_time(loader.load("a")) == [7]
+
+
+async def test_no_task_runs_when_idle(loader, table):
+    table.release()
+    await load(loader, "a")
+    await settle()
+
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert table.queries == [["a"]]
+
+
+class TestCancelledCallers:
+    async def test_other_caller_gets_the_value_when_one_is_cancelled(self, loader, table):
+        cancelled, waiting = await load(loader, "a", "a")
+        cancelled.cancel()
+        table.release()
+
+        assert await within_time(waiting) == [1]
+
+    async def test_batch_is_read_when_a_caller_is_cancelled_before(self, loader, table):
+        (first,) = await load(loader, "a")
+        cancelled, waiting = await load(loader, "b", "c")
+        cancelled.cancel()
+        table.release(2)
+
+        assert await within_time(first, waiting) == [1, 3]
+
+    async def test_next_load_works_when_all_callers_are_cancelled(self, loader, table):
+        for future in await load(loader, "a", "b"):
+            future.cancel()
+        table.release(2)
+
+        assert await within_time(loader.load("c")) == [3]
+
+    @pytest.mark.parametrize("cancelled", [True, False])
+    async def test_failure_is_not_reported_when_never_awaited(self, loader, table, caplog, cancelled):
+        (future,) = await load(loader, "a")
+        if cancelled:
+            future.cancel()
+        table.release(failure=Unavailable("away"))
+        await settle()
+        del future
+
+        assert not caplog.records
+
+
+class TestFailures:
+    async def test_error_reaches_every_caller_of_the_batch(self, loader, table):
+        failure = Unavailable("away")
+        futures = await load(loader, "a", "b", "b")
+        table.release(failure=failure)
+
+        assert await within_time(*futures, return_exceptions=True) == [failure] * 3
+
+    async def test_waiting_batch_is_read_when_the_one_before_fails(self, loader, table):
+        futures = [*await load(loader, "a"), *await load(loader, "b")]
+        table.release(failure=Unavailable("away"))
+        table.release()
+
+        assert await within_time(*futures, return_exceptions=True) == [futures[0].exception(), 2]
+
+    async def test_key_is_read_again_when_its_read_failed(self, loader, table):
+        table.release(failure=Unavailable("away"))
+        with pytest.raises(Unavailable, match="away"):
+            await within_time(loader.load("a"))
+        table.release()
+
+        assert await within_time(loader.load("a")) == [1]
