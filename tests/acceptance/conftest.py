@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from service_process import Credentials, ServiceProcess
 
@@ -19,31 +20,58 @@ CAUSE = Cause(actor="operator:test")
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., ServiceProcess]]:
-    """Starts `token-ledger serve`; whatever still runs at the end of the test is killed."""
+    """Start `token-ledger serve`; every process still running at the end of the test is killed."""
     with ExitStack() as stack:
         yield lambda *flags, **more: stack.enter_context(ServiceProcess(*flags, **more))
 
 
 @pytest.fixture(scope="session")
 def demo_folder() -> Iterator[Path]:
-    """The folder of an embedded database for demos. It is set up once, and nobody keeps it running."""
+    """The data folder of an embedded database, initialised once and shared by the tests of a session."""
     with tempfile.TemporaryDirectory(prefix="token-ledger-demo-") as name:
         folder = Path(name) / "postgres"
         yield folder
-        # Whatever a killed service left running has no user any more: the last to leave stops it.
+        # The last user to leave stops the server, which a killed service may have left running.
         with EmbeddedPostgres(folder):
             pass
 
 
 @pytest.fixture
 def demo(start, database) -> ServiceProcess:
-    """A service in demo mode, on a database of its own."""
-    return start("--demo", "--dsn", database.service_dsn).ready()
+    """A running service in demo mode, on the test's database."""
+    return start("--demo", "--dsn", database.service_dsn).wait_until_ready()
+
+
+@pytest.fixture
+def query(database) -> Callable[..., list[asyncpg.Record]]:
+    """Run statements as the superuser; return the rows of the last one."""
+
+    async def run(*statements: str) -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(database.superuser_dsn)
+        try:
+            for statement in statements:
+                rows = await connection.fetch(statement)
+        finally:
+            await connection.close()
+        return rows
+
+    return lambda *statements: asyncio.run(run(*statements))
+
+
+@pytest.fixture
+def query_value(query) -> Callable[..., Any]:
+    """Run statements as the superuser; return the first value of the last one."""
+
+    def run(*statements: str) -> Any:
+        rows = query(*statements)
+        return rows[0][0] if rows else None
+
+    return run
 
 
 @pytest.fixture
 def add_client(database) -> Callable[..., Credentials]:
-    """Registers a client, in this process; returns its id and generated secret."""
+    """Register a client without a running service; return its id and generated secret."""
 
     async def register(client_id: str, issuer: str, settings: ClientSettings) -> str:
         service = await start_service(ServiceConfig(dsn=database.service_dsn, issuers=(IssuerIdentifier(issuer),)))

@@ -8,7 +8,7 @@ import subprocess
 import threading
 
 import pytest
-from service_process import COMMAND, PATIENCE, RESOURCE_SERVER, ROOT, USER, environment
+from service_process import COMMAND, RESOURCE_SERVER, ROOT, TIMEOUT_SECONDS, USER, clean_environment
 
 HOW_TO = (ROOT / "docs/how-to/answer-an-auditor.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", HOW_TO, re.MULTILINE | re.DOTALL)
@@ -23,7 +23,7 @@ ANSWERS = [text for language, text in BLOCKS if language == "text"]
 @pytest.fixture(params=["database", "http"])
 def shell(request, demo, database, tmp_path):
     """Starts a script where the how-to is read: its variables set, the found token in its file, the command at hand."""
-    token = USER.token(demo, scope="customer.read customer.write")
+    token = USER.request_token(demo, scope="customer.read customer.write")
     jti = RESOURCE_SERVER.introspect(demo, token)["jti"]
     USER.revoke(demo, token)
     (tmp_path / "found-token").write_text(token)
@@ -40,7 +40,7 @@ def shell(request, demo, database, tmp_path):
             "TOKEN_LEDGER_AUDIT_SECRET_FILE": "demo.secret",
         },
     }[request.param]
-    env = environment(whom | {"JTI": jti, "MOMENT": "1s"})
+    env = clean_environment(whom | {"JTI": jti, "MOMENT": "1s"})
     env["PATH"] = f"{command.parent}:{env['PATH']}"
     return lambda script: subprocess.Popen(
         ["bash", "-eu", "-o", "pipefail", "-c", script],
@@ -59,7 +59,7 @@ def test_each_question_has_its_answer(shell, tmp_path):
         if script in FOLLOWING:
             continue
         process = shell(script)
-        answer, errors = process.communicate(timeout=PATIENCE)
+        answer, errors = process.communicate(timeout=TIMEOUT_SECONDS)
         assert process.returncode == 0, f"{script}\n{errors}"
         answers.append(answer)
     assert re.sub(INSTANT, "", answers[0]) == re.sub(INSTANT, "", ANSWERS[0])
@@ -76,11 +76,11 @@ def test_what_is_followed_goes_on_until_ctrl_c(shell, demo):
         reader = threading.Thread(target=lambda: (lines.append(process.stdout.readline()), came.set()), daemon=True)
         reader.start()
         while not came.wait(0.2):  # it begins with what is recorded after it has begun
-            USER.revoke(demo, USER.token(demo))
+            USER.revoke(demo, USER.request_token(demo))
         assert "token.revoked" in lines[0], process.stderr.read()
         assert "client:user-client-opaque" in lines[0]
         os.killpg(process.pid, signal.SIGINT)
-        assert process.communicate(timeout=PATIENCE)[1] == ""
+        assert process.communicate(timeout=TIMEOUT_SECONDS)[1] == ""
         assert process.returncode == 0
     finally:
         process.kill()

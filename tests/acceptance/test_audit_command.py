@@ -4,11 +4,10 @@ import csv
 import io
 import json
 import signal
-import subprocess
 import threading
 
 import pytest
-from service_process import COMMAND, PATIENCE, RESOURCE_SERVER, USER, WentWrong, environment, run_command
+from service_process import RESOURCE_SERVER, TIMEOUT_SECONDS, USER, ServiceFailure, run_command, start_command
 
 AUDITOR = {"TOKEN_LEDGER_AUDIT_CLIENT_ID": "auditor", "TOKEN_LEDGER_AUDIT_CLIENT_SECRET": "auditor-secret"}
 
@@ -38,7 +37,7 @@ def audit(env):
 
 
 def test_a_revoked_token_explains_itself_by_its_jti_and_by_itself(demo, audit):
-    token = USER.token(demo, scope="customer.read")
+    token = USER.request_token(demo, scope="customer.read")
     jti = RESOURCE_SERVER.introspect(demo, token)["jti"]
     USER.revoke(demo, token)
     by_jti = json.loads(audit("token", jti, "--json"))
@@ -58,8 +57,8 @@ def test_a_revoked_token_explains_itself_by_its_jti_and_by_itself(demo, audit):
 
 def test_what_was_issued_is_listed_at_once(demo, audit):
     for _ in range(3):
-        USER.token(demo)
-    revoked = USER.token(demo)
+        USER.request_token(demo)
+    revoked = USER.request_token(demo)
     USER.revoke(demo, revoked)
     listed = json.loads(audit("tokens", "--client-id", "user-client-opaque", "--json", "--all"))
     assert [token["state"] for token in listed["tokens"]] == ["revoked", "active", "active", "active"]
@@ -110,7 +109,7 @@ def test_what_the_service_refuses_is_said_in_a_line(database, demo, more, code, 
 
 
 def test_a_token_without_the_scope_is_refused(database, demo):
-    env = {"TOKEN_LEDGER_URL": demo.issuer, "TOKEN_LEDGER_AUDIT_TOKEN": USER.token(demo)}
+    env = {"TOKEN_LEDGER_URL": demo.issuer, "TOKEN_LEDGER_AUDIT_TOKEN": USER.request_token(demo)}
     done = run_command("audit", "events", env=env)
     assert (done.returncode, "needs the scope audit.read" in done.stderr) == (1, True)
 
@@ -119,14 +118,8 @@ class Following:
     """`token-ledger audit events --follow --json` as a process."""
 
     def __init__(self, env, *words: str) -> None:
-        self._process = subprocess.Popen(
-            [*COMMAND, "audit", "events", "--follow", "--json", *words],
-            env=environment(env),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self._watchdog = threading.Timer(PATIENCE, self._process.kill)
+        self._process = start_command("audit", "events", "--follow", "--json", *words, env=env)
+        self._watchdog = threading.Timer(TIMEOUT_SECONDS, self._process.kill)
         self._watchdog.start()
 
     def __enter__(self):
@@ -145,7 +138,7 @@ class Following:
             if happened(seen[-1]):
                 return seen
         msg = f"it ended: {seen}\n{self._process.stderr.read()}"
-        raise WentWrong(msg)
+        raise ServiceFailure(msg)
 
     def says(self, what: str) -> None:
         """Wait for a line on standard error."""
@@ -153,7 +146,7 @@ class Following:
 
     def press_ctrl_c(self) -> tuple[int, str]:
         self._process.send_signal(signal.SIGINT)
-        out, err = self._process.communicate(timeout=PATIENCE)
+        out, err = self._process.communicate(timeout=TIMEOUT_SECONDS)
         return self._process.returncode, out + err
 
 
@@ -163,9 +156,9 @@ def revoked(event) -> bool:
 
 def test_followed_until_ctrl_c(demo, env):
     with Following(env, "--after", "0") as following:
-        USER.revoke(demo, USER.token(demo))
+        USER.revoke(demo, USER.request_token(demo))
         seen = following.until(revoked)
-        USER.revoke(demo, USER.token(demo))
+        USER.revoke(demo, USER.request_token(demo))
         seen += following.until(revoked)
         assert [event["position"] for event in seen] == list(range(1, len(seen) + 1))
         assert following.press_ctrl_c() == (0, "")
@@ -173,12 +166,12 @@ def test_followed_until_ctrl_c(demo, env):
 
 def test_a_restart_of_the_service_is_followed_through(start, database, demo):
     with Following(over_http(database, demo), "--after", "0") as following:
-        USER.revoke(demo, USER.token(demo))
+        USER.revoke(demo, USER.request_token(demo))
         seen = following.until(revoked)
         assert demo.stop() == 0
         following.says("waiting: ")
-        again = start("--demo", "--dsn", database.service_dsn, port=demo.port).ready()
-        USER.revoke(again, USER.token(again))
+        again = start("--demo", "--dsn", database.service_dsn, port=demo.port).wait_until_ready()
+        USER.revoke(again, USER.request_token(again))
         seen += following.until(revoked)
         assert [event["position"] for event in seen] == list(range(1, len(seen) + 1))
         assert following.press_ctrl_c() == (0, "")

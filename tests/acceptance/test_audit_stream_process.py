@@ -21,10 +21,10 @@ def open_stream(service, token):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_stream_tells_what_is_recorded_and_ends_with_the_service(start, database, workers):
-    service = start("--demo", "--dsn", database.service_dsn, "--workers", str(workers)).ready(workers)
-    token = AUDITOR.token(service, scope="audit.read")
+    service = start("--demo", "--dsn", database.service_dsn, "--workers", str(workers)).wait_until_ready(workers)
+    token = AUDITOR.request_token(service, scope="audit.read")
     opened = [open_stream(service, token) for _ in range(STREAMS)]
-    USER.token(service)
+    USER.request_token(service)
     for _, response in opened:
         lines = [response.readline() for _ in range(4)]
         assert lines[2] == b"event: token.issued\n", lines
@@ -33,6 +33,6 @@ def test_a_stream_tells_what_is_recorded_and_ends_with_the_service(start, databa
     for connection, response in opened:
         response.read()  # to its proper end: http.client raises IncompleteRead for one that was cut
         connection.close()
-    assert service.ends() == 0
+    assert service.wait_for_exit() == 0
     assert time.monotonic() - began < 10, service.output
     assert len([line for line in service.events("request") if line.get("ended") == "complete"]) == STREAMS

@@ -2,7 +2,7 @@
 
 import json
 
-from service_process import RESOURCE_SERVER, USER, command_json, run_command
+from service_process import RESOURCE_SERVER, USER, run_command, run_json_command
 
 FILE = """
 [clients.billing]
@@ -13,14 +13,14 @@ secrets = [{ env = "BILLING_SECRET" }]
 
 
 def test_a_token_revoked_by_an_operator_is_inactive_at_once_and_its_history_says_why(demo, database):
-    token = USER.token(demo)
+    token = USER.request_token(demo)
     jti = RESOURCE_SERVER.introspect(demo, token)["jti"]
     done = run_command(
         "tokens", "revoke", jti, "--reason", "laptop stolen", "--actor", "ada", "--dsn", database.service_dsn
     )
     assert done.returncode == 0, done.stderr
     assert RESOURCE_SERVER.introspect(demo, token) == {"active": False}
-    history = command_json("tokens", "history", jti, "--dsn", database.service_dsn)
+    history = run_json_command("tokens", "history", jti, "--dsn", database.service_dsn)
     issued, revoked = history["events"]
     assert (issued["actor"], issued["remote_address"]) == ("client:user-client-opaque", "127.0.0.1")
     assert issued["request_id"]
@@ -49,17 +49,17 @@ def test_apply_twice_from_a_file_with_the_secret_in_the_environment(database, tm
 
 
 def test_commands_share_the_embedded_database_of_a_running_service(start, demo_folder):
-    service = start("--demo", "--embedded", str(demo_folder)).ready()
-    listed = command_json("clients", "list", "--embedded", str(demo_folder))
+    service = start("--demo", "--embedded", str(demo_folder)).wait_until_ready()
+    listed = run_json_command("clients", "list", "--embedded", str(demo_folder))
     assert {client["client_id"] for client in listed} == {"auditor", "service-client-jwt", "user-client-opaque"}
-    assert RESOURCE_SERVER.introspect(service, USER.token(service))["active"]
-    examined = command_json("doctor", "--embedded", str(demo_folder))
+    assert RESOURCE_SERVER.introspect(service, USER.request_token(service))["active"]
+    examined = run_json_command("doctor", "--embedded", str(demo_folder))
     assert examined["healthy"]
     assert [f["check"] for f in examined["findings"] if f["level"] == "warning"] == ["demo clients"]
 
 
 def test_migrate_twice(empty_database):
     words = ("migrate", "--owner-dsn", empty_database.owner_dsn)
-    first, second = command_json(*words), command_json(*words)
+    first, second = run_json_command(*words), run_json_command(*words)
     assert first["applied"]
     assert second == {"applied": [], "revision": first["revision"]}

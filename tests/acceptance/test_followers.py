@@ -27,7 +27,7 @@ def followers(database):
     """Two processes that follow; the first of them does."""
     with ExitStack() as stack:
         flags = ("--dsn", database.service_dsn, "--issuers", ISSUER)
-        yield [stack.enter_context(FollowerProcess(*flags)).ready() for _ in range(2)]
+        yield [stack.enter_context(FollowerProcess(*flags)).wait_until_ready() for _ in range(2)]
 
 
 class Ledger:
@@ -83,7 +83,7 @@ async def take_over(ledger: Ledger, followers, number: signal.Signals):
     pids = {follower.process.pid: follower for follower in followers}
     holder = pids.pop(await ledger.holder())
     ((pid, other),) = pids.items()
-    holder.send(number)
+    holder.send_signal(number)
     sent = time.monotonic()
     while await ledger.holder() != pid:
         assert time.monotonic() - sent < TAKEN_OVER_SECONDS, other.output
@@ -103,7 +103,7 @@ def counted(follower) -> int:
 async def test_when_the_one_that_follows_is_killed_another_takes_over(ledger, followers):
     async with ledger() as log:
         killed, other = await take_over(log, followers, signal.SIGKILL)
-        assert killed.ends() == -signal.SIGKILL
+        assert killed.wait_for_exit() == -signal.SIGKILL
         assert other.wait_for_event("following")["projection"] == "token_history"
         await log.is_the_fold()
         assert other.stop() == 0
@@ -113,7 +113,7 @@ async def test_when_the_one_that_follows_is_killed_another_takes_over(ledger, fo
 async def test_one_that_was_paused_and_wakes_up_writes_nothing(ledger, followers):
     async with ledger() as log:
         paused, other = await take_over(log, followers, signal.SIGSTOP)
-        paused.send(signal.SIGCONT)
+        paused.send_signal(signal.SIGCONT)
         paused.wait_for_event("another process follows")
         before = counted(paused)
         await log.applied(await log.write())

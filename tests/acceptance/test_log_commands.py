@@ -1,16 +1,21 @@
 """A log as a file and back, by the real command: beside a running service, through pipes, killed half-way."""
 
-import asyncio
 import gzip
 import json
 import signal
 import subprocess
-import time
 from uuid import UUID
 
-import asyncpg
 import pytest
-from service_process import COMMAND, PATIENCE, RESOURCE_SERVER, USER, WentWrong, command_json, environment, run_command
+from service_process import (
+    RESOURCE_SERVER,
+    TIMEOUT_SECONDS,
+    USER,
+    run_command,
+    run_json_command,
+    start_command,
+    wait_until,
+)
 
 from ledger.domain.recording import RecordedEvent, StreamEvent
 from ledger.postgres.whole_log import PAGE
@@ -27,9 +32,7 @@ def log_command(database):
 
     def run(issuer: str, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         words = ("log", *words, "--issuers", ISSUERS, "--issuer", f"/{issuer}", "--dsn", database.service_dsn)
-        return subprocess.run(
-            [*COMMAND, *words], env=environment(), input=stdin, capture_output=True, timeout=PATIENCE, check=False
-        )
+        return run_command(*words, stdin=stdin)
 
     return run
 
@@ -42,20 +45,6 @@ def ok(log_command):
         return done.stdout
 
     return run
-
-
-@pytest.fixture
-def query(database):
-    """What one statement gives, asked as the superuser."""
-
-    async def fetch(statement: str):
-        connection = await asyncpg.connect(database.superuser_dsn)
-        try:
-            return await connection.fetchval(statement)
-        finally:
-            await connection.close()
-
-    return lambda statement: asyncio.run(fetch(statement))
 
 
 def but_for_the_header(data: bytes) -> list[bytes]:
@@ -118,7 +107,7 @@ def test_a_file_is_not_overwritten_unasked(log_command, ok, tmp_path):
     assert but_for_the_header(target.read_bytes()) == but_for_the_header(b"".join(LINES))
 
 
-def test_what_is_wrong_with_a_file_is_said_with_its_line_and_nothing_is_imported(log_command, tmp_path, query):
+def test_what_is_wrong_with_a_file_is_said_with_its_line_and_nothing_is_imported(log_command, tmp_path, query_value):
     cut_off = tmp_path / "log"
     cut_off.write_bytes(b"".join(LINES[:4]))
     refused = log_command("copy", "import", str(cut_off))
@@ -126,7 +115,7 @@ def test_what_is_wrong_with_a_file_is_said_with_its_line_and_nothing_is_imported
     assert refused.stderr.decode() == (
         f"error: {cut_off}: line 5: the file was cut off here\nerror: Nothing was imported.\n"
     )
-    assert query("SELECT count(*) FROM event_log") == 0
+    assert query_value("SELECT count(*) FROM event_log") == 0
 
 
 def test_a_log_with_events_is_not_imported_into(log_command, ok):
@@ -143,21 +132,21 @@ def test_an_issuer_that_was_never_used_has_no_log(log_command, verb):
     assert b"there is no log 'original' in this database" in refused.stderr
 
 
-def test_an_import_that_is_killed_half_way_leaves_nothing(database, ok, query):
+def test_an_import_that_is_killed_half_way_leaves_nothing(database, ok, query_value):
     lines = export_of(long_log())
-    words = (*COMMAND, "log", "import", "-", "--issuers", ISSUERS, "--issuer", "/copy", "--dsn", database.service_dsn)
-    process = subprocess.Popen(words, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    words = ("log", "import", "-", "--issuers", ISSUERS, "--issuer", "/copy", "--dsn", database.service_dsn)
+    process = start_command(*words, stdin=subprocess.PIPE, stdout=None, stderr=None, text=False)
     assert process.stdin is not None
     # A whole batch is in the table, not committed; the next one is not complete, so it waits for more.
     process.stdin.write(b"".join(lines[:-1]))
     process.stdin.flush()
-    wait_until(lambda: query(UNCOMMITTED) > 0 and query(BUSY) == 1)
+    wait_until(lambda: query_value(UNCOMMITTED) > 0 and query_value(BUSY) == 1)
     process.send_signal(signal.SIGKILL)
-    assert process.wait(PATIENCE) == -signal.SIGKILL
+    assert process.wait(TIMEOUT_SECONDS) == -signal.SIGKILL
     process.stdin.close()
-    wait_until(lambda: query(BUSY) == 0)
+    wait_until(lambda: query_value(BUSY) == 0)
     for table in ("event_log", "active_tokens", "clients"):
-        assert query(f"SELECT count(*) FROM {table}") == 0  # noqa: S608 (the names above)
+        assert query_value(f"SELECT count(*) FROM {table}") == 0  # noqa: S608 (the names above)
     ok("copy", "import", "-", stdin=b"".join(lines))
     assert but_for_the_header(ok("copy", "export", "-")) == but_for_the_header(b"".join(lines))
 
@@ -180,15 +169,15 @@ SELECT count(*) FROM pg_stat_activity
 
 def test_a_log_is_verified_exported_and_counted_while_the_service_writes_it(demo, database, tmp_path):
     for _ in range(5):
-        USER.token(demo)
-    verified = command_json("log", "verify", "--dsn", database.service_dsn)
+        USER.request_token(demo)
+    verified = run_json_command("log", "verify", "--dsn", database.service_dsn)
     assert verified["sound"]
     assert (verified["log"], verified["count"], verified["findings"]) == ("ms-auth-server", 0, [])
     assert verified["events"] == verified["head"]["position"] >= 5
     said = run_command("log", "verify", "--dsn", database.service_dsn)
     assert said.returncode == 0
     assert said.stdout == f"log 'ms-auth-server' is sound: {verified['events']} events\n"
-    numbers = command_json("log", "stats", "--days", "2", "--dsn", database.service_dsn)
+    numbers = run_json_command("log", "stats", "--days", "2", "--dsn", database.service_dsn)
     assert numbers["events"] == verified["events"]
     assert numbers["topics"]["token.issued"] == 5
     assert len(numbers["days"]) == 2
@@ -198,24 +187,24 @@ def test_a_log_is_verified_exported_and_counted_while_the_service_writes_it(demo
 
 
 def test_tokens_and_clients_live_on_in_a_restored_log(demo, database, database_server, start, tmp_path):
-    token, revoked = USER.token(demo), USER.token(demo)
+    token, revoked = USER.request_token(demo), USER.request_token(demo)
     USER.revoke(demo, revoked)
     backup = str(tmp_path / "log.gz")
     assert run_command("log", "export", backup, "--dsn", database.service_dsn).returncode == 0
     elsewhere = database_server.create_migrated()
     assert run_command("log", "import", backup, "--dsn", elsewhere.service_dsn).returncode == 0
-    restored = start("--demo", "--dsn", elsewhere.service_dsn).ready()
+    restored = start("--demo", "--dsn", elsewhere.service_dsn).wait_until_ready()
     assert RESOURCE_SERVER.introspect(restored, token)["active"]
     assert RESOURCE_SERVER.introspect(restored, revoked) == {"active": False}
-    assert USER.token(restored)
+    assert USER.request_token(restored)
     restored.kill()
     database_server.drop(elsewhere)
 
 
-def test_an_unsound_log_ends_with_1_and_shows_what_and_where(demo, database, query):
-    USER.token(demo)
-    query("UPDATE event_log SET topic = E'\\e[2Jwiped' WHERE position = 1 RETURNING 1")
-    query("UPDATE event_log SET payload = payload || ' ' WHERE position = 2 RETURNING 1")
+def test_an_unsound_log_ends_with_1_and_shows_what_and_where(demo, database, query_value):
+    USER.request_token(demo)
+    query_value("UPDATE event_log SET topic = E'\\e[2Jwiped' WHERE position = 1")
+    query_value("UPDATE event_log SET payload = payload || ' ' WHERE position = 2")
     done = run_command("log", "verify", "--findings", "1", "--dsn", database.service_dsn)
     assert done.returncode == 1
     heading, first, _, last = done.stdout.splitlines()
@@ -233,17 +222,9 @@ def test_an_unsound_log_ends_with_1_and_shows_what_and_where(demo, database, que
 
 
 def test_an_export_shows_no_secret_in_what_it_says_and_is_for_its_owner(demo, database, tmp_path):
-    token = USER.token(demo)
+    token = USER.request_token(demo)
     done = run_command("log", "export", str(tmp_path / "log"), "--dsn", database.service_dsn)
     assert done.returncode == 0
     assert token not in (tmp_path / "log").read_text()
     assert USER.form["client_secret"] not in (tmp_path / "log").read_text()
     assert (tmp_path / "log").stat().st_mode & 0o777 == 0o600
-
-
-def wait_until(condition) -> None:
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > end:
-            msg = "what was waited for did not come"
-            raise WentWrong(msg)

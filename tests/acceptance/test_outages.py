@@ -87,7 +87,7 @@ class Load:
 
 async def test_killed_under_load_it_recovers_by_itself_and_nothing_acknowledged_is_lost(own_postgres, start):
     await upgrade(own_postgres.owner_dsn)
-    service = start("--demo", "--dsn", own_postgres.service_dsn).ready()
+    service = start("--demo", "--dsn", own_postgres.service_dsn).wait_until_ready()
     load = Load(service)
     async with aiohttp.ClientSession(f"http://127.0.0.1:{service.port}") as http, asyncio.TaskGroup() as tasks:
         for _ in range(TASKS):
@@ -111,7 +111,7 @@ def test_it_comes_up_while_the_database_is_away_and_is_ready_once_it_is_there(ow
     asyncio.run(upgrade(own_postgres.owner_dsn))
     dsn = own_postgres.service_dsn
     own_postgres.stop()
-    service = start("--dsn", dsn).ready()
+    service = start("--dsn", dsn).wait_until_ready()
     assert service.get("/livez").status == 200
     away = service.get("/readyz")
     assert (away.status, away.json["status"]) == (503, "not ready")
@@ -125,16 +125,16 @@ def test_it_comes_up_while_the_database_is_away_and_is_ready_once_it_is_there(ow
 def test_a_database_with_demo_clients_that_comes_back_later_ends_it(own_postgres, start, workers):
     asyncio.run(upgrade(own_postgres.owner_dsn))
     dsn = own_postgres.service_dsn
-    assert start("--demo", "--dsn", dsn).ready().stop() == 0
+    assert start("--demo", "--dsn", dsn).wait_until_ready().stop() == 0
     own_postgres.stop()
-    service = start("--dsn", dsn, "--workers", workers).ready(int(workers))
+    service = start("--dsn", dsn, "--workers", workers).wait_until_ready(int(workers))
     own_postgres.start()
-    assert service.ends() == 1
+    assert service.wait_for_exit() == 1
     assert "of the demo" in service.wait_for_event("refusing to serve")["reason"]
 
 
 def test_a_database_that_is_not_migrated_is_said_so_and_becomes_ready_without_a_restart(empty_database, start):
-    service = start("--dsn", empty_database.service_dsn).ready()
+    service = start("--dsn", empty_database.service_dsn).wait_until_ready()
     assert "run 'token-ledger migrate'" in service.get("/readyz").json["problems"][0]
     done = run_command("migrate", "--owner-dsn", empty_database.owner_dsn)
     assert (done.returncode, done.stdout.startswith("applied 0001")) == (0, True), done

@@ -9,9 +9,8 @@ import threading
 import time
 from contextlib import suppress
 
-import asyncpg
 import pytest
-from service_process import COMMAND, PATIENCE, RESOURCE_SERVER, USER, command_json, environment, run_command
+from service_process import RESOURCE_SERVER, TIMEOUT_SECONDS, USER, run_command, run_json_command, start_command
 
 from benchmarks.filled_log import fill
 from ledger.domain.events import TokenIssued, TokenRevoked
@@ -24,27 +23,13 @@ KILLS = 6
 
 
 @pytest.fixture
-def query(database):
-    """The rows that one statement gives, asked as the superuser."""
-
-    async def fetch(statement: str):
-        connection = await asyncpg.connect(database.superuser_dsn)
-        try:
-            return await connection.fetch(statement)
-        finally:
-            await connection.close()
-
-    return lambda statement: asyncio.run(fetch(statement))
-
-
-@pytest.fixture
 def history(database):
     return asyncio.run(fill(database.owner_dsn, "ms-auth-server", tokens=TOKENS))
 
 
 def rebuilding(database, name: str) -> subprocess.Popen[bytes]:
-    words = [*COMMAND, "projections", "rebuild", name, "--owner-dsn", database.owner_dsn]
-    return subprocess.Popen(words, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    words = ("projections", "rebuild", name, "--owner-dsn", database.owner_dsn)
+    return start_command(*words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def verified(database, name: str) -> bool:
@@ -71,7 +56,7 @@ def folded(rows) -> tuple[set[bytes], dict[bytes, int], dict[bytes, int]]:
 @pytest.mark.parametrize("name", ["active_tokens", "token_history"])
 def test_a_rebuild_that_is_killed_at_any_point_harms_nothing_and_is_gone_on_with(database, history, query, name):
     started = time.monotonic()
-    assert rebuilding(database, name).wait(PATIENCE) == 0
+    assert rebuilding(database, name).wait(TIMEOUT_SECONDS) == 0
     usual = time.monotonic() - started
     chance = random.Random(seed := random.randrange(2**32))  # noqa: S311 (when to kill, not a secret)
     killed = 0
@@ -83,7 +68,7 @@ def test_a_rebuild_that_is_killed_at_any_point_harms_nothing_and_is_gone_on_with
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
             killed += 1
-        process.wait(PATIENCE)
+        process.wait(TIMEOUT_SECONDS)
         assert verified(database, name), f"seed {seed}, killed after {delay:.2f} s"
     done = run_command("projections", "rebuild", name, "--owner-dsn", database.owner_dsn)
     assert done.returncode == 0, f"seed {seed}: {done.stderr}"
@@ -104,7 +89,7 @@ def test_a_service_under_load_answers_every_request_while_its_projections_are_re
     def work(number: int) -> None:
         while not finished.is_set():
             try:
-                token = USER.token(demo)
+                token = USER.request_token(demo)
                 assert RESOURCE_SERVER.introspect(demo, token)["active"]
                 if number % 2:
                     USER.revoke(demo, token)
@@ -119,7 +104,7 @@ def test_a_service_under_load_answers_every_request_while_its_projections_are_re
         worker.start()
     try:
         for name in NAMES * 2:
-            rebuilt = command_json("projections", "rebuild", name, "--owner-dsn", database.owner_dsn)
+            rebuilt = run_json_command("projections", "rebuild", name, "--owner-dsn", database.owner_dsn)
             assert rebuilt["projection"] == name
             assert verified(database, name)
     finally:
@@ -130,14 +115,14 @@ def test_a_service_under_load_answers_every_request_while_its_projections_are_re
     assert len(answered) > 20
     head = json.loads(run_command("log", "verify", "--dsn", database.service_dsn, "--json").stdout)["head"]["position"]
     for name in NAMES:
-        found = command_json("projections", "verify", name, "--dsn", database.service_dsn, "--at", str(head))
+        found = run_json_command("projections", "verify", name, "--dsn", database.service_dsn, "--at", str(head))
         assert (found["equal"], found["positions"]) == (True, {"1": head})
 
 
 def test_a_row_that_was_tampered_with_ends_a_verification_with_1_and_is_shown(demo, database, query):
-    USER.token(demo)
-    query("UPDATE active_tokens SET scope = 'admin' RETURNING 1")
-    query("UPDATE clients SET document = document || '{\"enabled\": 1}' WHERE client_id = 'auditor' RETURNING 1")
+    USER.request_token(demo)
+    query("UPDATE active_tokens SET scope = 'admin'")
+    query("UPDATE clients SET document = document || '{\"enabled\": 1}' WHERE client_id = 'auditor'")
     done = run_command("projections", "verify", "active_tokens", "--dsn", database.service_dsn)
     assert done.returncode == 1
     heading, row, _, last = done.stdout.splitlines()
@@ -167,8 +152,8 @@ def test_a_dry_run_says_what_it_would_do_and_changes_nothing(database, history, 
 
 
 def test_a_projection_as_it_was_and_what_changed_since(demo, database):
-    first = USER.token(demo)
-    before = command_json("log", "stats", "--dsn", database.service_dsn)["position"]
+    first = USER.request_token(demo)
+    before = run_json_command("log", "stats", "--dsn", database.service_dsn)["position"]
     USER.revoke(demo, first)
     then = run_command(
         "projections", "replay", "active_tokens", "--until", str(before), "--into", "then",
@@ -179,7 +164,7 @@ def test_a_projection_as_it_was_and_what_changed_since(demo, database):
         'when you are done with it: DROP SCHEMA "then" CASCADE',
     ]
     points = ("--from", str(before), "--to", str(before + 1))
-    found = command_json("projections", "diff", "active_tokens", *points, "--dsn", database.service_dsn)
+    found = run_json_command("projections", "diff", "active_tokens", *points, "--dsn", database.service_dsn)
     assert found["differences"]["count"] == 1
     assert found["differences"]["first"][0]["after"] is None
     said = run_command("projections", "diff", "active_tokens", *points, "--dsn", database.service_dsn)
@@ -223,9 +208,9 @@ def test_a_role_that_may_make_no_temporary_tables_is_told_whose_dsn_a_verificati
 
 
 def test_migrate_builds_what_this_release_has_in_a_newer_version(database, history, query, start):
-    assert rebuilding(database, "active_tokens").wait(PATIENCE) == 0
-    query("UPDATE projection_versions SET version = 0 WHERE projection = 'active_tokens' RETURNING 1")
-    query("DELETE FROM active_tokens RETURNING 1")
+    assert rebuilding(database, "active_tokens").wait(TIMEOUT_SECONDS) == 0
+    query("UPDATE projection_versions SET version = 0 WHERE projection = 'active_tokens'")
+    query("DELETE FROM active_tokens")
     service = start("--dsn", database.service_dsn)
     service.wait_for_event("serving")
     refused = service.get("/readyz")

@@ -1,16 +1,20 @@
 """`token-ledger projections` by the real command: what it says, what it ends with, how it is told to stop."""
 
-import asyncio
 import json
 import os
 import signal
-import subprocess
 import threading
-import time
 
-import asyncpg
 import pytest
-from service_process import COMMAND, PATIENCE, RESOURCE_SERVER, USER, command_json, environment, run_command
+from service_process import (
+    RESOURCE_SERVER,
+    TIMEOUT_SECONDS,
+    USER,
+    run_command,
+    run_json_command,
+    start_command,
+    wait_until,
+)
 
 POISON = """
 INSERT INTO event_log (log_id, position, recorded_at, stream_id, stream_version, schema_version, topic, payload)
@@ -18,22 +22,6 @@ SELECT log_id, position + 1, now(), gen_random_uuid(), 1, 1, 'token.issued', 'no
 """
 CAUGHT_UP = "SELECT c.position = h.position FROM log_head h JOIN projection_checkpoints c USING (log_id)"
 GROWN = "UPDATE log_head SET position = position + 1"
-
-
-@pytest.fixture
-def as_superuser(database):
-    """Runs statements; gives what the last one finds."""
-
-    async def run(*statements: str):
-        connection = await asyncpg.connect(database.superuser_dsn)
-        try:
-            for statement in statements:
-                found = await connection.fetchval(statement)
-        finally:
-            await connection.close()
-        return found
-
-    return lambda *statements: asyncio.run(run(*statements))
 
 
 @pytest.fixture
@@ -47,18 +35,12 @@ def statuses(database) -> dict:
     return {status["projection"]: status for status in json.loads(found.stdout)["projections"]}
 
 
-def eventually(check, what: str) -> None:
-    deadline = time.monotonic() + 20
-    while not check():
-        assert time.monotonic() < deadline, what
-
-
-def test_an_operator_finds_out_what_stopped_a_projection_and_has_it_skipped(demo, database, projections, as_superuser):
-    token = USER.token(demo)
-    as_superuser(POISON, GROWN)
-    position = as_superuser("SELECT position FROM log_head")
-    after = USER.token(demo)
-    eventually(lambda: as_superuser("SELECT stopped_at FROM projection_checkpoints") == position, demo.output)
+def test_an_operator_finds_out_what_stopped_a_projection_and_has_it_skipped(demo, database, projections, query_value):
+    token = USER.request_token(demo)
+    query_value(POISON, GROWN)
+    position = query_value("SELECT position FROM log_head")
+    after = USER.request_token(demo)
+    wait_until(lambda: query_value("SELECT stopped_at FROM projection_checkpoints") == position, demo.output)
 
     said = projections("status")
     assert said.returncode == 1
@@ -83,25 +65,22 @@ def test_an_operator_finds_out_what_stopped_a_projection_and_has_it_skipped(demo
     assert f"it is stopped at position {position}" in wrong.stderr
     skip = ("skip", "token_history", str(position), "--reason", "broken by hand", "--actor", "ada")
     assert projections(*skip).returncode == 0
-    eventually(lambda: as_superuser("SELECT position FROM projection_checkpoints") == position + 1, demo.output)
+    wait_until(lambda: query_value("SELECT position FROM projection_checkpoints") == position + 1, demo.output)
 
     said = projections("status")
     assert said.returncode == 0, said.stdout
     assert f"passes over position {position}, token.issued" in said.stdout
     assert "by operator:ada: broken by hand" in said.stdout
     assert projections(*skip).returncode == 1
-    assert as_superuser("SELECT count(*) FROM token_history") == 2
+    assert query_value("SELECT count(*) FROM token_history") == 2
     demo.post("revoke", USER.form | {"token": token})
-    eventually(lambda: as_superuser("SELECT count(revoked_at) FROM token_history") == 1, demo.output)
+    wait_until(lambda: query_value("SELECT count(revoked_at) FROM token_history") == 1, demo.output)
 
 
 @pytest.mark.parametrize("json_flag", [(), ("--json",)])
 def test_watching_ends_with_ctrl_c_and_exit_code_0(demo, database, json_flag):
-    words = [*COMMAND, "projections", "status", "--watch", "--dsn", database.service_dsn, *json_flag]
-    watching = subprocess.Popen(
-        words, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    limit = threading.Timer(PATIENCE, watching.kill)
+    watching = start_command("projections", "status", "--watch", "--dsn", database.service_dsn, *json_flag)
+    limit = threading.Timer(TIMEOUT_SECONDS, watching.kill)
     limit.start()
     with watching:
         seen = ""
@@ -121,31 +100,30 @@ def test_watching_ends_with_ctrl_c_and_exit_code_0(demo, database, json_flag):
         }
 
 
-def test_run_without_a_port_follows_and_lets_go_when_it_is_asked_to_stop(database, start, as_superuser):
-    service = start("--demo", "--no-follow", "--dsn", database.service_dsn).ready()
-    USER.token(service)
+def test_run_without_a_port_follows_and_lets_go_when_it_is_asked_to_stop(database, start, query_value):
+    service = start("--demo", "--no-follow", "--dsn", database.service_dsn).wait_until_ready()
+    USER.request_token(service)
     assert statuses(database)["token_history"]["state"] == "not followed"
-    words = [*COMMAND, "projections", "run", "--dsn", database.service_dsn]
-    with subprocess.Popen(words, env=environment(), stderr=subprocess.PIPE, text=True) as following:
+    with start_command("projections", "run", "--dsn", database.service_dsn, stdout=None) as following:
         holder = "SELECT holder FROM projection_checkpoints"
-        eventually(lambda: str(as_superuser(holder)).endswith(f":{following.pid}"), "it never followed")
-        eventually(lambda: as_superuser(CAUGHT_UP), "it never caught up")
+        wait_until(lambda: str(query_value(holder)).endswith(f":{following.pid}"), "it never followed")
+        wait_until(lambda: query_value(CAUGHT_UP), "it never caught up")
         following.terminate()
-        _, said = following.communicate(timeout=PATIENCE)
+        _, said = following.communicate(timeout=TIMEOUT_SECONDS)
     assert following.returncode == 0, said
     assert json.loads(said.splitlines()[-1])["event"] == "stopped"
-    assert as_superuser("SELECT holder IS NULL FROM projection_checkpoints")
+    assert query_value("SELECT holder IS NULL FROM projection_checkpoints")
     assert service.stop() == 0
 
 
 def test_whichever_worker_is_asked_for_metrics_answers_for_both(database, start):
-    service = start("--demo", "--dsn", database.service_dsn, "--workers", "2").ready(2)
+    service = start("--demo", "--dsn", database.service_dsn, "--workers", "2").wait_until_ready(2)
     pids = {event["pid"] for event in service.events("ready to answer")}
     scraped = service.get("/metrics").body.decode()
     assert all(f'process="{pid}"' in scraped for pid in pids)
     killed = min(pids)
     os.kill(killed, signal.SIGKILL)
-    service.ready(3)
+    service.wait_until_ready(3)
     alive = {event["pid"] for event in service.events("ready to answer")} - {killed}
     scraped = service.get("/metrics").body.decode()
     assert f'process="{killed}"' not in scraped
@@ -154,7 +132,7 @@ def test_whichever_worker_is_asked_for_metrics_answers_for_both(database, start)
 
 
 def test_switched_off_nobody_is_told_anything(database, start):
-    service = start("--demo", "--dsn", database.service_dsn, "--no-metrics").ready()
+    service = start("--demo", "--dsn", database.service_dsn, "--no-metrics").wait_until_ready()
     assert service.get("/metrics").status == 404
     assert service.get("/readyz").json == {"status": "ready"}
     assert service.stop() == 0
@@ -162,5 +140,5 @@ def test_switched_off_nobody_is_told_anything(database, start):
 
 def test_status_of_one_issuer_of_several(database):
     words = ("projections", "status", "--dsn", database.service_dsn, "--issuers", "http://a/one,http://a/two")
-    assert {status["log"] for status in command_json(*words)["projections"]} == {"one", "two"}
-    assert {s["log"] for s in command_json(*words, "--issuer", "/two")["projections"]} == {"two"}
+    assert {status["log"] for status in run_json_command(*words)["projections"]} == {"one", "two"}
+    assert {s["log"] for s in run_json_command(*words, "--issuer", "/two")["projections"]} == {"two"}

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 import pytest
-from service_process import COMMAND, ROOT, environment
+from service_process import COMMAND, ROOT, clean_environment
 
 README = (ROOT / "README.md").read_text()
 BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -56,7 +56,7 @@ def shape_of_json(answer):
 def shell(start, demo_folder, tmp_path):
     """Runs a script as a terminal would, beside the service that `make run` starts, but for its port and folders."""
     assert shutil.which("curl"), "the README speaks through curl, which is not installed"
-    service = start("--demo", "--embedded", str(demo_folder)).ready()
+    service = start("--demo", "--embedded", str(demo_folder)).wait_until_ready()
     (tmp_path / ".data").mkdir()
     (tmp_path / ".data/postgres").symlink_to(demo_folder)
     command = tmp_path / ".venv/bin/token-ledger"
@@ -69,7 +69,7 @@ def shell(start, demo_folder, tmp_path):
         done = subprocess.run(
             ["bash", "-eu", "-o", "pipefail", "-c", script],
             cwd=tmp_path,
-            env=environment(),
+            env=clean_environment(),
             capture_output=True,
             text=True,
             check=False,

@@ -83,8 +83,8 @@ def test_the_auditor_of_the_demo_may_ask_for_its_scope(demo):
 
 
 def test_a_second_start_continues_with_the_same_clients_and_tokens(demo, start, database):
-    token = USER.token(demo)
+    token = USER.request_token(demo)
     assert demo.stop() == 0
-    again = start("--demo", "--dsn", database.service_dsn).ready()
+    again = start("--demo", "--dsn", database.service_dsn).wait_until_ready()
     assert "demo clients registered: all were there" in again.stdout
     assert RESOURCE_SERVER.introspect(again, token)["active"]

@@ -3,7 +3,7 @@
 import socket
 
 import pytest
-from service_process import Credentials, command_json, run_command
+from service_process import Credentials, run_command, run_json_command
 
 WRONG = ("serve", "--port", "0")
 
@@ -23,7 +23,7 @@ def test_demo_refuses_a_database_with_other_clients_and_changes_nothing(database
     done = run_command(*WRONG, "--demo", "--dsn", database.service_dsn)
     assert done.returncode == 1
     assert "1 client (billing) not of the demo" in done.stderr
-    assert [c["client_id"] for c in command_json("clients", "list", "--dsn", database.service_dsn)] == ["billing"]
+    assert [c["client_id"] for c in run_json_command("clients", "list", "--dsn", database.service_dsn)] == ["billing"]
 
 
 def test_demo_looks_at_every_issuer_before_it_changes_any(database, add_client):
@@ -32,7 +32,7 @@ def test_demo_looks_at_every_issuer_before_it_changes_any(database, add_client):
     done = run_command(*WRONG, "--demo", "--dsn", database.service_dsn, "--issuers", issuers)
     assert done.returncode == 1
     there = ("clients", "list", "--dsn", database.service_dsn, "--issuers", issuers, "--issuer", "/first")
-    assert command_json(*there) == []
+    assert run_json_command(*there) == []
 
 
 def test_without_demo_it_refuses_demo_clients_until_they_are_disabled(demo, start, database):
@@ -43,7 +43,7 @@ def test_without_demo_it_refuses_demo_clients_until_they_are_disabled(demo, star
     for client_id in ("auditor", "service-client-jwt", "user-client-opaque"):
         assert f"token-ledger clients disable {client_id}" in done.stderr
         assert run_command("clients", "disable", client_id, "--dsn", database.service_dsn).returncode == 0
-    service = start("--dsn", database.service_dsn).ready()
+    service = start("--dsn", database.service_dsn).wait_until_ready()
     answer = service.post("token", Credentials("auditor", "auditor-secret").form | {"grant_type": "client_credentials"})
     assert answer.status == 401
 

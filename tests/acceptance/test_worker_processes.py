@@ -11,7 +11,7 @@ from service_process import RESOURCE_SERVER, USER
 
 @pytest.fixture
 def service(start, database):
-    return start("--demo", "--dsn", database.service_dsn, "--workers", "2").ready(2)
+    return start("--demo", "--dsn", database.service_dsn, "--workers", "2").wait_until_ready(2)
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def only(service, answering: int) -> Iterator[None]:
 def test_a_revocation_answered_by_one_process_holds_on_the_other(service):
     first, second = (event["pid"] for event in service.events("ready to answer"))
     with only(service, first):
-        token = USER.token(service)
+        token = USER.request_token(service)
         assert RESOURCE_SERVER.introspect(service, token)["active"]
     with only(service, second):
         assert RESOURCE_SERVER.introspect(service, token)["active"]
@@ -43,6 +43,6 @@ def test_a_revocation_answered_by_one_process_holds_on_the_other(service):
 def test_a_process_that_dies_is_replaced(service):
     first = service.events("ready to answer")[0]["pid"]
     os.kill(first, signal.SIGKILL)
-    service.ready(3)
-    assert RESOURCE_SERVER.introspect(service, USER.token(service))["active"]
+    service.wait_until_ready(3)
+    assert RESOURCE_SERVER.introspect(service, USER.request_token(service))["active"]
     assert service.stop() == 0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from service_process import environment
+from service_process import clean_environment
 
 BLOCK = re.compile(r"^```(?P<language>sh|json|text)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 MARK = "the next command"
@@ -44,7 +44,7 @@ def run_steps(steps: Sequence[Step], port: int, folder: Path) -> list[str]:
     done = subprocess.run(
         ["bash", "-eu", "-o", "pipefail", "-c", script.replace("localhost:8085", f"localhost:{port}")],
         cwd=folder,
-        env=environment(),
+        env=clean_environment(),
         capture_output=True,
         text=True,
         check=False,
