@@ -41,7 +41,7 @@ WARM_UP_SECONDS = 2
 
 
 @dataclass
-class Rates:
+class EventRates:
     """Events a second of each run."""
 
     name: str
@@ -53,7 +53,7 @@ class Rates:
 @dataclass
 class Results:
     events: int
-    rates: list[Rates]
+    rates: list[EventRates]
     alone: Measurement
     beside: Measurement
     swaps: int
@@ -95,8 +95,8 @@ def _run(folder: Path, options: argparse.Namespace) -> Results:
     return Results(filled.events, rates, alone, beside, len(swaps))
 
 
-def _rates(directory: Path, name: str, options: argparse.Namespace) -> Rates:
-    rates = Rates(name)
+def _rates(directory: Path, name: str, options: argparse.Namespace) -> EventRates:
+    rates = EventRates(name)
     for _ in range(options.repetitions):
         say(f"{name} ...")
         rebuilt = command(directory, "projections", "rebuild", name)

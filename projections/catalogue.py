@@ -17,7 +17,7 @@ class UnknownProjection(Refusal):
 
 
 @cache
-def declared() -> tuple[type[Projection], ...]:
+def projection_types() -> tuple[type[Projection], ...]:
     """The declarations in the modules of this package, by name."""
     found = {
         declaration.name: declaration
@@ -31,19 +31,19 @@ def declared() -> tuple[type[Projection], ...]:
 
 def inline_projections(mapper: EventMapper) -> Sequence[Projection]:
     """Those that are written with every append, in their order."""
-    return [declaration(mapper) for declaration in declared() if declaration.inline]
+    return [declaration(mapper) for declaration in projection_types() if declaration.inline]
 
 
 def catch_up_projections(mapper: EventMapper) -> Sequence[Projection]:
     """Those that follow the log."""
-    return [declaration(mapper) for declaration in declared() if not declaration.inline]
+    return [declaration(mapper) for declaration in projection_types() if not declaration.inline]
 
 
 def find_projection(name: str, mapper: EventMapper) -> Projection:
     """The projection of a name. Raises UnknownProjection, which lists those there are."""
-    for declaration in declared():
+    for declaration in projection_types():
         if declaration.name == name:
             return declaration(mapper)
-    known = ", ".join(declaration.name for declaration in declared())
+    known = ", ".join(declaration.name for declaration in projection_types())
     msg = f"there is no projection {name!r}: there are {known}"
     raise UnknownProjection(msg)

@@ -125,7 +125,7 @@ class ExpirySweep:
         return rest
 
 
-async def seconds_behind(database: Database) -> float:
+async def read_sweep_lag(database: Database) -> float:
     """How many seconds ago the last whole walk began: what had expired by then is gone. Raises Unavailable."""
     async with database.connection() as connection:
         try:

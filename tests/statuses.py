@@ -4,12 +4,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from projections.following.skips import Skip
-from projections.following.status import Build, ProjectionStatus, Stop
+from projections.following.status import BuildStatus, ProjectionStatus, StoppedEvent
 
 AT = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
-STOP = Stop(41, "token.revoked", "RevokedBeforeIssued: the token 7f was revoked and is not among those issued before")
+STOP = StoppedEvent(
+    41, "token.revoked", "RevokedBeforeIssued: the token 7f was revoked and is not among those issued before"
+)
 SKIP = Skip(17, "token.issued", "ValueError: no", "known defect", "operator:ada", AT)
-BUILD = Build(version=2, state="building", position=20, holder="host:9", started_at=AT)
+BUILD = BuildStatus(version=2, state="building", position=20, holder="host:9", started_at=AT)
 
 
 def status(**changes: Any) -> ProjectionStatus:

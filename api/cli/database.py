@@ -14,7 +14,7 @@ from ledger.domain.errors import Unavailable
 from ledger.postgres.database import CONNECTION_ERRORS
 from ledger.use_cases.issuer import IssuerIdentifier
 from migrations.head import is_at_head, newest_revision
-from projections.rebuilding.upgrade import build_newer
+from projections.rebuilding.upgrade import upgrade_projections
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ async def migrate(owner_dsn: str, service_role: str, *, build: bool = True) -> S
 
             applied = await upgrade(owner_dsn, service_role=service_role)
     if build:
-        await build_newer(owner_dsn, holder=this_process(), tell=print_note)
+        await upgrade_projections(owner_dsn, holder=this_process(), tell=print_note)
     return applied
 
 

@@ -20,7 +20,7 @@ from ledger.postgres.recorder import PostgresRecorder
 from ledger.use_cases.issuer import Issuer, IssuerIdentifier, assemble_issuer
 from projections.audit.audit_trail import assemble_audit_trail
 from projections.catalogue import catch_up_projections, inline_projections
-from projections.expiry_sweep import ExpirySweep, SweepCounts, seconds_behind
+from projections.expiry_sweep import ExpirySweep, SweepCounts, read_sweep_lag
 from projections.following.follower import Follower
 from projections.following.status import ProjectionStatus, read_status
 from projections.lookups import LookUps, PostgresActiveTokens, PostgresClients
@@ -122,7 +122,7 @@ class Service:
 
     async def sweep_lag(self) -> float:
         """How many seconds ago the last whole walk of the sweep began. Raises Unavailable."""
-        return await seconds_behind(self._database)
+        return await read_sweep_lag(self._database)
 
     def counts(self) -> ServiceCounts:
         """What this process has done so far."""

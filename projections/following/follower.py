@@ -69,7 +69,7 @@ class FollowerCounts(Struct):
     batches: int = 0
 
 
-class NeedsArchives(Unavailable):
+class ArchivedPastCheckpoint(Unavailable):
     """The log is archived beyond where the projection has read it: it cannot follow, only be built anew."""
 
     def __init__(self, projection: str, position: int, until: int) -> None:
@@ -79,7 +79,7 @@ class NeedsArchives(Unavailable):
         )
 
 
-class Poison(Exception):
+class EventNotApplied(Exception):
     """An event that cannot be applied."""
 
     def __init__(self, row: LogRow, cause: Exception) -> None:
@@ -114,7 +114,7 @@ class Follower:
                 except LeaseLost:
                     self._lease = None
                     self._logger.info("another process follows")
-                except NeedsArchives as error:
+                except ArchivedPastCheckpoint as error:
                     self._say(self._logger.warning, "projection not followed", reason=str(error))
                     with suppress(Unavailable):
                         await self._let_go()
@@ -124,7 +124,7 @@ class Follower:
                     self._say(self._logger.warning, "projection not followed", reason=str(error))
                 except asyncpg.UndefinedTableError as error:
                     self._say(self._logger.warning, "projection not followed", reason=f"{error}: {MIGRATE}")
-                except Poison as poison:
+                except EventNotApplied as poison:
                     await self._stop_at(poison)
                 except Exception:
                     # It must go on for as long as the process does.
@@ -158,16 +158,16 @@ class Follower:
         if not await self._take():
             return
         while True:
-            step = await self._step_around_poison()
+            step = await self._apply_up_to_failure()
             if not self.counts.following:
                 self.counts.following, self._told = True, ""
                 self._logger.info("following", position=step.position)
             if not step.at_end:
                 continue
             await asyncio.sleep(GATHER_SECONDS)
-            await self._wait_for_news(step.position)
+            await self._wait_for_events(step.position)
 
-    async def _wait_for_news(self, position: int) -> None:
+    async def _wait_for_events(self, position: int) -> None:
         seconds = LOOK_SECONDS if self._wakeups.listening else DEAF_LOOK_SECONDS
         await self._wakeups.wait(await self._log.to_read(), beyond=position, seconds=seconds)
 
@@ -182,23 +182,23 @@ class Follower:
         return self._lease is not None
 
     async def _check_not_archived(self, log_id: int) -> None:
-        """Raises NeedsArchives. What is archived from now on has been read before: the row is there, and counts."""
+        """Raises ArchivedPastCheckpoint. Nothing that the checkpoint has not passed can be archived from now on."""
         position = await checkpoint.read_checkpoint(self._database, log_id, self._projection.name)
         async with self._database.connection() as connection:
             until = await archived_until(connection, log_id)
         if position < until:
-            raise NeedsArchives(self._projection.name, position, until)
+            raise ArchivedPastCheckpoint(self._projection.name, position, until)
 
     async def _let_go(self) -> None:
         lease, self._lease = self._lease, None
         if lease is not None:
             await checkpoint.release(self._database, lease)
 
-    async def _step_around_poison(self) -> Step:
+    async def _apply_up_to_failure(self) -> Step:
         """A step; when its batch fails, event by event up to the one that does. Raises Poison."""
         try:
             return await self._step(BATCH)
-        except Poison:
+        except EventNotApplied:
             for _ in range(BATCH):
                 step = await self._step(1)
                 if step.at_end:
@@ -239,9 +239,9 @@ class Follower:
         except Exception as error:
             if isinstance(error, CONNECTION_ERRORS) and not isinstance(error, ValueError):
                 raise
-            raise Poison(of_interest[0], error) from error
+            raise EventNotApplied(of_interest[0], error) from error
 
-    async def _stop_at(self, poison: Poison) -> None:
+    async def _stop_at(self, poison: EventNotApplied) -> None:
         """Say so where operators look; and let go, so that a process with other code may try."""
         row = poison.row
         self._say(self._logger.error, "projection stopped", position=row.position, topic=row.topic, reason=str(poison))

@@ -12,7 +12,7 @@ Key = tuple[str, str]
 """A log and a projection."""
 
 
-class Rates:
+class EventRates:
     """Remembers where projections were, for as long as the window is."""
 
     def __init__(self) -> None:

@@ -28,7 +28,7 @@ class Skip(Struct, frozen=True):
     skipped_at: datetime
 
 
-class NotStoppedThere(Refusal):
+class NotStoppedAtEvent(Refusal):
     """Only the event that a projection is stopped at can be skipped; the message says which that is."""
 
 
@@ -71,4 +71,4 @@ async def skip_event(
         raise AlreadySkipped(msg)
     where = "it is not stopped" if stopped_at is None else f"it is stopped at position {stopped_at}"
     msg = f"{projection} is not stopped at position {position}, and only what stops it can be skipped: {where}"
-    raise NotStoppedThere(msg)
+    raise NotStoppedAtEvent(msg)

@@ -14,13 +14,13 @@ from projections.following.skips import Skip, read_skips
 
 SQL = load_statements("projections.following", "status.sql")
 
-LIVE_SECONDS = 2.0
+LIVE_LAG_SECONDS = 2.0
 """How far behind the log a projection may be, in seconds, and still count as live."""
 
 Mode = Literal["inline", "catch-up"]
 State = Literal["live", "catching up", "rebuilding", "stopped", "stale", "not followed"]
 STATES: tuple[State, ...] = ("live", "catching up", "rebuilding", "stopped", "stale", "not followed")
-NEEDS_A_PERSON: frozenset[State] = frozenset({"stopped", "stale"})
+STALLED_STATES: frozenset[State] = frozenset({"stopped", "stale"})
 """States that nothing but a person ends."""
 
 
@@ -34,7 +34,7 @@ class Declared(Protocol):
     def version(self) -> int: ...  # noqa: D102
 
 
-class Stop(Struct, frozen=True):
+class StoppedEvent(Struct, frozen=True):
     """The event that a projection could not apply. `error` may quote what the event holds."""
 
     position: int
@@ -42,7 +42,7 @@ class Stop(Struct, frozen=True):
     error: str
 
 
-class Build(Struct, frozen=True):
+class BuildStatus(Struct, frozen=True):
     """A projection being built anew beside its live tables; `state` is what whoever builds says of it."""
 
     version: int
@@ -70,15 +70,15 @@ class ProjectionStatus(Struct, frozen=True, kw_only=True):
     lag_events: int = 0
     lag_seconds: float = 0.0
     holder: str | None = None
-    stopped: Stop | None = None
-    build: Build | None = None
+    stopped: StoppedEvent | None = None
+    build: BuildStatus | None = None
     skips: Sequence[Skip] = ()
     as_of: datetime
 
     @property
-    def needs_a_person(self) -> bool:
+    def is_stalled(self) -> bool:
         """Whether it goes on only once somebody does something."""
-        return self.state in NEEDS_A_PERSON
+        return self.state in STALLED_STATES
 
 
 def state_of(
@@ -93,7 +93,7 @@ def state_of(
         return "rebuilding"
     if not held and head > 0:
         return "not followed"
-    return "live" if lag < LIVE_SECONDS else "catching up"
+    return "live" if lag < LIVE_LAG_SECONDS else "catching up"
 
 
 async def read_status(
@@ -152,7 +152,7 @@ def _catch_up(
         )
     lag = 0.0 if row["behind_since"] is None else max((now - row["behind_since"]).total_seconds(), 0.0)
     build = _build(row)
-    stopped = None if row["stopped_at"] is None else Stop(row["stopped_at"], row["stopped_topic"], row["error"])
+    stopped = None if row["stopped_at"] is None else StoppedEvent(row["stopped_at"], row["stopped_topic"], row["error"])
     return ProjectionStatus(
         projection=declared.name,
         log=log,
@@ -180,10 +180,10 @@ def _catch_up(
     )
 
 
-def _build(row: asyncpg.Record | None) -> Build | None:
+def _build(row: asyncpg.Record | None) -> BuildStatus | None:
     if row is None or row["build_version"] is None:
         return None
-    return Build(
+    return BuildStatus(
         version=row["build_version"],
         state=row["build_state"],
         position=row["build_position"],

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from ledger.domain.recording import RecordedEvent
 from ledger.postgres.archive.catalogue import Archive, ArchiveSource, events_of_archives
 from projections.projection import LogRow
-from projections.rebuilding.errors import NeedsArchives
+from projections.rebuilding.errors import ArchivesRequired
 
 
 class ArchivedPages:
@@ -25,9 +25,9 @@ class ArchivedPages:
         return self._archives[-1].last if self._archives else 0
 
     def page(self, after: int, until: int, topics: Collection[str]) -> list[LogRow]:
-        """The events of some topics after a position and up to another. Raises NeedsArchives, InvalidArchive."""
+        """The events of some topics after a position and up to another. Raises ArchivesRequired, InvalidArchive."""
         if self._folder is None:
-            raise NeedsArchives(self._log_id, self.until)
+            raise ArchivesRequired(self._log_id, self.until)
         if after != self._position:
             self._events = events_of_archives(self._archives, self._folder, after, self.until)
             self._next = next(self._events, None)

@@ -17,9 +17,9 @@ from ledger.postgres.statements import load_statements
 from projections.following.skips import skipped_positions
 from projections.projection import LogRow, Projected, Projection
 from projections.rebuilding.archived_pages import ArchivedPages
-from projections.rebuilding.connections import Live, OwnConnection
+from projections.rebuilding.connections import BuildConnection, LiveSchema
 from projections.rebuilding.errors import BuildRefused, EventNotFolded
-from projections.rebuilding.throttle import Pace
+from projections.rebuilding.throttle import Throttle
 
 SQL = load_statements("projections.rebuilding", "log_pages.sql")
 
@@ -40,16 +40,16 @@ async def no_checkpoint(_log_id: int, _position: int) -> None:
     """For what is thrown away when it is interrupted."""
 
 
-class Filling:
+class ProjectionBuilder:
     """Folds events into the tables that the writing connection finds by their names."""
 
     def __init__(
         self,
         projection: Projection,
-        live: Live,
+        live: LiveSchema,
         *,
-        reader: OwnConnection,
-        writer: OwnConnection,
+        reader: BuildConnection,
+        writer: BuildConnection,
         checkpoint: Checkpoint = no_checkpoint,
         progress: Progress,
         expired_by: int | None = None,
@@ -70,7 +70,7 @@ class Filling:
         self._page = live(SQL["page"])
         self._folder = archives
         self._archived: dict[int, ArchivedPages] = {}
-        self.pace = Pace(self._all_positions)
+        self.throttle = Throttle(self._all_positions)
 
     async def heads(self) -> dict[int, int]:
         """Where each log ends now."""
@@ -87,18 +87,18 @@ class Filling:
         return self._archived[log_id].until
 
     async def fill(self, log_id: int, after: int, until: int) -> None:
-        """Fold the events after a position and up to another. Raises EventNotFolded, NeedsArchives, InvalidArchive."""
+        """Fold the events in (after, until]. Raises EventNotFolded, ArchivesRequired, InvalidArchive."""
         skipped = await skipped_positions(self.reader, log_id, self.projection.name)
         writing: deque[asyncio.Task[None]] = deque()
         last: asyncio.Task[None] | None = None
         try:
             with without_garbage_collection():
                 while after < until:
-                    upper = min(after + self.pace.page, until)
+                    upper = min(after + self.throttle.page, until)
                     events = await self._events(log_id, after, upper, skipped)
-                    while len(writing) >= (1 if self.pace.busy else AHEAD):
+                    while len(writing) >= (1 if self.throttle.busy else AHEAD):
                         await writing.popleft()
-                    await self.pace.rest()
+                    await self.throttle.rest()
                     last = asyncio.create_task(self._write_after(last, log_id, events, after, upper))
                     writing.append(last)
                     await asyncio.sleep(0)

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from projections.projection import Projection
-from projections.rebuilding.connections import OwnConnection
+from projections.rebuilding.connections import BuildConnection
 from projections.rebuilding.tables import SQL
 
 HIDDEN = "(not shown)"
@@ -32,8 +32,8 @@ class Differences(Struct, frozen=True):
     count: int
 
 
-async def compare(
-    connection: OwnConnection,
+async def compare_tables(
+    connection: BuildConnection,
     projection: Projection,
     before: tuple[str, str],
     after: tuple[str, str],

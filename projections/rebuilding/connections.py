@@ -12,9 +12,9 @@ from ledger.postgres.logs import NO_LEDGER
 from ledger.postgres.statements import load_statements
 
 if TYPE_CHECKING:
-    OwnConnection = asyncpg.Connection[asyncpg.Record]  # takes a parameter for a type checker only
+    BuildConnection = asyncpg.Connection[asyncpg.Record]  # takes a parameter for a type checker only
 else:
-    OwnConnection = asyncpg.Connection
+    BuildConnection = asyncpg.Connection
 
 TABLES = load_statements("projections.rebuilding", "tables.sql")
 
@@ -36,7 +36,7 @@ SESSION = {
 }
 
 
-class Live:
+class LiveSchema:
     """Where the live tables are."""
 
     def __init__(self, name: str, quoted: str) -> None:
@@ -49,7 +49,7 @@ class Live:
 
 
 @asynccontextmanager
-async def connect(dsn: str) -> AsyncIterator[OwnConnection]:
+async def connect(dsn: str) -> AsyncIterator[BuildConnection]:
     """A connection. Raises Unavailable, also in place of connection errors of what runs inside."""
     try:
         connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS, server_settings=SESSION)
@@ -66,9 +66,9 @@ async def connect(dsn: str) -> AsyncIterator[OwnConnection]:
         raise Unavailable(msg) from error
 
 
-async def find_live(connection: OwnConnection) -> Live:
+async def find_live_schema(connection: BuildConnection) -> LiveSchema:
     """Where the ledger is. Raises Unavailable where there is none."""
     row = await connection.fetchrow(TABLES["live_schema"])
     if row is None:
         raise Unavailable(NO_LEDGER)
-    return Live(row["name"], row["quoted"])
+    return LiveSchema(row["name"], row["quoted"])

@@ -7,15 +7,15 @@ class BuildRefused(Refusal):
     """It cannot be done as things are; the message says what to do."""
 
 
-class BuildUnderWay(BuildRefused):
+class BuildInProgress(BuildRefused):
     """Another process is building this projection."""
 
 
-class OlderCode(BuildRefused):
+class NewerVersionStored(BuildRefused):
     """The rows there are were written by a newer version of the projection than this release has."""
 
 
-class NotOlder(BuildRefused):
+class AlreadyUpgraded(BuildRefused):
     """The rows there are were written by the version of the projection that this release has."""
 
 
@@ -29,7 +29,7 @@ class EventNotFolded(BuildRefused):
         )
 
 
-class NeedsArchives(BuildRefused):
+class ArchivesRequired(BuildRefused):
     """The beginning of a log is in archives, and nobody said where they are."""
 
     def __init__(self, log_id: int, until: int) -> None:
@@ -39,5 +39,5 @@ class NeedsArchives(BuildRefused):
         )
 
 
-class StillRead(BuildRefused):
+class SwapTimedOut(BuildRefused):
     """The live tables were in use for all the time that the swap waited."""

@@ -8,8 +8,8 @@ from ledger.postgres.archive.catalogue import ArchiveSource
 from ledger.postgres.statements import load_statements
 from projections.projection import Projection
 from projections.rebuilding import tables
-from projections.rebuilding.builder import Filling
-from projections.rebuilding.connections import connect, find_live
+from projections.rebuilding.builder import ProjectionBuilder
+from projections.rebuilding.connections import connect, find_live_schema
 from projections.rebuilding.rebuild import check
 
 BUILDS = load_statements("projections.rebuilding", "builds.sql")
@@ -18,7 +18,7 @@ SAMPLE = 20_000
 """Events that are tried."""
 
 
-class Estimate(Struct, frozen=True, kw_only=True):
+class RebuildEstimate(Struct, frozen=True, kw_only=True):
     """A rebuild that was not done. `bytes` is what the live tables take, and about what a build takes beside them."""
 
     projection: str
@@ -31,17 +31,19 @@ class Estimate(Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-async def estimate(dsn: str, projection: Projection, archives: ArchiveSource | None = None) -> Estimate:
+async def estimate_rebuild(dsn: str, projection: Projection, archives: ArchiveSource | None = None) -> RebuildEstimate:
     """Look, and try. Raises BuildRefused for what a rebuild would refuse, Unavailable."""
     async with connect(dsn) as writer, connect(dsn) as reader:
-        live = await find_live(writer)
+        live = await find_live_schema(writer)
         await check(writer, live, projection)
         size = await writer.fetchval(tables.SQL["bytes"], live.schema, projection.tables)
         positions = await writer.fetch(live(BUILDS["positions"]), projection.name)
         done = sum(row["position"] for row in positions)
         await tables.make_tables(writer, live, projection, tables.TEMPORARY)
         await tables.work_in(writer, tables.TEMPORARY)
-        filling = Filling(projection, live, reader=reader, writer=writer, progress=lambda _: None, archives=archives)
+        filling = ProjectionBuilder(
+            projection, live, reader=reader, writer=writer, progress=lambda _: None, archives=archives
+        )
         heads = await filling.heads()
         left = SAMPLE
         started = monotonic()
@@ -51,7 +53,7 @@ async def estimate(dsn: str, projection: Projection, archives: ArchiveSource | N
         await tables.make_indexes([writer], await tables.missing_indexes(writer, live, projection, tables.TEMPORARY))
         seconds = monotonic() - started
     events, tried = sum(heads.values()), SAMPLE - left
-    return Estimate(
+    return RebuildEstimate(
         projection=projection.name,
         version=projection.version,
         tables=projection.tables,

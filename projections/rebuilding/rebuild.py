@@ -20,9 +20,15 @@ from ledger.postgres.statements import load_statements
 from projections.expiry_sweep import GRACE_SECONDS
 from projections.projection import Projection
 from projections.rebuilding import tables
-from projections.rebuilding.builder import Filling, Progress
-from projections.rebuilding.connections import Live, OwnConnection, connect, find_live
-from projections.rebuilding.errors import BuildRefused, BuildUnderWay, NotOlder, OlderCode, StillRead
+from projections.rebuilding.builder import Progress, ProjectionBuilder
+from projections.rebuilding.connections import BuildConnection, LiveSchema, connect, find_live_schema
+from projections.rebuilding.errors import (
+    AlreadyUpgraded,
+    BuildInProgress,
+    BuildRefused,
+    NewerVersionStored,
+    SwapTimedOut,
+)
 
 SQL = load_statements("projections.rebuilding", "builds.sql")
 PAGES = load_statements("projections.rebuilding", "log_pages.sql")
@@ -42,7 +48,7 @@ Tell = Callable[[str], None]
 """Told what the build is at: a line for a person."""
 
 
-class Rebuilt(Struct, frozen=True, kw_only=True):
+class RebuildResult(Struct, frozen=True, kw_only=True):
     """What was built: events of all logs, how many of them were there already from a build that was interrupted."""
 
     projection: str
@@ -56,7 +62,7 @@ class Rebuilt(Struct, frozen=True, kw_only=True):
 class Rebuild:
     """The build of one projection, by the one process that has the right to."""
 
-    def __init__(self, projection: Projection, filling: Filling) -> None:
+    def __init__(self, projection: Projection, filling: ProjectionBuilder) -> None:
         self.projection = projection
         self._filling = filling
         self._live = filling.live
@@ -109,7 +115,7 @@ class Rebuild:
         await self._writer.execute(self._sql("state"), self.projection.name, "indexing")
         missing = await tables.missing_indexes(self._writer, self._live, self.projection, self.schema)
         both = (self._writer, self._filling.reader)
-        await tables.make_indexes(both[:1] if self._filling.pace.busy else both, missing)
+        await tables.make_indexes(both[:1] if self._filling.throttle.busy else both, missing)
         await tables.analyze(self._writer, self.projection, self.schema)
 
     async def swap(self, tell: Tell) -> float:
@@ -134,7 +140,7 @@ class Rebuild:
                 f"{self.projection.name} is built, but its live tables were read without a pause, by a backup or a "
                 "verification perhaps. The next rebuild goes on from here, in seconds."
             )
-            raise StillRead(msg)
+            raise SwapTimedOut(msg)
         async with self._writer.transaction():
             await self._drop(self._retired)
             await self._drop(self.schema)
@@ -177,7 +183,7 @@ def build_schema(projection: Projection) -> str:
     return f"build_of_{projection.name}"
 
 
-async def rebuild(
+async def rebuild_projection(
     dsn: str,
     projection: Projection,
     *,
@@ -187,7 +193,7 @@ async def rebuild(
     restart: bool = False,
     only_if_older: bool = False,
     archives: ArchiveSource | None = None,
-) -> Rebuilt:
+) -> RebuildResult:
     """Build a projection anew, as the owner of its tables, and swap it in.
 
     `progress` is given how many events there are and how many are done already, and gives what is told of the others.
@@ -196,11 +202,11 @@ async def rebuild(
     """
     started = monotonic()
     async with connect(dsn) as writer, connect(dsn) as reader:
-        live = await find_live(writer)
+        live = await find_live_schema(writer)
         await check(writer, live, projection)
         async with _only_builder(writer, live, projection):
             if only_if_older and not is_older(projection, await stored_versions(writer, live)):
-                raise NotOlder(projection.name)
+                raise AlreadyUpgraded(projection.name)
             build = await _prepared(
                 projection, live, reader, writer, holder, restart=restart, progress=progress, archives=archives
             )
@@ -211,7 +217,7 @@ async def rebuild(
             tell("the rows are there; making indexes")
             await build.index()
             locked = await build.swap(tell)
-    return Rebuilt(
+    return RebuildResult(
         projection=projection.name,
         version=projection.version,
         events=build.done,
@@ -223,9 +229,9 @@ async def rebuild(
 
 async def _prepared(
     projection: Projection,
-    live: Live,
-    reader: OwnConnection,
-    writer: OwnConnection,
+    live: LiveSchema,
+    reader: BuildConnection,
+    writer: BuildConnection,
     holder: str,
     *,
     restart: bool,
@@ -240,7 +246,7 @@ async def _prepared(
     def tell(events: int) -> None:
         told(events)
 
-    filling = Filling(
+    filling = ProjectionBuilder(
         projection,
         live,
         reader=reader,
@@ -260,7 +266,7 @@ def _tell_nobody(_events: int) -> None:
     """Before anybody knows how many there are."""
 
 
-async def check(connection: OwnConnection, live: Live, projection: Projection) -> None:
+async def check(connection: BuildConnection, live: LiveSchema, projection: Projection) -> None:
     """Raises BuildRefused when this role or this release cannot put new tables in the place of the live ones."""
     names = list(projection.tables)
     not_owned = await connection.fetch(tables.SQL["not_owned"], live.schema, names)
@@ -283,10 +289,10 @@ async def check(connection: OwnConnection, live: Live, projection: Projection) -
             f"The projection {projection.name} of this database has version {newest}, this release has "
             f"{projection.version}: run the newer release."
         )
-        raise OlderCode(msg)
+        raise NewerVersionStored(msg)
 
 
-async def stored_versions(connection: OwnConnection, live: Live) -> Mapping[str, set[int]]:
+async def stored_versions(connection: BuildConnection, live: LiveSchema) -> Mapping[str, set[int]]:
     """Which versions the live rows are of, by projection."""
     stored: dict[str, set[int]] = {}
     for row in await connection.fetch(live(SQL["versions"])):
@@ -301,11 +307,11 @@ def is_older(projection: Projection | type[Projection], stored: Mapping[str, set
 
 
 @asynccontextmanager
-async def _only_builder(connection: OwnConnection, live: Live, projection: Projection) -> AsyncIterator[None]:
+async def _only_builder(connection: BuildConnection, live: LiveSchema, projection: Projection) -> AsyncIterator[None]:
     # The lock is the connection's: whoever is killed lets go of it.
     if not await connection.fetchval(SQL["only_builder"], projection.name):
         found = await connection.fetchrow(live(SQL["find"]), projection.name)
         who = f" by {found['holder']}, since {found['started_at']:%Y-%m-%d %H:%M:%S} UTC" if found else ""
         msg = f"{projection.name} is being built already{who}. Let that finish, or end that process."
-        raise BuildUnderWay(msg)
+        raise BuildInProgress(msg)
     yield

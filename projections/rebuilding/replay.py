@@ -10,9 +10,9 @@ from ledger.postgres.archive.catalogue import ArchiveSource, position_at
 from ledger.postgres.statements import load_statements
 from projections.projection import Projection
 from projections.rebuilding import tables
-from projections.rebuilding.builder import Filling, Progress
-from projections.rebuilding.comparison import Differences, compare
-from projections.rebuilding.connections import Live, OwnConnection, connect, find_live
+from projections.rebuilding.builder import Progress, ProjectionBuilder
+from projections.rebuilding.comparison import Differences, compare_tables
+from projections.rebuilding.connections import BuildConnection, LiveSchema, connect, find_live_schema
 from projections.rebuilding.errors import BuildRefused
 
 SQL = load_statements("projections.rebuilding", "replays.sql")
@@ -20,11 +20,11 @@ SQL = load_statements("projections.rebuilding", "replays.sql")
 BEFORE = "before_"
 """What stands in front of the names of the tables that keep the earlier point."""
 
-Point = int | datetime
+LogPoint = int | datetime
 """A position of a log, or an instant: then the newest position recorded by then."""
 
 
-class Replayed(Struct, frozen=True):
+class ReplayResult(Struct, frozen=True):
     """Up to which position the tables of the schema are. `quoted` is the schema as SQL takes it."""
 
     position: int
@@ -32,7 +32,7 @@ class Replayed(Struct, frozen=True):
     quoted: str
 
 
-class Changes(Struct, frozen=True):
+class ProjectionChanges(Struct, frozen=True):
     """What changed in a projection between two positions: `before` and `after` are how rows were at each."""
 
     first: int
@@ -40,60 +40,62 @@ class Changes(Struct, frozen=True):
     differences: Differences
 
 
-async def replay(
+async def replay_projection(
     dsn: str,
     projection: Projection,
     log_id: int,
     *,
-    until: Point,
+    until: LogPoint,
     schema: str,
     progress: Callable[[int], Progress],
     archives: ArchiveSource | None = None,
-) -> Replayed:
+) -> ReplayResult:
     """Make a schema with the projection's tables as they were at a point of a log: all of it or nothing.
 
     Raises BuildRefused, Archived, InvalidArchive, Unavailable.
     """
     async with connect(dsn) as writer, connect(dsn) as reader:
-        live = await find_live(writer)
+        live = await find_live_schema(writer)
         position = await position_of(reader, live, log_id, until)
         async with writer.transaction():
             quoted = await _create(writer, schema)
             await tables.make_tables(writer, live, projection, schema)
             await tables.work_in(writer, schema)
-            filling = Filling(
+            filling = ProjectionBuilder(
                 projection, live, reader=reader, writer=writer, progress=progress(position), archives=archives
             )
             await filling.fill(log_id, 0, position)
             missing = await tables.missing_indexes(writer, live, projection, schema)
             await tables.make_indexes([writer], missing)
             await tables.analyze(writer, projection, schema)
-    return Replayed(position, schema, quoted)
+    return ReplayResult(position, schema, quoted)
 
 
-async def changes(
+async def find_changes(
     dsn: str,
     projection: Projection,
     log_id: int,
     *,
-    points: tuple[Point, Point],
+    points: tuple[LogPoint, LogPoint],
     limit: int,
     progress: Callable[[int], Progress],
     archives: ArchiveSource | None = None,
-) -> Changes:
+) -> ProjectionChanges:
     """What is different in a projection at the second point from how it was at the first.
 
     Raises BuildRefused, Archived, InvalidArchive, Unavailable.
     """
     async with connect(dsn) as writer, connect(dsn) as reader:
-        live = await find_live(writer)
+        live = await find_live_schema(writer)
         first, last = [await position_of(reader, live, log_id, point) for point in points]
         if last < first:
             msg = f"position {last} comes before {first}: give the earlier point as --from"
             raise BuildRefused(msg)
         await tables.make_tables(writer, live, projection, tables.TEMPORARY)
         await tables.work_in(writer, tables.TEMPORARY)
-        filling = Filling(projection, live, reader=reader, writer=writer, progress=progress(last), archives=archives)
+        filling = ProjectionBuilder(
+            projection, live, reader=reader, writer=writer, progress=progress(last), archives=archives
+        )
         async with writer.transaction():
             await filling.fill(log_id, 0, first)
             for table in projection.tables:
@@ -101,11 +103,11 @@ async def changes(
             await filling.fill(log_id, first, last)
             await tables.analyze(writer, projection, tables.TEMPORARY)
             earlier, later = (tables.TEMPORARY, BEFORE), (tables.TEMPORARY, "")
-            differences = await compare(writer, projection, earlier, later, log_id=log_id, limit=limit)
-    return Changes(first, last, differences)
+            differences = await compare_tables(writer, projection, earlier, later, log_id=log_id, limit=limit)
+    return ProjectionChanges(first, last, differences)
 
 
-async def position_of(connection: OwnConnection, live: Live, log_id: int, point: Point) -> int:
+async def position_of(connection: BuildConnection, live: LiveSchema, log_id: int, point: LogPoint) -> int:
     """The position of a point. Raises BuildRefused if it is beyond the head, Archived if it is too old."""
     now = await connection.fetchrow(live(SQL["now"]), log_id)
     if now is None:
@@ -125,7 +127,7 @@ async def position_of(connection: OwnConnection, live: Live, log_id: int, point:
     return await position_at(connection, log_id, point)
 
 
-async def _create(connection: OwnConnection, schema: str) -> str:
+async def _create(connection: BuildConnection, schema: str) -> str:
     quoted: str = await connection.fetchval(tables.SQL["quoted"], schema)
     try:
         await connection.execute(f"CREATE SCHEMA {quoted}")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from ledger.postgres.statements import load_statements
 from projections.projection import Projection
-from projections.rebuilding.connections import Live, OwnConnection
+from projections.rebuilding.connections import BuildConnection, LiveSchema
 
 SQL = load_statements("projections.rebuilding", "tables.sql")
 
@@ -13,7 +13,7 @@ TEMPORARY = "pg_temp"
 """The schema of a connection's own tables: nobody else sees them, and they are gone with the connection."""
 
 
-async def make_tables(connection: OwnConnection, live: Live, projection: Projection, schema: str) -> None:
+async def make_tables(connection: BuildConnection, live: LiveSchema, projection: Projection, schema: str) -> None:
     """Empty tables, with their keys and the indexes that the fold looks rows up by.
 
     From here on the connection finds no other tables by their names alone, so the fold cannot touch live ones.
@@ -25,14 +25,18 @@ async def make_tables(connection: OwnConnection, live: Live, projection: Project
         await connection.execute(statement)
 
 
-async def work_in(connection: OwnConnection, schema: str) -> None:
+async def work_in(connection: BuildConnection, schema: str) -> None:
     """Have the connection find no tables but those of this schema by their names alone."""
     quoted = await connection.fetchval(SQL["quoted"], schema)
     await connection.execute("SELECT set_config('search_path', $1, false)", quoted)
 
 
 async def missing_indexes(
-    connection: OwnConnection, live: Live, projection: Projection, schema: str, only: Sequence[str] | None = None
+    connection: BuildConnection,
+    live: LiveSchema,
+    projection: Projection,
+    schema: str,
+    only: Sequence[str] | None = None,
 ) -> list[str]:
     """The statements that make the indexes the live tables have and these have not."""
     statements = []
@@ -42,30 +46,30 @@ async def missing_indexes(
     return statements
 
 
-async def make_indexes(connections: Sequence[OwnConnection], statements: Sequence[str]) -> None:
+async def make_indexes(connections: Sequence[BuildConnection], statements: Sequence[str]) -> None:
     """Make indexes, one on each connection at a time."""
     left = list(reversed(statements))
 
-    async def make(connection: OwnConnection) -> None:
+    async def make(connection: BuildConnection) -> None:
         while left:
             await connection.execute(left.pop())
 
     await asyncio.gather(*map(make, connections))
 
 
-async def analyze(connection: OwnConnection, projection: Projection, schema: str) -> None:
+async def analyze(connection: BuildConnection, projection: Projection, schema: str) -> None:
     """Tell the planner what is in the tables."""
     for table in projection.tables:
         await connection.execute(await connection.fetchval(SQL["analyze"], schema, table))
 
 
-async def move_tables(connection: OwnConnection, projection: Projection, source: str, target: str) -> None:
+async def move_tables(connection: BuildConnection, projection: Projection, source: str, target: str) -> None:
     """Within a transaction: move the tables, with all that belongs to them, to another schema."""
     for table in projection.tables:
         await connection.execute(await connection.fetchval(SQL["move"], source, table, target))
 
 
-async def same_shape(connection: OwnConnection, live: Live, projection: Projection, schema: str) -> bool:
+async def same_shape(connection: BuildConnection, live: LiveSchema, projection: Projection, schema: str) -> bool:
     """Whether the tables are there and have the columns of the live ones."""
     for table in projection.tables:
         ours = await connection.fetchval(SQL["shape"], schema, table)

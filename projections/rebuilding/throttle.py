@@ -17,7 +17,7 @@ SHORT_PAGE = 1000
 """The same while it is not: no statement of a build keeps a core for long."""
 
 
-class Pace:
+class Throttle:
     """Looks at how fast the logs grow, and rests accordingly."""
 
     def __init__(

@@ -4,17 +4,17 @@ import asyncio
 from collections.abc import Sequence
 
 from ledger.domain.recording import EventMapper
-from projections.catalogue import declared
+from projections.catalogue import projection_types
 from projections.projection import Projection
-from projections.rebuilding.connections import connect, find_live
-from projections.rebuilding.errors import BuildRefused, BuildUnderWay, NeedsArchives, NotOlder
-from projections.rebuilding.rebuild import Rebuilt, Tell, is_older, rebuild, stored_versions
+from projections.rebuilding.connections import connect, find_live_schema
+from projections.rebuilding.errors import AlreadyUpgraded, ArchivesRequired, BuildInProgress, BuildRefused
+from projections.rebuilding.rebuild import RebuildResult, Tell, is_older, rebuild_projection, stored_versions
 
 LOOK_SECONDS = 1.0
 """How often to see whether another process that builds the same has finished."""
 
 
-async def build_newer(dsn: str, *, holder: str, tell: Tell) -> Sequence[Rebuilt]:
+async def upgrade_projections(dsn: str, *, holder: str, tell: Tell) -> Sequence[RebuildResult]:
     """Build and swap in, as the owner of the tables, every projection whose rows are of an older version.
 
     Several processes may start at once: one builds, the others wait for it and find nothing left to do. Raises
@@ -25,7 +25,7 @@ async def build_newer(dsn: str, *, holder: str, tell: Tell) -> Sequence[Rebuilt]
         tell(f"building {projection.name}, version {projection.version}; the older one serves until then")
         try:
             built.append(
-                await rebuild(
+                await rebuild_projection(
                     dsn,
                     projection,
                     holder=holder,
@@ -34,24 +34,24 @@ async def build_newer(dsn: str, *, holder: str, tell: Tell) -> Sequence[Rebuilt]
                     only_if_older=True,
                 )
             )
-        except NeedsArchives as error:
+        except ArchivesRequired as error:
             msg = (
                 f"{error} Run 'token-ledger projections rebuild {projection.name} --archives FOLDER'; until then the "
                 "older version serves."
             )
             raise BuildRefused(msg) from error
-        except BuildUnderWay as error:
+        except BuildInProgress as error:
             tell(str(error))
             await asyncio.sleep(LOOK_SECONDS)
-        except NotOlder:  # another process was done with it just now
+        except AlreadyUpgraded:  # another process was done with it just now
             continue
     return built
 
 
 async def _first_older(dsn: str) -> Projection | None:
     async with connect(dsn) as connection:
-        stored = await stored_versions(connection, await find_live(connection))
-    for declaration in declared():
+        stored = await stored_versions(connection, await find_live_schema(connection))
+    for declaration in projection_types():
         if is_older(declaration, stored):
             return declaration(EventMapper())
     return None

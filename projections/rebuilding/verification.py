@@ -17,9 +17,9 @@ from ledger.postgres.archive.catalogue import ArchiveSource
 from ledger.postgres.statements import load_statements
 from projections.projection import Projection
 from projections.rebuilding import tables
-from projections.rebuilding.builder import Filling, Progress
-from projections.rebuilding.comparison import Differences, compare
-from projections.rebuilding.connections import Live, OwnConnection, connect, find_live
+from projections.rebuilding.builder import Progress, ProjectionBuilder
+from projections.rebuilding.comparison import Differences, compare_tables
+from projections.rebuilding.connections import BuildConnection, LiveSchema, connect, find_live_schema
 from projections.rebuilding.errors import BuildRefused
 
 SQL = load_statements("projections.rebuilding", "log_pages.sql")
@@ -30,7 +30,7 @@ PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 0.1
 
 
-class Verification(Struct, frozen=True, kw_only=True):
+class ProjectionVerification(Struct, frozen=True, kw_only=True):
     """What came of comparing: `before` of a difference is what the log says, `after` is what was found."""
 
     projection: str
@@ -49,7 +49,7 @@ class Verification(Struct, frozen=True, kw_only=True):
         return self.differences.count == 0
 
 
-async def verify(
+async def verify_projection(
     dsn: str,
     projection: Projection,
     *,
@@ -59,7 +59,7 @@ async def verify(
     limit: int,
     progress: Callable[[int], Progress],
     archives: ArchiveSource | None = None,
-) -> Verification:
+) -> ProjectionVerification:
     """Compare the live rows of one log, or of all, with a replay up to the position they are at.
 
     With `at` it waits until they are at that position of the log or beyond it. With `sample` it looks at the streams of
@@ -69,7 +69,7 @@ async def verify(
     """
     started = monotonic()
     async with connect(dsn) as writer, connect(dsn) as reader:
-        live = await find_live(writer)
+        live = await find_live_schema(writer)
         await check_version(reader, live, projection)
         if sample is not None and not projection.stream_columns:
             msg = f"{projection.name} has no rows that are of one stream each: verify it as a whole, without --sample"
@@ -84,7 +84,7 @@ async def verify(
             await tables.work_in(writer, tables.TEMPORARY)
             archived = {log: await _archived_until(reader, live, log) for log in positions}
             chosen = _choose(positions, sample, archived)
-            filling = Filling(
+            filling = ProjectionBuilder(
                 projection,
                 live,
                 reader=reader,
@@ -97,10 +97,10 @@ async def verify(
             expected, found = (tables.TEMPORARY, ""), (live.schema, "")
             # The clock after the snapshot: whatever is not in it any more had expired before.
             now = await writer.fetchval(SQL["now"])
-            differences = await compare(
+            differences = await compare_tables(
                 writer, projection, expected, found, log_id=log_id, limit=limit, streams=streams, now=now
             )
-    return Verification(
+    return ProjectionVerification(
         projection=projection.name,
         positions=positions,
         events=sum(map(len, chosen.values())),
@@ -119,13 +119,13 @@ def _choose(
     return {log: random.sample(found, min(sample, len(found))) for log, found in left.items()}
 
 
-async def _archived_until(connection: OwnConnection, live: Live, log_id: int) -> int:
+async def _archived_until(connection: BuildConnection, live: LiveSchema, log_id: int) -> int:
     rows = await connection.fetch(live(SQL["archives"]), log_id)
     return rows[-1]["last"] if rows else 0
 
 
 async def _fill(
-    filling: Filling, positions: Mapping[int, int], chosen: Mapping[int, Sequence[int]], *, by_sample: bool
+    filling: ProjectionBuilder, positions: Mapping[int, int], chosen: Mapping[int, Sequence[int]], *, by_sample: bool
 ) -> Sequence[UUID] | None:
     """Fold each log, or the streams of the positions chosen: then it returns these."""
     if not by_sample:
@@ -139,7 +139,7 @@ async def _fill(
 
 
 async def read_positions(
-    connection: OwnConnection, live: Live, projection: Projection, log_id: int | None
+    connection: BuildConnection, live: LiveSchema, projection: Projection, log_id: int | None
 ) -> dict[int, int]:
     """Up to where each log is in the live rows."""
     statement = SQL["heads"] if projection.inline else SQL["checkpoints"]
@@ -148,7 +148,7 @@ async def read_positions(
     return {row["log_id"]: row["position"] for row in rows if log_id in {None, row["log_id"]}}
 
 
-async def check_version(connection: OwnConnection, live: Live, projection: Projection) -> None:
+async def check_version(connection: BuildConnection, live: LiveSchema, projection: Projection) -> None:
     """Raises BuildRefused when the live rows are of another version than this release folds."""
     rows = await connection.fetch(live(SQL["versions"]), projection.name)
     for row in rows:
@@ -161,7 +161,7 @@ async def check_version(connection: OwnConnection, live: Live, projection: Proje
 
 
 async def _wait_for(
-    connection: OwnConnection, live: Live, projection: Projection, log_id: int | None, position: int
+    connection: BuildConnection, live: LiveSchema, projection: Projection, log_id: int | None, position: int
 ) -> None:
     heads = {row["log_id"]: row["position"] for row in await connection.fetch(live(SQL["heads"]))}
     if log_id is None or heads.get(log_id, 0) < position:

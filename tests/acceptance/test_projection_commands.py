@@ -15,9 +15,9 @@ from service_process import RESOURCE_SERVER, TIMEOUT_SECONDS, USER, run_command,
 from benchmarks.filled_log import fill
 from ledger.domain.events import TokenIssued, TokenRevoked
 from ledger.domain.recording import EventMapper
-from projections.catalogue import declared
+from projections.catalogue import projection_types
 
-NAMES = [declaration.name for declaration in declared()]
+NAMES = [declaration.name for declaration in projection_types()]
 TOKENS = 24_000
 KILLS = 6
 

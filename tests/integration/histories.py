@@ -7,13 +7,13 @@ import asyncpg
 from ledger.domain.recording import EventMapper
 from ledger.postgres.archive.catalogue import ArchiveSource
 from ledger.use_cases.issuer import Issuer
-from projections.catalogue import declared, find_projection
+from projections.catalogue import find_projection, projection_types
 from projections.projection import Projection
-from projections.rebuilding.rebuild import Rebuilt, rebuild
-from projections.rebuilding.verification import Verification, verify
+from projections.rebuilding.rebuild import RebuildResult, rebuild_projection
+from projections.rebuilding.verification import ProjectionVerification, verify_projection
 from tests.integration.conftest import CAUSE, register_client
 
-NAMES = [declaration.name for declaration in declared()]
+NAMES = [declaration.name for declaration in projection_types()]
 
 
 def of(name: str) -> Projection:
@@ -40,16 +40,18 @@ async def issue_and_revoke(issuer: Issuer, client, count: int) -> Sequence[str]:
 
 async def build(
     dsn: str, projection: Projection | str, *, restart: bool = False, tell=None, archives: ArchiveSource | None = None
-) -> Rebuilt:
+) -> RebuildResult:
     made = of(projection) if isinstance(projection, str) else projection
     told = tell or (lambda _line: None)
     nobody = lambda _events, _done: lambda _more: None  # noqa: E731
-    return await rebuild(dsn, made, holder="test", progress=nobody, tell=told, restart=restart, archives=archives)
+    return await rebuild_projection(
+        dsn, made, holder="test", progress=nobody, tell=told, restart=restart, archives=archives
+    )
 
 
-async def check(dsn: str, projection: Projection | str, *, limit: int = 20, **more: object) -> Verification:
+async def check(dsn: str, projection: Projection | str, *, limit: int = 20, **more: object) -> ProjectionVerification:
     made = of(projection) if isinstance(projection, str) else projection
-    return await verify(dsn, made, limit=limit, progress=lambda _events: lambda _more: None, **more)
+    return await verify_projection(dsn, made, limit=limit, progress=lambda _events: lambda _more: None, **more)
 
 
 async def rows(connection: asyncpg.Connection, projection: Projection | str) -> dict[str, list[tuple]]:

@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 
 import projections
-from projections.catalogue import declared
-from projections.rebuilding.replay import replay
+from projections.catalogue import projection_types
+from projections.rebuilding.replay import replay_projection
 from tests.databases import SERVICE
 from tests.integration.conftest import CAUSE, register_client
 from tests.integration.histories import build, check, of, rows
@@ -32,9 +32,9 @@ def example(tmp_path, monkeypatch):
     spec = spec_from_file_location("example_migration", tmp_path / "migration.py")
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    declared.cache_clear()
+    projection_types.cache_clear()
     yield module
-    declared.cache_clear()
+    projection_types.cache_clear()
     sys.modules.pop(f"projections.{NAME}", None)
 
 
@@ -68,5 +68,7 @@ async def test_it_is_followed_rebuilt_and_verified_as_it_stands_on_the_page(data
     assert (difference.before, difference.after) == ({"tokens": 3}, {"tokens": 2})
     await build(database.owner_dsn, NAME)
     assert await rows(owner, NAME) == expected
-    replayed = await replay(database.owner_dsn, of(NAME), 1, until=3, schema="then", progress=lambda _: lambda _: None)
+    replayed = await replay_projection(
+        database.owner_dsn, of(NAME), 1, until=3, schema="then", progress=lambda _: lambda _: None
+    )
     assert await owner.fetchval(f"SELECT tokens FROM {replayed.quoted}.{NAME}") == 1  # noqa: S608

@@ -8,12 +8,11 @@ from ledger.domain.errors import Archived
 from ledger.domain.token_record import Moment
 from ledger.postgres.database import Database
 from ledger.use_cases.audit import EventQuery, TokenQuery
-from projections.following.follower import Follower
-from projections.following.follower import NeedsArchives as CannotFollow
-from projections.rebuilding import builder as filling
-from projections.rebuilding.errors import BuildRefused, NeedsArchives
-from projections.rebuilding.replay import replay
-from projections.rebuilding.upgrade import build_newer
+from projections.following.follower import ArchivedPastCheckpoint, Follower
+from projections.rebuilding import builder
+from projections.rebuilding.errors import ArchivesRequired, BuildRefused
+from projections.rebuilding.replay import replay_projection
+from projections.rebuilding.upgrade import upgrade_projections
 from projections.token_history import TokenHistoryProjection
 from tests.archives import export_of
 from tests.integration.archiving import Archivist
@@ -161,7 +160,7 @@ class TestProjections:
         before = await rows(superuser, name)
         await archivist.move(HALF.recorded_at)
         for work in (build, check):
-            with pytest.raises(NeedsArchives, match=f"up to position {UNTIL} are archived.*--archives"):
+            with pytest.raises(ArchivesRequired, match=f"up to position {UNTIL} are archived.*--archives"):
                 await work(database.owner_dsn, name)
         assert await rows(superuser, name) == before
 
@@ -177,44 +176,44 @@ class TestProjections:
         assert (await check(database.owner_dsn, "token_history", sample=20)).equal
 
     async def test_what_is_archived_while_it_is_read_is_read_from_the_archive(self, archivist, database, monkeypatch):
-        monkeypatch.setattr(filling.Pace, "page", 7)
+        monkeypatch.setattr(builder.Throttle, "page", 7)
         moved = []
-        real = filling.Filling._events
+        real = builder.ProjectionBuilder._events
 
         async def archived_meanwhile(self, log_id, after, until, skipped):
             if after > 10 and not moved:
                 moved.append(await archivist.move(HALF.recorded_at))
             return await real(self, log_id, after, until, skipped)
 
-        monkeypatch.setattr(filling.Filling, "_events", archived_meanwhile)
+        monkeypatch.setattr(builder.ProjectionBuilder, "_events", archived_meanwhile)
         assert (await check(database.owner_dsn, "token_history", archives=archivist.folder)).equal
         assert moved
 
     async def test_without_the_folder_that_is_noticed(self, archivist, database, monkeypatch):
-        monkeypatch.setattr(filling.Pace, "page", 7)
+        monkeypatch.setattr(builder.Throttle, "page", 7)
         moved = []
-        real = filling.Filling._events
+        real = builder.ProjectionBuilder._events
 
         async def archived_meanwhile(self, log_id, after, until, skipped):
             if after > 10 and not moved:
                 moved.append(await archivist.move(HALF.recorded_at))
             return await real(self, log_id, after, until, skipped)
 
-        monkeypatch.setattr(filling.Filling, "_events", archived_meanwhile)
-        with pytest.raises(NeedsArchives):
+        monkeypatch.setattr(builder.ProjectionBuilder, "_events", archived_meanwhile)
+        with pytest.raises(ArchivesRequired):
             await check(database.owner_dsn, "token_history")
 
     async def test_a_replay_reads_the_archives_too(self, archivist, database, superuser):
         await archivist.move(HALF.recorded_at)
         nobody = lambda _events: lambda _more: None  # noqa: E731
         given = {"until": 12, "schema": "then", "progress": nobody}
-        with pytest.raises(NeedsArchives):
-            await replay(database.superuser_dsn, of("token_history"), 1, **given)
-        await replay(database.superuser_dsn, of("token_history"), 1, archives=archivist.folder, **given)
+        with pytest.raises(ArchivesRequired):
+            await replay_projection(database.superuser_dsn, of("token_history"), 1, **given)
+        await replay_projection(database.superuser_dsn, of("token_history"), 1, archives=archivist.folder, **given)
         expected = sum(row.topic == "token.issued" and row.position <= 12 for row in LOG)
         assert await superuser.fetchval('SELECT count(*) FROM "then".token_history') == expected
         with pytest.raises(Archived):
-            await replay(
+            await replay_projection(
                 database.superuser_dsn,
                 of("token_history"),
                 1,
@@ -226,14 +225,16 @@ class TestProjections:
         await archivist.move(HALF.recorded_at)
         monkeypatch.setattr(TokenHistoryProjection, "version", TokenHistoryProjection.version + 1)
         with pytest.raises(BuildRefused, match="projections rebuild token_history --archives FOLDER"):
-            await build_newer(database.owner_dsn, holder="test", tell=lambda _line: None)
+            await upgrade_projections(database.owner_dsn, holder="test", tell=lambda _line: None)
 
     async def test_one_that_begins_to_follow_says_that_it_cannot(self, archivist, service, superuser):
         await archivist.move(HALF.recorded_at)
         await superuser.execute("DELETE FROM projection_checkpoints; DELETE FROM token_history")
         log = service.log(service.issuers[0].identifier)
         follower = Follower(log, of("token_history"), service._wakeups, holder="test")
-        with pytest.raises(CannotFollow, match=f"up to {UNTIL} the log is archived.*rebuild token_history --archives"):
+        with pytest.raises(
+            ArchivedPastCheckpoint, match=f"up to {UNTIL} the log is archived.*rebuild token_history --archives"
+        ):
             await follower.catch_up()
         assert await superuser.fetchval("SELECT count(*) FROM token_history") == 0
         assert await superuser.fetchval("SELECT lease_until FROM projection_checkpoints") is None

@@ -15,7 +15,7 @@ from ledger.use_cases.audit import NotCaughtUp, TokenQuery
 from projections.audit import checkpoint as history_checkpoint
 from projections.following import follower
 from projections.following import lease as checkpoint
-from projections.following.follower import Follower, Poison
+from projections.following.follower import EventNotApplied, Follower
 from projections.following.lease import LeaseLost, VersionMismatch
 from projections.token_history import TokenHistoryProjection
 from tests.integration.conftest import CAUSE, ISSUER, register_client
@@ -350,7 +350,7 @@ async def test_an_event_that_cannot_be_read_stops_it_too(make_follower, issuer, 
         SELECT log_id, 3, now(), gen_random_uuid(), 1, 1, 'token.issued', 'not json' FROM log_head
         """
     )
-    with pytest.raises(Poison, match="CorruptPayload"):
+    with pytest.raises(EventNotApplied, match="CorruptPayload"):
         await make_follower().catch_up()
 
 
@@ -360,7 +360,7 @@ async def test_a_revocation_of_what_was_never_issued_stops_it(make_follower, iss
     await superuser.execute("DELETE FROM token_history")
     grant = (await issuer.streams.select_notifications(2, 1))[0]
     await issuer.revocation.revoke_by_jti(grant.originator_id, "lost", CAUSE)
-    with pytest.raises(Poison, match=f"RevokedBeforeIssued: the token {grant.originator_id}"):
+    with pytest.raises(EventNotApplied, match=f"RevokedBeforeIssued: the token {grant.originator_id}"):
         await make_follower().catch_up()
 
 
@@ -368,7 +368,7 @@ async def test_what_stopped_it_is_said_without_the_row(make_follower, issuer, cl
     await issue(issuer, client)
     await make_follower().catch_up()
     await superuser.execute("UPDATE projection_checkpoints SET position = 0")
-    with pytest.raises(Poison) as raised:
+    with pytest.raises(EventNotApplied) as raised:
         await make_follower().catch_up()
     unique = 'duplicate key value violates unique constraint "token_history_pkey"'
     assert str(raised.value) == f"UniqueViolationError: {unique}"

@@ -7,7 +7,7 @@ import pytest
 
 from ledger.domain.recording import Cause
 from projections.rebuilding.errors import BuildRefused
-from projections.rebuilding.replay import changes, replay
+from projections.rebuilding.replay import find_changes, replay_projection
 from tests.integration.histories import NAMES, issue_and_revoke, of, rows, write_some_history
 
 
@@ -42,14 +42,14 @@ async def test_a_replay_is_the_projection_as_it_was(database, service, superuser
     await issue_and_revoke(issuer, await issuer.clients.get("shop"), 7)
     await service.catch_up()
     for schema, until in (("by_position", head.position), ("by_instant", head.recorded_at)):
-        replayed = await replay(database.owner_dsn, of(name), 1, until=until, schema=schema, progress=nobody)
+        replayed = await replay_projection(database.owner_dsn, of(name), 1, until=until, schema=schema, progress=nobody)
         assert (replayed.position, replayed.quoted) == (head.position, schema)
         assert await in_schema(superuser, schema, name) == then
 
 
 async def test_an_instant_before_everything_is_the_beginning(database, service, superuser):
     first = await superuser.fetchval("SELECT min(recorded_at) FROM event_log WHERE log_id = 1")
-    replayed = await replay(
+    replayed = await replay_projection(
         database.owner_dsn,
         of("clients"),
         1,
@@ -64,12 +64,12 @@ async def test_an_instant_before_everything_is_the_beginning(database, service, 
 async def test_a_schema_that_is_there_is_left_alone(database, superuser):
     for schema in ("public", "pg_mine", "information_schema"):
         with pytest.raises(BuildRefused, match=r"There is a schema|cannot be made"):
-            await replay(database.owner_dsn, of("clients"), 1, until=1, schema=schema, progress=nobody)
+            await replay_projection(database.owner_dsn, of("clients"), 1, until=1, schema=schema, progress=nobody)
 
 
 async def test_a_name_is_a_name_whatever_is_in_it(database, superuser):
     name = 'x"; DROP TABLE clients; --'
-    replayed = await replay(database.owner_dsn, of("clients"), 1, until=1, schema=name, progress=nobody)
+    replayed = await replay_projection(database.owner_dsn, of("clients"), 1, until=1, schema=name, progress=nobody)
     assert await superuser.fetchval(f"SELECT count(*) FROM {replayed.quoted}.clients") == 1  # noqa: S608
     assert await superuser.fetchval("SELECT count(*) FROM clients") == 4
 
@@ -77,7 +77,7 @@ async def test_a_name_is_a_name_whatever_is_in_it(database, superuser):
 async def test_a_replay_that_fails_leaves_no_schema(database, superuser):
     await superuser.execute("UPDATE event_log SET payload = '' WHERE log_id = 1 AND position = 9")
     with pytest.raises(BuildRefused, match="position 9 of log 1"):
-        await replay(database.owner_dsn, of("active_tokens"), 1, until=12, schema="then", progress=nobody)
+        await replay_projection(database.owner_dsn, of("active_tokens"), 1, until=12, schema="then", progress=nobody)
     assert await superuser.fetchval("SELECT to_regnamespace('then')") is None
 
 
@@ -86,9 +86,9 @@ async def test_points_ahead_of_the_log_are_refused(database, service, superuser)
     now = await superuser.fetchval("SELECT clock_timestamp()")
     for until in (head + 1, now + timedelta(hours=1)):
         with pytest.raises(BuildRefused, match=r"is beyond the head|is in the future"):
-            await replay(database.owner_dsn, of("clients"), 1, until=until, schema="then", progress=nobody)
+            await replay_projection(database.owner_dsn, of("clients"), 1, until=until, schema="then", progress=nobody)
     with pytest.raises(BuildRefused, match="nothing was ever recorded"):
-        await replay(database.owner_dsn, of("clients"), 3, until=1, schema="then", progress=nobody)
+        await replay_projection(database.owner_dsn, of("clients"), 3, until=1, schema="then", progress=nobody)
 
 
 async def test_what_changed_between_two_points_is_told_row_by_row(database, service, superuser):
@@ -99,13 +99,13 @@ async def test_what_changed_between_two_points_is_told_row_by_row(database, serv
     await issuer.revocation.revoke_token(client, kept, Cause(actor="client:shop"))
     await issue_and_revoke(issuer, client, 2)
     after = (await issuer.streams.head()).position
-    found = await changes(
+    found = await find_changes(
         database.service_dsn, of("active_tokens"), 1, points=(before, after), limit=10, progress=nobody
     )
     assert (found.first, found.last, found.differences.count) == (before, after, 2)
     went, came = sorted(found.differences.first, key=lambda difference: difference.before is None)
     assert (went.after, came.before) == (None, None)
-    history = await changes(
+    history = await find_changes(
         database.service_dsn, of("token_history"), 1, points=(before, after), limit=10, progress=nobody
     )
     (revoked,) = [d for d in history.differences.first if d.table == "token_history" and d.before and d.after]
@@ -115,7 +115,7 @@ async def test_what_changed_between_two_points_is_told_row_by_row(database, serv
 
 
 async def test_nothing_changed_between_a_point_and_itself_and_the_earlier_comes_first(database, superuser):
-    found = await changes(database.service_dsn, of("clients"), 1, points=(5, 5), limit=10, progress=nobody)
+    found = await find_changes(database.service_dsn, of("clients"), 1, points=(5, 5), limit=10, progress=nobody)
     assert found.differences.count == 0
     with pytest.raises(BuildRefused, match="give the earlier point as --from"):
-        await changes(database.service_dsn, of("clients"), 1, points=(5, 4), limit=10, progress=nobody)
+        await find_changes(database.service_dsn, of("clients"), 1, points=(5, 4), limit=10, progress=nobody)

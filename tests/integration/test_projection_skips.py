@@ -10,8 +10,15 @@ from ledger.postgres.database import Database
 from ledger.postgres.logs import Log
 from ledger.postgres.notifications import Wakeups
 from projections.following import follower
-from projections.following.follower import Follower, Poison
-from projections.following.skips import AlreadySkipped, NotStoppedThere, Skip, read_skips, skip_event, skipped_positions
+from projections.following.follower import EventNotApplied, Follower
+from projections.following.skips import (
+    AlreadySkipped,
+    NotStoppedAtEvent,
+    Skip,
+    read_skips,
+    skip_event,
+    skipped_positions,
+)
 from projections.projection import Projection
 from projections.token_history import TokenHistoryProjection
 from tests.integration.conftest import CAUSE
@@ -111,14 +118,14 @@ async def skip(log, position, **why):
 
 
 async def test_only_what_it_is_stopped_at_can_be_skipped(log, follow, issued, comes_to, superuser):
-    with pytest.raises(NotStoppedThere, match="it is not stopped"):
+    with pytest.raises(NotStoppedAtEvent, match="it is not stopped"):
         await skip(log, 4)
     follow(Allergic(4))
     await comes_to(3, stopped_at=4)
     for position in (3, 5, 0, 99):
-        with pytest.raises(NotStoppedThere, match="it is stopped at position 4"):
+        with pytest.raises(NotStoppedAtEvent, match="it is stopped at position 4"):
             await skip(log, position)
-    with pytest.raises(NotStoppedThere):
+    with pytest.raises(NotStoppedAtEvent):
         await skip_event(log.database, await log.to_read(), "other", 4, **WHY)
     assert await superuser.fetchval("SELECT count(*) FROM projection_skips") == 0
 
@@ -150,7 +157,7 @@ async def test_it_stops_at_the_next_one_that_cannot_be_applied(log, follow, issu
 async def test_what_was_skipped_is_passed_over_by_code_that_could_apply_it_too(log, issued):
     """So that a projection built anew has the same rows."""
     stopped = Allergic(4)
-    with pytest.raises(Poison):
+    with pytest.raises(EventNotApplied):
         await catch_up(log, stopped)
     await mark_stopped(log, 4)
     await skip(log, 4)
@@ -160,7 +167,7 @@ async def test_what_was_skipped_is_passed_over_by_code_that_could_apply_it_too(l
 
 
 async def test_nobody_skips_an_event_twice_or_takes_it_back(log, issued):
-    with pytest.raises(Poison):
+    with pytest.raises(EventNotApplied):
         await catch_up(log, Allergic(4))
     await mark_stopped(log, 4)
     await skip(log, 4)
@@ -224,7 +231,7 @@ async def test_after_a_batch_that_failed_it_goes_on_in_batches(log, issued, monk
     assert await made._take()
     position = 0
     while position < 6:
-        position = (await made._step_around_poison()).position
+        position = (await made._apply_up_to_failure()).position
     assert projection.applied == [2, 3, 4, 5, 6]
     assert made.counts.events == 6
     assert made.counts.batches == 4  # 1 and 2 one by one, then two at a time

@@ -8,7 +8,7 @@ from ledger.domain.clock import utc_now
 from ledger.domain.recording import EventMapper
 from projections.active_tokens import ActiveTokensProjection
 from projections.following import lease as checkpoint
-from projections.following.status import Build, Stop, read_status
+from projections.following.status import BuildStatus, StoppedEvent, read_status
 from projections.token_history import TokenHistoryProjection
 from tests.integration.conftest import CAUSE
 
@@ -85,7 +85,11 @@ async def test_what_it_is_stopped_at(look, issued, service, superuser):
         " SET position = 2, stopped_at = 3, stopped_topic = 'token.issued', error = 'E: no'"
     )
     status, inline = await look()
-    assert (status.state, status.stopped, status.needs_a_person) == ("stopped", Stop(3, "token.issued", "E: no"), True)
+    assert (status.state, status.stopped, status.is_stalled) == (
+        "stopped",
+        StoppedEvent(3, "token.issued", "E: no"),
+        True,
+    )
     assert inline.state == "live"
 
 
@@ -107,7 +111,7 @@ async def test_a_build_is_shown_with_how_far_it_is_in_this_log(look, issued, ser
         )
     status, inline = await look()
     assert status.state == "rebuilding"
-    assert status.build == Build(version=2, state="building", position=3, holder="host:9", started_at=STARTED)
+    assert status.build == BuildStatus(version=2, state="building", position=3, holder="host:9", started_at=STARTED)
     assert inline.build is None
 
 

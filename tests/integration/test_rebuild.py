@@ -14,9 +14,15 @@ from projections.catalogue import find_projection
 from projections.following.lease import take_lease
 from projections.rebuilding import rebuild as rebuilding
 from projections.rebuilding.connections import connect
-from projections.rebuilding.errors import BuildRefused, BuildUnderWay, EventNotFolded, OlderCode, StillRead
+from projections.rebuilding.errors import (
+    BuildInProgress,
+    BuildRefused,
+    EventNotFolded,
+    NewerVersionStored,
+    SwapTimedOut,
+)
 from projections.rebuilding.rebuild import build_schema
-from projections.rebuilding.upgrade import build_newer
+from projections.rebuilding.upgrade import upgrade_projections
 from projections.token_history import TokenHistoryProjection
 from tests.integration.catalog import describe
 from tests.integration.conftest import CAUSE, OTHER_ISSUER, register_client
@@ -197,7 +203,7 @@ async def test_of_two_at_once_one_is_refused_and_told_who_builds(database, servi
     first = asyncio.create_task(build(database.owner_dsn, "active_tokens"))
     await begun.wait()
     async with asyncio.timeout(20):
-        with pytest.raises(BuildUnderWay, match=r"active_tokens is being built already by test, since 20"):
+        with pytest.raises(BuildInProgress, match=r"active_tokens is being built already by test, since 20"):
             await build(database.owner_dsn, "active_tokens")
     go_on.set()
     await build(database.owner_dsn, "clients")
@@ -274,7 +280,7 @@ async def test_the_swap_does_not_wait_for_ever_and_is_quickly_done_later(databas
     await write_some_history(service)
     monkeypatch.setattr(rebuilding, "ATTEMPTS", 2)
     async with reading(superuser, "token_history"):
-        with pytest.raises(StillRead, match="goes on from here"):
+        with pytest.raises(SwapTimedOut, match="goes on from here"):
             await build(database.owner_dsn, "token_history")
     rebuilt = await build(database.owner_dsn, "token_history")
     assert rebuilt.resumed_at == rebuilt.events
@@ -353,7 +359,7 @@ async def test_a_newer_version_of_an_inline_projection_takes_over_and_older_code
         "The projection active_tokens of this database has version 2, this release has 1: "
         "nothing is written to it. Run the newer release."
     )
-    with pytest.raises(OlderCode, match="run the newer release"):
+    with pytest.raises(NewerVersionStored, match="run the newer release"):
         await build(database.owner_dsn, "active_tokens")
 
 
@@ -384,12 +390,12 @@ async def test_older_code_begins_nothing_in_a_new_log(database, service, superus
 
 async def test_what_is_older_than_this_release_is_built_and_nothing_else(database, service, superuser):
     await write_some_history(service)
-    assert await build_newer(database.owner_dsn, holder="test", tell=lambda _: None) == []
+    assert await upgrade_projections(database.owner_dsn, holder="test", tell=lambda _: None) == []
     await superuser.execute("UPDATE projection_versions SET version = 0 WHERE projection = 'active_tokens'")
     await superuser.execute("DELETE FROM projection_versions WHERE projection = 'clients'")
     await superuser.execute("UPDATE projection_checkpoints SET version = 0")
     assert len(await service.problems()) == 2
-    built = await build_newer(database.owner_dsn, holder="test", tell=lambda _: None)
+    built = await upgrade_projections(database.owner_dsn, holder="test", tell=lambda _: None)
     assert [one.projection for one in built] == NAMES
     assert await service.problems() == []
     for name in NAMES:
@@ -400,7 +406,7 @@ async def test_processes_that_start_at_once_build_it_once(database, service, sup
     monkeypatch.setattr("projections.rebuilding.upgrade.LOOK_SECONDS", 0.01)
     await write_some_history(service)
     await superuser.execute("UPDATE projection_versions SET version = 0")
-    starting = [build_newer(database.owner_dsn, holder=str(n), tell=lambda _: None) for n in range(3)]
+    starting = [upgrade_projections(database.owner_dsn, holder=str(n), tell=lambda _: None) for n in range(3)]
     built = [one.projection for some in await asyncio.gather(*starting) for one in some]
     assert sorted(built) == ["active_tokens", "clients"]
 

@@ -15,18 +15,18 @@ from api.service.composition import Service, ServiceConfig
 from ledger.domain.recording import EventMapper
 from ledger.use_cases.issuer import IssuerIdentifier
 from projections.active_tokens import COLUMNS, ActiveTokensProjection
-from projections.catalogue import declared
+from projections.catalogue import projection_types
 from projections.expiry_sweep import GRACE_SECONDS
 from projections.memory.views import MemoryActiveTokens, MemoryClients
-from projections.rebuilding import throttle as pace
-from projections.rebuilding.rebuild import rebuild
-from projections.rebuilding.replay import changes, replay
-from projections.rebuilding.verification import verify
+from projections.rebuilding import throttle
+from projections.rebuilding.rebuild import rebuild_projection
+from projections.rebuilding.replay import find_changes, replay_projection
+from projections.rebuilding.verification import verify_projection
 from tests.properties.audited import CatchUp, Historian, histories
 
 EXAMPLES = max(15, settings.default.max_examples // 10)
 PHASES = [Phase.reuse, Phase.generate] if settings.default.derandomize else settings.default.phases
-TABLES = [table for declaration in declared() for table in declaration.tables]
+TABLES = [table for declaration in projection_types() for table in declaration.tables]
 
 EXPIRES_AT = COLUMNS.index("expires_at")
 
@@ -47,7 +47,7 @@ class Example:
     async def run(self, history, page: int, of: int) -> None:
         self._connection = await asyncpg.connect(self._dsn)
         try:
-            pace.PAGE = page
+            throttle.PAGE = page
             rows = await self._record(history)
             written = await self._rows("public")
             await self._compare_with_the_fold(rows, written)
@@ -57,7 +57,7 @@ class Example:
             assert await self._rows("public") == written | {"active_tokens": kept}
             await self._replay(rows, of % (len(rows) + 1), written)
         finally:
-            pace.PAGE = 10_000
+            throttle.PAGE = 10_000
             await self._connection.close()
             await self._service.close()
 
@@ -91,24 +91,26 @@ class Example:
             assert await self._issuer.audit._active_tokens.get(digest) == await tokens.get(digest)
 
     async def _rebuild(self, page: int) -> None:
-        for declaration in declared():
+        for declaration in projection_types():
             projection = declaration(EventMapper())
             await self._verify(projection)
-            await rebuild(
+            await rebuild_projection(
                 self._dsn, projection, holder="test", progress=lambda _e, _d: lambda _: None, tell=lambda _: None
             )
             await self._verify(projection)
 
     async def _verify(self, projection) -> None:
-        found = await verify(self._dsn, projection, log_id=self._log_id, limit=3, progress=lambda _: lambda _: None)
+        found = await verify_projection(
+            self._dsn, projection, log_id=self._log_id, limit=3, progress=lambda _: lambda _: None
+        )
         assert found.equal, found
 
     async def _replay(self, rows, position: int, written) -> None:
         """As of a position: what a log has that ends there; and nothing is different from itself."""
-        for declaration in declared():
+        for declaration in projection_types():
             projection = declaration(EventMapper())
             for schema, until in (("half", position), ("whole", len(rows))):
-                await replay(
+                await replay_projection(
                     self._dsn,
                     projection,
                     self._log_id,
@@ -123,7 +125,7 @@ class Example:
                 tokens = MemoryActiveTokens(EventMapper())
                 tokens.fold(rows[:position])
                 assert {row[1] for row in half["active_tokens"]} == set(map(str, tokens._tokens))
-            found = await changes(
+            found = await find_changes(
                 self._dsn,
                 projection,
                 self._log_id,

@@ -24,7 +24,7 @@ from ledger.domain.recording import EventMapper
 from ledger.domain.secrets import hash_token
 from ledger.use_cases.audit import EventQuery, TokenQuery
 from ledger.use_cases.issuer import Issuer
-from projections.following.follower import Poison
+from projections.following.follower import EventNotApplied
 
 CLIENTS_OF_A_SUMMARY = 100
 WAIT_SECONDS = 60.0
@@ -135,7 +135,7 @@ class LogSource:
         """Bring the projections to the end of the log; the position up to which they have to be read now."""
         try:
             await self._catch_up()
-        except Poison as poison:
+        except EventNotApplied as poison:
             if not self._warned:
                 print_warning(
                     f"the history cannot go beyond position {poison.row.position} ({poison.row.topic}), which this "

@@ -80,12 +80,12 @@ def status(
     """
     settings = load_settings({"dsn": dsn, "embedded": embedded, "issuers": issuers})
     try:
-        needs_a_person = asyncio.run(_status(settings, issuer, watch=watch, json=json))
+        is_stalled = asyncio.run(_status(settings, issuer, watch=watch, json=json))
     except KeyboardInterrupt:
         if watch:
             return
         raise
-    if needs_a_person:
+    if is_stalled:
         raise typer.Exit(int(ExitCode.REFUSED))
 
 

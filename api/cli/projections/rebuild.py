@@ -14,8 +14,8 @@ from api.operations.archive_folder import open_archive_folder
 from api.service.composition import this_process
 from api.service.settings import load_settings
 from projections.projection import Projection
-from projections.rebuilding.estimate import Estimate, estimate
-from projections.rebuilding.rebuild import Rebuilt, rebuild
+from projections.rebuilding.estimate import RebuildEstimate, estimate_rebuild
+from projections.rebuilding.rebuild import RebuildResult, rebuild_projection
 
 DryRun = Annotated[
     bool, flags.of_command("DRY_RUN", "--dry-run", help="Say what it would do and for how long, and change nothing.")
@@ -45,14 +45,14 @@ def rebuild_(
     settings = load_settings({"owner_dsn": owner_dsn, "dsn": dsn, "embedded": embedded})
     if dry_run:
         expected = run_on_projection(
-            settings, name, lambda dsn, projection: estimate(dsn, projection, open_archive_folder(archives))
+            settings, name, lambda dsn, projection: estimate_rebuild(dsn, projection, open_archive_folder(archives))
         )
         print_json(msgspec.to_builtins(expected)) if json else _show_estimate(expected)
         return
 
-    async def work(dsn: str, projection: Projection) -> Rebuilt:
+    async def work(dsn: str, projection: Projection) -> RebuildResult:
         with ExitStack() as shown:
-            return await rebuild(
+            return await rebuild_projection(
                 dsn,
                 projection,
                 holder=this_process(),
@@ -72,7 +72,7 @@ def rebuild_(
     )
 
 
-def _show_estimate(expected: Estimate) -> None:
+def _show_estimate(expected: RebuildEstimate) -> None:
     print_fields(
         {
             "would build": f"{expected.projection}, version {expected.version}",

@@ -15,7 +15,7 @@ from api.cli.projections.differences import show_differences
 from api.cli.projections.verify import Rows
 from api.operations.archive_folder import open_archive_folder
 from api.operations.errors import UsageError
-from projections.rebuilding.replay import Point, changes, replay
+from projections.rebuilding.replay import LogPoint, find_changes, replay_projection
 
 POINT = "POSITION|INSTANT"
 
@@ -47,7 +47,7 @@ async def replay_(
     """Make a schema with the tables of a projection as they were at a point of the issuer's log, to query with SQL."""
     point = parse_point(until)
     with ExitStack() as shown:
-        replayed = await replay(
+        replayed = await replay_projection(
             desk.dsn,
             desk.projection,
             await desk.log_id(),
@@ -79,7 +79,7 @@ async def diff(
     """Show which rows of a projection changed between two points of the issuer's log, and how. Changes nothing."""
     points = parse_point(from_), parse_point(to)
     with ExitStack() as shown:
-        found = await changes(
+        found = await find_changes(
             desk.dsn,
             desk.projection,
             await desk.log_id(),
@@ -100,7 +100,7 @@ async def diff(
     print_result(f"{found.differences.count:,} rows of {name} changed {positions}{rest}")
 
 
-def parse_point(text: str) -> Point:
+def parse_point(text: str) -> LogPoint:
     """A position, or an instant in ISO 8601 with its offset. Raises OperationError."""
     if text.isdecimal():
         return int(text)

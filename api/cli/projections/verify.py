@@ -14,7 +14,7 @@ from api.cli.projections.commands import projections
 from api.cli.projections.context import Name, ProjectionDesk, projection_command
 from api.cli.projections.differences import show_differences
 from api.operations.archive_folder import open_archive_folder
-from projections.rebuilding.verification import Verification, verify
+from projections.rebuilding.verification import ProjectionVerification, verify_projection
 
 At = Annotated[
     int | None,
@@ -58,7 +58,7 @@ async def verify_(
     Without --issuer every log is. It ends with 1 when a row is not what the log says.
     """
     with ExitStack() as shown:
-        found = await verify(
+        found = await verify_projection(
             desk.dsn,
             desk.projection,
             log_id=await desk.log_id() if desk.issuer is not None or at is not None else None,
@@ -76,7 +76,7 @@ async def verify_(
         raise typer.Exit(int(ExitCode.REFUSED))
 
 
-def _show(name: str, found: Verification) -> None:
+def _show(name: str, found: ProjectionVerification) -> None:
     of_logs = ", ".join(f"log {log_id} at position {position}" for log_id, position in found.positions.items())
     place = f"{found.events:,} events looked at ({of_logs or 'no log'})"
     if found.equal:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from api.cli.output import format_instant, print_json, print_result, printable
 from ledger.domain.errors import Unavailable
-from projections.following.rates import Rates
+from projections.following.rates import EventRates
 from projections.following.status import ProjectionStatus
 
 Look = Callable[[], Awaitable[Sequence[ProjectionStatus]]]
@@ -29,7 +29,7 @@ Rated = Sequence[tuple[ProjectionStatus, float | None]]
 
 async def show_statuses(look: Look, pause: float, *, json: bool) -> bool:
     """Show how the projections are, after a second look for the rates; returns whether one needs a person."""
-    rates = Rates()
+    rates = EventRates()
     rates.look(await look())
     await asyncio.sleep(pause)
     rated = _rated(rates, await look())
@@ -37,12 +37,12 @@ async def show_statuses(look: Look, pause: float, *, json: bool) -> bool:
         print_json(_document(rated))
     else:
         _console().print(_page(rated))
-    return any(status.needs_a_person for status, _ in rated)
+    return any(status.is_stalled for status, _ in rated)
 
 
 async def watch_statuses(look: Look, *, json: bool) -> None:
     """Show them again and again until cancelled: in place on a terminal, else one after the other."""
-    rates = Rates()
+    rates = EventRates()
     if json or not sys.stdout.isatty():
         async for rated in _looks(rates, look):
             if isinstance(rated, Unavailable):
@@ -58,7 +58,7 @@ async def watch_statuses(look: Look, *, json: bool) -> None:
             live.update(shown, refresh=True)
 
 
-async def _looks(rates: Rates, look: Look) -> AsyncIterator[Rated | Unavailable]:
+async def _looks(rates: EventRates, look: Look) -> AsyncIterator[Rated | Unavailable]:
     while True:
         try:
             yield _rated(rates, await look())
@@ -67,14 +67,14 @@ async def _looks(rates: Rates, look: Look) -> AsyncIterator[Rated | Unavailable]
         await asyncio.sleep(WATCH_SECONDS)
 
 
-def _rated(rates: Rates, statuses: Sequence[ProjectionStatus]) -> Rated:
+def _rated(rates: EventRates, statuses: Sequence[ProjectionStatus]) -> Rated:
     found = rates.look(statuses)
     return [(status, found[status.log, status.projection]) for status in statuses]
 
 
 def _document(rated: Rated) -> dict[str, Any]:
     return {
-        "needs_a_person": any(status.needs_a_person for status, _ in rated),
+        "stalled": any(status.is_stalled for status, _ in rated),
         "projections": [
             msgspec.to_builtins(status) | {"rate": None if rate is None else round(rate, 1)} for status, rate in rated
         ],

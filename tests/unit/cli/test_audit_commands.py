@@ -11,7 +11,7 @@ from audit_scenario import ADA, settings
 
 from ledger.domain.recording import Cause
 from ledger.domain.secrets import hash_token
-from projections.following.follower import Poison
+from projections.following.follower import EventNotApplied
 
 
 @pytest.fixture(params=["log", "http"])
@@ -295,7 +295,7 @@ class TestSummary:
 
 def test_over_the_log_what_the_history_cannot_read_is_told_and_the_rest_is_answered(cli, shop, memory):
     row = memory.events()[3]
-    memory.poison = Poison(row, ValueError("open-sesame"))
+    memory.poison = EventNotApplied(row, ValueError("open-sesame"))
     result = cli("audit", "tokens")
     assert result.exit_code == 0
     assert "warning: the history cannot go beyond position 4 (token.issued)" in result.stderr
@@ -304,7 +304,7 @@ def test_over_the_log_what_the_history_cannot_read_is_told_and_the_rest_is_answe
 
 def test_and_that_is_told_once(cli, shop, memory, monkeypatch):
     monkeypatch.setattr("api.cli.audit.source.PAGE", 1)
-    memory.poison = Poison(memory.events()[5], ValueError())
+    memory.poison = EventNotApplied(memory.events()[5], ValueError())
     result = cli("audit", "events", "--client-id", "shop", "--json")
     assert len(result.stdout.splitlines()) == 4
     assert result.stderr.count("warning: ") == 1

@@ -90,7 +90,7 @@ def test_as_json_all_of_it(capsys):
     out, needed = shown(capsys, status(skips=[SKIP]), stopped(), json=True)
     document = json.loads(out)
     first, second = document["projections"]
-    assert document["needs_a_person"] is needed is True
+    assert document["stalled"] is needed is True
     assert (first["state"], first["lag_events"], first["lag_seconds"], first["rate"]) == ("live", 2, 0.25, None)
     assert first["skips"][0]["reason"] == "known defect"
     assert second["stopped"]["error"].startswith("RevokedBeforeIssued")

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from projections.following.rates import Rates
+from projections.following.rates import EventRates
 from projections.following.status import STATES, state_of
 from tests.statuses import AT, status
 
@@ -43,13 +43,13 @@ def test_the_state_is_the_first_that_applies(changes, state):
 
 @pytest.mark.parametrize("state", STATES)
 def test_stopped_and_stale_need_a_person_and_nothing_else_does(state):
-    assert status(state=state).needs_a_person is (state in {"stopped", "stale"})
+    assert status(state=state).is_stalled is (state in {"stopped", "stale"})
 
 
 class TestRates:
     @pytest.fixture
     def look(self):
-        rates = Rates()
+        rates = EventRates()
         return lambda second, position: rates.look(
             [replace(status(), position=position, as_of=AT + timedelta(seconds=second))]
         )["main", "token_history"]
@@ -79,7 +79,7 @@ class TestRates:
         assert look(1, 0) == 0
 
     def test_each_projection_of_each_log_has_its_own(self):
-        rates = Rates()
+        rates = EventRates()
         ours, theirs = status(position=0), status(log="other", position=0)
         rates.look([ours, theirs])
         later = AT + timedelta(seconds=1)

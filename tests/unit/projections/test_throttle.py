@@ -2,7 +2,7 @@
 
 import pytest
 
-from projections.rebuilding.throttle import PAGE, REST, SHORT_PAGE, Pace
+from projections.rebuilding.throttle import PAGE, REST, SHORT_PAGE, Throttle
 
 
 class World:
@@ -10,7 +10,7 @@ class World:
 
     def __init__(self):
         self.now, self.events, self.slept = 0.0, 1000, []
-        self.pace = Pace(self.count, clock=lambda: self.now, sleep=self.sleep)
+        self.throttle = Throttle(self.count, clock=lambda: self.now, sleep=self.sleep)
 
     async def count(self):
         return self.events
@@ -22,7 +22,7 @@ class World:
     async def work(self, seconds, appended):
         self.now += seconds
         self.events += appended
-        await self.pace.rest()
+        await self.throttle.rest()
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ async def test_while_nothing_is_appended_it_takes_long_pages_and_no_rest(world):
     for _ in range(5):
         await world.work(0.5, appended=0)
     assert world.slept == []
-    assert world.pace.page == PAGE
+    assert world.throttle.page == PAGE
 
 
 async def test_a_few_events_do_not_matter(world):
@@ -47,7 +47,7 @@ async def test_while_somebody_writes_it_rests_longer_than_it_works_and_takes_sho
     await world.work(0.1, appended=0)
     await world.work(0.1, appended=300)
     assert world.slept == [pytest.approx(0.1 * REST)]
-    assert world.pace.page == SHORT_PAGE
+    assert world.throttle.page == SHORT_PAGE
 
 
 async def test_what_came_while_it_rested_is_not_counted_as_what_came_while_it_worked(world):
@@ -55,4 +55,4 @@ async def test_what_came_while_it_rested_is_not_counted_as_what_came_while_it_wo
     await world.work(0.1, appended=300)
     await world.work(0.1, appended=0)
     assert len(world.slept) == 1
-    assert world.pace.page == PAGE
+    assert world.throttle.page == PAGE
