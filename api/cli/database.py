@@ -8,8 +8,8 @@ from pathlib import Path
 from api.cli.output import print_note
 from api.embedded_postgres import EmbeddedPostgres
 from api.operations.errors import UsageError
-from api.service.composition import ServiceConfig, this_process
-from api.service.settings import Settings, name_of
+from api.service.composition import ServiceConfig, get_process_name
+from api.service.settings import Settings, setting_name
 from ledger.domain.errors import Unavailable
 from ledger.postgres.database import CONNECTION_ERRORS
 from ledger.use_cases.issuer import IssuerIdentifier
@@ -38,7 +38,7 @@ def provide_database(settings: Settings) -> Iterator[Dsns]:
             yield Dsns(embedded.service_dsn, embedded.owner_dsn, directory)
         return
     if settings.dsn is None:
-        msg = f"no database: give {name_of('dsn')} to connect to one or {name_of('embedded')} to run one here"
+        msg = f"no database: give {setting_name('dsn')} to connect to one or {setting_name('embedded')} to run one here"
         raise UsageError(msg)
     owner_dsn = settings.owner_dsn.get_secret_value() if settings.owner_dsn else None
     yield Dsns(settings.dsn.get_secret_value(), owner_dsn)
@@ -67,7 +67,7 @@ async def migrate(owner_dsn: str, service_role: str, *, build: bool = True) -> S
 
             applied = await upgrade(owner_dsn, service_role=service_role)
     if build:
-        await upgrade_projections(owner_dsn, holder=this_process(), tell=print_note)
+        await upgrade_projections(owner_dsn, holder=get_process_name(), tell=print_note)
     return applied
 
 

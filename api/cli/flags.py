@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import SecretStr
 
-from api.service.settings import PREFIX, Settings, flag, variable
+from api.service.settings import PREFIX, Settings, flag_name, variable_name
 
 
 def of_setting(field: str, **more: Any) -> Any:
@@ -18,11 +18,11 @@ def of_setting(field: str, **more: Any) -> Any:
     info = Settings.model_fields[field]
     default = info.default
     shown = "" if default is None or default == () or isinstance(default, bool) else f"; default: {default}"
-    names = [flag(field)]
+    names = [flag_name(field)]
     if info.annotation is bool:
-        names = [f"{flag(field)}/--no-{flag(field).removeprefix('--')}"]
+        names = [f"{flag_name(field)}/--no-{flag_name(field).removeprefix('--')}"]
     return typer.Option(
-        *names, help=f"{info.description} (env var: {variable(field)}{shown})", show_default=False, **more
+        *names, help=f"{info.description} (env var: {variable_name(field)}{shown})", show_default=False, **more
     )
 
 

@@ -20,7 +20,7 @@ from api.cli.projections import rebuild, replay, verify  # noqa: F401 (they add 
 from api.cli.projections.commands import projections
 from api.cli.serve import serve
 from api.cli.tokens.commands import tokens
-from api.service.settings import unknown_variables
+from api.service.settings import find_unknown_variables
 
 DISTRIBUTION = "token-ledger"
 
@@ -64,7 +64,7 @@ def _root(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
-    for warning in unknown_variables(flag_variables(context.command)):
+    for warning in find_unknown_variables(flag_variables(context.command)):
         print_warning(warning)
 
 

@@ -7,7 +7,7 @@ from api.cli.database import migrate as apply_migrations
 from api.cli.database import provide_database
 from api.cli.output import print_json, print_result
 from api.operations.errors import UsageError
-from api.service.settings import Settings, load_settings, name_of
+from api.service.settings import Settings, load_settings, setting_name
 from migrations.head import newest_revision
 
 
@@ -41,7 +41,7 @@ def _apply(settings: Settings) -> list[str]:
             return _run(dsns.owner_dsn or dsns.service_dsn, settings)
     dsn = settings.owner_dsn or settings.dsn
     if dsn is None:
-        msg = f"no database: give {name_of('owner_dsn')} or {name_of('embedded')}"
+        msg = f"no database: give {setting_name('owner_dsn')} or {setting_name('embedded')}"
         raise UsageError(msg)
     return _run(dsn.get_secret_value(), settings)
 

@@ -15,11 +15,11 @@ from api.cli.output import print_result, print_warning
 from api.logging.configuration import configure_logging
 from api.operations import demo
 from api.operations.errors import OperationError, UsageError
-from api.server.process import ServerPlan, serve_in_this_process
-from api.server.sockets import CannotListen, listen, port_of
-from api.server.start_up import StartUp, StoppedEarly
+from api.server.process import ServerPlan, run_server
+from api.server.sockets import ListenError, get_port, listen
+from api.server.start_up import StartUpSignals, StoppedDuringStartUp
 from api.service.composition import start_service
-from api.service.settings import Settings, name_of
+from api.service.settings import Settings, setting_name
 from ledger.domain.errors import Unavailable
 from ledger.use_cases.issuer import IssuerIdentifier
 
@@ -30,45 +30,45 @@ def run_serve(settings: Settings, *, with_demo: bool, migrating: bool) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)  # what was applied is said once, in one line
     try:
         listening = listen(settings.host, settings.port)
-    except CannotListen as error:
+    except ListenError as error:
         raise OperationError(str(error)) from None
-    start_up = StartUp()
+    start_up = StartUpSignals()
     try:
-        start_up.note_signals()
+        start_up.handle_signals()
         with listening, provide_database(settings) as dsns:
             try:
-                plan = _prepare(start_up, settings, dsns, port_of(listening), with_demo=with_demo, migrating=migrating)
-                asked_to_stop = _run(start_up, plan, listening, settings)
+                plan = _prepare(start_up, settings, dsns, get_port(listening), with_demo=with_demo, migrating=migrating)
+                stop_requested = _run(start_up, plan, listening, settings)
             finally:
                 # From here on a signal must not keep the database from being stopped.
                 start_up.ignore_signals()
-    except (StoppedEarly, KeyboardInterrupt):
+    except (StoppedDuringStartUp, KeyboardInterrupt):
         structlog.get_logger().info("stopped before it served")
-        asked_to_stop = True
+        stop_requested = True
     structlog.get_logger().info("stopped")
-    if not asked_to_stop:
+    if not stop_requested:
         raise typer.Exit(int(ExitCode.REFUSED))
 
 
-def _run(start_up: StartUp, plan: ServerPlan, listening: socket.socket, settings: Settings) -> bool:
+def _run(start_up: StartUpSignals, plan: ServerPlan, listening: socket.socket, settings: Settings) -> bool:
     """Serve; returns whether it ended because it was asked to."""
     start_up.check()
     structlog.get_logger().info(
         "serving",
         host=settings.host,
-        port=port_of(listening),
+        port=get_port(listening),
         issuers=[identifier.url for identifier in plan.config.issuers],
         workers=settings.workers,
     )
     if settings.workers > 1:
-        from api.server.workers import serve_by_workers  # noqa: PLC0415 (gunicorn is loaded only where it is used)
+        from api.server.workers import run_workers  # noqa: PLC0415 (gunicorn is loaded only where it is used)
 
-        return serve_by_workers(plan, listening, settings.workers, start_up)
-    return serve_in_this_process(plan, listening, start_up)
+        return run_workers(plan, listening, settings.workers, start_up)
+    return run_server(plan, listening, start_up)
 
 
 def _prepare(
-    start_up: StartUp, settings: Settings, dsns: Dsns, port: int, *, with_demo: bool, migrating: bool
+    start_up: StartUpSignals, settings: Settings, dsns: Dsns, port: int, *, with_demo: bool, migrating: bool
 ) -> ServerPlan:
     """Migrate, register or refuse demo clients, and say so."""
     identifiers = settings.issuer_identifiers(port)
@@ -77,7 +77,7 @@ def _prepare(
     if migrating or dsns.directory is not None:
         owner_dsn = dsns.owner_dsn
         if owner_dsn is None:
-            msg = f"--migrate needs the owner's DSN: give {name_of('owner_dsn')}"
+            msg = f"--migrate needs the owner's DSN: give {setting_name('owner_dsn')}"
             raise UsageError(msg)
         applied = start_up.run(lambda: migrate(owner_dsn, settings.service_role))
         _tell_of(f"migrations applied: {', '.join(applied) or 'none were missing'}", demo=with_demo)

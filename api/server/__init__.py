@@ -1,1 +1,1 @@
-"""Serving: sockets, start-up, one process or several workers, shutdown."""
+"""The server: listening socket, start-up, one process or several workers, shutdown."""

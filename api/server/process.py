@@ -1,9 +1,8 @@
-"""One process that serves: it starts, answers, and on SIGTERM or SIGINT finishes what it has begun."""
+"""Serve from one process until SIGTERM or SIGINT, then finish the requests in flight."""
 
 import asyncio
 import gc
 import os
-import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -17,29 +16,30 @@ from aiohttp import web
 from api.http.app import create_app
 from api.http.http_server import create_runner
 from api.operations.demo import DemoRefused, refuse_demo_clients
-from api.server.start_up import StartUp
+from api.server.start_up import SIGNALS, StartUpSignals
 from api.service.composition import ServiceConfig, start_service
 from api.service.running_service import RunningService
 from ledger.domain.errors import Unavailable
 
-HURRY_SECONDS = 5.0
-"""How long the append queue may take to drain once requests in flight are no longer waited for."""
+DRAIN_TIMEOUT_SECONDS = 5.0
+"""How long the append queue may take to drain after requests in flight are given up."""
 
-RETRY_SECONDS = 1.0
-"""How often a database that is away is asked for demo clients."""
+DEMO_CHECK_RETRY_SECONDS = 1.0
 
-COLLECT_AFTER = (20_000, 20, 100)
-"""Thresholds of the garbage collector. A request makes hardly any cycles, so it need not look after every few."""
+GC_THRESHOLDS = (20_000, 20, 100)
+"""Requests create few reference cycles, so collections may be rare."""
 
 
 @dataclass(frozen=True)
 class ServerPlan:
-    """How to serve. `shutdown_seconds` is what requests in flight may take after a signal to stop.
+    """What a server process runs.
 
-    `watch_for_demo_clients`: the database could not be asked for them before the start, so ask once it is there.
-    `follow`: keep the catch-up projections up to date. `oauth`: answer as the issuers, and not about health alone.
-    `sweep_seconds`: within which rows are to be gone after they expired; 0 leaves them to other processes.
-    `worker_socket_dir`: the folder where the processes of this service find each other, where there are several.
+    `shutdown_seconds`: how long requests in flight may take after a stop signal.
+    `watch_for_demo_clients`: the database was down at start-up, so check it for demo clients when it is up.
+    `follow`: run the catch-up projections.
+    `sweep_seconds`: how long expired rows may stay; 0 turns the sweep off.
+    `oauth`: serve the issuers, not only health and metrics.
+    `worker_socket_dir`: where several workers of one service create their metrics sockets.
     """
 
     config: ServiceConfig
@@ -53,19 +53,18 @@ class ServerPlan:
     worker_socket_dir: Path | None = None
 
 
-def serve_in_this_process(plan: ServerPlan, listening: socket.socket | None, start_up: StartUp) -> bool:
-    """Serve until SIGTERM or SIGINT, then drain; a second signal stops waiting for requests in flight.
+def run_server(plan: ServerPlan, listening: socket.socket | None, start_up: StartUpSignals) -> bool:
+    """Serve until SIGTERM or SIGINT, then drain; a second signal gives up requests in flight.
 
-    Without a socket it follows the log and answers nobody. Returns whether it ended because it was asked to, and not
-    because it refuses to serve this database.
+    Without a socket the process only follows the log. Returns False when it stopped because it refuses this database.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(plan, listening, start_up))
 
 
 async def build_runner(plan: ServerPlan, refuse: Callable[[], None]) -> web.AppRunner:
-    """The runner of the application over a service of its own, which ends with it. `refuse` ends the server."""
-    _spare_the_collector()
+    """Build the application and its own service, which closes with it. `refuse` stops the server."""
+    tune_gc()
     service = await start_service(plan.config)
     if plan.follow:
         service.follow()
@@ -79,79 +78,79 @@ async def build_runner(plan: ServerPlan, refuse: Callable[[], None]) -> web.AppR
         issuers=None if plan.oauth else (),
     )
 
-    async def tell(_: web.Application) -> None:  # by now no new connections are taken
-        structlog.get_logger().info("stopping", pid=os.getpid(), waiting_at_most_seconds=plan.shutdown_seconds)
+    async def log_stopping(_: web.Application) -> None:
+        structlog.get_logger().info("stopping", pid=os.getpid(), timeout_seconds=plan.shutdown_seconds)
 
-    app.on_shutdown.append(tell)
+    app.on_shutdown.append(log_stopping)  # aiohttp calls it when the listening socket is closed
     if plan.watch_for_demo_clients:
-        app.cleanup_ctx.append(lambda _: _watching(service, refuse))
+        app.cleanup_ctx.append(lambda _: _demo_client_watch(service, refuse))
     return create_runner(app, shutdown_timeout=plan.shutdown_seconds)
 
 
-def _spare_the_collector() -> None:
-    """What was loaded until now stays until the end: the garbage collector need not go through it again and again."""
+def tune_gc() -> None:
+    """Exclude the objects loaded so far from garbage collection, and collect less often."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
-async def _serve(plan: ServerPlan, listening: socket.socket | None, start_up: StartUp) -> bool:
+async def _serve(plan: ServerPlan, listening: socket.socket | None, start_up: StartUpSignals) -> bool:
     loop = asyncio.get_running_loop()
-    stopping, hurrying, refusing = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    stop, abort, refused = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     def on_signal() -> None:
-        (hurrying if stopping.is_set() else stopping).set()
+        (abort if stop.is_set() else stop).set()
 
     def refuse() -> None:
-        refusing.set()
-        stopping.set()
+        refused.set()
+        stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in SIGNALS:
         loop.add_signal_handler(number, on_signal)
-    if start_up.asked_to_stop:
-        stopping.set()
+    if start_up.stop_requested:
+        stop.set()
     runner = await build_runner(plan, refuse)
     await runner.setup()
     if listening is not None:
         await web.SockSite(runner, listening).start()
-        structlog.get_logger().info("ready to answer", pid=os.getpid())
-    await stopping.wait()
-    await _stop(runner, hurrying, plan.shutdown_seconds)
-    return not refusing.is_set()
+        structlog.get_logger().info("server ready", pid=os.getpid())
+    await stop.wait()
+    await _shut_down(runner, abort, plan.shutdown_seconds)
+    return not refused.is_set()
 
 
-async def _stop(runner: web.AppRunner, hurrying: asyncio.Event, seconds: float) -> None:
-    """Stop listening, let requests in flight finish, drain the append queue, let go of the database."""
-    cleanup = asyncio.ensure_future(runner.cleanup())
-    hurry = asyncio.ensure_future(hurrying.wait())
-    await asyncio.wait({cleanup, hurry}, timeout=seconds + HURRY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-    hurry.cancel()
-    if not cleanup.done():
-        cleanup.cancel()
-        with suppress(asyncio.CancelledError):
-            await cleanup
-        with suppress(TimeoutError):
-            await asyncio.wait_for(runner.app.cleanup(), HURRY_SECONDS)
-    else:
+async def _shut_down(runner: web.AppRunner, abort: asyncio.Event, seconds: float) -> None:
+    """Stop listening, finish requests in flight, drain the append queue and disconnect from the database."""
+    cleanup, aborted = asyncio.ensure_future(runner.cleanup()), asyncio.ensure_future(abort.wait())
+    timeout = seconds + DRAIN_TIMEOUT_SECONDS
+    await asyncio.wait({cleanup, aborted}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    aborted.cancel()
+    if cleanup.done():
         await cleanup
+        return
+    cleanup.cancel()
+    with suppress(asyncio.CancelledError):
+        await cleanup
+    with suppress(TimeoutError):
+        await asyncio.wait_for(runner.app.cleanup(), DRAIN_TIMEOUT_SECONDS)
 
 
-async def _watching(service: RunningService, refuse: Callable[[], None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(_watch(service, refuse))
+async def _demo_client_watch(service: RunningService, refuse: Callable[[], None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(_refuse_demo_database(service, refuse))
     yield
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
 
 
-async def _watch(service: RunningService, refuse: Callable[[], None]) -> None:
-    """Once the database is there: stop the server if it holds demo clients, as it would not have started with it."""
+async def _refuse_demo_database(service: RunningService, refuse: Callable[[], None]) -> None:
+    """Wait for the database, and stop the server if it holds demo clients, as start-up would have."""
     for issuer in service.issuers:
         while True:
             try:
                 refuse_demo_clients(issuer, await issuer.clients.all())
             except Unavailable:
-                await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(DEMO_CHECK_RETRY_SECONDS)
             except DemoRefused as refusal:
                 structlog.get_logger().critical("refusing to serve", reason=str(refusal))
                 refuse()

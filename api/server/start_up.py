@@ -1,4 +1,4 @@
-"""Signals that come before the server handles them: noted at once, acted on where nothing is half done."""
+"""Signals that arrive before the server handles them: recorded at once, acted on between steps."""
 
 import asyncio
 import signal
@@ -10,44 +10,44 @@ T = TypeVar("T")
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class StoppedEarly(Exception):
-    """The process was asked to stop before it served."""
+class StoppedDuringStartUp(Exception):
+    """A signal asked the process to stop before it served."""
 
 
-class StartUp:
-    """From the first step to the server. A signal to stop is noted.
+class StartUpSignals:
+    """Records a stop signal from the first step of start-up until the server takes over.
 
-    An exception raised by a signal handler would come anywhere, also in the middle of making an event loop, and leave
-    that half made. So steps call `check`, and what is awaited in `run` is cancelled. A second signal does interrupt: a
-    step may hang.
+    A signal handler that raises could interrupt any code, such as the creation of an event loop, and leave it half
+    done. So the handler only records the signal: steps call `check`, and `run` cancels what it awaits. A second signal
+    raises KeyboardInterrupt, because a step may hang.
     """
 
     def __init__(self) -> None:
-        self.asked_to_stop = False
+        self.stop_requested = False
         self._cancel: Callable[[], object] | None = None
 
-    def note_signals(self) -> None:
-        """From here on, until the server handles them."""
+    def handle_signals(self) -> None:
+        """Install the handlers, until the server installs its own."""
         for number in SIGNALS:
-            signal.signal(number, self._note)
+            signal.signal(number, self._record)
 
     def ignore_signals(self) -> None:
-        """From here on: nothing may keep what was started from being stopped."""
+        """Ignore signals from now on, so that nothing interrupts the clean-up."""
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
 
     def check(self) -> None:
-        """Raises StoppedEarly when a signal has come."""
-        if self.asked_to_stop:
-            raise StoppedEarly
+        """Raise StoppedDuringStartUp if a signal has arrived."""
+        if self.stop_requested:
+            raise StoppedDuringStartUp
 
     def run(self, step: Callable[[], Awaitable[T]]) -> T:
-        """Do a step on an event loop of its own. Raises StoppedEarly when a signal comes before its end."""
+        """Run a step in a new event loop. Raises StoppedDuringStartUp when a signal arrives before it ends."""
         self.check()
         with asyncio.Runner() as runner:
-            return runner.run(self._until_asked(step))
+            return runner.run(self._run_until_signal(step))
 
-    async def _until_asked(self, step: Callable[[], Awaitable[T]]) -> T:
+    async def _run_until_signal(self, step: Callable[[], Awaitable[T]]) -> T:
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert task is not None
         self._cancel = lambda: loop.call_soon_threadsafe(task.cancel)
@@ -60,9 +60,9 @@ class StartUp:
         finally:
             self._cancel = None
 
-    def _note(self, _number: int, _frame: object) -> None:
-        if self.asked_to_stop:
+    def _record(self, _number: int, _frame: object) -> None:
+        if self.stop_requested:
             raise KeyboardInterrupt
-        self.asked_to_stop = True
+        self.stop_requested = True
         if self._cancel is not None:
             self._cancel()

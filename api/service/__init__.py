@@ -1,1 +1,1 @@
-"""The service behind the HTTP API: settings, the composition root, and its counts."""
+"""The composition of the service: settings, composition root, counters, and the protocol that HTTP uses."""

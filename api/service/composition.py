@@ -1,4 +1,4 @@
-"""The composition root: what one process of the service shares, and the issuers wired to their logs."""
+"""The composition root: wires the resources of one process and its issuers."""
 
 import asyncio
 import os
@@ -27,15 +27,15 @@ from projections.lookups import LookUps, PostgresActiveTokens, PostgresClients
 from projections.versions import version_problems
 
 VERIFICATION_THREADS = 2
-"""How many argon2id computations run at once in a process; each takes 19 MiB and a core."""
+"""Concurrent argon2id verifications of a process; each takes 19 MiB and a core."""
 
 
 @dataclass(frozen=True)
 class ServiceConfig:
-    """What a service is made from.
+    """The configuration of a service.
 
-    `revision` is the schema revision this code needs; None leaves it unchecked. `max_waiting_appends` bounds each
-    issuer's queue of writes, `pool_size` the connections of this process.
+    `revision` is the required schema revision; None skips the check. `max_waiting_appends` limits the append queue of
+    each issuer, `pool_size` the database connections of the process.
     """
 
     dsn: str
@@ -46,10 +46,10 @@ class ServiceConfig:
 
 
 class Service:
-    """The service over PostgreSQL. Making one does not connect: it comes up while the database is away."""
+    """The service over PostgreSQL. It does not connect when created, so it starts while the database is down."""
 
     def __init__(self, config: ServiceConfig) -> None:
-        """Must be called with a running event loop. Raises ValueError when two issuers share a log."""
+        """Needs a running event loop. Raises ValueError when two issuers share a log."""
         self._config = config
         self._database = Database(config.dsn, pool_size=config.pool_size)
         self._verifications = ThreadPoolExecutor(VERIFICATION_THREADS, thread_name_prefix="argon2")
@@ -58,10 +58,10 @@ class Service:
         self._writers: list[GroupCommit] = []
         self._followers: list[Follower] = []
         self._sweep: ExpirySweep | None = None
-        self._at_work: list[asyncio.Task[None]] = []
+        self._tasks: list[asyncio.Task[None]] = []
         names = [identifier.log_name for identifier in config.issuers]
         if len(set(names)) != len(names):
-            msg = f"two issuers have the same path, and so the same log: {', '.join(sorted(names))}"
+            msg = f"two issuers have the same path and would share a log: {', '.join(sorted(names))}"
             raise ValueError(msg)
         self.issuers: Sequence[Issuer] = tuple(self._issuer(identifier) for identifier in config.issuers)
 
@@ -76,7 +76,7 @@ class Service:
         self._logs.append(log)
         self._writers.append(writer)
         self._followers.extend(
-            Follower(log, projection, self._wakeups, holder=this_process())
+            Follower(log, projection, self._wakeups, holder=get_process_name())
             for projection in catch_up_projections(mapper)
         )
         return assemble_issuer(
@@ -93,25 +93,25 @@ class Service:
         )
 
     def log(self, identifier: IssuerIdentifier) -> Log:
-        """The log of an issuer, for what works on the log as a whole."""
+        """Return the log of an issuer, for operations on the whole log."""
         return Log(self._database, identifier.log_name)
 
     def follow(self) -> None:
-        """Keep the catch-up projections up to date until this is closed, as far as no other process does."""
-        self._at_work += [asyncio.create_task(follower.run()) for follower in self._followers]
+        """Run the catch-up projections that no other process runs, until the service closes."""
+        self._tasks += [asyncio.create_task(follower.run()) for follower in self._followers]
 
     def sweep(self, within: float) -> None:
-        """Have expired rows gone within so many seconds, of all logs, until this is closed."""
+        """Delete expired rows of all logs within so many seconds, until the service closes."""
         self._sweep = ExpirySweep(self._database, within=within)
-        self._at_work.append(asyncio.create_task(self._sweep.run()))
+        self._tasks.append(asyncio.create_task(self._sweep.run()))
 
     async def catch_up(self) -> None:
-        """Bring the catch-up projections to the end of the log, where no other process does. Raises Unavailable."""
+        """Apply the whole log to the catch-up projections that no other process runs. Raises Unavailable."""
         for follower in self._followers:
             await follower.catch_up()
 
     async def projections(self) -> Sequence[ProjectionStatus]:
-        """How the projections of each issuer's log are. Raises Unavailable."""
+        """Read the status of the projections of every log. Raises Unavailable."""
         mapper = EventMapper()
         inline, catch_up = inline_projections(mapper), catch_up_projections(mapper)
         return [
@@ -121,11 +121,11 @@ class Service:
         ]
 
     async def sweep_lag(self) -> float:
-        """How many seconds ago the last whole walk of the sweep began. Raises Unavailable."""
+        """Return the seconds since the last complete sweep began. Raises Unavailable."""
         return await read_sweep_lag(self._database)
 
     def counts(self) -> ServiceCounts:
-        """What this process has done so far."""
+        """Return the counters of this process."""
         return ServiceCounts(
             logs=[
                 LogCounts(log.name, writer.waiting, issuer.audit.events.waiting, writer.counts)
@@ -136,7 +136,7 @@ class Service:
         )
 
     async def problems(self) -> Sequence[str]:
-        """Why the service is not ready, one sentence each; empty when it is. Never raises."""
+        """Return why the service is not ready, one sentence per problem; empty when it is ready. Never raises."""
         try:
             return await self._problems()
         except Unavailable as error:
@@ -148,7 +148,7 @@ class Service:
             found = await connection.fetchval("SELECT version_num FROM alembic_version") if tables else None
         if found is None:
             return [NO_LEDGER]
-        # Revisions are numbered; a later one only adds, so that processes of both releases run during an upgrade.
+        # Revisions are numbers, and later ones only add: both releases can run during an upgrade.
         needed = self._config.revision
         if needed is not None and found < needed:
             return [
@@ -158,12 +158,12 @@ class Service:
             return await version_problems(connection)
 
     async def close(self) -> None:
-        """Record what waits to be recorded, then let go of the database."""
+        """Append what is queued, then disconnect from the database."""
         for writer in self._writers:
             await writer.close()
-        for task in self._at_work:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._at_work, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for issuer in self.issuers:
             await issuer.audit.events.close()
         await self._wakeups.close()
@@ -172,10 +172,10 @@ class Service:
 
 
 async def start_service(config: ServiceConfig) -> Service:
-    """A service on the running event loop. Raises ValueError for a configuration that cannot be."""
+    """Create a service on the running event loop. Raises ValueError when two issuers share a log."""
     return Service(config)
 
 
-def this_process() -> str:
-    """How operators tell this process from others: by host and process id."""
+def get_process_name() -> str:
+    """Return the host name and process id, by which operators identify this process."""
     return f"{socket.gethostname()}:{os.getpid()}"

@@ -1,7 +1,6 @@
-"""Every setting of the service, in one class: the only place that reads TOKEN_LEDGER_ variables.
+"""All settings of the service, in one class: the only code that reads TOKEN_LEDGER_ variables.
 
-A flag of the command line wins over its variable, a variable over the default. The descriptions below are what
-`--help` prints.
+A command-line flag overrides the variable, and the variable overrides the default. `--help` prints the descriptions.
 """
 
 import os
@@ -19,110 +18,108 @@ from ledger.use_cases.issuer import IssuerIdentifier
 PREFIX = "TOKEN_LEDGER_"
 DEFAULT_PATH = "/ms-auth-server"
 TEST_PREFIX = "TOKEN_LEDGER_TEST_"
-"""Variables of the test suite; they are no settings and no typing mistakes either."""
+"""Variables of the test suite, which are not settings."""
 
 
 class SettingsError(Exception):
-    """Settings that cannot be used. The message has one line per setting and never shows a DSN."""
+    """The settings are invalid. The message has one line per setting and never shows a DSN."""
 
 
 class Settings(BaseSettings):
-    """What an operator can decide. Raises through `load_settings` only, so that messages name variable and flag."""
+    """The settings an operator can change. Create it with `load_settings`, whose errors name variable and flag."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
 
     dsn: SecretStr | None = Field(
         default=None,
-        description="PostgreSQL to use, as the restricted service role: postgresql://user:password@host/database. "
-        "The database must be migrated already.",
+        description="PostgreSQL DSN of the restricted service role: postgresql://user:password@host/database. The "
+        "database must already be migrated.",
     )
     owner_dsn: SecretStr | None = Field(
         default=None,
-        description="The same database as the role that owns the tables. Only migrations and builds of projections use "
-        "it: leave it out of the environment of the running service.",
+        description="DSN of the role that owns the tables, for the same database. Only migrations and projection "
+        "rebuilds use it: keep it out of the environment of the running service.",
     )
     embedded: Path | None = Field(
         default=None,
-        description="Run a PostgreSQL of our own, with its data in this folder, instead of connecting to one. "
-        "Zero set-up, for trying out and tests: no replicas, no backups.",
+        description="Run an embedded PostgreSQL with its data in this folder, instead of connecting to a server. "
+        "For trials and tests: it has no replicas and no backups.",
     )
     service_role: str = Field(
         default="token_ledger_service",
         min_length=1,
         max_length=63,
-        description="The role that migrations grant the service's privileges to. It must exist.",
+        description="The existing role to which migrations grant the service's privileges.",
     )
     issuers: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="Issuer URLs, separated by commas; each has its own clients and its own log, named by the URL's "
-        "path. Changing a path later leaves its clients and tokens behind. "
-        f"Default: http://localhost:PORT{DEFAULT_PATH}.",
+        description="Issuer URLs, separated by commas. Each issuer has its own clients and its own log, named by "
+        "the URL's path. After a change of the path, the issuer starts with an empty log. Default: "
+        f"http://localhost:PORT{DEFAULT_PATH}.",
     )
     host: str = Field(
         default="127.0.0.1",
         min_length=1,
-        description="Address to listen on. 0.0.0.0 opens the service to the network, unencrypted: "
-        "put a TLS proxy in front.",
+        description="Address to listen on. 0.0.0.0 exposes the service to the network without encryption: put a "
+        "TLS proxy in front of it.",
     )
-    port: int = Field(
-        default=8085, ge=0, le=65535, description="Port to listen on; 0 takes a free one and prints which."
-    )
+    port: int = Field(default=8085, ge=0, le=65535, description="Port to listen on; 0 selects a free port and logs it.")
     workers: int = Field(
         default=1,
         ge=1,
         le=256,
-        description="Processes that serve. Above 1 they run under gunicorn; each holds its own connections "
-        "(pool size) and its own queue.",
+        description="Number of server processes. More than one run under gunicorn; each has its own database "
+        "connections (pool size) and its own append queue.",
     )
     log_format: Literal["auto", "json", "console"] = Field(
-        default="auto", description="json for machines, console for people; auto is console on a terminal, else json."
+        default="auto", description="json, console, or auto: console on a terminal, json otherwise."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",
-        description="The least that is logged. info writes one line per request; debug adds health checks.",
+        description="Minimum level of log lines. info writes one line per request; debug adds health checks.",
     )
     behind_proxy: bool = Field(
         default=False,
-        description="Take the caller's address from the last entry of X-Forwarded-For. Only behind a proxy that sets "
-        "it: otherwise callers write into the ledger what address they like.",
+        description="Read the caller's address from the last entry of X-Forwarded-For. Use it only behind a proxy "
+        "that sets the header: otherwise callers can record any address in the ledger.",
     )
     max_waiting_appends: int = Field(
         default=4096,
         ge=1,
-        description="Issuances and revocations of one process that may wait to be recorded; beyond it they are "
-        "answered 503. More absorbs longer bursts at the price of longer waits.",
+        description="How many issuances and revocations of one process may wait to be appended. Further requests "
+        "get 503. A larger queue absorbs longer bursts and makes requests wait longer.",
     )
     pool_size: int = Field(
         default=8,
         ge=2,
         le=1000,
-        description="Database connections of one process. Writing needs one, reading is batched: more than a few "
-        "cost PostgreSQL memory and gain nothing.",
+        description="Database connections of one process. Appends need one and reads are batched: more than a few "
+        "cost PostgreSQL memory without a gain.",
     )
     follow: bool = Field(
         default=True,
-        description="Keep the projections that follow the log up to date in these processes, as far as no other does. "
-        "Switched off, 'token-ledger projections run' has to do it somewhere, or audit queries fall behind.",
+        description="Run the catch-up projections in these processes, unless another process runs them. When this "
+        "is off, run 'token-ledger projections run' elsewhere, or audit queries lag behind the log.",
     )
     sweep_seconds: float = Field(
         default=600.0,
         ge=0,
         allow_inf_nan=False,
-        description="How long after its expiry a token's row may stay in active_tokens, where every row stays for 10 "
-        "seconds. All processes together walk over the table once in that time and remove what has expired. 0 has "
-        "these processes not do it; where none does, the table grows for ever.",
+        description="How long an expired token's row may stay in active_tokens (every row stays at least 10 "
+        "seconds). All processes together sweep the table once in this time and delete expired rows. 0 turns the "
+        "sweep off in these processes; if no process sweeps, the table grows without limit.",
     )
     metrics: bool = Field(
         default=True,
-        description="Answer /metrics, and tell of projections at /readyz, without authentication. "
-        "They hold no client and no token; keep them behind the proxy all the same.",
+        description="Serve /metrics, and projection details at /readyz, without authentication. They contain no "
+        "client and no token; do not expose them outside the proxy nevertheless.",
     )
     shutdown_seconds: float = Field(
         default=30.0,
         gt=0,
         le=3600,
-        description="How long requests in flight may take to finish after SIGTERM. "
-        "Keep it below what the orchestrator grants before it kills.",
+        description="How long requests in flight may take to finish after SIGTERM. Keep it shorter than the time "
+        "after which the orchestrator kills the process.",
     )
 
     @field_validator("issuers", mode="before")
@@ -137,7 +134,7 @@ class Settings(BaseSettings):
         for url in value:
             identifier = IssuerIdentifier(url)
             if "{" in url or "}" in url:
-                msg = f"issuer {url!r}: must have no braces"
+                msg = f"issuer {url!r}: must not contain braces"
                 raise ValueError(msg)
             if identifier.log_name in paths:
                 msg = (
@@ -161,15 +158,15 @@ class Settings(BaseSettings):
         return value
 
     def issuer_identifiers(self, port: int | None = None) -> tuple[IssuerIdentifier, ...]:
-        """The issuers, or the default one at `port`: the port listened on, where that was chosen by the system."""
+        """Return the issuers, or the default issuer at `port`, the port in use when the system chose it."""
         urls = self.issuers or (f"http://localhost:{port or self.port}{DEFAULT_PATH}",)
         return tuple(map(IssuerIdentifier, urls))
 
 
 def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
-    """The settings of this environment, with the flags that were given (not None) on top.
+    """Read the settings from the environment; `flags` that are not None override it.
 
-    A flag that names the database puts aside a variable that names another. Raises SettingsError.
+    A flag that selects the database overrides a variable that selects another. Raises SettingsError.
     """
     given = {name: value for name, value in (flags or {}).items() if value is not None and value != ()}
     if "dsn" in given and "embedded" not in given:
@@ -181,32 +178,32 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
     except ValidationError as error:
         raise SettingsError("\n".join(_explain(e["loc"], e["msg"]) for e in error.errors())) from None
     if settings.dsn is not None and settings.embedded is not None:
-        msg = f"{name_of('dsn')} and {name_of('embedded')} name two databases: give one of them"
+        msg = f"{setting_name('dsn')} and {setting_name('embedded')} select two databases: give only one"
         raise SettingsError(msg)
     return settings
 
 
-def variable(field: str) -> str:
-    """The environment variable of a setting."""
+def variable_name(field: str) -> str:
+    """Return the environment variable of a setting."""
     return PREFIX + field.upper()
 
 
-def flag(field: str) -> str:
-    """The command line flag of a setting."""
+def flag_name(field: str) -> str:
+    """Return the command-line flag of a setting."""
     return "--" + field.replace("_", "-")
 
 
-def name_of(field: str) -> str:
-    """How messages name a setting: by both of its names."""
-    return f"{flag(field)} ({variable(field)})"
+def setting_name(field: str) -> str:
+    """Return a setting's flag and variable, as messages name it."""
+    return f"{flag_name(field)} ({variable_name(field)})"
 
 
-def unknown_variables(known: Iterable[str], environment: Mapping[str, str] | None = None) -> list[str]:
-    """A warning for every TOKEN_LEDGER_ variable that nothing reads; its value is not shown.
+def find_unknown_variables(known: Iterable[str], environment: Mapping[str, str] | None = None) -> list[str]:
+    """Return a warning for each TOKEN_LEDGER_ variable that nothing reads, without its value.
 
-    `known` are the twins of flags that are no settings.
+    `known` names the variables of flags that are not settings.
     """
-    names = {variable(field) for field in Settings.model_fields} | set(known)
+    names = {variable_name(field) for field in Settings.model_fields} | set(known)
     warnings = []
     for name in sorted(os.environ if environment is None else environment):
         if name.upper().startswith(PREFIX) and name.upper() not in names and not name.startswith(TEST_PREFIX):
@@ -219,4 +216,4 @@ def unknown_variables(known: Iterable[str], environment: Mapping[str, str] | Non
 def _explain(location: tuple[int | str, ...], message: str) -> str:
     field = str(location[0]) if location else "settings"
     text = message.removeprefix("Value error, ").removeprefix("Input ")
-    return f"{name_of(field)}: {text}"
+    return f"{setting_name(field)}: {text}"

@@ -10,7 +10,7 @@ from typer.main import get_command
 import api.cli.exit_codes
 from api.cli.exit_codes import ExitCode
 from api.cli.main import all_commands, app
-from api.service.settings import Settings, flag
+from api.service.settings import Settings, flag_name
 from docs.generator.attribute_docs import attribute_docs
 from docs.generator.markdown import table
 from docs.generator.settings import format_default
@@ -18,7 +18,7 @@ from docs.generator.settings import format_default
 SHARED_FROM = 5
 """A flag with one meaning in so many commands is described once, in the section of shared flags."""
 
-SETTINGS = {flag(field): field for field in Settings.model_fields}
+SETTINGS = {flag_name(field): field for field in Settings.model_fields}
 
 
 def cli_regions() -> Mapping[str, str]:

@@ -6,7 +6,7 @@ from typing import Any, get_args
 from annotated_types import Ge, Gt, Le
 from pydantic.fields import FieldInfo
 
-from api.service.settings import Settings, flag, variable
+from api.service.settings import Settings, flag_name, variable_name
 
 
 def setting_regions() -> Mapping[str, str]:
@@ -15,12 +15,12 @@ def setting_regions() -> Mapping[str, str]:
 
 
 def _section(name: str, info: FieldInfo) -> str:
-    facts = [f"`{variable(name)}`, `{_flags(name, info)}`.", _default(info), _choices(info), _bounds(info)]
+    facts = [f"`{variable_name(name)}`, `{_flags(name, info)}`.", _default(info), _choices(info), _bounds(info)]
     return f"## {name}\n\n{' '.join(filter(None, facts))}\n\n{info.description}"
 
 
 def _flags(name: str, info: FieldInfo) -> str:
-    return f"{flag(name)}`, `--no-{flag(name)[2:]}" if info.annotation is bool else flag(name)
+    return f"{flag_name(name)}`, `--no-{flag_name(name)[2:]}" if info.annotation is bool else flag_name(name)
 
 
 def _default(info: FieldInfo) -> str:

@@ -109,7 +109,7 @@ class ServiceProcess:
 
     def wait_until_ready(self, processes: int = 1) -> Self:
         """Wait until this many processes accept requests."""
-        self.wait_for(lambda: len(self.events("ready to answer")) >= processes, f"{processes} ready")
+        self.wait_for(lambda: len(self.events("server ready")) >= processes, f"{processes} ready")
         return self
 
     @property

@@ -11,7 +11,7 @@ def test_no_secret_and_no_token_is_in_the_output_of_a_full_run(start, database, 
     app = add_client("billing", scopes=("invoice.read",))
     resource_server = add_client("rs", introspection="issuer")
     service = start("--dsn", database.service_dsn, "--log-level", "debug", *flags)
-    service.wait_for(lambda: "ready to answer" in service.output, "it to be ready")
+    service.wait_for(lambda: "server ready" in service.output, "it to be ready")
     token = app.request_token(service, scope="invoice.read")
     used = [token, app.form["client_secret"], resource_server.form["client_secret"]]
     assert resource_server.introspect(service, token)["active"]

@@ -118,13 +118,13 @@ def test_run_without_a_port_follows_and_lets_go_when_it_is_asked_to_stop(databas
 
 def test_whichever_worker_is_asked_for_metrics_answers_for_both(database, start):
     service = start("--demo", "--dsn", database.service_dsn, "--workers", "2").wait_until_ready(2)
-    pids = {event["pid"] for event in service.events("ready to answer")}
+    pids = {event["pid"] for event in service.events("server ready")}
     scraped = service.get("/metrics").body.decode()
     assert all(f'process="{pid}"' in scraped for pid in pids)
     killed = min(pids)
     os.kill(killed, signal.SIGKILL)
     service.wait_until_ready(3)
-    alive = {event["pid"] for event in service.events("ready to answer")} - {killed}
+    alive = {event["pid"] for event in service.events("server ready")} - {killed}
     scraped = service.get("/metrics").body.decode()
     assert f'process="{killed}"' not in scraped
     assert all(f'process="{pid}"' in scraped for pid in alive)

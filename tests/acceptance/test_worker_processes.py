@@ -17,7 +17,7 @@ def service(start, database):
 @contextmanager
 def only(service, answering: int) -> Iterator[None]:
     """Let one process answer: the others are stopped, so that every connection is taken by it."""
-    others = {event["pid"] for event in service.events("ready to answer")} - {answering}
+    others = {event["pid"] for event in service.events("server ready")} - {answering}
     for pid in others:
         os.kill(pid, signal.SIGSTOP)
     try:
@@ -28,7 +28,7 @@ def only(service, answering: int) -> Iterator[None]:
 
 
 def test_a_revocation_answered_by_one_process_holds_on_the_other(service):
-    first, second = (event["pid"] for event in service.events("ready to answer"))
+    first, second = (event["pid"] for event in service.events("server ready"))
     with only(service, first):
         token = USER.request_token(service)
         assert RESOURCE_SERVER.introspect(service, token)["active"]
@@ -41,7 +41,7 @@ def test_a_revocation_answered_by_one_process_holds_on_the_other(service):
 
 
 def test_a_process_that_dies_is_replaced(service):
-    first = service.events("ready to answer")[0]["pid"]
+    first = service.events("server ready")[0]["pid"]
     os.kill(first, signal.SIGKILL)
     service.wait_until_ready(3)
     assert RESOURCE_SERVER.introspect(service, USER.request_token(service))["active"]

@@ -14,7 +14,7 @@ from api.cli import flags
 from api.cli.context import choose_issuer, with_flags
 from api.cli.database import Dsns, connection_errors, open_database
 from api.operations.errors import OperationError, UsageError
-from api.service.settings import Settings, load_settings, name_of
+from api.service.settings import Settings, load_settings, setting_name
 from ledger.domain.errors import NoLog
 from ledger.domain.recording import EventMapper
 from ledger.postgres.statements import load_statements
@@ -95,7 +95,7 @@ def run_on_projection(settings: Settings, name: str, work: Callable[[str, Projec
                 return await work(_strongest(database), projection)
         dsn = settings.owner_dsn or settings.dsn
         if dsn is None:
-            msg = f"no database: give {name_of('owner_dsn')}, {name_of('dsn')} or {name_of('embedded')}"
+            msg = f"no database: give {setting_name('owner_dsn')}, {setting_name('dsn')} or {setting_name('embedded')}"
             raise UsageError(msg)
         return await work(dsn.get_secret_value(), projection)
 
@@ -103,9 +103,7 @@ def run_on_projection(settings: Settings, name: str, work: Callable[[str, Projec
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(run())
     except asyncpg.InsufficientPrivilegeError as error:
-        msg = (
-            f"the role may not do this ({error}): give {name_of('owner_dsn')}, the DSN of the role that owns the tables"
-        )
+        msg = f"the role may not do this ({error}): give the owner's DSN with {setting_name('owner_dsn')}"
         raise OperationError(msg) from None
 
 

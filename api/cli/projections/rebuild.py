@@ -11,7 +11,7 @@ from api.cli.progress import events_done
 from api.cli.projections.commands import projections
 from api.cli.projections.context import Name, run_on_projection
 from api.operations.archive_folder import open_archive_folder
-from api.service.composition import this_process
+from api.service.composition import get_process_name
 from api.service.settings import load_settings
 from projections.projection import Projection
 from projections.rebuilding.estimate import RebuildEstimate, estimate_rebuild
@@ -55,7 +55,7 @@ def rebuild_(
             return await rebuild_projection(
                 dsn,
                 projection,
-                holder=this_process(),
+                holder=get_process_name(),
                 progress=lambda events, done: shown.enter_context(events_done("building", events, already=done)),
                 tell=print_note,
                 restart=restart,

@@ -33,7 +33,7 @@ class PeerWorkers:
         try:
             self._server = await asyncio.start_unix_server(self._tell, self._place)
         except OSError as error:
-            structlog.get_logger().warning("metrics are of one process at a time", reason=str(error))
+            structlog.get_logger().warning("metrics cover one process only", reason=str(error))
 
     async def close(self) -> None:
         """Answer no more."""

@@ -3,9 +3,9 @@
 from typer.main import get_command
 
 from api.cli.main import all_commands, app
-from api.service.settings import Settings, flag, variable
+from api.service.settings import Settings, flag_name, variable_name
 
-VARIABLES_OF_SETTINGS = {flag(field): variable(field) for field in Settings.model_fields}
+VARIABLES_OF_SETTINGS = {flag_name(field): variable_name(field) for field in Settings.model_fields}
 FLAGS = [
     option
     for command in all_commands(get_command(app)).values()

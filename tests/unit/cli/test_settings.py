@@ -1,6 +1,6 @@
 import pytest
 
-from api.service.settings import Settings, SettingsError, load_settings, unknown_variables, variable
+from api.service.settings import Settings, SettingsError, find_unknown_variables, load_settings, variable_name
 
 PASSWORD_DSN = "postgresql://service:open-sesame@db/ledger"
 
@@ -45,21 +45,21 @@ def test_issuers_are_separated_by_commas_or_spaces(monkeypatch):
     ],
 )
 def test_a_bad_value_is_one_line_that_names_the_flag_and_the_variable(monkeypatch, name, value, says):
-    monkeypatch.setenv(variable(name), value)
+    monkeypatch.setenv(variable_name(name), value)
     with pytest.raises(SettingsError) as raised:
         load_settings()
     message = str(raised.value)
     assert says in message
-    assert message.startswith(f"--{name.replace('_', '-')} ({variable(name)}): ")
+    assert message.startswith(f"--{name.replace('_', '-')} ({variable_name(name)}): ")
     assert "\n" not in message
 
 
 @pytest.mark.parametrize("name", ["dsn", "owner_dsn"])
 def test_a_dsn_is_never_shown(monkeypatch, name):
-    monkeypatch.setenv(variable(name), PASSWORD_DSN)
+    monkeypatch.setenv(variable_name(name), PASSWORD_DSN)
     settings = load_settings()
     assert "open-sesame" not in repr(settings) + str(settings) + str(settings.model_dump())
-    monkeypatch.setenv(variable(name), "open-sesame:broken")
+    monkeypatch.setenv(variable_name(name), "open-sesame:broken")
     with pytest.raises(SettingsError) as raised:
         load_settings()
     assert "open-sesame" not in str(raised.value)
@@ -68,7 +68,7 @@ def test_a_dsn_is_never_shown(monkeypatch, name):
 def test_two_databases_at_once_are_refused(monkeypatch):
     monkeypatch.setenv("TOKEN_LEDGER_DSN", PASSWORD_DSN)
     monkeypatch.setenv("TOKEN_LEDGER_EMBEDDED", "/data")
-    with pytest.raises(SettingsError, match=r"--dsn .* and --embedded .* name two databases"):
+    with pytest.raises(SettingsError, match=r"--dsn .* and --embedded .* select two databases"):
         load_settings()
 
 
@@ -82,12 +82,12 @@ def test_a_flag_that_names_a_database_puts_aside_a_variable_that_names_another(m
 
 def test_a_variable_that_nothing_reads_is_pointed_out_with_what_was_meant_and_without_its_value():
     environment = {"TOKEN_LEDGER_DNS": "open-sesame", "TOKEN_LEDGER_PORT": "1", "TOKEN_LEDGER_REASON": "x", "HOME": "/"}
-    (warning,) = unknown_variables({"TOKEN_LEDGER_REASON"}, environment)
+    (warning,) = find_unknown_variables({"TOKEN_LEDGER_REASON"}, environment)
     assert warning == "TOKEN_LEDGER_DNS is not a setting and has no effect; did you mean TOKEN_LEDGER_DSN?"
 
 
 def test_variables_of_the_test_suite_are_no_mistakes():
-    assert unknown_variables((), {"TOKEN_LEDGER_TEST_DSN": "x"}) == []
+    assert find_unknown_variables((), {"TOKEN_LEDGER_TEST_DSN": "x"}) == []
 
 
 def test_every_setting_says_what_it_is():

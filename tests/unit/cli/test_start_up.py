@@ -5,14 +5,14 @@ import signal
 
 import pytest
 
-from api.server.start_up import SIGNALS, StartUp, StoppedEarly
+from api.server.start_up import SIGNALS, StartUpSignals, StoppedDuringStartUp
 
 
 @pytest.fixture
 def start_up():
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    made = StartUp()
-    made.note_signals()
+    made = StartUpSignals()
+    made.handle_signals()
     yield made
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -25,15 +25,15 @@ async def nothing():
 def test_without_a_signal_a_step_gives_what_it_gives(start_up):
     start_up.check()
     assert start_up.run(nothing) == "done"
-    assert not start_up.asked_to_stop
+    assert not start_up.stop_requested
 
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_between_steps_is_seen_by_the_next(start_up, number):
     signal.raise_signal(number)
-    with pytest.raises(StoppedEarly):
+    with pytest.raises(StoppedDuringStartUp):
         start_up.check()
-    with pytest.raises(StoppedEarly):
+    with pytest.raises(StoppedDuringStartUp):
         start_up.run(nothing)
 
 
@@ -47,7 +47,7 @@ def test_a_signal_cancels_what_is_awaited_and_lets_it_clean_up(start_up):
         finally:
             cleaned.append(True)
 
-    with pytest.raises(StoppedEarly):
+    with pytest.raises(StoppedDuringStartUp):
         start_up.run(step)
     assert cleaned == [True]
 
@@ -60,7 +60,7 @@ def test_a_signal_while_the_loop_is_made_leaves_no_half_of_it(start_up, monkeypa
         return make()
 
     monkeypatch.setattr(asyncio.events, "new_event_loop", interrupted)
-    with pytest.raises(StoppedEarly):
+    with pytest.raises(StoppedDuringStartUp):
         start_up.run(nothing)
 
 
@@ -82,4 +82,4 @@ def test_afterwards_signals_are_ignored(start_up):
     start_up.ignore_signals()
     for number in SIGNALS:
         signal.raise_signal(number)
-    assert not start_up.asked_to_stop
+    assert not start_up.stop_requested

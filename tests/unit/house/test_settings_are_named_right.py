@@ -7,7 +7,7 @@ import pytest
 from documents import ROOT, markdown_files
 
 from api.cli.audit.credentials import WITHOUT_FLAG
-from api.service.settings import Settings, unknown_variables, variable
+from api.service.settings import Settings, find_unknown_variables, variable_name
 
 CONTAINER_FILES = [ROOT / name for name in ("Dockerfile", "compose.yaml", ".env.example")]
 OF_TESTS = {"TOKEN_LEDGER_TEST_DSN"}
@@ -15,10 +15,10 @@ OF_TESTS = {"TOKEN_LEDGER_TEST_DSN"}
 
 def variables_of_commands():
     text = "".join(file.read_text() for file in (ROOT / "api/cli").rglob("*.py"))
-    return {variable(name) for name in re.findall(r'of_command\(\s*"([A-Z_]+)"', text)}
+    return {variable_name(name) for name in re.findall(r'of_command\(\s*"([A-Z_]+)"', text)}
 
 
-KNOWN = {variable(name) for name in Settings.model_fields} | variables_of_commands() | set(WITHOUT_FLAG) | OF_TESTS
+KNOWN = {variable_name(name) for name in Settings.model_fields} | variables_of_commands() | set(WITHOUT_FLAG) | OF_TESTS
 
 
 def named_in(file: Path) -> set[str]:
@@ -38,4 +38,4 @@ def test_a_variable_that_does_not_exist_is_found(tmp_path):
 
 @pytest.mark.parametrize("file", CONTAINER_FILES, ids=lambda file: file.name)
 def test_the_service_itself_would_not_warn_of_them(file):
-    assert unknown_variables((), dict.fromkeys(named_in(file), "")) == []
+    assert find_unknown_variables((), dict.fromkeys(named_in(file), "")) == []
