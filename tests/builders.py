@@ -11,6 +11,7 @@ from uuid import UUID
 from argon2 import PasswordHasher
 from argon2.low_level import Type
 
+from ledger.domain import secrets as client_secrets
 from ledger.domain.client import Client
 from ledger.domain.events import ClientSettings, Event, StoredSecret, TokenIssued, TokenRevoked
 from ledger.domain.identifiers import client_stream_id
@@ -25,8 +26,8 @@ CHEAP_ARGON2 = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1, hash_le
 """Real argon2id with parameters so small that a test may compute hundreds."""
 
 
-class SettableClock:
-    """A clock that stands still until it is told to move."""
+class FakeClock:
+    """A clock that only moves when a test advances it."""
 
     def __init__(self, now: datetime = NOW) -> None:
         self.now = now
@@ -34,8 +35,8 @@ class SettableClock:
     def __call__(self) -> datetime:
         return self.now
 
-    def advance(self, **by: float) -> None:
-        self.now += timedelta(**by)
+    def advance(self, seconds: float = 0, **by: float) -> None:
+        self.now += timedelta(seconds=seconds, **by)
 
 
 class PredictableBytes:
@@ -47,6 +48,12 @@ class PredictableBytes:
     def __call__(self, count: int) -> bytes:
         self.calls += 1
         return hashlib.shake_128(self.calls.to_bytes(8, "big")).digest(count)
+
+
+def use_cheap_argon2(monkeypatch, decoy_secret: str = "no client has this secret") -> None:
+    """Hash chosen secrets, and the decoy, with the real algorithm and the cheap parameters."""
+    monkeypatch.setattr(client_secrets, "_argon2", CHEAP_ARGON2)
+    monkeypatch.setattr(client_secrets, "_DECOY", CHEAP_ARGON2.hash(decoy_secret, salt=bytes(16)))
 
 
 class ImmediateExecutor(Executor):

@@ -1,14 +1,16 @@
-"""One issuer over the memory store: the real use cases, a clock set by hand, nothing that touches the outside."""
+"""The issuer that tests use without a database: the real use cases over the memory store, with a fake clock."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 
 from ledger.batching.group_commit import GroupCommit
+from ledger.domain.clock import RandomBytes
 from ledger.domain.recording import Cause, EventMapper, RecordedEvent
 from ledger.memory.recorder import MemoryRecorder
-from ledger.use_cases.issuer import IssuerIdentifier, assemble_issuer
+from ledger.use_cases.issuer import Issuer, IssuerIdentifier, assemble_issuer
 from projections.memory.audit_trail import MemoryAuditTrail
 from projections.memory.views import MemoryActiveTokens, MemoryClients
-from tests.builders import ImmediateExecutor, PredictableBytes, SettableClock, settings
+from tests.builders import FakeClock, ImmediateExecutor, PredictableBytes, settings
 
 OPERATOR = Cause(actor="operator:ana")
 ISSUER_URL = "http://localhost:8085/ms-auth-server"
@@ -17,28 +19,42 @@ Fold = Callable[[Sequence[RecordedEvent]], None]
 
 
 class InMemoryIssuer:
-    """An issuer, and what it is made of. `log` is every row recorded so far."""
+    """An issuer and its parts. `log` holds every recorded row."""
 
-    def __init__(self, *, fold_tokens: Callable[[MemoryActiveTokens], Fold] = lambda view: view.fold) -> None:
-        """`fold_tokens` may put a defective fold in place of the view's own."""
-        self.clock = SettableClock()
-        self.random_bytes = PredictableBytes()
+    def __init__(
+        self,
+        url: str = ISSUER_URL,
+        *,
+        clock: FakeClock | None = None,
+        random_bytes: RandomBytes | None = None,
+        executor: Executor | None = None,
+        fold_tokens: Callable[[MemoryActiveTokens], Fold] = lambda view: view.fold,
+    ) -> None:
+        """`executor` runs argon2id; `fold_tokens` may replace the view's fold with a defective one."""
+        self.identifier = IssuerIdentifier(url)
+        self.clock = clock or FakeClock()
+        self.random_bytes = random_bytes or PredictableBytes()
         self.mapper = EventMapper()
         self.active_tokens = MemoryActiveTokens(self.mapper)
         self.clients = MemoryClients(self.mapper)
         self.log: list[RecordedEvent] = []
-        self._folds: list[Fold] = [fold_tokens(self.active_tokens), self.clients.fold, self.log.extend]
         self.recorder = MemoryRecorder(clock=self.clock, inline=self._inline)
+        self._folds: list[Fold] = [fold_tokens(self.active_tokens), self.clients.fold, self.log.extend]
+        self._executor = executor or ImmediateExecutor()
+        self.issuer = self.open()
+
+    def open(self) -> Issuer:
+        """Assemble the use cases over this log, as each process that serves the issuer does."""
         self.writer = GroupCommit(self.recorder)
-        self.issuer = assemble_issuer(
-            IssuerIdentifier(ISSUER_URL),
+        return assemble_issuer(
+            self.identifier,
             clients=self.clients,
             active_tokens=self.active_tokens,
             streams=self.recorder,
             audit=MemoryAuditTrail(self.recorder, mapper=self.mapper, clock=self.clock),
             writer=self.writer,
             mapper=self.mapper,
-            verifications=ImmediateExecutor(),
+            verifications=self._executor,
             clock=self.clock,
             random_bytes=self.random_bytes,
         )
@@ -52,12 +68,12 @@ class InMemoryIssuer:
         return [row.topic for row in self.log]
 
     async def register(self, client_id: str = "shop", **changes):
-        """Register a client; returns it as it is after."""
+        """Register a client with these settings."""
         return await self.issuer.registry.register(client_id, settings(**changes), OPERATOR)
 
 
 class HookedWriter:
-    """A writer before which something happens: each hook runs once, before one write."""
+    """A writer that runs the next hook before each write."""
 
     def __init__(self, writer) -> None:
         self._writer = writer

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ledger.domain.client import MAX_VALID_SECRETS
 from ledger.domain.errors import InvalidClient, InvalidRegistration, InvalidScope, Refusal, UnauthorizedClient
 from ledger.use_cases.issuer import Issuer
-from tests.builders import SettableClock, seconds, settings
+from tests.builders import FakeClock, seconds, settings
 from tests.in_memory_issuer import OPERATOR
 from tests.properties.commands import (
     AddSecret,
@@ -44,7 +44,7 @@ class Subject(Protocol):
     """An issuer, its clock, and a look at its log and at the whole of its view."""
 
     issuer: Issuer
-    clock: SettableClock
+    clock: FakeClock
 
     async def rows(self): ...
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from api.service.composition import Service, ServiceConfig
 from ledger.domain import secrets as client_secrets
 from ledger.use_cases.issuer import IssuerIdentifier
-from tests.builders import CHEAP_ARGON2, SettableClock
+from tests.builders import CHEAP_ARGON2, FakeClock
 from tests.properties.commands import sequences
 from tests.properties.oracle import ActiveRow
 from tests.properties.running import Run
@@ -30,7 +30,7 @@ PHASES = [Phase.reuse, Phase.generate] if settings.default.derandomize else sett
 class InPostgres:
     """One issuer of a service over PostgreSQL as a subject of the property."""
 
-    def __init__(self, service: Service, clock: SettableClock, connection: asyncpg.Connection) -> None:
+    def __init__(self, service: Service, clock: FakeClock, connection: asyncpg.Connection) -> None:
         (self.issuer,) = service.issuers
         self.clock = clock
         self._connection = connection
@@ -50,7 +50,7 @@ def _cheap_secrets(monkeypatch):
 
 
 async def example(dsn: str, log_name: str, commands) -> None:
-    clock = SettableClock()
+    clock = FakeClock()
     with patch("api.service.composition.utc_now", clock):
         service = Service(ServiceConfig(dsn=dsn, issuers=(IssuerIdentifier(f"http://x/{log_name}"),)))
     connection = await asyncpg.connect(dsn)

@@ -3,16 +3,14 @@
 import asyncio
 import json
 import os
-import secrets
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from secrets import token_bytes
 from typing import Any, TypeVar
 
 import pytest
-from argon2 import PasswordHasher
-from argon2.low_level import Type
 from audit_scenario import happen
 from audit_service import CLIENT, AuditService, InThread
 from typer.testing import CliRunner, Result
@@ -26,72 +24,31 @@ from api.cli.clients import commands as clients_commands
 from api.cli.clients import secrets as client_secrets_commands
 from api.cli.database import Dsns
 from api.cli.main import app
-from ledger.batching.group_commit import GroupCommit
-from ledger.domain import secrets as client_secrets
 from ledger.domain.client import Client
-from ledger.domain.recording import EventMapper, RecordedEvent
-from ledger.memory.recorder import MemoryRecorder
-from ledger.use_cases.issuer import Issuer, IssuerIdentifier, assemble_issuer
-from projections.memory.audit_trail import MemoryAuditTrail
-from projections.memory.views import MemoryActiveTokens, MemoryClients
+from ledger.domain.recording import RecordedEvent
+from ledger.use_cases.issuer import Issuer, IssuerIdentifier
+from tests.builders import FakeClock, use_cheap_argon2
+from tests.in_memory_issuer import ISSUER_URL, InMemoryIssuer
 
 T = TypeVar("T")
-
-
-class MovableClock:
-    def __init__(self) -> None:
-        self.now = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, **by: float) -> None:
-        self.now += timedelta(**by)
-
-
-class Store:
-    """The log and the views of one issuer, kept between commands."""
-
-    def __init__(self, clock: MovableClock) -> None:
-        self.mapper = EventMapper()
-        self.clock = clock
-        self.active_tokens = MemoryActiveTokens(self.mapper)
-        self.clients = MemoryClients(self.mapper)
-        self.recorder = MemoryRecorder(clock=clock, inline=self._fold)
-
-    def _fold(self, recorded) -> None:
-        self.active_tokens.fold(recorded)
-        self.clients.fold(recorded)
-
-    def open(self, identifier: IssuerIdentifier, executor: ThreadPoolExecutor) -> Issuer:
-        return assemble_issuer(
-            identifier,
-            clients=self.clients,
-            active_tokens=self.active_tokens,
-            streams=self.recorder,
-            audit=MemoryAuditTrail(self.recorder, mapper=self.mapper, clock=self.clock),
-            writer=GroupCommit(self.recorder),
-            mapper=self.mapper,
-            verifications=executor,
-            clock=self.clock,
-            random_bytes=secrets.token_bytes,
-        )
 
 
 class MemoryDatabase:
     """Stands in for the database and the service over it."""
 
     def __init__(self) -> None:
-        self.clock = MovableClock()
-        self.stores: dict[str, Store] = {}
+        self.clock = FakeClock(datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC))
+        self.stores: dict[str, InMemoryIssuer] = {}
         self.reported: Sequence[str] = ()
         self.poison: Exception | None = None
         self._executor = ThreadPoolExecutor(1)
 
-    def issuer(self, url: str = "http://localhost:8085/ms-auth-server") -> Issuer:
-        identifier = IssuerIdentifier(url)
-        store = self.stores.setdefault(identifier.log_name, Store(self.clock))
-        return store.open(identifier, self._executor)
+    def issuer(self, url: str = ISSUER_URL) -> Issuer:
+        """Open an issuer, with its log kept between commands."""
+        name = IssuerIdentifier(url).log_name
+        if name not in self.stores:
+            self.stores[name] = InMemoryIssuer(url, clock=self.clock, random_bytes=token_bytes, executor=self._executor)
+        return self.stores[name].open()
 
     def history(self) -> LogSource:
         """What auditors are told of the log."""
@@ -102,7 +59,7 @@ class MemoryDatabase:
         return asyncio.run(work)
 
     def events(self) -> list[RecordedEvent]:
-        return list(self.run(self.stores["ms-auth-server"].recorder.select_notifications(None, 1000)))
+        return list(self.stores["ms-auth-server"].log)
 
     def client(self, client_id: str) -> Client:
         found = self.run(self.issuer().clients.get(client_id))
@@ -162,8 +119,7 @@ def _no_settings_of_this_machine(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _cheap_argon2(monkeypatch):
-    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1, hash_len=32, type=Type.ID)
-    monkeypatch.setattr(client_secrets, "_argon2", cheap)
+    use_cheap_argon2(monkeypatch)
 
 
 @pytest.fixture

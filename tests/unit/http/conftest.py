@@ -1,20 +1,15 @@
 """Fixtures: the application over a service in memory, and callers of its two issuers."""
 
 import pytest
-from argon2 import PasswordHasher
-from argon2.low_level import Type
 from memory_service import MAIN, OTHER, Caller, LedgerTestServer, MemoryService
 
 from api.http.app import create_app
-from ledger.domain import secrets as client_secrets
+from tests.builders import use_cheap_argon2
 
 
 @pytest.fixture(autouse=True)
 def _cheap_argon2(monkeypatch):
-    """The real algorithm with the least work, so that a refusal takes no tens of milliseconds."""
-    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1, hash_len=32, type=Type.ID)
-    monkeypatch.setattr(client_secrets, "_argon2", cheap)
-    monkeypatch.setattr(client_secrets, "_DECOY", cheap.hash(b"no client has this secret", salt=bytes(16)))
+    use_cheap_argon2(monkeypatch)
 
 
 @pytest.fixture

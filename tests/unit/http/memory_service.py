@@ -1,11 +1,10 @@
 """A whole service without a database: issuers over the memory store, with clients whose secrets the tests know."""
 
-import secrets
 from base64 import b64encode
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from concurrent.futures import Executor, ThreadPoolExecutor
+from datetime import UTC, datetime
 from io import BytesIO
+from secrets import token_bytes
 from urllib.parse import quote_plus, urlencode
 
 from aiohttp import web
@@ -13,15 +12,12 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from api.http.http_server import create_runner
 from api.service.counts import LogCounts, ServiceCounts
-from ledger.batching.group_commit import GroupCommit
 from ledger.domain.errors import Unavailable
 from ledger.domain.events import ClientSettings
-from ledger.domain.recording import Cause, EventMapper
-from ledger.memory.recorder import MemoryRecorder
-from ledger.use_cases.issuer import Issuer, IssuerIdentifier, assemble_issuer
+from ledger.domain.recording import Cause
 from projections.following.status import ProjectionStatus
-from projections.memory.audit_trail import MemoryAuditTrail
-from projections.memory.views import MemoryActiveTokens, MemoryClients
+from tests.builders import FakeClock
+from tests.in_memory_issuer import InMemoryIssuer
 
 FORM = "application/x-www-form-urlencoded"
 MAIN = "http://localhost:8085/ms-auth-server"
@@ -51,45 +47,12 @@ CLIENTS = {
 }
 
 
-@dataclass
-class MovableClock:
-    """Time moves only when a test says so."""
-
-    now: datetime = field(default_factory=lambda: datetime(2026, 3, 1, 12, 0, 0, 700_000, tzinfo=UTC))
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
-
-
-class Tenant:
+class Tenant(InMemoryIssuer):
     """One issuer, its log, and the secrets of its clients."""
 
-    def __init__(self, url: str, clock: MovableClock, verifications: ThreadPoolExecutor) -> None:
-        mapper = EventMapper()
-        self.active_tokens = MemoryActiveTokens(mapper)
-        self.clients = MemoryClients(mapper)
-        self.recorder = MemoryRecorder(clock=clock, inline=self._fold)
-        self.writer = GroupCommit(self.recorder)
+    def __init__(self, url: str, clock: FakeClock, executor: Executor) -> None:
+        super().__init__(url, clock=clock, executor=executor, random_bytes=token_bytes)
         self.secrets: dict[str, str] = {}
-        self.issuer: Issuer = assemble_issuer(
-            IssuerIdentifier(url),
-            clients=self.clients,
-            active_tokens=self.active_tokens,
-            streams=self.recorder,
-            audit=MemoryAuditTrail(self.recorder, mapper=mapper, clock=clock),
-            writer=self.writer,
-            mapper=mapper,
-            verifications=verifications,
-            clock=clock,
-            random_bytes=secrets.token_bytes,
-        )
-
-    def _fold(self, recorded) -> None:
-        self.active_tokens.fold(recorded)
-        self.clients.fold(recorded)
 
     async def add_clients(self) -> None:
         for client_id, settings in CLIENTS.items():
@@ -98,14 +61,14 @@ class Tenant:
         await self.issuer.registry.disable("disabled", "a test", OPERATOR)
 
     async def events(self, topic: str | None = None) -> list:
-        return list(await self.recorder.select_notifications(None, 10_000, topics=(topic,) if topic else ()))
+        return [row for row in self.log if topic in {None, row.topic}]
 
 
 class MemoryService:
     """Implements `api.service.composition.RunningService`."""
 
     def __init__(self, *urls: str) -> None:
-        self.clock = MovableClock()
+        self.clock = FakeClock(datetime(2026, 3, 1, 12, 0, 0, 700_000, tzinfo=UTC))
         self.executor = ThreadPoolExecutor(1)
         self.tenants = [Tenant(url, self.clock, self.executor) for url in urls]
         self.issuers = [tenant.issuer for tenant in self.tenants]

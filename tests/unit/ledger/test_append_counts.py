@@ -10,7 +10,7 @@ from ledger.batching.group_commit import GroupCommit
 from ledger.domain.errors import QueueFull, Unavailable
 from ledger.domain.recording import EventToStore, VersionConflict, Write
 from ledger.memory.recorder import MemoryRecorder
-from tests.builders import SettableClock
+from tests.builders import FakeClock
 
 
 def write(stream: UUID | None = None, events: int = 1) -> Write:
@@ -19,7 +19,7 @@ def write(stream: UUID | None = None, events: int = 1) -> Write:
 
 
 async def test_writes_are_counted_by_what_became_of_them_and_events_where_they_were_recorded():
-    group = GroupCommit(MemoryRecorder(clock=SettableClock()))
+    group = GroupCommit(MemoryRecorder(clock=FakeClock()))
     stream = uuid4()
     results = await asyncio.gather(
         *map(group.write, [write(stream, 3), write(stream), write()]), return_exceptions=True
@@ -42,7 +42,7 @@ async def test_what_could_not_be_recorded_is_counted_as_failed():
 
 
 async def test_what_was_refused_was_in_no_batch():
-    group = GroupCommit(MemoryRecorder(clock=SettableClock()), max_waiting=1)
+    group = GroupCommit(MemoryRecorder(clock=FakeClock()), max_waiting=1)
     waiting = asyncio.create_task(group.write(write()))
     await asyncio.sleep(0)
     with pytest.raises(QueueFull):
