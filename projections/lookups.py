@@ -38,7 +38,7 @@ class LookUps:
     async def _find(self, keys: Sequence[bytes | str]) -> Mapping[bytes | str, ActiveToken | Client]:
         digests = [key for key in keys if isinstance(key, bytes)]
         client_ids = [key for key in keys if isinstance(key, str)]
-        log_id = await self._log.to_read()
+        log_id = await self._log.find_id()
         async with self._log.database.connection() as connection:
             if not client_ids:
                 rows = await connection.fetch(TOKENS["find"], log_id, digests)
@@ -82,7 +82,7 @@ class PostgresClients:
 
     async def all(self) -> Sequence[Client]:
         """Every client, by id. Raises Unavailable."""
-        log_id = await self._log.to_read()
+        log_id = await self._log.find_id()
         async with self._log.database.connection() as connection:
             rows = await connection.fetch(CLIENTS["all"], log_id)
         return [decode_client(row["document"]) for row in rows]

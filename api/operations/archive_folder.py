@@ -7,7 +7,7 @@ from pathlib import Path
 
 from api.operations.export_files import ExportFileError, open_export_to_read, sync_to_disk
 from ledger.domain.errors import InvalidArchive
-from ledger.postgres.archive.catalogue import Archive
+from ledger.postgres.archive.catalogue import ArchivedRange
 
 
 class ArchiveFolder:
@@ -42,7 +42,7 @@ class ArchiveFolder:
             raise InvalidArchive(msg) from error
 
     @contextmanager
-    def open_lines(self, archive: Archive) -> Iterator[Iterator[bytes]]:
+    def open_lines(self, archive: ArchivedRange) -> Iterator[Iterator[bytes]]:
         """Give the lines of an archive. Raises InvalidArchive when its file is missing or altered."""
         name = archive.file_name
         if name not in self._checked and self.sha256(name) != archive.file_sha256:

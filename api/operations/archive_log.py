@@ -23,12 +23,19 @@ from ledger.archive.export_reader import ArchiveReader
 from ledger.domain.clock import utc_now
 from ledger.domain.errors import InvalidArchive, NotArchivable
 from ledger.domain.recording import EventMapper, RecordedEvent
-from ledger.postgres.archive.catalogue import Archive
-from ledger.postgres.archive.removal import remove
-from ledger.postgres.archive.selection import Part, check_sound, check_written, next_part, only_archiver, write_down
+from ledger.postgres.archive.catalogue import ArchivedRange
+from ledger.postgres.archive.removal import remove_archived_streams
+from ledger.postgres.archive.selection import (
+    RangeToArchive,
+    check_log_is_sound,
+    choose_next_range,
+    compare_with_log,
+    lock_archiving,
+    record_archive,
+)
 from ledger.postgres.database import Connection
 from ledger.postgres.logs import Log
-from ledger.postgres.whole_log import Extent, Progress, pages_kept
+from ledger.postgres.whole_log import LogBounds, Progress, read_remaining_pages
 from projections.catalogue import catch_up_projections
 
 
@@ -67,7 +74,7 @@ class ArchiveResult(Struct, frozen=True):
     `finished` names the files of earlier, interrupted runs whose events were removed now.
     """
 
-    archive: Archive | None
+    archive: ArchivedRange | None
     finished: Sequence[str]
     events_removed: int
 
@@ -80,39 +87,39 @@ async def archive_log(
     Raises NotArchivable, ExportFileError, NoLog, Unavailable.
     """
     followers = [projection.name for projection in catch_up_projections(EventMapper())]
-    async with only_archiver(log) as (connection, extent):
+    async with lock_archiving(log) as (connection, bounds):
         removed = 0
-        unfinished = [archive for archive in extent.archives if archive.removed_at is None]
+        unfinished = [archive for archive in bounds.archives if archive.removed_at is None]
         for archive in unfinished:
             _check_file(archive, folder)
-            removed += await _remove(connection, extent, archive, show_progress)
+            removed += await _remove(connection, bounds, archive, show_progress)
         written = None
-        part = await next_part(connection, extent, before, followers)
+        part = await choose_next_range(connection, bounds, before, followers)
         if part is not None:
             with show_progress("checking", part.end.position, passes=2) as progress:
-                await check_sound(log, extent, part, progress)
+                await check_log_is_sound(log, bounds, part, progress)
             name = part.file_name(log.name)
             if not folder.path_of(name).exists():
-                header = part.header(issuer=issuer_url, log=log.name, head=extent.head.position, exported_at=utc_now())
-                pages = pages_kept(log, extent, part.after, part.end.position)
+                header = part.header(issuer=issuer_url, log=log.name, head=bounds.head.position, exported_at=utc_now())
+                pages = read_remaining_pages(log, bounds, part.after, part.end.position)
                 with show_progress("writing", part.end.position - part.after) as progress:
                     await _write_file(str(folder.path_of(name)), header, pages, progress)
             # An existing file was written by a run that was killed, or is something else. The comparison tells.
-            file_sha256, events_sha256 = await _check_written(log, extent, part, folder, show_progress)
-            written = await write_down(
+            file_sha256, events_sha256 = await _check_written(log, bounds, part, folder, show_progress)
+            written = await record_archive(
                 connection,
-                extent,
+                bounds,
                 part,
                 file_name=name,
                 file_sha256=file_sha256,
                 events_sha256=events_sha256,
                 followers=followers,
             )
-            removed += await _remove(connection, extent, written, show_progress)
+            removed += await _remove(connection, bounds, written, show_progress)
     return ArchiveResult(written, [archive.file_name for archive in unfinished], removed)
 
 
-def _check_file(archive: Archive, folder: ArchiveFolder) -> None:
+def _check_file(archive: ArchivedRange, folder: ArchiveFolder) -> None:
     try:
         with folder.open_lines(archive):
             pass
@@ -133,7 +140,7 @@ async def _write_file(
 
 
 async def _check_written(
-    log: Log, extent: Extent, part: Part, folder: ArchiveFolder, show_progress: ShowProgress
+    log: Log, bounds: LogBounds, part: RangeToArchive, folder: ArchiveFolder, show_progress: ShowProgress
 ) -> tuple[str, str]:
     """Returns the checksums of the file and of the events in it."""
     name = part.file_name(log.name)
@@ -145,11 +152,13 @@ async def _check_written(
             show_progress("reading back", part.end.position - part.after) as progress,
             open_export_to_read(path) as lines,
         ):
-            return file_sha256, await check_written(log, extent, part, ArchiveReader(lines), progress)
+            return file_sha256, await compare_with_log(log, bounds, part, ArchiveReader(lines), progress)
     except InvalidArchive as error:
         raise ArchiveFileDiffers(path, str(error)) from error
 
 
-async def _remove(connection: Connection, extent: Extent, archive: Archive, show_progress: ShowProgress) -> int:
+async def _remove(
+    connection: Connection, bounds: LogBounds, archive: ArchivedRange, show_progress: ShowProgress
+) -> int:
     with show_progress("removing", archive.last) as progress:
-        return await remove(connection, extent.log_id, archive, EventMapper(), progress)
+        return await remove_archived_streams(connection, bounds.log_id, archive, EventMapper(), progress)

@@ -15,7 +15,7 @@ from ledger.domain.errors import Unavailable
 from ledger.domain.recording import EventMapper
 from ledger.postgres.database import Database
 from ledger.postgres.logs import NO_LEDGER, Log
-from ledger.postgres.notifications import Wakeups
+from ledger.postgres.notifications import LogNotifications
 from ledger.postgres.recorder import PostgresRecorder
 from ledger.use_cases.issuer import Issuer, IssuerIdentifier, assemble_issuer
 from projections.audit.audit_trail import assemble_audit_trail
@@ -53,7 +53,7 @@ class Service:
         self._config = config
         self._database = Database(config.dsn, pool_size=config.pool_size)
         self._verifications = ThreadPoolExecutor(VERIFICATION_THREADS, thread_name_prefix="argon2")
-        self._wakeups = Wakeups(config.dsn)
+        self._notifications = LogNotifications(config.dsn)
         self._logs: list[Log] = []
         self._writers: list[GroupCommit] = []
         self._followers: list[Follower] = []
@@ -72,11 +72,13 @@ class Service:
         writer = GroupCommit(recorder, max_waiting=self._config.max_waiting_appends)
         look_ups = LookUps(log)
         active_tokens = PostgresActiveTokens(look_ups)
-        audit = assemble_audit_trail(log, recorder, active_tokens, wakeups=self._wakeups, mapper=mapper, clock=utc_now)
+        audit = assemble_audit_trail(
+            log, recorder, active_tokens, notifications=self._notifications, mapper=mapper, clock=utc_now
+        )
         self._logs.append(log)
         self._writers.append(writer)
         self._followers.extend(
-            Follower(log, projection, self._wakeups, holder=get_process_name())
+            Follower(log, projection, self._notifications, holder=get_process_name())
             for projection in catch_up_projections(mapper)
         )
         return assemble_issuer(
@@ -166,7 +168,7 @@ class Service:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for issuer in self.issuers:
             await issuer.audit.events.close()
-        await self._wakeups.close()
+        await self._notifications.close()
         await self._database.close()
         self._verifications.shutdown(wait=False, cancel_futures=True)
 

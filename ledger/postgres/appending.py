@@ -37,7 +37,7 @@ class Appender:
 
     async def write_next(self, take: Take) -> Sequence[WriteResult | VersionConflict]:
         """Record what is given; it is asked for once, at its turn where others append. As `Recorder.write_next`."""
-        attempt = _Attempt(await self._log.to_write(), take)
+        attempt = _Attempt(await self._log.ensure_id(), take)
         try:
             async with self._database.connection() as connection:
                 attempt.session = connection.get_server_pid()

@@ -1,26 +1,26 @@
-"""Which log an issuer has, and how a new issuer gets one."""
+"""Find or create the log of an issuer."""
 
 import asyncpg
 
 from ledger.domain.errors import Unavailable
-from ledger.postgres.database import Database
+from ledger.postgres.database import Connection, Database
 from ledger.postgres.statements import load_statements
 
 SQL = load_statements("ledger.postgres", "event_log.sql")
 
-ATTEMPTS = 10
+CREATE_ATTEMPTS = 10
 
-NO_LEDGER = "The database has no ledger in it yet: run 'token-ledger migrate'."
-
+NO_LEDGER = "The database is not migrated: run 'token-ledger migrate'."
 
 NO_LOG = 0
-"""The number that no log has: nothing is found under it."""
+"""The id of no log. Queries for it find no rows."""
 
 
 class Log:
-    """The log of one issuer, by name. It is found when it is first read, and created when it is first written.
+    """The log of one issuer, by name.
 
-    So a process can start while the database is away, and a look at an issuer that does not exist leaves no trace.
+    Its id is looked up at the first read, and the log is created at the first write. So a process can start while the
+    database is down, and reading an issuer that has no log creates nothing.
     """
 
     def __init__(self, database: Database, name: str) -> None:
@@ -28,45 +28,36 @@ class Log:
         self.name = name
         self._log_id: int | None = None
 
-    async def to_read(self) -> int:
-        """The number of the log, NO_LOG while there is none. Once given it never changes. Raises Unavailable."""
+    async def find_id(self) -> int:
+        """The id of the log, NO_LOG while there is none. Cached once found. Raises Unavailable."""
         if self._log_id is None:
-            self._log_id = await find_log(self.database, self.name)
+            async with self.database.connection() as connection:
+                self._log_id = await self._find(connection)
         return NO_LOG if self._log_id is None else self._log_id
 
-    async def to_write(self) -> int:
-        """The number of the log, which is created when there is none. Raises Unavailable."""
+    async def ensure_id(self) -> int:
+        """The id of the log; creates the log if needed, safely across processes. Raises Unavailable."""
         if self._log_id is None:
-            self._log_id = await ensure_log(self.database, self.name)
+            self._log_id = await self._create()
         return self._log_id
 
-
-async def find_log(database: Database, name: str) -> int | None:
-    """The number of a log, or None when no issuer of that name was ever served here. Raises Unavailable."""
-    async with database.connection() as connection:
-        try:
-            log_id: int | None = await connection.fetchval(SQL["find_log"], name)
-        except asyncpg.UndefinedTableError as error:
-            raise Unavailable(NO_LEDGER) from error
-    return log_id
-
-
-async def ensure_log(database: Database, name: str) -> int:
-    """The number of a log, which is created when there is none. Safe on several processes at once.
-
-    Raises Unavailable.
-    """
-    for _ in range(ATTEMPTS):
-        async with database.connection() as connection:
-            try:
-                if await connection.fetchval(SQL["find_log"], name) is None:
-                    await connection.execute(SQL["create_log"], name)
-                log_id: int | None = await connection.fetchval(SQL["find_log"], name)
+    async def _create(self) -> int:
+        for _ in range(CREATE_ATTEMPTS):
+            async with self.database.connection() as connection:
+                try:
+                    if await self._find(connection) is None:
+                        await connection.execute(SQL["create_log"], self.name)
+                except asyncpg.UniqueViolationError:  # another process took the number
+                    continue
+                log_id = await self._find(connection)
                 if log_id is not None:
                     return log_id
-            except asyncpg.UniqueViolationError:
-                continue
-            except asyncpg.UndefinedTableError as error:
-                raise Unavailable(NO_LEDGER) from error
-    msg = f"log {name!r} could not be created: other processes kept taking its number"
-    raise Unavailable(msg)
+        msg = f"log {self.name!r} cannot be created: other processes kept taking its number"
+        raise Unavailable(msg)
+
+    async def _find(self, connection: Connection) -> int | None:
+        try:
+            log_id: int | None = await connection.fetchval(SQL["find_log"], self.name)
+        except asyncpg.UndefinedTableError as error:
+            raise Unavailable(NO_LEDGER) from error
+        return log_id

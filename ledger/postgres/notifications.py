@@ -18,7 +18,7 @@ ALIVE_SECONDS = 10.0
 """How often the connection is asked whether it still is one: a network can lose it without a word."""
 
 
-class Wakeups:
+class LogNotifications:
     """Tells those who wait that a log has grown."""
 
     def __init__(self, dsn: str) -> None:
@@ -69,7 +69,7 @@ class Wakeups:
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
         try:
-            await connection.add_listener(CHANNEL, self._hear)
+            await connection.add_listener(CHANNEL, self._on_notify)
             self.listening = True
             while True:
                 with suppress(TimeoutError):
@@ -80,7 +80,7 @@ class Wakeups:
         finally:
             connection.terminate()
 
-    def _hear(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+    def _on_notify(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
         log, _, head = str(payload).partition(":")
         if not (log.isdecimal() and head.isdecimal()):
             return

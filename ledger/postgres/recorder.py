@@ -75,7 +75,7 @@ class PostgresRecorder:
             return await self._streams.select_events(originator_id)
         statement = SQL["read_stream_backwards" if desc else "read_stream"]
         last = LAST_VERSION if lte is None else lte
-        log_id = await self._log.to_read()
+        log_id = await self._log.find_id()
         async with self._database.connection() as connection:
             rows = await connection.fetch(statement, log_id, originator_id, gt or 0, last, limit)
         return [recorded_event(row) for row in rows]
@@ -92,7 +92,7 @@ class PostgresRecorder:
         """A page of the log in position order, from start to stop, of these topics (all when empty)."""
         after = 0 if start is None else start - 1 if inclusive_of_start else start
         last = LAST_POSITION if stop is None else stop
-        arguments = (await self._log.to_read(), after, last, limit)
+        arguments = (await self._log.find_id(), after, last, limit)
         async with self._database.connection() as connection:
             if topics:
                 rows = await connection.fetch(SQL["read_log_topics"], *arguments, topics)
@@ -106,7 +106,7 @@ class PostgresRecorder:
 
     async def head(self) -> LogHead:
         """The newest position and its instant."""
-        log_id = await self._log.to_read()
+        log_id = await self._log.find_id()
         async with self._database.connection() as connection:
             row = await connection.fetchrow(SQL["head"], log_id)
         if row is None:

@@ -24,7 +24,7 @@ class PostgresStreams:
         return await self._reads.load(originator_id) or []
 
     async def _find(self, streams: Sequence[UUID]) -> Mapping[UUID, Sequence[RecordedEvent]]:
-        log_id = await self._log.to_read()
+        log_id = await self._log.find_id()
         async with self._log.database.connection() as connection:
             rows = await connection.fetch(SQL["read_streams"], log_id, streams)
         found: dict[UUID, list[RecordedEvent]] = {}

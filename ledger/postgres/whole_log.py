@@ -11,7 +11,14 @@ from msgspec import Struct
 from ledger.domain.errors import NoLog, Unavailable
 from ledger.domain.log_checks import Report, check_stream
 from ledger.domain.recording import LogHead, RecordedEvent
-from ledger.postgres.archive.catalogue import Archive, ArchiveSource, archived, archives_of, end_of, events_of_archives
+from ledger.postgres.archive.catalogue import (
+    ArchivedRange,
+    ArchiveSource,
+    build_archived_error,
+    read_archived_events,
+    read_archived_until,
+    read_archives,
+)
 from ledger.postgres.database import Connection
 from ledger.postgres.logs import NO_LOG, Log
 from ledger.postgres.rows import recorded_event
@@ -29,73 +36,75 @@ Progress = Callable[[int], None]
 """Told how many events more are done."""
 
 
-class Extent(Struct, frozen=True):
+class LogBounds(Struct, frozen=True):
     """How far a log reached at one moment: its number, its head, the newest position that was there, its archives."""
 
     log_id: int
     head: LogHead
     newest: int
-    archives: Sequence[Archive] = ()
+    archives: Sequence[ArchivedRange] = ()
 
     @property
-    def archived(self) -> LogHead | None:
-        """Up to where it is archived: there it has gaps."""
-        return end_of(self.archives)
+    def archived_end(self) -> LogHead | None:
+        """The last archived event, None when nothing is archived. Up to there the log has gaps."""
+        return LogHead(self.archives[-1].last, self.archives[-1].last_recorded_at) if self.archives else None
 
     @property
     def archived_until(self) -> int:
-        """The same as a position, 0 when nothing is archived."""
+        """The position of the last archived event, 0 when nothing is archived."""
         return self.archives[-1].last if self.archives else 0
 
 
-async def extent_of(log: Log) -> Extent:
+async def read_log_bounds(log: Log) -> LogBounds:
     """How far a log reaches now. What is appended later is after it. Raises NoLog, Unavailable."""
-    log_id = await log.to_read()
+    log_id = await log.find_id()
     async with log.database.connection() as connection:
         row = await connection.fetchrow(SQL["head_and_newest"], log_id)
-        archives = await archives_of(connection, log_id)
+        archives = await read_archives(connection, log_id)
     if log_id == NO_LOG or row is None:
         msg = f"there is no log {log.name!r} in this database: nothing was ever recorded for this issuer"
         raise NoLog(msg)
-    return Extent(log_id, LogHead(row["position"], row["recorded_at"]), row["newest"], archives)
+    return LogBounds(log_id, LogHead(row["position"], row["recorded_at"]), row["newest"], archives)
 
 
-async def check_unmoved(log: Log, extent: Extent) -> None:
+async def check_bounds_unchanged(log: Log, bounds: LogBounds) -> None:
     """After reading: that nothing of it was archived meanwhile, which may have been missed. Raises Unavailable."""
     async with log.database.connection() as connection:
-        archives = await archives_of(connection, extent.log_id)
-    if end_of(archives) != extent.archived:
-        msg = f"log {log.name!r} was archived up to position {archives[-1].last} while it was read: do this again"
+        until = await read_archived_until(connection, bounds.log_id)
+    if until != bounds.archived_until:
+        msg = f"log {log.name!r} was archived up to position {until} while it was read: run this again"
         raise Unavailable(msg)
 
 
-async def pages_to_check(log: Log, extent: Extent) -> AsyncIterator[list[asyncpg.Record]]:
+async def read_pages_to_check(log: Log, bounds: LogBounds) -> AsyncIterator[list[asyncpg.Record]]:
     """The rows up to the head, with what can be checked of each by itself. Raises Unavailable."""
-    async for page in _pages(log, SQL["page_to_check"], extent.log_id, 0, extent.head.position):
+    async for page in _pages(log, SQL["page_to_check"], bounds.log_id, 0, bounds.head.position):
         yield page
 
 
-async def pages_of_events(
-    log: Log, extent: Extent, after: int, until: int, folder: ArchiveSource | None = None
+async def read_event_pages(
+    log: Log, bounds: LogBounds, after: int, until: int, folder: ArchiveSource | None = None
 ) -> AsyncIterator[list[RecordedEvent]]:
     """Every event after a position and up to another; those that are archived are read from a folder.
 
     Raises Archived when some are and there is none, InvalidArchive, and Unavailable, also at the end.
     """
-    if after < extent.archived_until:
+    if after < bounds.archived_until:
         if folder is None:
-            raise archived(extent.archived_until)
-        events = events_of_archives(extent.archives, folder, after, until)
+            raise build_archived_error(bounds.archived_until)
+        events = read_archived_events(bounds.archives, folder, after, until)
         while page := list(islice(events, PAGE)):
             yield page
-    async for rows in _pages(log, READ_LOG, extent.log_id, max(after, extent.archived_until), until):
+    async for rows in _pages(log, READ_LOG, bounds.log_id, max(after, bounds.archived_until), until):
         yield [recorded_event(row) for row in rows]
-    await check_unmoved(log, extent)
+    await check_bounds_unchanged(log, bounds)
 
 
-async def pages_kept(log: Log, extent: Extent, after: int, until: int) -> AsyncIterator[list[RecordedEvent]]:
+async def read_remaining_pages(
+    log: Log, bounds: LogBounds, after: int, until: int
+) -> AsyncIterator[list[RecordedEvent]]:
     """What the log itself has after a position and up to another, gaps and all. Raises Unavailable."""
-    async for rows in _pages(log, READ_LOG, extent.log_id, after, until):
+    async for rows in _pages(log, READ_LOG, bounds.log_id, after, until):
         yield [recorded_event(row) for row in rows]
 
 

@@ -21,7 +21,7 @@ class PostgresAuditActivity:
     async def summarize(self, query: ActivityQuery, *, clients: int, min_position: int = 0) -> Summary:
         """Count per bucket, empty buckets included, and per client. Raises AheadOfLog, NotCaughtUp, Unavailable."""
         position = await self._checkpoint.wait_for(min_position)
-        log_id = await self._log.to_read()
+        log_id = await self._log.find_id()
         first, end = to_epoch_seconds(query.since), to_epoch_seconds(query.until)
         span = (log_id, query.bucket, first, end, query.client_id)
         async with self._log.database.connection() as connection:

@@ -7,7 +7,7 @@ response says as of which position it is.
 from ledger.domain.clock import Clock
 from ledger.domain.recording import EventMapper
 from ledger.postgres.logs import Log
-from ledger.postgres.notifications import Wakeups
+from ledger.postgres.notifications import LogNotifications
 from ledger.postgres.recorder import PostgresRecorder
 from ledger.use_cases.audit import AuditTrail
 from ledger.use_cases.ports import ActiveTokens
@@ -23,7 +23,7 @@ def assemble_audit_trail(
     recorder: PostgresRecorder,
     active_tokens: ActiveTokens,
     *,
-    wakeups: Wakeups,
+    notifications: LogNotifications,
     mapper: EventMapper,
     clock: Clock,
 ) -> AuditTrail:
@@ -32,6 +32,6 @@ def assemble_audit_trail(
     return AuditTrail(
         moments=PostgresAuditMoments(log, recorder, checkpoint, clock),
         tokens=PostgresAuditTokens(log, recorder, active_tokens, checkpoint, mapper),
-        events=PostgresAuditEvents(log, recorder, checkpoint, wakeups, mapper),
+        events=PostgresAuditEvents(log, recorder, checkpoint, notifications, mapper),
         activity=PostgresAuditActivity(log, checkpoint),
     )

@@ -36,4 +36,4 @@ class HistoryCheckpoint:
         raise NotCaughtUp(msg)
 
     async def _read(self) -> int:
-        return await read_checkpoint(self._log.database, await self._log.to_read(), TokenHistoryProjection.name)
+        return await read_checkpoint(self._log.database, await self._log.find_id(), TokenHistoryProjection.name)

@@ -12,16 +12,16 @@ from ledger.domain.errors import Archived
 from ledger.domain.identifiers import client_stream_id
 from ledger.domain.recording import EventMapper, RecordedEvent
 from ledger.postgres.archive.catalogue import (
-    REMOVED_TOPICS,
-    archive_at,
-    archived,
-    archived_until,
-    archives_of,
-    position_at,
+    REMOVABLE_TOPICS,
+    build_archived_error,
+    find_archive,
+    find_position_at,
+    read_archived_until,
+    read_archives,
 )
 from ledger.postgres.database import Connection
 from ledger.postgres.logs import Log
-from ledger.postgres.notifications import Wakeups
+from ledger.postgres.notifications import LogNotifications
 from ledger.postgres.recorder import PostgresRecorder
 from ledger.postgres.rows import recorded_event
 from ledger.postgres.statements import load_statements
@@ -45,13 +45,13 @@ class PostgresAuditEvents:
         log: Log,
         recorder: PostgresRecorder,
         checkpoint: HistoryCheckpoint,
-        wakeups: Wakeups,
+        notifications: LogNotifications,
         mapper: EventMapper,
     ) -> None:
         self._log = log
         self._recorder = recorder
         self._checkpoint = checkpoint
-        self._wakeups = wakeups
+        self._notifications = notifications
         self._tail = LogTail(self._read_log, self._wait_for_growth, mapper)
 
     @property
@@ -101,19 +101,21 @@ class PostgresAuditEvents:
         return await self._tail.wait_for_events(query, after=after, seconds=seconds)
 
     async def _select(self, query: EventQuery, start: int, stop: int, limit: int) -> Sequence[asyncpg.Record]:
-        log_id = await self._log.to_read()
+        log_id = await self._log.find_id()
         topics = list(query.types) or TOPICS
         async with self._log.database.connection() as connection:
             rows = await _select_on(connection, query, topics, (log_id, start, stop, limit))
             # Check after reading: events archived during the read may be missing from it.
-            if not REMOVED_TOPICS.isdisjoint(topics) and start < (until := await archived_until(connection, log_id)):
-                raise archived(until)
+            if not REMOVABLE_TOPICS.isdisjoint(topics) and start < (
+                until := await read_archived_until(connection, log_id)
+            ):
+                raise build_archived_error(until)
         return rows
 
     async def _position_at(self, instant: datetime) -> int:
-        log_id = await self._log.to_read()
+        log_id = await self._log.find_id()
         async with self._log.database.connection() as connection:
-            return await position_at(connection, log_id, instant)
+            return await find_position_at(connection, log_id, instant)
 
     async def _check_not_archived(self, jti: UUID) -> None:
         token = await find_token(self._log, jti)
@@ -121,7 +123,7 @@ class PostgresAuditEvents:
             return
         first = token.issued.position
         async with self._log.database.connection() as connection:
-            archive = archive_at(await archives_of(connection, await self._log.to_read()), first)
+            archive = find_archive(await read_archives(connection, await self._log.find_id()), first)
         if archive is not None:
             msg = (
                 "the events of this token are archived and no longer in the log: "
@@ -133,7 +135,7 @@ class PostgresAuditEvents:
         return await self._recorder.select_notifications(after, limit, inclusive_of_start=False)
 
     async def _wait_for_growth(self, position: int) -> None:
-        await self._wakeups.wait(await self._log.to_read(), beyond=position, seconds=TAIL_POLL_SECONDS)
+        await self._notifications.wait(await self._log.find_id(), beyond=position, seconds=TAIL_POLL_SECONDS)
 
 
 async def _select_on(

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from ledger.domain.clock import Clock
 from ledger.domain.errors import Archived
 from ledger.domain.token_record import Moment
-from ledger.postgres.archive.catalogue import archived_until, position_at
+from ledger.postgres.archive.catalogue import find_position_at, read_archived_until
 from ledger.postgres.logs import Log
 from ledger.postgres.recorder import PostgresRecorder
 from ledger.postgres.statements import load_statements
@@ -51,10 +51,10 @@ class PostgresAuditMoments:
     async def _read_recorded_at(self, position: int) -> datetime:
         if position == 0:
             return EPOCH
-        log_id = await self._log.to_read()
+        log_id = await self._log.find_id()
         async with self._log.database.connection() as connection:
             instant: datetime | None = await connection.fetchval(LOG["recorded_at"], log_id, position)
-            until = await archived_until(connection, log_id)
+            until = await read_archived_until(connection, log_id)
         if instant is not None:
             return instant
         if position <= until:
@@ -64,7 +64,7 @@ class PostgresAuditMoments:
 
     async def _find_position(self, instant: datetime) -> int:
         """Find the newest position recorded by an instant, once a batch under way can no longer change it."""
-        log_id = await self._log.to_read()
+        log_id = await self._log.find_id()
         async with self._log.database.connection() as connection:
             now = await connection.fetchrow(LOG["clock_and_head"], log_id)
             if now is not None and instant > now["now"]:
@@ -72,4 +72,4 @@ class PostgresAuditMoments:
                 raise AheadOfLog(msg)
             if now is not None and instant >= now["recorded_at"]:
                 await connection.fetch(LOG["settle"], log_id)
-            return await position_at(connection, log_id, instant)
+            return await find_position_at(connection, log_id, instant)

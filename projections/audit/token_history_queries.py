@@ -22,7 +22,7 @@ WIDEN = 4
 
 async def find_jti(log: Log, digest: bytes) -> UUID | None:
     """The token of a digest, as far as the projection has come. Raises Unavailable."""
-    log_id = await log.to_read()
+    log_id = await log.find_id()
     async with log.database.connection() as connection:
         jti: UUID | None = await connection.fetchval(SQL["find_digest"], log_id, digest)
     return jti
@@ -30,7 +30,7 @@ async def find_jti(log: Log, digest: bytes) -> UUID | None:
 
 async def find_token(log: Log, jti: UUID) -> TokenRecord | None:
     """A token as the projection has it, None when it has none of that jti. Raises Unavailable."""
-    log_id = await log.to_read()
+    log_id = await log.find_id()
     async with log.database.connection() as connection:
         row = await connection.fetchrow(SQL["find_token"], log_id, jti)
     return None if row is None else _record(row, None)
@@ -47,7 +47,7 @@ async def read_page(log: Log, query: TokenQuery, moment: Moment, *, first: int, 
 
     It looks at as many candidates as are asked for, then at more, as long as they do not fill the page.
     """
-    log_id = await log.to_read()
+    log_id = await log.find_id()
     index = _index_for(query)
     tokens: list[TokenRecord] = []
     looked_at, window = 0, limit

@@ -6,7 +6,7 @@ from uuid import UUID
 from ledger.domain.errors import Archived
 from ledger.domain.recording import EventMapper
 from ledger.domain.token_record import Moment, TokenRecord, fold_token_record
-from ledger.postgres.archive.catalogue import position_at
+from ledger.postgres.archive.catalogue import find_position_at
 from ledger.postgres.logs import Log
 from ledger.postgres.recorder import PostgresRecorder
 from ledger.use_cases.audit import TokenPage, TokenQuery
@@ -62,9 +62,9 @@ class PostgresAuditTokens:
 
     async def _issued_up_to(self, instant: datetime) -> int:
         """The newest position recorded by an instant; of an archived part only issuances count."""
-        log_id = await self._log.to_read()
+        log_id = await self._log.find_id()
         async with self._log.database.connection() as connection:
             try:
-                return await position_at(connection, log_id, instant)
+                return await find_position_at(connection, log_id, instant)
             except Archived as error:
                 return await issued_until(connection, log_id, instant, error.until)

@@ -15,10 +15,10 @@ import structlog
 from msgspec import Struct
 
 from ledger.domain.errors import Unavailable
-from ledger.postgres.archive.catalogue import REMOVED_TOPICS, archived_until
+from ledger.postgres.archive.catalogue import REMOVABLE_TOPICS, read_archived_until
 from ledger.postgres.database import CONNECTION_ERRORS, Connection
 from ledger.postgres.logs import NO_LOG, Log
-from ledger.postgres.notifications import Wakeups
+from ledger.postgres.notifications import LogNotifications
 from ledger.postgres.recorder import LAST_POSITION
 from ledger.postgres.statements import load_statements
 from projections.following import lease as checkpoint
@@ -92,12 +92,12 @@ class EventNotApplied(Exception):
 class Follower:
     """Keeps one catch-up projection of one log up to date."""
 
-    def __init__(self, log: Log, projection: Projection, wakeups: Wakeups, *, holder: str) -> None:
+    def __init__(self, log: Log, projection: Projection, notifications: LogNotifications, *, holder: str) -> None:
         """`holder` names this process to operators."""
         self._log = log
         self._database = log.database
         self._projection = projection
-        self._wakeups = wakeups
+        self._notifications = notifications
         self._holder = holder
         self._lease: Lease | None = None
         self._renewed = 0.0
@@ -168,16 +168,16 @@ class Follower:
             await self._wait_for_events(step.position)
 
     async def _wait_for_events(self, position: int) -> None:
-        seconds = LOOK_SECONDS if self._wakeups.listening else DEAF_LOOK_SECONDS
-        await self._wakeups.wait(await self._log.to_read(), beyond=position, seconds=seconds)
+        seconds = LOOK_SECONDS if self._notifications.listening else DEAF_LOOK_SECONDS
+        await self._notifications.wait(await self._log.find_id(), beyond=position, seconds=seconds)
 
     async def _take(self) -> bool:
         if self._lease is None:
-            log_id = await self._log.to_read()
+            log_id = await self._log.find_id()
             if log_id != NO_LOG:
                 name, version = self._projection.name, self._projection.version
                 self._lease = await checkpoint.take_lease(self._database, log_id, name, version, self._holder)
-                if self._lease is not None and not REMOVED_TOPICS.isdisjoint(self._projection.topics):
+                if self._lease is not None and not REMOVABLE_TOPICS.isdisjoint(self._projection.topics):
                     await self._check_not_archived(log_id)
         return self._lease is not None
 
@@ -185,7 +185,7 @@ class Follower:
         """Raises ArchivedPastCheckpoint. Nothing that the checkpoint has not passed can be archived from now on."""
         position = await checkpoint.read_checkpoint(self._database, log_id, self._projection.name)
         async with self._database.connection() as connection:
-            until = await archived_until(connection, log_id)
+            until = await read_archived_until(connection, log_id)
         if position < until:
             raise ArchivedPastCheckpoint(self._projection.name, position, until)
 

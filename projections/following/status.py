@@ -103,7 +103,7 @@ async def read_status(
 
     Raises Unavailable.
     """
-    log_id = await log.to_read()
+    log_id = await log.find_id()
     by_name = {declared.name: declared for declared in (*inline, *catch_up)}
     async with log.database.connection() as connection:
         rows = await connection.fetch(SQL["status"], log_id, list(by_name)) if log_id != NO_LOG else []

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 
 from ledger.domain.recording import RecordedEvent
-from ledger.postgres.archive.catalogue import Archive, ArchiveSource, events_of_archives
+from ledger.postgres.archive.catalogue import ArchivedRange, ArchiveSource, read_archived_events
 from projections.projection import LogRow
 from projections.rebuilding.errors import ArchivesRequired
 
@@ -11,7 +11,7 @@ from projections.rebuilding.errors import ArchivesRequired
 class ArchivedPages:
     """The archived part of one log, read forwards from wherever it is asked for."""
 
-    def __init__(self, log_id: int, archives: Sequence[Archive], folder: ArchiveSource | None) -> None:
+    def __init__(self, log_id: int, archives: Sequence[ArchivedRange], folder: ArchiveSource | None) -> None:
         self._log_id = log_id
         self._archives = archives
         self._folder = folder
@@ -29,7 +29,7 @@ class ArchivedPages:
         if self._folder is None:
             raise ArchivesRequired(self._log_id, self.until)
         if after != self._position:
-            self._events = events_of_archives(self._archives, self._folder, after, self.until)
+            self._events = read_archived_events(self._archives, self._folder, after, self.until)
             self._next = next(self._events, None)
         rows = []
         while self._next is not None and self._next.position <= until:

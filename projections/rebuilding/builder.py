@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from ledger.domain.errors import StoredDataError
-from ledger.postgres.archive.catalogue import REMOVED_TOPICS, Archive, ArchiveSource
+from ledger.postgres.archive.catalogue import REMOVABLE_TOPICS, ArchivedRange, ArchiveSource
 from ledger.postgres.database import CONNECTION_ERRORS
 from ledger.postgres.statements import load_statements
 from projections.following.skips import skipped_positions
@@ -78,9 +78,9 @@ class ProjectionBuilder:
 
     async def archived_until(self, log_id: int) -> int:
         """Up to where what this projection reads of a log may be in archives only. From there on it is in the log."""
-        if REMOVED_TOPICS.isdisjoint(self._topics):
+        if REMOVABLE_TOPICS.isdisjoint(self._topics):
             return 0
-        archives = [Archive(**row) for row in await self.reader.fetch(self.live(SQL["archives"]), log_id)]
+        archives = [ArchivedRange(**row) for row in await self.reader.fetch(self.live(SQL["archives"]), log_id)]
         known = self._archived.get(log_id)
         if known is None or known.until != (archives[-1].last if archives else 0):
             self._archived[log_id] = ArchivedPages(log_id, archives, self._folder)

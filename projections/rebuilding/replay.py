@@ -6,7 +6,7 @@ from datetime import datetime
 import asyncpg
 from msgspec import Struct
 
-from ledger.postgres.archive.catalogue import ArchiveSource, position_at
+from ledger.postgres.archive.catalogue import ArchiveSource, find_position_at
 from ledger.postgres.statements import load_statements
 from projections.projection import Projection
 from projections.rebuilding import tables
@@ -124,7 +124,7 @@ async def position_of(connection: BuildConnection, live: LiveSchema, log_id: int
     if point >= now["recorded_at"]:
         # A batch under way may yet be recorded at an instant before this one.
         await connection.fetch(live(SQL["settle"]), log_id)
-    return await position_at(connection, log_id, point)
+    return await find_position_at(connection, log_id, point)
 
 
 async def _create(connection: BuildConnection, schema: str) -> str:

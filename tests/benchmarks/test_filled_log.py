@@ -4,8 +4,8 @@ import pytest
 
 from benchmarks import filled_log
 from benchmarks.numbered_tokens import LATER, client_of, client_secret, token
-from ledger.postgres.verification import verify
-from ledger.postgres.whole_log import extent_of
+from ledger.postgres.log_verification import verify_log
+from ledger.postgres.whole_log import read_log_bounds
 from tests.integration.catalog import describe
 from tests.integration.conftest import CAUSE, ISSUER
 from tests.integration.histories import NAMES, check
@@ -30,7 +30,7 @@ async def test_it_is_sound_its_views_are_what_it_says_and_the_tables_are_as_they
     before = await describe(database.superuser_dsn)
     filled = await fill()
     log = service.log(ISSUER)
-    found = await verify(log, await extent_of(log), limit=20, progress=ignore_progress)
+    found = await verify_log(log, await read_log_bounds(log), limit=20, progress=ignore_progress)
     assert (found.sound, found.events, found.findings) == (True, filled.events, ())
     assert [name for name in NAMES if not (await check(database.owner_dsn, name)).equal] == []
     assert await describe(database.superuser_dsn) == before

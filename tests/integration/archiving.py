@@ -8,9 +8,9 @@ from api.operations.archive_folder import ArchiveFolder
 from api.operations.archive_log import ArchiveResult, archive_log
 from ledger.archive.export_format import ArchiveWriter, build_header
 from ledger.postgres.database import Database
+from ledger.postgres.log_verification import LogVerification, verify_log
 from ledger.postgres.logs import Log
-from ledger.postgres.verification import Verification, verify
-from ledger.postgres.whole_log import extent_of, pages_of_events
+from ledger.postgres.whole_log import read_event_pages, read_log_bounds
 from tests.builders import NOW
 from tests.integration.conftest import ISSUER
 from tests.integration.whole_logs import ignore_progress
@@ -31,19 +31,21 @@ class Archivist:
     async def move(self, before: datetime) -> ArchiveResult:
         return await archive_log(self.log, ISSUER.url, before, self.folder, events_done)
 
-    async def verify(self, *, with_archives: bool = True) -> Verification:
+    async def verify(self, *, with_archives: bool = True) -> LogVerification:
         folder = self.folder if with_archives else None
-        return await verify(self.log, await extent_of(self.log), limit=20, progress=ignore_progress, folder=folder)
+        return await verify_log(
+            self.log, await read_log_bounds(self.log), limit=20, progress=ignore_progress, folder=folder
+        )
 
     async def export(self, after: int = 0, *, with_archives: bool = True) -> list[bytes]:
         """The lines of an export from a position on."""
-        extent = await extent_of(self.log)
-        head = extent.head.position
+        bounds = await read_log_bounds(self.log)
+        head = bounds.head.position
         writer = ArchiveWriter(
             build_header(issuer=ISSUER.url, log=self.log.name, head=head, exported_at=NOW, after=after)
         )
         lines = [writer.header()]
         folder = self.folder if with_archives else None
-        async for page in pages_of_events(self.log, extent, after, head, folder):
+        async for page in read_event_pages(self.log, bounds, after, head, folder):
             lines += map(writer.event, page)
         return [*lines, writer.end()[0]]

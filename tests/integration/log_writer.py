@@ -13,7 +13,7 @@ import asyncpg
 from ledger.batching.group_commit import GroupCommit
 from ledger.domain.recording import EventToStore, Write
 from ledger.postgres.database import Database
-from ledger.postgres.logs import Log, ensure_log
+from ledger.postgres.logs import Log
 from ledger.postgres.recorder import PostgresRecorder
 
 TASKS = 8
@@ -44,7 +44,7 @@ async def write_by_head_lock(dsn: str, log: str, writes: int) -> None:
 
 async def write_naively(dsn: str, log: str, writes: int) -> None:
     database = Database(dsn)
-    log_id = await ensure_log(database, log)
+    log_id = await Log(database, log).ensure_id()
     await database.close()
 
     async def task() -> None:

@@ -299,7 +299,7 @@ async def test_an_event_that_does_not_follow_in_its_stream_is_a_conflict(alone, 
 
 
 async def test_while_somebody_holds_the_head_it_waits_in_line_with_all_others(alone, superuser):
-    log_id = await alone.log.to_read()
+    log_id = await alone.log.find_id()
     transaction = superuser.transaction()
     await transaction.start()
     await superuser.execute("SELECT FROM log_head WHERE log_id = $1 FOR UPDATE", log_id)
@@ -314,7 +314,7 @@ async def test_while_somebody_holds_the_head_it_waits_in_line_with_all_others(al
 
 
 async def test_where_it_waited_and_another_came_between_it_waits_in_line_again(alone, processes, superuser):
-    log_id = await alone.log.to_read()
+    log_id = await alone.log.find_id()
     transaction = superuser.transaction()
     await transaction.start()
     await superuser.execute("SELECT FROM log_head WHERE log_id = $1 FOR UPDATE", log_id)
@@ -329,7 +329,7 @@ async def test_where_it_waited_and_another_came_between_it_waits_in_line_again(a
 
 async def test_what_comes_while_others_are_waited_for_goes_along(alone, superuser):
     alone.recorder._appender._alone = False
-    log_id = await alone.log.to_read()
+    log_id = await alone.log.find_id()
     group = GroupCommit(alone.recorder)
     transaction = superuser.transaction()
     await transaction.start()

@@ -231,7 +231,7 @@ class TestProjections:
         await archivist.move(HALF.recorded_at)
         await superuser.execute("DELETE FROM projection_checkpoints; DELETE FROM token_history")
         log = service.log(service.issuers[0].identifier)
-        follower = Follower(log, of("token_history"), service._wakeups, holder="test")
+        follower = Follower(log, of("token_history"), service._notifications, holder="test")
         with pytest.raises(
             ArchivedPastCheckpoint, match=f"up to {UNTIL} the log is archived.*rebuild token_history --archives"
         ):

@@ -12,7 +12,7 @@ from ledger.domain.log_checks import LogFault
 from ledger.postgres import whole_log
 from ledger.postgres.archive import removal
 from ledger.postgres.database import Database
-from ledger.postgres.whole_log import extent_of
+from ledger.postgres.whole_log import read_log_bounds
 from tests.archives import changed, export_of
 from tests.integration.archiving import Archivist
 from tests.integration.conftest import CAUSE
@@ -109,16 +109,16 @@ async def test_a_projection_that_has_not_read_it_keeps_it(archivist, superuser, 
 
 
 async def test_one_that_begins_to_follow_while_the_file_is_written_is_noticed(archivist, superuser, monkeypatch):
-    write_down = archive_log.write_down
+    record_archive = archive_log.record_archive
 
     async def late(*args, **more):
         await superuser.execute(
             "INSERT INTO projection_checkpoints (log_id, projection, version, position, updated_at, lease_token) "
             "VALUES (1, 'new', 1, 0, now(), 0)"
         )
-        return await write_down(*args, **more)
+        return await record_archive(*args, **more)
 
-    monkeypatch.setattr(archive_log, "write_down", late)
+    monkeypatch.setattr(archive_log, "record_archive", late)
     with pytest.raises(NotArchivable, match="new is at 0"):
         await archivist.move(LATER)
     assert len(await superuser.fetchval(POSITIONS)) == len(LOG)
@@ -154,7 +154,7 @@ async def test_two_do_not_archive_one_log_at_once(archivist, monkeypatch):
             await archivist.move(LATER)
         raise Unavailable("over")  # noqa: EM101
 
-    monkeypatch.setattr(archive_log, "next_part", meanwhile)
+    monkeypatch.setattr(archive_log, "choose_next_range", meanwhile)
     with pytest.raises(Unavailable, match="over"):
         await archivist.move(LATER)
 
@@ -166,7 +166,7 @@ async def test_whoever_is_done_lets_the_next_one_archive(archivist, database):
     await other.close()
 
 
-STAGES = ["check_sound", "open_export_to_write", "check_written", "write_down", "remove"]
+STAGES = ["check_log_is_sound", "open_export_to_write", "compare_with_log", "record_archive", "remove_archived_streams"]
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -182,8 +182,8 @@ async def test_interrupted_at_any_stage_the_next_run_goes_on(archivist, superuse
         assert (await archivist.export())[1:-1] == EXPORT[1:-1]
     moved = await archivist.move(LATER)
     assert moved.events_removed > 0
-    assert (moved.archive is None) == (stage == "remove")
-    assert len(moved.finished) == (1 if stage == "remove" else 0)
+    assert (moved.archive is None) == (stage == "remove_archived_streams")
+    assert len(moved.finished) == (1 if stage == "remove_archived_streams" else 0)
     assert (await archivist.export())[1:-1] == EXPORT[1:-1]
     assert (await archivist.verify()).sound
 
@@ -193,13 +193,13 @@ async def test_interrupted_in_the_middle_of_the_removal_it_is_sound_and_goes_on(
         raise Unavailable("gone")  # noqa: EM101
 
     monkeypatch.setattr(removal, "STREAMS", 7)
-    remove = archive_log.remove
+    remove = archive_log.remove_archived_streams
 
     async def part_of(*args):
         return await remove(*args, sleep=broken)
 
     with monkeypatch.context() as patch:
-        patch.setattr(archive_log, "remove", part_of)
+        patch.setattr(archive_log, "remove_archived_streams", part_of)
         with pytest.raises(Unavailable, match="gone"):
             await archivist.move(LATER)
     left = len(await superuser.fetchval(POSITIONS))
@@ -216,7 +216,7 @@ async def test_removal_does_not_go_on_without_the_file(archivist, superuser, mon
         raise Unavailable("gone")  # noqa: EM101
 
     with monkeypatch.context() as patch:
-        patch.setattr(archive_log, "remove", broken)
+        patch.setattr(archive_log, "remove_archived_streams", broken)
         with pytest.raises(Unavailable, match="gone"):
             await archivist.move(LATER)
     (file,) = tmp_path.iterdir()
@@ -259,13 +259,13 @@ async def test_a_file_with_another_event_in_it_is_not_taken_for_the_archive(arch
 async def test_what_is_not_written_as_it_is_in_the_log_is_noticed_before_anything_is_removed(
     archivist, superuser, monkeypatch
 ):
-    real = archive_log.pages_kept
+    real = archive_log.read_remaining_pages
 
     async def forgetful(*args):
         async for page in real(*args):
             yield page[:-1]
 
-    monkeypatch.setattr(archive_log, "pages_kept", forgetful)
+    monkeypatch.setattr(archive_log, "read_remaining_pages", forgetful)
     with pytest.raises(ArchiveFileDiffers, match="Nothing was removed"):
         await archivist.move(LATER)
     assert len(await superuser.fetchval(POSITIONS)) == len(LOG)
@@ -304,10 +304,10 @@ class TestWithoutTheArchives:
         assert lines[1:-1] == EXPORT[HALF.position : -1]
 
     async def test_what_is_archived_while_it_is_read_is_noticed(self, archivist):
-        extent = await extent_of(archivist.log)
-        pages = whole_log.pages_of_events(archivist.log, extent, 0, len(LOG))
+        bounds = await read_log_bounds(archivist.log)
+        pages = whole_log.read_event_pages(archivist.log, bounds, 0, len(LOG))
         await archivist.move(LATER)
-        with pytest.raises(Unavailable, match="while it was read: do this again"):
+        with pytest.raises(Unavailable, match="while it was read: run this again"):
             [page async for page in pages]
 
 

@@ -10,7 +10,7 @@ from ledger.domain.errors import Unavailable
 from ledger.domain.recording import EventMapper
 from ledger.postgres.database import Database
 from ledger.postgres.logs import Log
-from ledger.postgres.notifications import Wakeups
+from ledger.postgres.notifications import LogNotifications
 from ledger.use_cases.audit import NotCaughtUp, TokenQuery
 from projections.audit import checkpoint as history_checkpoint
 from projections.following import follower
@@ -33,17 +33,17 @@ def _impatient(monkeypatch):
 async def parts(database):
     """A database, a log and wake-ups, to make followers of."""
     made = Database(database.service_dsn)
-    wakeups = Wakeups(database.service_dsn)
-    yield Log(made, ISSUER.log_name), wakeups
-    await wakeups.close()
+    notifications = LogNotifications(database.service_dsn)
+    yield Log(made, ISSUER.log_name), notifications
+    await notifications.close()
     await made.close()
 
 
 @pytest.fixture
 def make_follower(parts):
-    log, wakeups = parts
+    log, notifications = parts
     return lambda projection=None, holder="test": Follower(
-        log, projection or TokenHistoryProjection(EventMapper()), wakeups, holder=holder
+        log, projection or TokenHistoryProjection(EventMapper()), notifications, holder=holder
     )
 
 
@@ -119,7 +119,7 @@ async def test_it_hears_again_after_its_connections_were_cut(service, issuer, cl
 
 
 async def test_it_follows_without_notifications_too(service, issuer, client, monkeypatch):
-    monkeypatch.setattr(Wakeups, "_hear", lambda *_: None)
+    monkeypatch.setattr(LogNotifications, "_on_notify", lambda *_: None)
     monkeypatch.setattr(follower, "LOOK_SECONDS", 0.02)
     service.follow()
     (token,) = await issue(issuer, client)
@@ -149,7 +149,7 @@ async def test_two_processes_that_follow_apply_every_event_once(start_process, c
 
 async def test_only_one_has_the_lease_and_the_next_takes_it_when_it_is_let_go(parts):
     log, _ = parts
-    log_id = await log.to_write()
+    log_id = await log.ensure_id()
     first = await checkpoint.take_lease(log.database, log_id, NAME, 1, "first")
     assert await checkpoint.take_lease(log.database, log_id, NAME, 1, "second") is None
     await checkpoint.release(log.database, first)
@@ -159,7 +159,7 @@ async def test_only_one_has_the_lease_and_the_next_takes_it_when_it_is_let_go(pa
 
 async def test_a_lease_that_ran_out_is_taken_over(parts, superuser):
     log, _ = parts
-    log_id = await log.to_write()
+    log_id = await log.ensure_id()
     assert await checkpoint.take_lease(log.database, log_id, NAME, 1, "killed")
     await superuser.execute("UPDATE projection_checkpoints SET lease_until = clock_timestamp() - interval '1 ms'")
     assert await checkpoint.take_lease(log.database, log_id, NAME, 1, "next")
@@ -171,7 +171,7 @@ async def test_who_lost_the_lease_writes_nothing(make_follower, parts, issuer, c
     paused = make_follower(holder="paused")
     assert await paused._take()
     await superuser.execute("UPDATE projection_checkpoints SET lease_until = clock_timestamp() - interval '1 ms'")
-    assert await checkpoint.take_lease(log.database, await log.to_read(), NAME, 1, "next")
+    assert await checkpoint.take_lease(log.database, await log.find_id(), NAME, 1, "next")
     await issue(issuer, client)
     with pytest.raises(LeaseLost):
         await paused._step(follower.BATCH)
@@ -183,7 +183,7 @@ async def test_who_lost_the_lease_writes_nothing(make_follower, parts, issuer, c
 
 async def test_nobody_takes_over_in_the_middle_of_a_batch(parts, superuser):
     log, _ = parts
-    log_id = await log.to_write()
+    log_id = await log.ensure_id()
     lease = await checkpoint.take_lease(log.database, log_id, NAME, 1, "slow")
     async with log.database.connection() as connection, connection.transaction():
         await checkpoint.hold(connection, lease)
@@ -198,7 +198,7 @@ async def test_a_holder_that_is_paused_in_the_middle_of_a_copy_is_taken_over_fro
     monkeypatch.setattr(checkpoint, "PAUSED", timedelta(seconds=0))
     monkeypatch.setattr(checkpoint, "LEASE", timedelta(seconds=0.3))
     log, _ = parts
-    log_id = await log.to_write()
+    log_id = await log.ensure_id()
     lease = await checkpoint.take_lease(log.database, log_id, NAME, 1, "paused")
     copying, over = asyncio.Event(), asyncio.Event()
 

@@ -11,7 +11,7 @@ from ledger.domain.errors import Unavailable
 from ledger.domain.recording import EventMapper
 from ledger.postgres.database import Database
 from ledger.postgres.logs import Log
-from ledger.postgres.notifications import Wakeups
+from ledger.postgres.notifications import LogNotifications
 from projections.following import follower
 from projections.following import lease as checkpoint
 from projections.following.follower import Follower
@@ -29,9 +29,11 @@ class Process:
 
     def __init__(self, dsn: str, number: int) -> None:
         self._database = Database(dsn)
-        self._wakeups = Wakeups(dsn)
+        self._notifications = LogNotifications(dsn)
         log = Log(self._database, ISSUER.log_name)
-        self.follower = Follower(log, TokenHistoryProjection(EventMapper()), self._wakeups, holder=f"process:{number}")
+        self.follower = Follower(
+            log, TokenHistoryProjection(EventMapper()), self._notifications, holder=f"process:{number}"
+        )
         self._task = asyncio.create_task(self.follower.run())
 
     async def kill(self) -> None:
@@ -46,7 +48,7 @@ class Process:
         """As by SIGTERM in the middle of whatever it does."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        await self._wakeups.close()
+        await self._notifications.close()
         await self._database.close()
 
 

@@ -12,9 +12,9 @@ from ledger.domain.errors import InvalidArchive, LogNotEmpty, OutcomeUnknown, Un
 from ledger.postgres import whole_log
 from ledger.postgres.archive import restoration as restoring
 from ledger.postgres.database import Database
+from ledger.postgres.log_verification import verify_log
 from ledger.postgres.logs import Log
-from ledger.postgres.verification import verify
-from ledger.postgres.whole_log import extent_of, pages_of_events
+from ledger.postgres.whole_log import read_event_pages, read_log_bounds
 from tests.archives import changed, export_of, read_export, small_log
 from tests.breaking_proxy import AtCommit, BreakingProxy
 from tests.builders import NOW
@@ -52,11 +52,11 @@ def log(open_log: Callable[..., Log]) -> Log:
 
 async def exported(log: Log) -> list[bytes]:
     """The lines that the command would write."""
-    extent = await extent_of(log)
-    position = extent.head.position
+    bounds = await read_log_bounds(log)
+    position = bounds.head.position
     writer = ArchiveWriter(build_header(issuer=ISSUER.url, log="first", head=position, exported_at=NOW))
     lines = [writer.header()]
-    async for page in pages_of_events(log, extent, 0, position):
+    async for page in read_event_pages(log, bounds, 0, position):
         lines += map(writer.event, page)
     return [*lines, writer.end()[0]]
 
@@ -85,8 +85,8 @@ async def test_an_import_is_sound_and_the_views_are_those_of_the_log_it_came_fro
     copy = open_log("copy")
     await restore(copy, lines)
     assert await exported(copy) == lines
-    extent = await extent_of(copy)
-    assert (await verify(copy, extent, limit=5, progress=ignore_progress)).sound
+    bounds = await read_log_bounds(copy)
+    assert (await verify_log(copy, bounds, limit=5, progress=ignore_progress)).sound
     rows = await rows_of(database)
     for table in ("event_log", "active_tokens", "clients"):
         of = {log_id: [row[1:] for row in rows[table] if row[0] == log_id] for log_id in (1, 2)}
@@ -100,9 +100,9 @@ async def test_the_service_goes_on_from_an_import(log, issuer):
     enabled = await issuer.registry.enable("shop", CAUSE)
     token = await issuer.issuance.issue_token(enabled, None, CAUSE)
     assert token.position == 8
-    extent = await extent_of(log)
-    assert extent.head.recorded_at >= LOG[-1].recorded_at
-    assert (await verify(log, extent, limit=5, progress=ignore_progress)).sound
+    bounds = await read_log_bounds(log)
+    assert bounds.head.recorded_at >= LOG[-1].recorded_at
+    assert (await verify_log(log, bounds, limit=5, progress=ignore_progress)).sound
 
 
 async def test_followers_are_woken(log, database):
@@ -116,12 +116,12 @@ async def test_followers_are_woken(log, database):
 
 async def test_an_empty_export_is_an_empty_log(log):
     await restore(log, export_of([]))
-    assert (await extent_of(log)).head.position == 0
+    assert (await read_log_bounds(log)).head.position == 0
 
 
 async def test_a_part_from_the_start_is_a_log(log):
     await restore(log, export_of(LOG[:4], head=6, until=4))
-    assert (await extent_of(log)).head.position == 4
+    assert (await read_log_bounds(log)).head.position == 4
 
 
 async def test_another_issuer_with_events_is_in_nobodys_way(log, start_process):
@@ -130,7 +130,7 @@ async def test_another_issuer_with_events_is_in_nobodys_way(log, start_process):
     await restore(log, LINES)
     assert await exported(log) == LINES
     other = service.log(OTHER_ISSUER)
-    assert (await extent_of(other)).head.position == 1
+    assert (await read_log_bounds(other)).head.position == 1
 
 
 async def test_a_log_with_events_is_refused_and_stays_as_it_is(log, issuer, database):
@@ -236,7 +236,7 @@ async def test_a_connection_that_breaks_on_the_way_leaves_nothing(log, database,
 async def test_a_connection_that_breaks_during_commit_leaves_all_or_nothing_and_says_so(database, open_log, at_commit):
     async with BreakingProxy(database.service_dsn).running() as proxy:
         behind = open_log(dsn=proxy.dsn)
-        await behind.to_write()
+        await behind.ensure_id()
         proxy.at_commit = at_commit
         with pytest.raises(OutcomeUnknown, match="the whole log is there, or nothing"):
             await restore(behind, LINES)
@@ -247,7 +247,7 @@ async def test_a_connection_that_breaks_during_commit_leaves_all_or_nothing_and_
 
 
 async def test_a_writer_waits_for_an_import_and_comes_after_it(log, issuer, database):
-    await log.to_write()
+    await log.ensure_id()
     begun, go_on = asyncio.Event(), asyncio.Event()
 
     class Waiting:
@@ -270,7 +270,7 @@ async def test_a_writer_waits_for_an_import_and_comes_after_it(log, issuer, data
     go_on.set()
     await importing
     await writing
-    assert (await extent_of(log)).head.position == 7
+    assert (await read_log_bounds(log)).head.position == 7
 
 
 def endless() -> Iterator[bytes]:

@@ -9,10 +9,10 @@ from ledger.domain.events import ClientSettings
 from ledger.domain.log_checks import LogFault
 from ledger.postgres import whole_log
 from ledger.postgres.database import Database
+from ledger.postgres.log_statistics import count_log
+from ledger.postgres.log_verification import verify_log
 from ledger.postgres.logs import Log
-from ledger.postgres.statistics import statistics
-from ledger.postgres.verification import verify
-from ledger.postgres.whole_log import extent_of
+from ledger.postgres.whole_log import read_log_bounds
 from tests.archives import export_of, small_log
 from tests.integration.conftest import CAUSE, ISSUER, register_client
 from tests.integration.whole_logs import ignore_progress, restore, tamper
@@ -38,7 +38,7 @@ async def _restored(log):
 
 
 async def look(log, **more):
-    return await verify(log, await extent_of(log), **{"limit": 20, "progress": ignore_progress} | more)
+    return await verify_log(log, await read_log_bounds(log), **{"limit": 20, "progress": ignore_progress} | more)
 
 
 @pytest.mark.usefixtures("_restored", "_pages")
@@ -166,11 +166,11 @@ async def test_progress_is_told_of_every_event_twice(log):
 
 async def test_a_log_that_was_never_written_is_not_called_sound(log):
     with pytest.raises(NoLog, match="there is no log 'first'"):
-        await extent_of(log)
+        await read_log_bounds(log)
 
 
 async def test_an_empty_log_is_sound(log):
-    await log.to_write()
+    await log.ensure_id()
     assert (await look(log)).sound
 
 
@@ -190,7 +190,7 @@ async def test_a_log_is_sound_while_it_is_written(log, issuer, client, monkeypat
             await issuer.issuance.issue_token(client, None, CAUSE)
 
     await issue(50)
-    extent = await extent_of(log)
+    bounds = await read_log_bounds(log)
     # While pages are read, more is recorded: also new versions of streams that were read, or are to be.
     appended = 0
 
@@ -201,11 +201,11 @@ async def test_a_log_is_sound_while_it_is_written(log, issuer, client, monkeypat
         tasks.append(asyncio.ensure_future(issue(3)))
 
     tasks: list[asyncio.Future] = []
-    found = await verify(log, extent, limit=20, progress=record_more)
+    found = await verify_log(log, bounds, limit=20, progress=record_more)
     await asyncio.gather(*tasks)
-    assert (found.sound, found.events) == (True, extent.head.position)
-    later = await extent_of(log)
-    assert later.head.position >= extent.head.position + 4 * appended
+    assert (found.sound, found.events) == (True, bounds.head.position)
+    later = await read_log_bounds(log)
+    assert later.head.position >= bounds.head.position + 4 * appended
     assert (await look(log)).sound
 
 
@@ -217,7 +217,7 @@ def settings_number(number: int) -> ClientSettings:
 
 @pytest.mark.usefixtures("_restored")
 async def test_statistics_count_what_is_there(log):
-    numbers = await statistics(log, await extent_of(log), ignore_progress)
+    numbers = await count_log(log, await read_log_bounds(log), ignore_progress)
     assert (numbers.events, numbers.streams) == (6, 3)
     assert numbers.topics == {
         "client.registered": 1,
@@ -234,6 +234,6 @@ async def test_statistics_count_what_is_there(log):
 
 
 async def test_statistics_of_an_empty_log(log):
-    await log.to_write()
-    numbers = await statistics(log, await extent_of(log), ignore_progress)
+    await log.ensure_id()
+    numbers = await count_log(log, await read_log_bounds(log), ignore_progress)
     assert (numbers.events, numbers.first, numbers.days) == (0, None, {})

@@ -8,7 +8,7 @@ import pytest
 from ledger.domain.recording import EventMapper
 from ledger.postgres.database import Database
 from ledger.postgres.logs import Log
-from ledger.postgres.notifications import Wakeups
+from ledger.postgres.notifications import LogNotifications
 from projections.following import follower
 from projections.following.follower import EventNotApplied, Follower
 from projections.following.skips import (
@@ -76,11 +76,11 @@ async def log(database, issuer):
 @pytest.fixture
 async def follow(log, database):
     """Follows with projections, until the end of the test."""
-    wakeups = Wakeups(database.service_dsn)
+    notifications = LogNotifications(database.service_dsn)
     tasks = []
 
     def start(*projections):
-        followers = [Follower(log, projection, wakeups, holder="test") for projection in projections]
+        followers = [Follower(log, projection, notifications, holder="test") for projection in projections]
         tasks.extend(asyncio.create_task(follower.run()) for follower in followers)
         return followers
 
@@ -88,7 +88,7 @@ async def follow(log, database):
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    await wakeups.close()
+    await notifications.close()
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def comes_to(superuser):
 
 
 async def skip(log, position, **why):
-    return await skip_event(log.database, await log.to_read(), NAME, position, **WHY | why)
+    return await skip_event(log.database, await log.find_id(), NAME, position, **WHY | why)
 
 
 async def test_only_what_it_is_stopped_at_can_be_skipped(log, follow, issued, comes_to, superuser):
@@ -126,7 +126,7 @@ async def test_only_what_it_is_stopped_at_can_be_skipped(log, follow, issued, co
         with pytest.raises(NotStoppedAtEvent, match="it is stopped at position 4"):
             await skip(log, position)
     with pytest.raises(NotStoppedAtEvent):
-        await skip_event(log.database, await log.to_read(), "other", 4, **WHY)
+        await skip_event(log.database, await log.find_id(), "other", 4, **WHY)
     assert await superuser.fetchval("SELECT count(*) FROM projection_skips") == 0
 
 
@@ -140,7 +140,7 @@ async def test_it_passes_over_exactly_that_event(log, follow, issued, comes_to, 
     assert (skipped.position, skipped.topic, skipped.error) == (4, "token.issued", "Unreadable: no such thing at 4")
     assert (skipped.reason, skipped.actor) == ("INC-1: known", "operator:ada")
     async with log.database.connection() as connection:
-        assert await read_skips(connection, await log.to_read(), NAME) == [skipped]
+        assert await read_skips(connection, await log.find_id(), NAME) == [skipped]
 
 
 async def test_it_stops_at_the_next_one_that_cannot_be_applied(log, follow, issued, comes_to):
@@ -180,7 +180,7 @@ async def test_nobody_skips_an_event_twice_or_takes_it_back(log, issued):
 
 
 async def test_skips_are_of_one_projection_and_one_log_and_can_be_asked_for_in_part(log, issued):
-    log_id = await log.to_read()
+    log_id = await log.find_id()
     async with log.database.connection() as connection:
         for of, projection, position in ((log_id, NAME, 3), (log_id, NAME, 5), (log_id, "other", 4), (99, NAME, 6)):
             await connection.execute(

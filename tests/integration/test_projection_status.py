@@ -55,7 +55,7 @@ async def test_where_nobody_ever_followed(look, issued):
 async def test_where_somebody_follows(look, issued, service, issuer):
     await service.catch_up()
     log = service.log(issuer.identifier)
-    assert await checkpoint.take_lease(log.database, await log.to_read(), NAME, 1, "host:7")
+    assert await checkpoint.take_lease(log.database, await log.find_id(), NAME, 1, "host:7")
     status, _ = await look()
     assert (status.state, status.holder, status.lag_events, status.lag_seconds) == ("live", "host:7", 0, 0)
 
@@ -63,7 +63,7 @@ async def test_where_somebody_follows(look, issued, service, issuer):
 async def test_a_holder_that_did_not_renew_its_lease_is_none(look, issued, service, issuer, superuser):
     await service.catch_up()
     log = service.log(issuer.identifier)
-    assert await checkpoint.take_lease(log.database, await log.to_read(), NAME, 1, "host:7")
+    assert await checkpoint.take_lease(log.database, await log.find_id(), NAME, 1, "host:7")
     await superuser.execute("UPDATE projection_checkpoints SET lease_until = clock_timestamp() - interval '1 ms'")
     status, _ = await look()
     assert (status.state, status.holder) == ("not followed", None)
@@ -101,7 +101,7 @@ async def test_rows_of_another_version_are_stale(look, issued, service, superuse
 
 
 async def test_a_build_is_shown_with_how_far_it_is_in_this_log(look, issued, service, issuer, superuser):
-    log_id = await service.log(issuer.identifier).to_read()
+    log_id = await service.log(issuer.identifier).find_id()
     await superuser.execute(
         "INSERT INTO projection_builds VALUES ('token_history', 2, 'building', $1, $1, 'host:9')", STARTED
     )

@@ -133,7 +133,7 @@ async def test_a_session_that_does_not_end_leaves_the_outcome_unknown(recorder, 
 async def test_a_place_taken_by_another_process_is_not_ours(recorder, database, theirs):
     await recorder.write([theirs])
     connections = Database(database.service_dsn)
-    log_id = await Log(connections, LOG).to_read()
+    log_id = await Log(connections, LOG).find_id()
     with pytest.raises(Unavailable, match="nothing was recorded"):
         await outcome.find_outcome(connections, log_id, 0, [], [a_write(STREAM)])
     await connections.close()

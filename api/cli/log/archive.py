@@ -20,7 +20,7 @@ from api.operations.archive_log import archive_log
 from ledger.domain.clock import utc_now
 from ledger.domain.log_checks import LogFaults
 from ledger.postgres.archive.verification import check_archives
-from ledger.postgres.whole_log import Extent, check_unmoved, extent_of
+from ledger.postgres.whole_log import LogBounds, check_bounds_unchanged, read_log_bounds
 
 Before = Annotated[
     str,
@@ -72,24 +72,24 @@ async def archive(desk: LogDesk, *, before: Before, to: To, json: flags.Json = F
 @log_command
 async def archives_(desk: LogDesk, *, archives: flags.Archives = None, json: flags.Json = False) -> None:
     """List what of the log is archived; with --archives read the files, and prove that they are whole."""
-    extent = await extent_of(desk.log)
+    bounds = await read_log_bounds(desk.log)
     findings = LogFaults(FINDINGS)
     folder = open_archive_folder(archives)
     if folder is not None:
-        with events_done("verifying", extent.archived_until) as done:
-            await check_archives(desk.log, extent, folder, findings.add, done)
-        await check_unmoved(desk.log, extent)
+        with events_done("verifying", bounds.archived_until) as done:
+            await check_archives(desk.log, bounds, folder, findings.add, done)
+        await check_bounds_unchanged(desk.log, bounds)
     if json:
         found = {"findings": msgspec.to_builtins(findings.first), "count": findings.count}
-        print_json({"log": desk.log.name, "archives": msgspec.to_builtins(extent.archives)} | (found if folder else {}))
+        print_json({"log": desk.log.name, "archives": msgspec.to_builtins(bounds.archives)} | (found if folder else {}))
     else:
-        _show(desk, extent, findings, verified=folder is not None)
+        _show(desk, bounds, findings, verified=folder is not None)
     if findings.count:
         raise typer.Exit(int(ExitCode.REFUSED))
 
 
-def _show(desk: LogDesk, extent: Extent, findings: LogFaults, *, verified: bool) -> None:
-    if not extent.archives:
+def _show(desk: LogDesk, bounds: LogBounds, findings: LogFaults, *, verified: bool) -> None:
+    if not bounds.archives:
         print_result(f"nothing of log {desk.log.name!r} is archived")
         return
     print_table(
@@ -102,7 +102,7 @@ def _show(desk: LogDesk, extent: Extent, findings: LogFaults, *, verified: bool)
                 format_instant(archive.removed_at) if archive.removed_at else "not yet: run 'log archive' again",
                 archive.file_name,
             )
-            for archive in extent.archives
+            for archive in bounds.archives
         ],
     )
     print_result()
@@ -111,6 +111,6 @@ def _show(desk: LogDesk, extent: Extent, findings: LogFaults, *, verified: bool)
         print_result()
         print_result(f"the archives of log {desk.log.name!r} are NOT sound: {findings.count:,} findings")
     elif verified:
-        print_result(f"the archives are sound: they hold every event up to position {extent.archived_until:,}")
+        print_result(f"the archives are sound: they hold every event up to position {bounds.archived_until:,}")
     else:
         print_result("the files were not looked at; give their folder as --archives")

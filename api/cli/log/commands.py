@@ -13,9 +13,9 @@ from api.cli.output import format_instant, print_fields, print_json, print_resul
 from api.cli.progress import events_done
 from api.operations.archive_folder import open_archive_folder
 from ledger.domain.clock import utc_now
-from ledger.postgres.statistics import Statistics, statistics
-from ledger.postgres.verification import Verification, verify
-from ledger.postgres.whole_log import Extent, extent_of
+from ledger.postgres.log_statistics import LogStatistics, count_log
+from ledger.postgres.log_verification import LogVerification, verify_log
+from ledger.postgres.whole_log import LogBounds, read_log_bounds
 
 log = typer.Typer(help="Prove that a log is sound, back it up, restore it.", no_args_is_help=True)
 
@@ -34,9 +34,9 @@ async def verify_(
 
     What is archived is read with --archives; without, what is left in the log of it is checked.
     """
-    extent = await extent_of(desk.log)
-    with events_done("verifying", extent.head.position, passes=2) as done:
-        found = await verify(desk.log, extent, limit=findings, progress=done, folder=open_archive_folder(archives))
+    bounds = await read_log_bounds(desk.log)
+    with events_done("verifying", bounds.head.position, passes=2) as done:
+        found = await verify_log(desk.log, bounds, limit=findings, progress=done, folder=open_archive_folder(archives))
     if json:
         document = msgspec.to_builtins(found)
         print_json({"log": desk.log.name, "sound": found.sound} | document)
@@ -50,19 +50,19 @@ async def verify_(
 @log_command
 async def stats(desk: LogDesk, *, days: Days = 7, json: flags.Json = False) -> None:
     """Show how much is in the log: events by topic and by day, streams, bytes."""
-    extent = await extent_of(desk.log)
-    with events_done("counting", extent.head.position) as done:
-        numbers = await statistics(desk.log, extent, done)
+    bounds = await read_log_bounds(desk.log)
+    with events_done("counting", bounds.head.position) as done:
+        numbers = await count_log(desk.log, bounds, done)
     today = utc_now().astimezone(UTC).date()
     numbers.days = {day: numbers.days.get(day, 0) for day in (today - timedelta(days=ago) for ago in range(days))}
     if json:
-        place = {"position": extent.head.position, "archived_until": extent.archived_until}
+        place = {"position": bounds.head.position, "archived_until": bounds.archived_until}
         print_json({"log": desk.log.name} | place | msgspec.to_builtins(numbers))
         return
-    _show_statistics(desk, numbers, extent)
+    _show_statistics(desk, numbers, bounds)
 
 
-def _show_verification(desk: LogDesk, found: Verification) -> None:
+def _show_verification(desk: LogDesk, found: LogVerification) -> None:
     if found.sound:
         print_result(f"log {desk.log.name!r} is sound: {found.events:,} events")
         if found.events < found.head.position:
@@ -74,11 +74,11 @@ def _show_verification(desk: LogDesk, found: Verification) -> None:
     print_result(f"log {desk.log.name!r} is NOT sound: {found.count:,} findings in {found.events:,} events{shown}")
 
 
-def _show_statistics(desk: LogDesk, numbers: Statistics, extent: Extent) -> None:
+def _show_statistics(desk: LogDesk, numbers: LogStatistics, bounds: LogBounds) -> None:
     archived = {}
-    if extent.archives:
+    if bounds.archives:
         archived["archived"] = (
-            f"up to position {extent.archived_until:,}; what is counted here is what the log has left"
+            f"up to position {bounds.archived_until:,}; what is counted here is what the log has left"
         )
     print_fields(
         {

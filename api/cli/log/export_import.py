@@ -18,7 +18,7 @@ from ledger.domain.clock import utc_now
 from ledger.domain.errors import InvalidArchive
 from ledger.domain.recording import EventMapper
 from ledger.postgres.archive.restoration import Restoration
-from ledger.postgres.whole_log import extent_of, pages_of_events
+from ledger.postgres.whole_log import read_event_pages, read_log_bounds
 from projections.catalogue import inline_projections
 
 Target = Annotated[
@@ -62,17 +62,17 @@ async def export(
 
     What is archived is read with --archives; without, an export begins --after it.
     """
-    extent = await extent_of(desk.log)
+    bounds = await read_log_bounds(desk.log)
     folder = open_archive_folder(archives)
-    head = extent.head.position
+    head = bounds.head.position
     if after > head or (until is not None and until <= after):
         up_to = f" and up to {until}" if until else ""
         msg = f"there is nothing after position {after}{up_to}: the log ends at {head}"
         raise UsageError(msg)
-    if after < extent.archived_until and folder is None:
+    if after < bounds.archived_until and folder is None:
         msg = (
-            f"the events up to position {extent.archived_until} are archived, and not in the log any more: "
-            f"give their folder as --archives, or begin --after {extent.archived_until}"
+            f"the events up to position {bounds.archived_until} are archived, and not in the log any more: "
+            f"give their folder as --archives, or begin --after {bounds.archived_until}"
         )
         raise OperationError(msg)
     header = build_header(
@@ -84,7 +84,7 @@ async def export(
         open_export_to_write(file, compress=compress, force=force) as write,
     ):
         write(lines.header())
-        async for page in pages_of_events(desk.log, extent, header.after, header.until, folder):
+        async for page in read_event_pages(desk.log, bounds, header.after, header.until, folder):
             write(b"".join(map(lines.event, page)))
             done(len(page))
         last, end = lines.end()

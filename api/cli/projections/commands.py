@@ -121,7 +121,7 @@ async def skip(desk: LogChangeDesk, name: Name, position: Position, *, reason: f
     if not reason.strip():
         msg = "--reason (TOKEN_LEDGER_REASON): say why; auditors will read it"
         raise UsageError(msg)
-    log_id = await desk.log.to_read()
+    log_id = await desk.log.find_id()
     skipped = await skip_event(desk.log.database, log_id, name, position, reason=reason.strip(), actor=desk.cause.actor)
     print_result(f"{name} passes over position {position} of log {desk.log.name!r}, {skipped.topic}")
     if skipped.error:

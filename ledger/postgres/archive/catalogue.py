@@ -15,18 +15,18 @@ from msgspec import UNSET, Struct
 from ledger.archive.export_reader import ArchiveReader
 from ledger.domain.errors import Archived, InvalidArchive
 from ledger.domain.events import TokenIssued, TokenRevoked
-from ledger.domain.recording import LogHead, RecordedEvent
+from ledger.domain.recording import RecordedEvent
 from ledger.postgres.database import Connection
 from ledger.postgres.statements import load_statements
 
 SQL = load_statements("ledger.postgres.archive", "catalogue.sql")
 LOG = load_statements("ledger.postgres", "event_log.sql")
 
-REMOVED_TOPICS = frozenset({TokenIssued.TOPIC, TokenRevoked.TOPIC})
+REMOVABLE_TOPICS = frozenset({TokenIssued.TOPIC, TokenRevoked.TOPIC})
 """What archiving removes from the log; events of all other topics stay there for ever."""
 
 
-class Archive(Struct, frozen=True, kw_only=True):
+class ArchivedRange(Struct, frozen=True, kw_only=True):
     """A part of a log that is in a file: every event from `first` to `last`, dense.
 
     In the log are left, of these, the events of clients and of grants that were not closed before `closed_before`. All
@@ -49,47 +49,42 @@ class Archive(Struct, frozen=True, kw_only=True):
 class ArchiveSource(Protocol):
     """Where the files of archives are."""
 
-    def open_lines(self, archive: Archive) -> AbstractContextManager[Iterator[bytes]]:
+    def open_lines(self, archive: ArchivedRange) -> AbstractContextManager[Iterator[bytes]]:
         """Give the lines of an archive. Raises InvalidArchive when its file is missing or altered."""
         ...
 
 
-async def archives_of(connection: Connection, log_id: int) -> Sequence[Archive]:
+async def read_archives(connection: Connection, log_id: int) -> Sequence[ArchivedRange]:
     """The archives of a log, in the order of positions."""
-    return [Archive(**row) for row in await connection.fetch(SQL["archives"], log_id)]
+    return [ArchivedRange(**row) for row in await connection.fetch(SQL["archives"], log_id)]
 
 
-async def archived_until(connection: Connection, log_id: int) -> int:
+async def read_archived_until(connection: Connection, log_id: int) -> int:
     """The last position of a log that is in an archive, 0 when none is."""
     position: int = await connection.fetchval(SQL["archived_until"], log_id)
     return position
 
 
-async def position_at(connection: Connection, log_id: int, instant: datetime) -> int:
+async def find_position_at(connection: Connection, log_id: int, instant: datetime) -> int:
     """The newest position of a log recorded by an instant, 0 when there is none. Raises Archived for one too old."""
     position: int | None = await connection.fetchval(LOG["position_at"], log_id, instant)
-    if position is None and (until := await archived_until(connection, log_id)):
+    if position is None and (until := await read_archived_until(connection, log_id)):
         msg = f"{instant.isoformat()} lies before what the log still has: up to position {until} it is archived"
         raise Archived(msg, until)
     return position or 0
 
 
-def end_of(archives: Sequence[Archive]) -> LogHead | None:
-    """Where the archived part of a log ends."""
-    return LogHead(archives[-1].last, archives[-1].last_recorded_at) if archives else None
-
-
-def archive_at(archives: Sequence[Archive], position: int) -> Archive | None:
+def find_archive(archives: Sequence[ArchivedRange], position: int) -> ArchivedRange | None:
     """The archive that holds a position."""
     return next((archive for archive in archives if archive.first <= position <= archive.last), None)
 
 
-def running_sha256(before: str, events_sha256: str) -> str:
+def compute_running_sha256(before: str, events_sha256: str) -> str:
     """The checksum of a part and all before it, whose own is `before`: empty for the first."""
     return hashlib.sha256(f"{before}{events_sha256}".encode("ascii")).hexdigest()
 
 
-def archived(until: int) -> Archived:
+def build_archived_error(until: int) -> Archived:
     """The error for what would have to be read from archives."""
     return Archived(
         f"the events up to position {until} are archived, and not in the log any more: begin after position {until}",
@@ -97,7 +92,7 @@ def archived(until: int) -> Archived:
     )
 
 
-def archived_events(archive: Archive, before: str, folder: ArchiveSource) -> Iterator[RecordedEvent]:
+def read_archive_file(archive: ArchivedRange, before: str, folder: ArchiveSource) -> Iterator[RecordedEvent]:
     """The events of an archive; `before` is the running checksum of the part before it.
 
     Raises InvalidArchive, which names the file. Nothing that was read may be kept before it has come to its end.
@@ -113,7 +108,7 @@ def archived_events(archive: Archive, before: str, folder: ArchiveSource) -> Ite
             yield from reader.events()
             if (
                 reader.end.events_sha256 != archive.events_sha256
-                or running_sha256(before, archive.events_sha256) != archive.running_sha256
+                or compute_running_sha256(before, archive.events_sha256) != archive.running_sha256
             ):
                 msg = "its checksums are not those that were written down"
                 raise InvalidArchive(msg)  # noqa: TRY301 (as above)
@@ -122,14 +117,14 @@ def archived_events(archive: Archive, before: str, folder: ArchiveSource) -> Ite
         raise InvalidArchive(msg) from error
 
 
-def events_of_archives(
-    archives: Sequence[Archive], folder: ArchiveSource, after: int, until: int
+def read_archived_events(
+    archives: Sequence[ArchivedRange], folder: ArchiveSource, after: int, until: int
 ) -> Iterator[RecordedEvent]:
     """The events after a position and up to another, from as many archives as have them. Raises InvalidArchive."""
     before = ""
     for archive in archives:
         if archive.last > after and archive.first <= until:
-            for event in archived_events(archive, before, folder):
+            for event in read_archive_file(archive, before, folder):
                 if after < event.position <= until:
                     yield event
         before = archive.running_sha256

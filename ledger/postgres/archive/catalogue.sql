@@ -15,11 +15,11 @@ SELECT coalesce(max(last_position), 0) FROM log_archives WHERE log_id = $1;
 -- Whether this role may do it.
 SELECT has_table_privilege('log_archives', 'INSERT') AND has_table_privilege('event_log', 'DELETE');
 
--- name: only_archiver
+-- name: lock_archiving
 -- Become the one who archives a log, until the connection ends.
 SELECT pg_try_advisory_lock(1953459567, $1);
 
--- name: no_archiver
+-- name: unlock_archiving
 -- Let somebody else archive it.
 SELECT pg_advisory_unlock(1953459567, $1);
 
@@ -39,7 +39,7 @@ SELECT coalesce(n.name, c.projection) AS name, coalesce(c.position, 0) AS positi
  WHERE coalesce(c.position, 0) < $3
  ORDER BY 1;
 
--- name: write_down
+-- name: record_archive
 -- From here on a part of the log counts as archived.
 INSERT INTO log_archives (log_id, first_position, last_position, last_recorded_at, file_name, file_sha256, events_sha256,
                           running_sha256, closed_before, archived_at)

@@ -6,7 +6,7 @@ from time import monotonic
 
 from ledger.archive.closed_grants import find_closed_grants
 from ledger.domain.recording import EventMapper
-from ledger.postgres.archive.catalogue import SQL, Archive
+from ledger.postgres.archive.catalogue import SQL, ArchivedRange
 from ledger.postgres.database import Connection
 from ledger.postgres.rows import recorded_event
 from ledger.postgres.statements import load_statements
@@ -26,10 +26,10 @@ QUICKLY = """
 """
 
 
-async def remove(
+async def remove_archived_streams(
     connection: Connection,
     log_id: int,
-    archive: Archive,
+    archive: ArchivedRange,
     mapper: EventMapper,
     progress: Progress,
     *,

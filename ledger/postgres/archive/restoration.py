@@ -50,7 +50,7 @@ class Restoration:
         Raises LogNotEmpty, InvalidArchive and Unavailable: nothing was recorded. Raises OutcomeUnknown when the
         connection breaks during commit.
         """
-        log_id = await self._log.to_write()
+        log_id = await self._log.ensure_id()
         try:
             async with self._log.database.connection() as connection, connection.transaction():
                 await self._restore(connection, log_id)

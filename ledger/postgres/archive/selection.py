@@ -15,12 +15,12 @@ from ledger.archive.export_format import Header, build_header
 from ledger.archive.export_reader import ArchiveReader
 from ledger.domain.errors import InvalidArchive, NotArchivable
 from ledger.domain.recording import LogHead
-from ledger.postgres.archive.catalogue import SQL, Archive, archives_of, running_sha256
+from ledger.postgres.archive.catalogue import SQL, ArchivedRange, compute_running_sha256, read_archives
 from ledger.postgres.database import Connection
+from ledger.postgres.log_verification import verify_log
 from ledger.postgres.logs import Log
 from ledger.postgres.statements import load_statements
-from ledger.postgres.verification import verify
-from ledger.postgres.whole_log import Extent, Progress, extent_of, pages_kept
+from ledger.postgres.whole_log import LogBounds, Progress, read_log_bounds, read_remaining_pages
 
 LOG = load_statements("ledger.postgres", "event_log.sql")
 
@@ -31,7 +31,7 @@ FOR_GOOD = "SET LOCAL lock_timeout = '5s'; SET LOCAL synchronous_commit = on"
 """How it is written down: without keeping followers waiting for long, and on the disk before anything is removed."""
 
 
-class Part(Struct, frozen=True):
+class RangeToArchive(Struct, frozen=True):
     """The part of a log that is to be archived next: the positions after `after` and up to that of `end`."""
 
     after: int
@@ -57,28 +57,30 @@ class Part(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def only_archiver(log: Log) -> AsyncIterator[tuple[Connection, Extent]]:
+async def lock_archiving(log: Log) -> AsyncIterator[tuple[Connection, LogBounds]]:
     """The connection of the one process that archives a log, and how far the log reaches.
 
     Raises NotArchivable, NoLog, Unavailable.
     """
-    extent = await extent_of(log)
+    bounds = await read_log_bounds(log)
     async with log.database.connection() as connection:
         if not await connection.fetchval(SQL["may_archive"]):
             msg = "this role may not archive: give the DSN of the role that owns the tables as --owner-dsn"
             raise NotArchivable(msg)
-        if not await connection.fetchval(SQL["only_archiver"], extent.log_id):
+        if not await connection.fetchval(SQL["lock_archiving"], bounds.log_id):
             msg = f"log {log.name!r} is being archived by another process: let that finish"
             raise NotArchivable(msg)
         try:
             # What another process wrote down before it let go.
-            yield connection, await extent_of(log)
+            yield connection, await read_log_bounds(log)
         finally:
             if not connection.is_closed():
-                await connection.execute(SQL["no_archiver"], extent.log_id)
+                await connection.execute(SQL["unlock_archiving"], bounds.log_id)
 
 
-async def next_part(connection: Connection, extent: Extent, before: datetime, followers: Sequence[str]) -> Part | None:
+async def choose_next_range(
+    connection: Connection, bounds: LogBounds, before: datetime, followers: Sequence[str]
+) -> RangeToArchive | None:
     """What was recorded before an instant and is not archived yet, None when there is nothing.
 
     Raises NotArchivable while one of the projections that follow has not read it.
@@ -87,26 +89,28 @@ async def next_part(connection: Connection, extent: Extent, before: datetime, fo
     if before > now - LEAST_AGE:
         msg = f"only what is older than an hour is history: it is {now:%Y-%m-%d %H:%M:%S} UTC here"
         raise NotArchivable(msg)
-    until = await connection.fetchval(LOG["position_at"], extent.log_id, before - timedelta(microseconds=1))
-    if until is None or until <= extent.archived_until:
+    until = await connection.fetchval(LOG["position_at"], bounds.log_id, before - timedelta(microseconds=1))
+    if until is None or until <= bounds.archived_until:
         return None
-    await _check_read(connection, extent.log_id, until, followers)
-    recorded_at = await connection.fetchval(LOG["recorded_at"], extent.log_id, until)
-    continues = extent.archives[-1].running_sha256 if extent.archives else ""
-    return Part(extent.archived_until, LogHead(until, recorded_at), continues, before)
+    await _check_read(connection, bounds.log_id, until, followers)
+    recorded_at = await connection.fetchval(LOG["recorded_at"], bounds.log_id, until)
+    continues = bounds.archives[-1].running_sha256 if bounds.archives else ""
+    return RangeToArchive(bounds.archived_until, LogHead(until, recorded_at), continues, before)
 
 
-async def check_sound(log: Log, extent: Extent, part: Part, progress: Progress) -> None:
+async def check_log_is_sound(log: Log, bounds: LogBounds, part: RangeToArchive, progress: Progress) -> None:
     """Raises NotArchivable unless all that `log verify` checks holds of the log up to the end of the part."""
-    up_to = Extent(extent.log_id, part.end, part.end.position, extent.archives)
-    found = await verify(log, up_to, limit=1, progress=progress)
+    up_to = LogBounds(bounds.log_id, part.end, part.end.position, bounds.archives)
+    found = await verify_log(log, up_to, limit=1, progress=progress)
     if not found.sound:
         first = found.findings[0]
         msg = f"the log is not sound, and so not archived: position {first.position}: {first.what}. Run 'log verify'."
         raise NotArchivable(msg)
 
 
-async def check_written(log: Log, extent: Extent, part: Part, reader: ArchiveReader, progress: Progress) -> str:
+async def compare_with_log(
+    log: Log, bounds: LogBounds, part: RangeToArchive, reader: ArchiveReader, progress: Progress
+) -> str:
     """Compare a file, row by row, with the log. Returns the checksum of its events. Raises InvalidArchive."""
     if (reader.header.log, reader.header.after, reader.header.until) != (log.name, part.after, part.end.position):
         msg = "it is of another part, or another log"
@@ -115,7 +119,7 @@ async def check_written(log: Log, extent: Extent, part: Part, reader: ArchiveRea
         msg = "it does not continue the archive before it"
         raise InvalidArchive(msg)
     events = reader.events()
-    async for page in pages_kept(log, extent, part.after, part.end.position):
+    async for page in read_remaining_pages(log, bounds, part.after, part.end.position):
         for row in page:
             if next(events, None) != row:
                 msg = f"position {row.position} is not as in the log"
@@ -126,34 +130,34 @@ async def check_written(log: Log, extent: Extent, part: Part, reader: ArchiveRea
     return reader.end.events_sha256
 
 
-async def write_down(
+async def record_archive(
     connection: Connection,
-    extent: Extent,
-    part: Part,
+    bounds: LogBounds,
+    part: RangeToArchive,
     *,
     file_name: str,
     file_sha256: str,
     events_sha256: str,
     followers: Sequence[str],
-) -> Archive:
+) -> ArchivedRange:
     """From here on the part counts as archived. Raises NotArchivable when a projection began to follow meanwhile."""
     async with connection.transaction():
         await connection.execute(FOR_GOOD)
         await connection.execute(SQL["keep_followers_off"])
-        await _check_read(connection, extent.log_id, part.end.position, followers)
+        await _check_read(connection, bounds.log_id, part.end.position, followers)
         await connection.execute(
-            SQL["write_down"],
-            extent.log_id,
+            SQL["record_archive"],
+            bounds.log_id,
             part.after + 1,
             part.end.position,
             part.end.recorded_at,
             file_name,
             file_sha256,
             events_sha256,
-            running_sha256(part.continues, events_sha256),
+            compute_running_sha256(part.continues, events_sha256),
             part.closed_before,
         )
-    return (await archives_of(connection, extent.log_id))[-1]
+    return (await read_archives(connection, bounds.log_id))[-1]
 
 
 async def _check_read(connection: Connection, log_id: int, until: int, followers: Sequence[str]) -> None:

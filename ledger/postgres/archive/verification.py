@@ -6,12 +6,12 @@ from itertools import islice
 from ledger.domain.errors import InvalidArchive
 from ledger.domain.log_checks import LogChecker, Report, check_canonical
 from ledger.domain.recording import RecordedEvent
-from ledger.postgres.archive.catalogue import REMOVED_TOPICS, Archive, ArchiveSource, archived_events
+from ledger.postgres.archive.catalogue import REMOVABLE_TOPICS, ArchivedRange, ArchiveSource, read_archive_file
 from ledger.postgres.logs import Log
-from ledger.postgres.whole_log import PAGE, Extent, Progress, pages_kept
+from ledger.postgres.whole_log import PAGE, LogBounds, Progress, read_remaining_pages
 
 
-async def check_archives(log: Log, extent: Extent, folder: ArchiveSource, report: Report, progress: Progress) -> int:
+async def check_archives(log: Log, bounds: LogBounds, folder: ArchiveSource, report: Report, progress: Progress) -> int:
     """Read every archive, report what is wrong, and return how many events are in them. Raises Unavailable.
 
     That the streams of what was removed are in order was proved before, and is sealed by the checksums.
@@ -19,15 +19,15 @@ async def check_archives(log: Log, extent: Extent, folder: ArchiveSource, report
     checks = LogChecker(report, check_canonical)
     events = position = 0
     before = ""
-    for archive in extent.archives:
+    for archive in bounds.archives:
         if archive.first != position + 1:
             report(archive.first, f"archive {archive.file_name}: the one before it ends at {position}")
-        reading = archived_events(archive, before, folder)
+        reading = read_archive_file(archive, before, folder)
         try:
             while batch := list(islice(reading, PAGE)):
                 for event in batch:
                     checks.check(event.position, event.recorded_at, event.topic, event.schema_version, event.state)
-                await _compare(log, extent, archive, batch, report)
+                await _compare(log, bounds, archive, batch, report)
                 events += len(batch)
                 progress(len(batch))
         except InvalidArchive as error:
@@ -36,13 +36,15 @@ async def check_archives(log: Log, extent: Extent, folder: ArchiveSource, report
     return events
 
 
-async def _compare(log: Log, extent: Extent, archive: Archive, batch: Sequence[RecordedEvent], report: Report) -> None:
+async def _compare(
+    log: Log, bounds: LogBounds, archive: ArchivedRange, batch: Sequence[RecordedEvent], report: Report
+) -> None:
     """What the log still has of a batch is the same there; what it has not is of grants."""
     left = {event.position: event for event in batch}
-    async for page in pages_kept(log, extent, batch[0].position - 1, batch[-1].position):
+    async for page in read_remaining_pages(log, bounds, batch[0].position - 1, batch[-1].position):
         for row in page:
             if left.pop(row.position, None) != row:
                 report(row.position, f"is not as it is in archive {archive.file_name}")
     for event in left.values():
-        if event.topic not in REMOVED_TOPICS:
+        if event.topic not in REMOVABLE_TOPICS:
             report(event.position, f"is gone from the log, and an event of {event.topic!r} is never removed")

@@ -32,7 +32,7 @@ def test_a_database_that_is_away_is_3_and_the_password_is_not_shown(bare_cli, wo
 
 
 def test_a_database_that_is_not_migrated_is_3_and_says_what_to_run(cli, memory):
-    memory.reported = ("The database has no ledger in it yet: run 'token-ledger migrate'.",)
+    memory.reported = ("The database is not migrated: run 'token-ledger migrate'.",)
     result = cli("clients", "list")
     assert result.exit_code == 3
     assert "run 'token-ledger migrate'" in result.stderr

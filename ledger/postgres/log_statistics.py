@@ -5,13 +5,13 @@ from datetime import date, datetime
 from msgspec import Struct
 
 from ledger.postgres.logs import Log
-from ledger.postgres.whole_log import SQL, Extent, Progress, check_unmoved
+from ledger.postgres.whole_log import SQL, LogBounds, Progress, check_bounds_unchanged
 
 PAGE = 50_000
 """Positions a page: counted by the database, so that few rows come back."""
 
 
-class Statistics(Struct, kw_only=True):
+class LogStatistics(Struct, kw_only=True):
     """The numbers of one log up to its head at the time. Days are of UTC; days without events are left out.
 
     `table_bytes` and `index_bytes` are of the table that all logs share.
@@ -48,18 +48,18 @@ class Statistics(Struct, kw_only=True):
         self.last = last if self.last is None else max(self.last, last)
 
 
-async def statistics(log: Log, extent: Extent, progress: Progress) -> Statistics:
+async def count_log(log: Log, bounds: LogBounds, progress: Progress) -> LogStatistics:
     """Count a log, a page at a time. Raises Unavailable."""
-    total = Statistics(topics={}, days={})
+    total = LogStatistics(topics={}, days={})
     async with log.database.connection() as connection:
-        for after in range(0, extent.head.position, PAGE):
-            until = min(after + PAGE, extent.head.position)
-            for row in await connection.fetch(SQL["page_to_count"], extent.log_id, after, until):
+        for after in range(0, bounds.head.position, PAGE):
+            until = min(after + PAGE, bounds.head.position)
+            for row in await connection.fetch(SQL["page_to_count"], bounds.log_id, after, until):
                 total.add(**row)
             progress(until - after)
         sizes = await connection.fetchrow(SQL["sizes"])
     if sizes is None:  # a SELECT without FROM has a row
         raise AssertionError
-    await check_unmoved(log, extent)
+    await check_bounds_unchanged(log, bounds)
     total.table_bytes, total.index_bytes = sizes["table_bytes"], sizes["index_bytes"]
     return total

@@ -1,0 +1,97 @@
+"""Hearing that a log has grown: soon, also when it was said before one began to wait, and again after an outage."""
+
+import asyncio
+
+import pytest
+
+from ledger.postgres import notifications as module
+from ledger.postgres.notifications import CHANNEL, LogNotifications
+
+LONG = 60.0
+
+
+@pytest.fixture
+async def notifications(database):
+    made = LogNotifications(database.service_dsn)
+    waiting = asyncio.create_task(made.wait(99, beyond=0, seconds=LONG))
+    await until(lambda: made.listening)
+    yield made
+    waiting.cancel()
+    await made.close()
+
+
+async def until(condition):
+    for _ in range(1000):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    pytest.fail("it never came true")
+
+
+async def say(superuser, payload: str) -> None:
+    await superuser.execute("SELECT pg_notify($1, $2)", CHANNEL, payload)
+
+
+async def test_who_waits_is_woken_by_growth_of_his_log_alone(notifications, superuser):
+    first = asyncio.create_task(notifications.wait(1, beyond=5, seconds=LONG))
+    second = asyncio.create_task(notifications.wait(2, beyond=5, seconds=LONG))
+    await asyncio.sleep(0)
+    await say(superuser, "1:6")
+    await first
+    assert not second.done()
+    second.cancel()
+
+
+async def test_what_was_said_before_is_not_waited_for(notifications, superuser):
+    heard = asyncio.create_task(notifications.wait(1, beyond=0, seconds=LONG))
+    await asyncio.sleep(0)
+    await say(superuser, "1:6")
+    await heard
+    await notifications.wait(1, beyond=5, seconds=LONG)
+
+
+async def test_what_is_known_already_is_waited_for(notifications, superuser):
+    heard = asyncio.create_task(notifications.wait(1, beyond=0, seconds=LONG))
+    await asyncio.sleep(0)
+    await say(superuser, "1:6")
+    await heard
+    again = asyncio.create_task(notifications.wait(1, beyond=6, seconds=LONG))
+    await asyncio.sleep(0.02)
+    assert not again.done()
+    again.cancel()
+
+
+async def test_nothing_said_is_waited_for_so_long_and_no_longer(notifications):
+    await notifications.wait(1, beyond=5, seconds=0.01)
+
+
+@pytest.mark.parametrize("payload", ["", "1", "1:", ":1", "a:b", "1:2:3", "-1:4", "1:\u0665\u00b2"])
+async def test_what_is_no_notification_of_ours_is_passed_over(notifications, superuser, payload):
+    await say(superuser, payload)
+    heard = asyncio.create_task(notifications.wait(1, beyond=0, seconds=LONG))
+    await asyncio.sleep(0)
+    await say(superuser, "1:1")
+    await heard
+    assert notifications.listening
+
+
+async def test_it_listens_again_after_its_connection_was_cut(notifications, superuser, monkeypatch):
+    monkeypatch.setattr(module, "RECONNECT_SECONDS", 0.01)
+    await superuser.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'token-ledger'"
+    )
+    await until(lambda: not notifications.listening)
+    await until(lambda: notifications.listening)
+    heard = asyncio.create_task(notifications.wait(1, beyond=0, seconds=LONG))
+    await asyncio.sleep(0)
+    await say(superuser, "1:1")
+    await heard
+
+
+async def test_a_cancellation_that_comes_with_the_news_is_not_swallowed(notifications):
+    waiting = asyncio.create_task(notifications.wait(1, beyond=0, seconds=LONG))
+    await asyncio.sleep(0)
+    notifications._on_notify(None, 0, CHANNEL, "1:1")
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
