@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import asyncpg
 
 from ledger.domain.events import TokenIssued, TokenRevoked
-from ledger.domain.recording import EventToStore
+from ledger.domain.recording import NewEvent
 from ledger.domain.scope import format_scope
 from ledger.postgres.database import Connection
 from ledger.postgres.inline import PartOfAppend
@@ -45,13 +45,13 @@ class ActiveTokensProjection(Projection):
             if not isinstance(projected.event, TokenIssued) or to_epoch_seconds(projected.event.expires_at) > by
         ]
 
-    def in_append(self, events: Sequence[EventToStore]) -> Sequence[PartOfAppend] | None:
+    def in_append(self, events: Sequence[NewEvent]) -> Sequence[PartOfAppend] | None:
         """Tokens that were issued, and others that were revoked; None where one was both."""
-        decode = self._mapper.decode
+        decode = self._mapper.decode_payload
         issued: list[TokenIssued] = []
         revoked: set[bytes] = set()
         for event in events:
-            match decode(event.topic, event.schema_version, event.state):
+            match decode(event.topic, event.schema_version, event.payload):
                 case TokenIssued() as token:
                     issued.append(token)
                 case TokenRevoked() as token:

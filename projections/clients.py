@@ -36,7 +36,7 @@ class ClientsProjection(Projection):
         for client_id, projected in changes:
             # The row's stream is the client's: both follow from its id.
             stream = client_stream_id(client_id)
-            recorded = StreamEvent(stream, projected.row.originator_version, projected.event)
+            recorded = StreamEvent(stream, projected.row.stream_version, projected.event)
             clients[client_id] = evolve_client(clients.get(client_id), recorded)
         await connection.execute(
             SQL["upsert"],

@@ -12,7 +12,7 @@ from typing import ClassVar
 from msgspec import Struct
 
 from ledger.domain.events import Event
-from ledger.domain.recording import EventMapper, EventToStore, RecordedEvent
+from ledger.domain.recording import EventMapper, NewEvent, RecordedEvent
 from ledger.postgres.database import Connection
 from ledger.postgres.inline import PartOfAppend
 
@@ -22,10 +22,10 @@ class LogRow(Struct, frozen=True, gc=False):
 
     position: int
     recorded_at: datetime
-    originator_version: int
+    stream_version: int
     topic: str
     schema_version: int
-    state: bytes
+    payload: bytes
     actor: str | None
     request_id: str | None
     remote_address: str | None
@@ -83,7 +83,7 @@ class Projection(ABC):
         """
         await self.fold(connection, log_id, self.read(events))
 
-    def in_append(self, events: Sequence[EventToStore]) -> Sequence[PartOfAppend] | None:  # noqa: ARG002 (for those that can)
+    def in_append(self, events: Sequence[NewEvent]) -> Sequence[PartOfAppend] | None:  # noqa: ARG002 (for those that can)
         """What it writes for these events of its topics, as parts of the statement that appends, where it can.
 
         Raises a StoredDataError for an event that this code cannot read back.
@@ -92,8 +92,8 @@ class Projection(ABC):
 
     def read(self, rows: Iterable[RecordedEvent | LogRow]) -> list[Projected]:
         """What these rows record. Raises a StoredDataError for a row that this code cannot read."""
-        decode = self._mapper.decode
-        return [Projected(decode(row.topic, row.schema_version, row.state), row) for row in rows]
+        decode = self._mapper.decode_payload
+        return [Projected(decode(row.topic, row.schema_version, row.payload), row) for row in rows]
 
     def without_expired(self, events: Sequence[Projected], by: int) -> Sequence[Projected]:
         """What a rebuild folds: these events without those whose rows would have expired by then, to be swept away."""

@@ -1,10 +1,11 @@
 """Logs and their exports for tests: a small log with every kind of row, and the lines that an export of it has."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from ledger.archive.export_format import ArchiveWriter, build_header
 from ledger.archive.export_reader import ArchiveReader
@@ -20,13 +21,13 @@ NEVER_REVOKED = UUID("018f4c2a-1111-7222-8333-444455557777")
 
 
 def recorded(position: int, recorded_at: datetime, placed: StreamEvent, cause: Cause) -> RecordedEvent:
-    row = EventMapper().to_stored_event(placed, cause)
+    row = EventMapper().encode(placed, cause)
     return RecordedEvent(
-        originator_id=row.originator_id,
-        originator_version=row.originator_version,
+        stream_id=row.stream_id,
+        stream_version=row.stream_version,
         topic=row.topic,
-        state=row.state,
-        id=position,
+        payload=row.payload,
+        position=position,
         schema_version=row.schema_version,
         recorded_at=recorded_at,
         actor=row.actor,
@@ -52,9 +53,9 @@ def small_log() -> list[RecordedEvent]:
     ]
 
 
-def changed(log: Sequence[RecordedEvent], position: int, **changes: Any) -> list[RecordedEvent]:
-    """The log with other values in one of its rows; `position` there may be changed as `id`."""
-    return [replace(row, **changes) if row.position == position else row for row in log]
+def changed(log: Sequence[RecordedEvent], at: int, /, **changes: Any) -> list[RecordedEvent]:
+    """The log with other values in the row at a position."""
+    return [replace(row, **changes) if row.position == at else row for row in log]
 
 
 def export_of(log: Sequence[RecordedEvent], **changes: Any) -> list[bytes]:

@@ -15,7 +15,7 @@ from ledger.domain import secrets as client_secrets
 from ledger.domain.client import Client
 from ledger.domain.events import ClientSettings, Event, StoredSecret, TokenIssued, TokenRevoked
 from ledger.domain.identifiers import client_stream_id
-from ledger.domain.recording import Cause, EventToStore, StreamEvent
+from ledger.domain.recording import Cause, NewEvent, StreamEvent
 
 NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 JTI = UUID("018f4c2a-1111-7222-8333-444455556666")
@@ -124,15 +124,13 @@ def stream_of(stream_id: UUID, *events: Event) -> list[StreamEvent]:
     return [StreamEvent(stream_id, version, event) for version, event in enumerate(events, start=1)]
 
 
-def row(
-    stream: int | UUID = 1, version: int = 1, *, topic: str = "thing.happened", state: bytes = b"{}"
-) -> EventToStore:
+def row(stream: int | UUID = 1, version: int = 1, *, topic: str = "thing.happened", payload: bytes = b"{}") -> NewEvent:
     """A row on its way into the log, when only its place matters."""
-    return EventToStore(
-        originator_id=UUID(int=stream) if isinstance(stream, int) else stream,
-        originator_version=version,
+    return NewEvent(
+        stream_id=UUID(int=stream) if isinstance(stream, int) else stream,
+        stream_version=version,
         topic=topic,
-        state=state,
+        payload=payload,
     )
 
 

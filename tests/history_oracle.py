@@ -27,7 +27,7 @@ def fold_history(log: Sequence[RecordedEvent]) -> list[Row]:
     mapper = EventMapper()
     rows: dict[str, Row] = {}
     for row in log:
-        match mapper.to_domain_event(row).event:
+        match mapper.decode(row).event:
             case TokenIssued(jti=jti, client_id=client_id):
                 rows[str(jti)] = (row.position, str(jti), client_id, None, None)
             case TokenRevoked(jti=jti):
@@ -41,7 +41,7 @@ def fold_activity(log: Sequence[RecordedEvent]) -> dict[Bucket, tuple[int, int, 
     issued, revoked, ended = {}, {}, {}
     for row in log:
         at = row.recorded_at
-        match mapper.to_domain_event(row).event:
+        match mapper.decode(row).event:
             case TokenIssued() as event:
                 issued[event.jti] = event.client_id, at
                 ended[event.jti] = event.client_id, max(event.expires_at, at)

@@ -6,7 +6,7 @@ from concurrent.futures import Executor
 from ledger.batching.group_commit import GroupCommit
 from ledger.domain.clock import RandomBytes
 from ledger.domain.recording import Cause, EventMapper, RecordedEvent
-from ledger.memory.recorder import MemoryRecorder
+from ledger.memory.event_log import MemoryEventLog
 from ledger.use_cases.issuer import Issuer, IssuerIdentifier, assemble_issuer
 from projections.memory.audit_trail import MemoryAuditTrail
 from projections.memory.views import MemoryActiveTokens, MemoryClients
@@ -38,20 +38,20 @@ class InMemoryIssuer:
         self.active_tokens = MemoryActiveTokens(self.mapper)
         self.clients = MemoryClients(self.mapper)
         self.log: list[RecordedEvent] = []
-        self.recorder = MemoryRecorder(clock=self.clock, inline=self._inline)
+        self.event_log = MemoryEventLog(clock=self.clock, inline=self._inline)
         self._folds: list[Fold] = [fold_tokens(self.active_tokens), self.clients.fold, self.log.extend]
         self._executor = executor or ImmediateExecutor()
         self.issuer = self.open()
 
     def open(self) -> Issuer:
         """Assemble the use cases over this log, as each process that serves the issuer does."""
-        self.writer = GroupCommit(self.recorder)
+        self.writer = GroupCommit(self.event_log)
         return assemble_issuer(
             self.identifier,
             clients=self.clients,
             active_tokens=self.active_tokens,
-            streams=self.recorder,
-            audit=MemoryAuditTrail(self.recorder, mapper=self.mapper, clock=self.clock),
+            streams=self.event_log,
+            audit=MemoryAuditTrail(self.event_log, mapper=self.mapper, clock=self.clock),
             writer=self.writer,
             mapper=self.mapper,
             verifications=self._executor,

@@ -20,7 +20,7 @@ EXPIRES, REVOKED, LIVES_ON, REVOKED_LATER = range(4)
 def old_log(tokens: int, *, begin: datetime = NOW, first_stream: int = 1) -> list[RecordedEvent]:
     """A client, changed now and then, and its tokens: every fourth lives on, every fourth is revoked near the end."""
     return [
-        recorded(position, begin + position * STEP, placed, OPERATOR if placed.originator_id == SHOP else CAUSE)
+        recorded(position, begin + position * STEP, placed, OPERATOR if placed.stream_id == SHOP else CAUSE)
         for position, placed in enumerate(_placed(tokens, begin, first_stream), start=1)
     ]
 

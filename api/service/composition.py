@@ -14,9 +14,9 @@ from ledger.domain.clock import utc_now
 from ledger.domain.errors import Unavailable
 from ledger.domain.recording import EventMapper
 from ledger.postgres.database import Database
+from ledger.postgres.event_log import PostgresEventLog
 from ledger.postgres.logs import NO_LEDGER, Log
 from ledger.postgres.notifications import LogNotifications
-from ledger.postgres.recorder import PostgresRecorder
 from ledger.use_cases.issuer import Issuer, IssuerIdentifier, assemble_issuer
 from projections.audit.audit_trail import assemble_audit_trail
 from projections.catalogue import catch_up_projections, inline_projections
@@ -68,12 +68,12 @@ class Service:
     def _issuer(self, identifier: IssuerIdentifier) -> Issuer:
         mapper = EventMapper()
         log = self.log(identifier)
-        recorder = PostgresRecorder(log, inline_projections(mapper))
-        writer = GroupCommit(recorder, max_waiting=self._config.max_waiting_appends)
+        event_log = PostgresEventLog(log, inline_projections(mapper))
+        writer = GroupCommit(event_log, max_waiting=self._config.max_waiting_appends)
         look_ups = LookUps(log)
         active_tokens = PostgresActiveTokens(look_ups)
         audit = assemble_audit_trail(
-            log, recorder, active_tokens, notifications=self._notifications, mapper=mapper, clock=utc_now
+            log, event_log, active_tokens, notifications=self._notifications, mapper=mapper, clock=utc_now
         )
         self._logs.append(log)
         self._writers.append(writer)
@@ -85,7 +85,7 @@ class Service:
             identifier,
             clients=PostgresClients(log, look_ups),
             active_tokens=active_tokens,
-            streams=recorder,
+            streams=event_log,
             audit=audit,
             writer=writer,
             mapper=mapper,

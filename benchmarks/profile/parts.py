@@ -48,7 +48,7 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
         "ledger/domain/conflicts.py",
         "ledger/batching/group_commit.py",
         "ledger/postgres/at_once.py",
-        "ledger/postgres/recorder.py",
+        "ledger/postgres/event_log.py",
         "projections/active_tokens.py",
         "projections/clients.py",
     ),

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from itertools import groupby
+from operator import attrgetter
 from uuid import UUID
 
 from ledger.domain.grant import fold_grant
-from ledger.domain.recording import EventMapper, RecordedEvent, stream_id
+from ledger.domain.recording import EventMapper, RecordedEvent
 
 
 def find_closed_grants(
@@ -24,10 +25,10 @@ def find_closed_grants(
     with an event at a position that is `needed` is not among them. Raises a StoredDataError for an unreadable row.
     """
     closed = []
-    for stream, events in groupby(rows, key=stream_id):
+    for stream, events in groupby(rows, key=attrgetter("stream_id")):
         of_stream = list(events)
         positions = {row.position for row in of_stream}
-        grant = fold_grant(mapper.to_domain_event(row) for row in of_stream)
+        grant = fold_grant(mapper.decode(row) for row in of_stream)
         if grant is not None and not grant.is_active(before) and max(positions) <= until and not positions & needed:
             closed.append(stream)
     return closed

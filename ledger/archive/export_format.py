@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from ledger.domain.events import Instant
-from ledger.domain.recording import RecordedEvent, stream_id
+from ledger.domain.recording import RecordedEvent
 
 FORMAT: Literal["token-ledger-log"] = "token-ledger-log"
 VERSION: Literal[1] = 1
@@ -65,29 +65,29 @@ class EventLine(Line, frozen=True, kw_only=True, tag="event"):
     @classmethod
     def of(cls, row: RecordedEvent) -> "EventLine":
         """The line of a recorded event."""
-        inline = fits_on_one_line(row.state)
+        inline = fits_on_one_line(row.payload)
         return cls(
             position=row.position,
             recorded_at=row.recorded_at,
-            stream_id=stream_id(row),
-            stream_version=row.originator_version,
+            stream_id=row.stream_id,
+            stream_version=row.stream_version,
             topic=row.topic,
             schema_version=row.schema_version,
             actor=row.actor,
             request_id=row.request_id,
             remote_address=row.remote_address,
-            payload=Raw(row.state) if inline else UNSET,
-            payload_base64=UNSET if inline else row.state,
+            payload=Raw(row.payload) if inline else UNSET,
+            payload_base64=UNSET if inline else row.payload,
         )
 
     def recorded_event(self) -> RecordedEvent:
         """The event of a line. Raises ValueError when it has no payload, or two."""
         return RecordedEvent(
-            originator_id=self.stream_id,
-            originator_version=self.stream_version,
+            stream_id=self.stream_id,
+            stream_version=self.stream_version,
             topic=self.topic,
-            state=self._payload(),
-            id=self.position,
+            payload=self._payload(),
+            position=self.position,
             schema_version=self.schema_version,
             recorded_at=self.recorded_at,
             actor=self.actor,

@@ -54,7 +54,7 @@ class ArchiveReader:
                 row = line.recorded_event()
             except ValueError as error:
                 self._refuse(str(error), error)
-            checks.check(row.position, row.recorded_at, row.topic, row.schema_version, row.state)
+            checks.check(row.position, row.recorded_at, row.topic, row.schema_version, row.payload)
             self.head = LogHead(row.position, row.recorded_at)
             yield row
         self._check_end(line)

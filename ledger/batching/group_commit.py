@@ -11,15 +11,15 @@ from collections.abc import Sequence
 
 from ledger.batching.append_counts import AppendCounts
 from ledger.domain.errors import QueueFull, Unavailable
-from ledger.domain.recording import Recorder, Write, WriteResult
+from ledger.domain.recording import EventLog, Write, WriteResult
 
 
 class GroupCommit:
-    """Takes writes from many tasks and hands them to the recorder in batches, in the order they came."""
+    """Takes writes from many tasks and hands them to the event_log in batches, in the order they came."""
 
-    def __init__(self, recorder: Recorder, *, max_waiting: int = 4096, max_batch: int = 512) -> None:
+    def __init__(self, event_log: EventLog, *, max_waiting: int = 4096, max_batch: int = 512) -> None:
         """At most `max_waiting` writes wait, one more is refused at once; `max_batch` bounds a transaction."""
-        self._recorder = recorder
+        self._event_log = event_log
         self._waiting: deque[tuple[Write, asyncio.Future[WriteResult]]] = deque()
         self._max_waiting = max_waiting
         self._max_batch = max_batch
@@ -70,7 +70,7 @@ class GroupCommit:
 
     async def _record(self, batch: "_Batch") -> Sequence[WriteResult | Exception]:
         try:
-            return await self._recorder.write_next(batch.take)
+            return await self._event_log.append_next(batch.take)
         except Unavailable as error:
             return [error] * len(batch.take())
         except Exception as error:  # noqa: BLE001 (whatever it is, every caller of the batch must hear of it)
@@ -82,7 +82,7 @@ class GroupCommit:
 
     async def _record_alone(self, write: Write) -> WriteResult | Exception:
         try:
-            (result,) = await self._recorder.write([write])
+            (result,) = await self._event_log.append([write])
         except Exception as error:  # noqa: BLE001 (its caller must hear of it)
             return error
         return result

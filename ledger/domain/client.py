@@ -123,9 +123,9 @@ def register(client_id: str, settings: ClientSettings, *, now: datetime) -> Clie
 def evolve_client(client: Client | None, recorded: StreamEvent) -> Client:
     """Apply the next event of a client's stream. Raises ValueError for an event that cannot follow."""
     event = recorded.event
-    version = recorded.originator_version
+    version = recorded.stream_version
     if isinstance(event, ClientRegistered) and client is None:
-        return Client(id=recorded.originator_id, version=version, client_id=event.client_id, settings=event.settings)
+        return Client(id=recorded.stream_id, version=version, client_id=event.client_id, settings=event.settings)
     if client is not None:
         match event:
             case ClientUpdated():

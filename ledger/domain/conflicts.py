@@ -7,19 +7,17 @@ from uuid import UUID
 from msgspec import Struct
 
 from ledger.domain.recording import (
-    EventToStore,
+    NewEvent,
     RecordedEvent,
-    StoredEvent,
     VersionConflict,
     Write,
     WriteResult,
-    stream_id,
 )
 
 
 def streams_of(writes: Sequence[Write]) -> set[UUID]:
     """Every stream whose version matters to these writes."""
-    streams = {stream_id(event) for write in writes for event in write.events}
+    streams = {event.stream_id for write in writes for event in write.events}
     streams.update(guard.stream_id for write in writes for guard in write.guards)
     return streams
 
@@ -77,31 +75,29 @@ def find_conflicts(writes: Sequence[Write], versions: Mapping[UUID, int]) -> Ite
 
 def _versions_after(write: Write, current: Mapping[UUID, int]) -> dict[UUID, int] | VersionConflict:
     for guard in write.guards:
-        if current.get(guard.stream_id, 0) != guard.version:
-            msg = f"stream {guard.stream_id} is at version {current.get(guard.stream_id, 0)}, not at {guard.version}"
-            return VersionConflict(msg)
+        version = current.get(guard.stream_id, 0)
+        if version != guard.version:
+            return VersionConflict(guard.stream_id, version=version, required=guard.version)
     after: dict[UUID, int] = {}
     for event in write.events:
-        stream = stream_id(event)
+        stream = event.stream_id
         version = after.get(stream, current.get(stream, 0))
-        if event.originator_version != version + 1:
-            msg = f"stream {stream} is at version {version}: event {event.originator_version} does not follow"
-            return VersionConflict(msg)
-        after[stream] = event.originator_version
+        if event.stream_version != version + 1:
+            return VersionConflict(stream, version=version, required=event.stream_version - 1)
+        after[stream] = event.stream_version
     return after
 
 
-def _at(event: StoredEvent, position: int, recorded_at: datetime) -> RecordedEvent:
-    known = event if isinstance(event, EventToStore) else None
+def _at(event: NewEvent, position: int, recorded_at: datetime) -> RecordedEvent:
     return RecordedEvent(
-        originator_id=stream_id(event),
-        originator_version=event.originator_version,
+        stream_id=event.stream_id,
+        stream_version=event.stream_version,
         topic=event.topic,
-        state=event.state,
-        id=position,
-        schema_version=known.schema_version if known else 1,
+        payload=event.payload,
+        position=position,
+        schema_version=event.schema_version,
         recorded_at=recorded_at,
-        actor=known.actor if known else None,
-        request_id=known.request_id if known else None,
-        remote_address=known.remote_address if known else None,
+        actor=event.actor,
+        request_id=event.request_id,
+        remote_address=event.remote_address,
     )

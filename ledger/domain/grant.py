@@ -84,8 +84,8 @@ def evolve_grant(grant: Grant | None, recorded: StreamEvent) -> Grant:
     match event:
         case TokenIssued() if grant is None:
             return Grant(
-                id=recorded.originator_id,
-                version=recorded.originator_version,
+                id=recorded.stream_id,
+                version=recorded.stream_version,
                 digest=event.digest,
                 client_id=event.client_id,
                 subject=event.subject,
@@ -97,11 +97,11 @@ def evolve_grant(grant: Grant | None, recorded: StreamEvent) -> Grant:
         case TokenRevoked() if grant is not None and grant.revoked_at is None:
             return replace(
                 grant,
-                version=recorded.originator_version,
+                version=recorded.stream_version,
                 revoked_at=event.revoked_at,
                 revocation_reason=event.reason,
             )
-    msg = f"{event.TOPIC} cannot be event {recorded.originator_version} of a grant"
+    msg = f"{event.TOPIC} cannot be event {recorded.stream_version} of a grant"
     raise ValueError(msg)
 
 

@@ -1,43 +1,14 @@
-"""The one module that touches the `eventsourcing` library: what is recorded, in its vocabulary.
-
-Taken from it are the parts without I/O: `StoredEvent`, `Notification`, `Mapper`, the event and aggregate protocols and
-the error classes, so that its tools and its conformance suites apply to this log. Its recorders are synchronous and are
-not used.
-"""
+"""The vocabulary of the event log: events and their places, writes, and the log itself."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
-from eventsourcing.domain import DomainEventProtocol, ImmutableAggregateProtocol
-from eventsourcing.persistence import IntegrityError, JSONTranscoder, Mapper, Notification, StoredEvent
 from msgspec import Struct
 
 from ledger.domain.codec import CODEC, Codec
 from ledger.domain.events import Event
-
-__all__ = [
-    "AggregateProtocol",
-    "Cause",
-    "EventMapper",
-    "EventToStore",
-    "LogHead",
-    "RecordedEvent",
-    "Recorder",
-    "StoredEvent",
-    "StreamEvent",
-    "StreamGuard",
-    "Take",
-    "VersionConflict",
-    "Write",
-    "WriteResult",
-    "stream_id",
-]
-
-AggregateProtocol = ImmutableAggregateProtocol[UUID]
-"""What a fold of a stream satisfies: an id and a version, never mutated."""
 
 
 class Cause(Struct, frozen=True, kw_only=True):
@@ -54,45 +25,48 @@ class Cause(Struct, frozen=True, kw_only=True):
 class StreamEvent(Struct, frozen=True):
     """An event at its place in a stream; versions are dense from 1."""
 
-    originator_id: UUID
-    originator_version: int
+    stream_id: UUID
+    stream_version: int
     event: Event
 
 
-@dataclass(frozen=True)
-class EventToStore(StoredEvent):
-    """A row on its way into the log: the library's stored event, with what we record besides."""
+class NewEvent(Struct, frozen=True, kw_only=True):
+    """An encoded event, ready to be appended. It has no position yet."""
 
+    stream_id: UUID
+    stream_version: int
+    topic: str
+    payload: bytes
     schema_version: int = 1
     actor: str | None = None
     request_id: str | None = None
     remote_address: str | None = None
 
 
-@dataclass(frozen=True)
-class RecordedEvent(Notification):
-    """A row of the log. `id` is its position; `recorded_at` never decreases along positions."""
+class RecordedEvent(Struct, frozen=True, kw_only=True):
+    """A row of the log. Positions are dense from 1 in commit order; `recorded_at` never decreases along them."""
 
-    schema_version: int
+    position: int
     recorded_at: datetime
+    stream_id: UUID
+    stream_version: int
+    topic: str
+    payload: bytes
+    schema_version: int
     actor: str | None
     request_id: str | None
     remote_address: str | None
 
-    @property
-    def position(self) -> int:
-        """Where in the log this event is; dense from 1 in commit order."""
-        return self.id
 
+class VersionConflict(Exception):
+    """A stream is not at the version that a write requires. Read it again and decide again."""
 
-class VersionConflict(IntegrityError):
-    """A stream has moved on since it was read: reload, decide again."""
-
-
-def stream_id(event: StoredEvent) -> UUID:
-    """The stream of a row. The library allows ids that are text; here they are UUIDs. Raises ValueError otherwise."""
-    originator_id = event.originator_id
-    return originator_id if isinstance(originator_id, UUID) else UUID(originator_id)
+    def __init__(self, stream_id: UUID, *, version: int, required: int) -> None:
+        """`version` is where the stream is, `required` where the write needs it to be."""
+        super().__init__(f"stream {stream_id} is at version {version}, not at {required}")
+        self.stream_id = stream_id
+        self.version = version
+        self.required = required
 
 
 class StreamGuard(Struct, frozen=True):
@@ -105,7 +79,7 @@ class StreamGuard(Struct, frozen=True):
 class Write(Struct, frozen=True):
     """Events that are recorded together or not at all. Within a stream their versions are dense and ascending."""
 
-    events: Sequence[StoredEvent]
+    events: Sequence[NewEvent]
     guards: Sequence[StreamGuard] = ()
 
 
@@ -124,100 +98,62 @@ class LogHead(Struct, frozen=True):
 
 
 Take = Callable[[], Sequence[Write]]
-"""Gives the writes that are to be recorded next; asked once."""
+"""Gives the writes that are to be recorded next; called once."""
 
 
-class Recorder(Protocol):
-    """One log: the methods of the library's ApplicationRecorder as coroutines, and group writes.
+class EventLog(Protocol):
+    """The log of one issuer. Every method raises `ledger.domain.errors.Unavailable` when the log cannot be reached."""
 
-    Every method raises `ledger.domain.errors.Unavailable` when the log cannot be reached.
-    """
+    async def append(self, writes: Sequence[Write]) -> Sequence[WriteResult | VersionConflict]:
+        """Record independent writes in one transaction, in this order.
 
-    async def write(self, writes: Sequence[Write]) -> Sequence[WriteResult | VersionConflict]:
-        """Record many independent writes in one transaction, in this order.
-
-        A write that conflicts is answered with its VersionConflict, records nothing, and does not disturb the others.
+        A write in conflict gets its VersionConflict, records nothing, and does not disturb the others.
         """
         ...
 
-    async def write_next(self, take: Take) -> Sequence[WriteResult | VersionConflict]:
-        """Record what is given once it can be, as `write` does: what comes while others are waited for goes along.
+    async def append_next(self, take: Take) -> Sequence[WriteResult | VersionConflict]:
+        """Append what `take` gives, calling it as late as possible, so that later writes join the batch.
 
-        When this raises before it asked, nothing was given.
+        When this raises before it called `take`, nothing was taken.
         """
         ...
 
-    async def insert_events(self, stored_events: Sequence[StoredEvent]) -> Sequence[int]:
-        """Record one write; return its positions. Raises VersionConflict."""
+    async def read_stream(self, stream_id: UUID) -> Sequence[RecordedEvent]:
+        """The events of a stream in version order."""
         ...
 
-    async def select_events(
-        self,
-        originator_id: UUID,
-        *,
-        gt: int | None = None,
-        lte: int | None = None,
-        desc: bool = False,
-        limit: int | None = None,
-    ) -> Sequence[RecordedEvent]:
-        """The events of a stream in version order, bounded by version."""
-        ...
-
-    async def select_notifications(
-        self,
-        start: int | None,
-        limit: int,
-        stop: int | None = None,
-        topics: Sequence[str] = (),
-        *,
-        inclusive_of_start: bool = True,
-    ) -> Sequence[RecordedEvent]:
-        """A page of the log in position order, from start to stop, of these topics (all when empty)."""
-        ...
-
-    async def max_notification_id(self) -> int | None:
-        """The newest position, or None when the log is empty."""
+    async def read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
+        """A page of the log in position order: up to `limit` events after a position."""
         ...
 
     async def head(self) -> LogHead:
-        """The newest position and its instant."""
+        """The newest position and when it was recorded."""
         ...
 
 
-class EventMapper(Mapper[UUID]):
-    """The library's mapper over our codec: explicit topics, canonical payloads, upcasting by schema version."""
+class EventMapper:
+    """Encodes events into rows and decodes rows into events: explicit topics, canonical payloads, upcasting."""
 
     def __init__(self, codec: Codec = CODEC) -> None:
-        super().__init__(JSONTranscoder())
         self._codec = codec
+        self.decode_payload: Callable[[str, int, bytes], Event] = codec.decode
+        """The event of a topic, a schema version and a payload. Raises a StoredDataError when it cannot be read."""
 
-    def to_stored_event(self, domain_event: DomainEventProtocol[UUID], cause: Cause | None = None) -> EventToStore:
-        """The row of a StreamEvent. Raises TypeError for any other kind of event."""
-        if not isinstance(domain_event, StreamEvent):
-            msg = f"only a StreamEvent can be recorded, got {type(domain_event).__name__}"
-            raise TypeError(msg)
-        event = domain_event.event
-        return EventToStore(
-            originator_id=domain_event.originator_id,
-            originator_version=domain_event.originator_version,
+    def encode(self, stream_event: StreamEvent, cause: Cause | None = None) -> NewEvent:
+        """The row of an event."""
+        event = stream_event.event
+        return NewEvent(
+            stream_id=stream_event.stream_id,
+            stream_version=stream_event.stream_version,
             topic=event.TOPIC,
-            state=self._codec.encode(event),
+            payload=self._codec.encode(event),
             schema_version=event.SCHEMA_VERSION,
             actor=cause.actor if cause else None,
             request_id=cause.request_id if cause else None,
             remote_address=cause.remote_address if cause else None,
         )
 
-    def to_domain_event(self, stored_event: StoredEvent) -> Any:
-        """The StreamEvent of a row. Raises a StoredDataError when the row cannot be read by this code."""
-        schema_version = getattr(stored_event, "schema_version", 1)
-        return StreamEvent(
-            stream_id(stored_event),
-            stored_event.originator_version,
-            self._codec.decode(stored_event.topic, schema_version, stored_event.state),
-        )
-
-    @property
-    def decode(self) -> Callable[[str, int, bytes], Event]:
-        """The event of a topic, a schema version and a payload. It raises a StoredDataError when it cannot be read."""
-        return self._codec.decode
+    def decode(self, row: NewEvent | RecordedEvent) -> StreamEvent:
+        """The event of a row. Raises a StoredDataError when this release cannot read it."""
+        event = self._codec.decode(row.topic, row.schema_version, row.payload)
+        return StreamEvent(row.stream_id, row.stream_version, event)

@@ -95,7 +95,7 @@ def fold_token_record(stream: Iterable[RecordedEvent], mapper: EventMapper) -> T
     """
     record: TokenRecord | None = None
     for row in stream:
-        match mapper.to_domain_event(row).event:
+        match mapper.decode(row).event:
             case TokenIssued() as event:
                 record = build_token_record(event, row)
             case TokenRevoked() as event if record is not None:

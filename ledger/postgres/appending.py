@@ -35,8 +35,8 @@ class Appender:
         self._last_position = 0
         self._alone = True
 
-    async def write_next(self, take: Take) -> Sequence[WriteResult | VersionConflict]:
-        """Record what is given; it is asked for once, at its turn where others append. As `Recorder.write_next`."""
+    async def append_next(self, take: Take) -> Sequence[WriteResult | VersionConflict]:
+        """Record what is given; it is asked for once, at its turn where others append. As `EventLog.append_next`."""
         attempt = _Attempt(await self._log.ensure_id(), take)
         try:
             async with self._database.connection() as connection:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from ledger.domain.recording import EventToStore, Write, stream_id
+from ledger.domain.recording import NewEvent, Write
 from ledger.postgres.inline import InlineProjection
 from ledger.postgres.rows import event_columns
 from ledger.postgres.statements import load_statements
@@ -46,7 +46,7 @@ def statement_for(
     required = required_versions(writes)
     if required is None:
         return None
-    events = [event for write in writes for event in write.events if isinstance(event, EventToStore)]
+    events = [event for write in writes for event in write.events if isinstance(event, NewEvent)]
     if not events:
         return None
     arguments = [log_id, *event_columns(events), *versions, list(required), list(required.values())]
@@ -77,8 +77,8 @@ def required_versions(writes: Sequence[Write]) -> Versions | None:
             if guarded.setdefault(guard.stream_id, guard.version) != guard.version:
                 return None
         for event in write.events:
-            stream, version = stream_id(event), event.originator_version
-            if stream in begun or stream in continued or not isinstance(event, EventToStore):
+            stream, version = event.stream_id, event.stream_version
+            if stream in begun or stream in continued or not isinstance(event, NewEvent):
                 return None
             if version == 1:
                 begun.add(stream)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Protocol
 from msgspec import Struct
 
 from ledger.domain.errors import Unavailable
-from ledger.domain.recording import EventToStore, RecordedEvent
+from ledger.domain.recording import NewEvent, RecordedEvent
 from ledger.postgres.database import Connection
 
 
@@ -32,7 +32,7 @@ class InlineProjection(Protocol):
         """The topics it is applied to."""
         ...
 
-    def in_append(self, events: Sequence[EventToStore]) -> Sequence[PartOfAppend] | None:
+    def in_append(self, events: Sequence[NewEvent]) -> Sequence[PartOfAppend] | None:
         """What it writes for these events of its topics; None where it has to read before, or it cannot be said so.
 
         No part may rest on what another one writes: all of them see the tables as they were before.

@@ -13,7 +13,7 @@ import asyncpg
 
 from ledger.domain.conflicts import results_after
 from ledger.domain.errors import OutcomeUnknown, Unavailable
-from ledger.domain.recording import EventToStore, StoredEvent, VersionConflict, Write, WriteResult, stream_id
+from ledger.domain.recording import NewEvent, VersionConflict, Write, WriteResult
 from ledger.postgres.database import Database
 from ledger.postgres.statements import load_statements
 
@@ -66,23 +66,23 @@ async def _look(database: Database, log_id: int, session: int, writes: Sequence[
             rows = await connection.fetch(
                 SQL["find_recorded"],
                 log_id,
-                [event.originator_id for event in firsts],
-                [event.originator_version for event in firsts],
+                [event.stream_id for event in firsts],
+                [event.stream_version for event in firsts],
             )
     found: Mapping[Place, asyncpg.Record] = {(row["stream_id"], row["stream_version"]): row for row in rows}
     # One transaction: all of it is there, one write after the other, or none. Another process may have taken one of the
     # places since.
     before = 0
     for write, first in zip(writes, firsts, strict=True):
-        row = _if_ours(found.get((stream_id(first), first.originator_version)), first)
+        row = _if_ours(found.get((first.stream_id, first.stream_version)), first)
         if row is not None:
             return results_after(row["position"] - 1 - before, writes, row["recorded_at"])
         before += len(write.events)
     return None
 
 
-def _if_ours(row: asyncpg.Record | None, event: StoredEvent) -> asyncpg.Record | None:
-    request_id = event.request_id if isinstance(event, EventToStore) else None
-    if row is not None and row["payload"] == event.state and row["request_id"] == request_id:
+def _if_ours(row: asyncpg.Record | None, event: NewEvent) -> asyncpg.Record | None:
+    request_id = event.request_id
+    if row is not None and row["payload"] == event.payload and row["request_id"] == request_id:
         return row
     return None

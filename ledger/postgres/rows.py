@@ -5,17 +5,17 @@ from typing import Any
 
 import asyncpg
 
-from ledger.domain.recording import EventToStore, RecordedEvent
+from ledger.domain.recording import NewEvent, RecordedEvent
 
 
 def recorded_event(row: asyncpg.Record) -> RecordedEvent:
     """The event of a row selected by one of the read statements."""
     return RecordedEvent(
-        originator_id=row["stream_id"],
-        originator_version=row["stream_version"],
+        stream_id=row["stream_id"],
+        stream_version=row["stream_version"],
         topic=row["topic"],
-        state=row["payload"],
-        id=row["position"],
+        payload=row["payload"],
+        position=row["position"],
         schema_version=row["schema_version"],
         recorded_at=row["recorded_at"],
         actor=row["actor"],
@@ -24,14 +24,14 @@ def recorded_event(row: asyncpg.Record) -> RecordedEvent:
     )
 
 
-def event_columns(events: Sequence[EventToStore | RecordedEvent]) -> Sequence[list[Any]]:
+def event_columns(events: Sequence[NewEvent | RecordedEvent]) -> Sequence[list[Any]]:
     """Column by column, as the statements that append take them."""
     return (
-        [event.originator_id for event in events],
-        [event.originator_version for event in events],
+        [event.stream_id for event in events],
+        [event.stream_version for event in events],
         [event.topic for event in events],
         [event.schema_version for event in events],
-        [event.state for event in events],
+        [event.payload for event in events],
         [event.actor for event in events],
         [event.request_id for event in events],
         [event.remote_address for event in events],

@@ -19,9 +19,9 @@ class PostgresStreams:
         self._log = log
         self._reads = BatchLoader(self._find)
 
-    async def select_events(self, originator_id: UUID) -> Sequence[RecordedEvent]:
+    async def read_stream(self, stream_id: UUID) -> Sequence[RecordedEvent]:
         """The events of a stream in version order, all that were recorded before this call. Raises Unavailable."""
-        return await self._reads.load(originator_id) or []
+        return await self._reads.load(stream_id) or []
 
     async def _find(self, streams: Sequence[UUID]) -> Mapping[UUID, Sequence[RecordedEvent]]:
         log_id = await self._log.find_id()
@@ -31,5 +31,5 @@ class PostgresStreams:
         for row in rows:
             found.setdefault(row["stream_id"], []).append(recorded_event(row))
         for events in found.values():
-            events.sort(key=lambda event: event.originator_version)
+            events.sort(key=lambda event: event.stream_version)
         return found

@@ -228,4 +228,4 @@ def event_matches(query: EventQuery, row: RecordedEvent, mapper: EventMapper) ->
 
 
 def _client_of(row: RecordedEvent, mapper: EventMapper) -> str | None:
-    return getattr(mapper.to_domain_event(row).event, "client_id", None)
+    return getattr(mapper.decode(row).event, "client_id", None)

@@ -44,7 +44,7 @@ class ClientRegistry:
         event = register(client_id, settings, now=self._clock())
         recorded = StreamEvent(client_stream_id(client_id), 1, event)
         try:
-            await self._writer.write(Write((self._mapper.to_stored_event(recorded, cause),)))
+            await self._writer.write(Write((self._mapper.encode(recorded, cause),)))
         except VersionConflict:
             msg = f"client {client_id!r} is registered already"
             raise InvalidRegistration(msg) from None
@@ -98,8 +98,8 @@ class ClientRegistry:
 
     async def load(self, client_id: str) -> Client | None:
         """The client as its stream says."""
-        rows = await self._streams.select_events(client_stream_id(client_id))
-        return fold_client(self._mapper.to_domain_event(row) for row in rows)
+        rows = await self._streams.read_stream(client_stream_id(client_id))
+        return fold_client(self._mapper.decode(row) for row in rows)
 
     async def _add(self, client_id: str, stored: StoredSecret, cause: Cause) -> None:
         await self._change(client_id, lambda c: c.add_secret(stored, now=self._clock()), cause)
@@ -115,7 +115,7 @@ class ClientRegistry:
                 return client
             recorded = StreamEvent(client.id, client.version + 1, event)
             try:
-                await self._writer.write(Write((self._mapper.to_stored_event(recorded, cause),)))
+                await self._writer.write(Write((self._mapper.encode(recorded, cause),)))
             except VersionConflict:
                 continue
             return evolve_client(client, recorded)

@@ -63,7 +63,7 @@ class TokenIssuance:
             issued = issue_by_client_credentials(
                 client, requested, now=now, grant_id=grant_id, digest=hash_token(token)
             )
-            row = self._mapper.to_stored_event(StreamEvent(grant_id, 1, issued), cause)
+            row = self._mapper.encode(StreamEvent(grant_id, 1, issued), cause)
             try:
                 result = await self._writer.write(Write((row,), (StreamGuard(client.id, client.version),)))
             except VersionConflict:

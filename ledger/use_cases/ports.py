@@ -52,7 +52,7 @@ class Clients(Protocol):
 class Streams(Protocol):
     """The log, stream by stream."""
 
-    async def select_events(self, originator_id: UUID) -> Sequence[RecordedEvent]:
+    async def read_stream(self, stream_id: UUID) -> Sequence[RecordedEvent]:
         """The events of a stream in version order. Raises Unavailable."""
         ...
 

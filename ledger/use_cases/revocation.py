@@ -54,7 +54,7 @@ class TokenRevocation:
             revoked = grant.revoke(now=self._clock(), reason=reason)
             if revoked is None:
                 return None
-            row = self._mapper.to_stored_event(StreamEvent(grant.id, grant.version + 1, revoked), cause)
+            row = self._mapper.encode(StreamEvent(grant.id, grant.version + 1, revoked), cause)
             try:
                 result = await self._writer.write(Write((row,)))
             except VersionConflict:
@@ -62,10 +62,10 @@ class TokenRevocation:
             return result.positions[-1]
 
     async def _load(self, jti: UUID) -> Grant:
-        rows = await self._streams.select_events(jti)
+        rows = await self._streams.read_stream(jti)
         if not rows or rows[0].topic != TokenIssued.TOPIC:  # a client's stream is a stream too, and its id no jti
             msg = f"No token with jti {jti} was ever issued by this issuer."
             raise UnknownToken(msg)
-        grant = fold_grant(self._mapper.to_domain_event(row) for row in rows)
+        grant = fold_grant(self._mapper.decode(row) for row in rows)
         assert grant is not None
         return grant

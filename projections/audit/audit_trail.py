@@ -6,9 +6,9 @@ response says as of which position it is.
 
 from ledger.domain.clock import Clock
 from ledger.domain.recording import EventMapper
+from ledger.postgres.event_log import PostgresEventLog
 from ledger.postgres.logs import Log
 from ledger.postgres.notifications import LogNotifications
-from ledger.postgres.recorder import PostgresRecorder
 from ledger.use_cases.audit import AuditTrail
 from ledger.use_cases.ports import ActiveTokens
 from projections.audit.activity import PostgresAuditActivity
@@ -20,7 +20,7 @@ from projections.audit.tokens import PostgresAuditTokens
 
 def assemble_audit_trail(
     log: Log,
-    recorder: PostgresRecorder,
+    event_log: PostgresEventLog,
     active_tokens: ActiveTokens,
     *,
     notifications: LogNotifications,
@@ -28,10 +28,10 @@ def assemble_audit_trail(
     clock: Clock,
 ) -> AuditTrail:
     """Wire the parts of an audit trail to its log."""
-    checkpoint = HistoryCheckpoint(log, recorder)
+    checkpoint = HistoryCheckpoint(log, event_log)
     return AuditTrail(
-        moments=PostgresAuditMoments(log, recorder, checkpoint, clock),
-        tokens=PostgresAuditTokens(log, recorder, active_tokens, checkpoint, mapper),
-        events=PostgresAuditEvents(log, recorder, checkpoint, notifications, mapper),
+        moments=PostgresAuditMoments(log, event_log, checkpoint, clock),
+        tokens=PostgresAuditTokens(log, event_log, active_tokens, checkpoint, mapper),
+        events=PostgresAuditEvents(log, event_log, checkpoint, notifications, mapper),
         activity=PostgresAuditActivity(log, checkpoint),
     )

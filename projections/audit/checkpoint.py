@@ -2,8 +2,8 @@
 
 import asyncio
 
+from ledger.postgres.event_log import PostgresEventLog
 from ledger.postgres.logs import Log
-from ledger.postgres.recorder import PostgresRecorder
 from ledger.use_cases.audit import NotCaughtUp, position_beyond_head
 from projections.following.lease import read_checkpoint
 from projections.token_history import TokenHistoryProjection
@@ -15,15 +15,15 @@ POLL_SECONDS = 0.02
 class HistoryCheckpoint:
     """The checkpoint of `token_history` in one log."""
 
-    def __init__(self, log: Log, recorder: PostgresRecorder) -> None:
+    def __init__(self, log: Log, event_log: PostgresEventLog) -> None:
         self._log = log
-        self._recorder = recorder
+        self._event_log = event_log
 
     async def wait_for(self, position: int) -> int:
         """Return the checkpoint once it has reached a position. Raises AheadOfLog, NotCaughtUp, Unavailable."""
         if (checkpoint := await self._read()) >= position:
             return checkpoint
-        head = (await self._recorder.head()).position
+        head = (await self._event_log.head()).position
         if position > head:
             raise position_beyond_head(position, head)
         loop = asyncio.get_running_loop()

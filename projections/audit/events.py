@@ -20,9 +20,9 @@ from ledger.postgres.archive.catalogue import (
     read_archives,
 )
 from ledger.postgres.database import Connection
+from ledger.postgres.event_log import PostgresEventLog
 from ledger.postgres.logs import Log
 from ledger.postgres.notifications import LogNotifications
-from ledger.postgres.recorder import PostgresRecorder
 from ledger.postgres.rows import recorded_event
 from ledger.postgres.statements import load_statements
 from ledger.use_cases.audit import EventPage, EventQuery, position_beyond_head
@@ -43,13 +43,13 @@ class PostgresAuditEvents:
     def __init__(
         self,
         log: Log,
-        recorder: PostgresRecorder,
+        event_log: PostgresEventLog,
         checkpoint: HistoryCheckpoint,
         notifications: LogNotifications,
         mapper: EventMapper,
     ) -> None:
         self._log = log
-        self._recorder = recorder
+        self._event_log = event_log
         self._checkpoint = checkpoint
         self._notifications = notifications
         self._tail = LogTail(self._read_log, self._wait_for_growth, mapper)
@@ -65,21 +65,21 @@ class PostgresAuditEvents:
 
     async def read_token_events(self, jti: UUID) -> Sequence[RecordedEvent]:
         """Read the events of a token. Raises Archived, Unavailable."""
-        rows = await self._recorder.select_events(jti)
+        rows = await self._event_log.read_stream(jti)
         if not rows:
             await self._check_not_archived(jti)
         return rows if rows and rows[0].topic.startswith("token.") else ()
 
     async def read_client_events(self, client_id: str) -> Sequence[RecordedEvent]:
         """Read the events of a client. Raises Unavailable."""
-        return await self._recorder.select_events(client_stream_id(client_id))
+        return await self._event_log.read_stream(client_stream_id(client_id))
 
     async def find_events(self, query: EventQuery, *, after: int, limit: int, min_position: int = 0) -> EventPage:
         """Find events after a position. Raises AheadOfLog, Archived, NotCaughtUp, Unavailable."""
         if query.client_id is not None or query.subject is not None:
             last = await self._checkpoint.wait_for(min_position)
         else:
-            last = (await self._recorder.head()).position
+            last = (await self._event_log.head()).position
             if last < min_position:
                 raise position_beyond_head(min_position, last)
         stop = last if query.until is None else min(last, await self._position_at(query.until))
@@ -132,7 +132,7 @@ class PostgresAuditEvents:
             raise Archived(msg, archive.last)
 
     async def _read_log(self, after: int, limit: int) -> Sequence[RecordedEvent]:
-        return await self._recorder.select_notifications(after, limit, inclusive_of_start=False)
+        return await self._event_log.read(after, limit)
 
     async def _wait_for_growth(self, position: int) -> None:
         await self._notifications.wait(await self._log.find_id(), beyond=position, seconds=TAIL_POLL_SECONDS)

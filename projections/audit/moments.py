@@ -6,8 +6,8 @@ from ledger.domain.clock import Clock
 from ledger.domain.errors import Archived
 from ledger.domain.token_record import Moment
 from ledger.postgres.archive.catalogue import find_position_at, read_archived_until
+from ledger.postgres.event_log import PostgresEventLog
 from ledger.postgres.logs import Log
-from ledger.postgres.recorder import PostgresRecorder
 from ledger.postgres.statements import load_statements
 from ledger.use_cases.audit import AheadOfLog, position_beyond_head
 from projections.audit.checkpoint import HistoryCheckpoint
@@ -20,9 +20,9 @@ EPOCH = datetime.fromtimestamp(0, UTC)
 class PostgresAuditMoments:
     """Implements `ledger.use_cases.audit.AuditMoments`."""
 
-    def __init__(self, log: Log, recorder: PostgresRecorder, checkpoint: HistoryCheckpoint, clock: Clock) -> None:
+    def __init__(self, log: Log, event_log: PostgresEventLog, checkpoint: HistoryCheckpoint, clock: Clock) -> None:
         self._log = log
-        self._recorder = recorder
+        self._event_log = event_log
         self._checkpoint = checkpoint
         self._clock = clock
 
@@ -38,7 +38,7 @@ class PostgresAuditMoments:
         """Resolve a moment without waiting for the projection. Raises AheadOfLog, Archived, Unavailable."""
         head = 0
         if as_of is None or min_position:
-            head = (await self._recorder.head()).position
+            head = (await self._event_log.head()).position
             if min_position > head:
                 raise position_beyond_head(min_position, head)
         return Moment(head, self._clock()) if as_of is None else await self._find(as_of)
@@ -60,7 +60,7 @@ class PostgresAuditMoments:
         if position <= until:
             msg = f"the time of position {position} is not known: the log is archived up to position {until}"
             raise Archived(msg, until)
-        raise position_beyond_head(position, (await self._recorder.head()).position)
+        raise position_beyond_head(position, (await self._event_log.head()).position)
 
     async def _find_position(self, instant: datetime) -> int:
         """Find the newest position recorded by an instant, once a batch under way can no longer change it."""

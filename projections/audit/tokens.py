@@ -7,8 +7,8 @@ from ledger.domain.errors import Archived
 from ledger.domain.recording import EventMapper
 from ledger.domain.token_record import Moment, TokenRecord, fold_token_record
 from ledger.postgres.archive.catalogue import find_position_at
+from ledger.postgres.event_log import PostgresEventLog
 from ledger.postgres.logs import Log
-from ledger.postgres.recorder import PostgresRecorder
 from ledger.use_cases.audit import TokenPage, TokenQuery
 from ledger.use_cases.ports import ActiveTokens
 from projections.audit.checkpoint import HistoryCheckpoint
@@ -24,13 +24,13 @@ class PostgresAuditTokens:
     def __init__(
         self,
         log: Log,
-        recorder: PostgresRecorder,
+        event_log: PostgresEventLog,
         active_tokens: ActiveTokens,
         checkpoint: HistoryCheckpoint,
         mapper: EventMapper,
     ) -> None:
         self._log = log
-        self._recorder = recorder
+        self._event_log = event_log
         self._active_tokens = active_tokens
         self._checkpoint = checkpoint
         self._mapper = mapper
@@ -40,7 +40,7 @@ class PostgresAuditTokens:
 
         Raises Unavailable, StoredDataError.
         """
-        rows = await self._recorder.select_events(jti)
+        rows = await self._event_log.read_stream(jti)
         return fold_token_record(rows, self._mapper) if rows else await find_token(self._log, jti)
 
     async def find_jti(self, digest: bytes) -> UUID | None:
@@ -50,7 +50,7 @@ class PostgresAuditTokens:
         if (active := await self._active_tokens.get(digest)) is not None:
             return active.jti
         # The token may have been revoked or swept before the projection reached its issuance.
-        await self._checkpoint.wait_for((await self._recorder.head()).position)
+        await self._checkpoint.wait_for((await self._event_log.head()).position)
         return await find_jti(self._log, digest)
 
     async def find_tokens(self, query: TokenQuery, moment: Moment, *, before: int | None, limit: int) -> TokenPage:

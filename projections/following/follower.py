@@ -17,9 +17,9 @@ from msgspec import Struct
 from ledger.domain.errors import Unavailable
 from ledger.postgres.archive.catalogue import REMOVABLE_TOPICS, read_archived_until
 from ledger.postgres.database import CONNECTION_ERRORS, Connection
+from ledger.postgres.event_log import LAST_POSITION
 from ledger.postgres.logs import NO_LOG, Log
 from ledger.postgres.notifications import LogNotifications
-from ledger.postgres.recorder import LAST_POSITION
 from ledger.postgres.statements import load_statements
 from projections.following import lease as checkpoint
 from projections.following.lease import APPLYING, Lease, LeaseLost, VersionMismatch

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from ledger.domain.errors import Refusal
 from ledger.postgres.database import Connection, Database
-from ledger.postgres.recorder import LAST_POSITION
+from ledger.postgres.event_log import LAST_POSITION
 from ledger.postgres.statements import load_statements
 
 SQL = load_statements("projections.following", "skips.sql")

@@ -10,9 +10,9 @@ from ledger.batching.log_tail import LogTail
 from ledger.domain.clock import Clock
 from ledger.domain.events import TokenIssued
 from ledger.domain.identifiers import client_stream_id
-from ledger.domain.recording import EventMapper, RecordedEvent, stream_id
+from ledger.domain.recording import EventMapper, RecordedEvent
 from ledger.domain.token_record import Moment, TokenRecord, fold_token_record
-from ledger.memory.recorder import MemoryRecorder
+from ledger.memory.event_log import MemoryEventLog
 from ledger.use_cases.audit import (
     Activity,
     ActivityQuery,
@@ -35,14 +35,14 @@ POLL_SECONDS = 0.005
 class MemoryAuditTrail(AuditTrail):
     """An audit trail whose parts are all folded from the whole log. Nothing lags, so nothing is waited for."""
 
-    def __init__(self, recorder: MemoryRecorder, *, mapper: EventMapper, clock: Clock) -> None:
-        fold = _Fold(recorder, mapper, clock)
+    def __init__(self, event_log: MemoryEventLog, *, mapper: EventMapper, clock: Clock) -> None:
+        fold = _Fold(event_log, mapper, clock)
         super().__init__(moments=fold, tokens=fold, events=fold, activity=fold)
 
 
 class _Fold:
-    def __init__(self, recorder: MemoryRecorder, mapper: EventMapper, clock: Clock) -> None:
-        self._recorder = recorder
+    def __init__(self, event_log: MemoryEventLog, mapper: EventMapper, clock: Clock) -> None:
+        self._event_log = event_log
         self._mapper = mapper
         self._clock = clock
         self._tail = LogTail(self._read, lambda _position: asyncio.sleep(POLL_SECONDS), mapper)
@@ -65,20 +65,20 @@ class _Fold:
         return await self.resolve(as_of, min_position)
 
     async def find_token(self, jti: UUID) -> TokenRecord | None:
-        return fold_token_record(await self._recorder.select_events(jti), self._mapper)
+        return fold_token_record(await self._event_log.read_stream(jti), self._mapper)
 
     async def find_jti(self, digest: bytes) -> UUID | None:
-        for event in (self._mapper.to_domain_event(row).event for row in await self._rows()):
+        for event in (self._mapper.decode(row).event for row in await self._rows()):
             if isinstance(event, TokenIssued) and event.digest == digest:
                 return event.jti
         return None
 
     async def read_token_events(self, jti: UUID) -> Sequence[RecordedEvent]:
-        rows = await self._recorder.select_events(jti)
+        rows = await self._event_log.read_stream(jti)
         return rows if rows and rows[0].topic.startswith("token.") else ()
 
     async def read_client_events(self, client_id: str) -> Sequence[RecordedEvent]:
-        return await self._recorder.select_events(client_stream_id(client_id))
+        return await self._event_log.read_stream(client_stream_id(client_id))
 
     async def find_tokens(self, query: TokenQuery, moment: Moment, *, before: int | None, limit: int) -> TokenPage:
         found = [
@@ -96,7 +96,7 @@ class _Fold:
         found = [
             row
             for row in rows[after:]
-            if event_matches(query, row, self._mapper) and query.subject in {None, subjects.get(stream_id(row))}
+            if event_matches(query, row, self._mapper) and query.subject in {None, subjects.get(row.stream_id)}
         ]
         if len(found) < limit:
             return EventPage(found, max(after, len(rows)), ended=True)
@@ -137,13 +137,13 @@ class _Fold:
         return await self._read(0, 2**31)
 
     async def _read(self, after: int, limit: int) -> Sequence[RecordedEvent]:
-        return await self._recorder.select_notifications(after, limit, inclusive_of_start=False)
+        return await self._event_log.read(after, limit)
 
     async def _tokens(self, position: int) -> Sequence[TokenRecord]:
         streams: dict[UUID, list[RecordedEvent]] = {}
         for row in (await self._rows())[:position]:
             if row.topic.startswith("token."):
-                streams.setdefault(stream_id(row), []).append(row)
+                streams.setdefault(row.stream_id, []).append(row)
         found = (fold_token_record(rows, self._mapper) for rows in streams.values())
         return [token for token in found if token is not None]
 

@@ -20,7 +20,7 @@ class MemoryActiveTokens:
     def fold(self, recorded: Sequence[RecordedEvent]) -> None:
         """Apply rows in position order; rows of other topics are skipped."""
         for row in recorded:
-            match self._mapper.to_domain_event(row).event:
+            match self._mapper.decode(row).event:
                 case TokenIssued() as issued:
                     self._tokens[issued.digest] = ActiveToken(
                         jti=issued.jti,
@@ -51,7 +51,7 @@ class MemoryClients:
     def fold(self, recorded: Sequence[RecordedEvent]) -> None:
         """Apply rows in position order; rows of other topics are skipped."""
         for row in recorded:
-            stream_event = self._mapper.to_domain_event(row)
+            stream_event = self._mapper.decode(row)
             if isinstance(stream_event.event, ClientEvent):
                 client_id = stream_event.event.client_id
                 self._clients[client_id] = evolve_client(self._clients.get(client_id), stream_event)

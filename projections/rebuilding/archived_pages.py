@@ -44,10 +44,10 @@ def _log_row(event: RecordedEvent) -> LogRow:
     return LogRow(
         event.position,
         event.recorded_at,
-        event.originator_version,
+        event.stream_version,
         event.topic,
         event.schema_version,
-        event.state,
+        event.payload,
         event.actor,
         event.request_id,
         event.remote_address,

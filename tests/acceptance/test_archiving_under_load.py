@@ -129,7 +129,7 @@ class Load:
             "audit/tokens?limit=5",
             f"audit/events?after={len(LOG)}&limit=5",
             "audit/clients/shop/events",
-            f"audit/tokens/{LOG[1].originator_id}",
+            f"audit/tokens/{LOG[1].stream_id}",
         ):
             response = self.get(path)
             assert response.status == 200, (path, response)
@@ -209,7 +209,7 @@ def test_commands_and_endpoints_report_what_is_archived(archive, load):
     assert run_json_command("log", "stats", *without)["archived_until"] == len(LOG)
     listed = run_command("log", "archives", *archive.flags()).stdout
     assert f"the archives are sound: they hold every event up to position {len(LOG):,}" in listed
-    jti = str(LOG[1].originator_id)
+    jti = str(LOG[1].stream_id)
     shown = run_command("audit", "token", jti, *without)
     assert shown.returncode == 0, shown.stderr
     assert "expired since" in shown.stdout

@@ -41,7 +41,7 @@ def verified(database, name: str) -> bool:
 def folded(rows) -> tuple[set[bytes], dict[bytes, int], dict[bytes, int]]:
     """Digests of the tokens of a log: the active ones, where each was issued, where it was revoked. Another fold."""
     active, issued, revoked = set(), {}, {}
-    decode = EventMapper().decode
+    decode = EventMapper().decode_payload
     for row in rows:
         match decode(row["topic"], row["schema_version"], row["payload"]):
             case TokenIssued() as event:

@@ -8,8 +8,8 @@ from uuid import uuid4
 from ledger.domain.recording import EventMapper, StreamEvent, Write
 from ledger.domain.secrets import hash_token
 from ledger.postgres.database import Database
+from ledger.postgres.event_log import PostgresEventLog
 from ledger.postgres.logs import Log
-from ledger.postgres.recorder import PostgresRecorder
 from projections.catalogue import inline_projections
 from tests.builders import token_issued
 
@@ -26,7 +26,7 @@ async def record_expired(dsn: str, count: int, *, ago: float = 600.0, log: str =
         for token in tokens
     ]
     database = Database(dsn)
-    recorder = PostgresRecorder(Log(database, log), inline_projections(mapper))
-    await recorder.write([Write([mapper.to_stored_event(StreamEvent(event.jti, 1, event))]) for event in issued])
+    event_log = PostgresEventLog(Log(database, log), inline_projections(mapper))
+    await event_log.append([Write([mapper.encode(StreamEvent(event.jti, 1, event))]) for event in issued])
     await database.close()
     return tokens

@@ -11,22 +11,27 @@ from uuid import uuid4
 import asyncpg
 
 from ledger.batching.group_commit import GroupCommit
-from ledger.domain.recording import EventToStore, Write
+from ledger.domain.recording import NewEvent, Write
 from ledger.postgres.database import Database
+from ledger.postgres.event_log import PostgresEventLog
 from ledger.postgres.logs import Log
-from ledger.postgres.recorder import PostgresRecorder
 
 TASKS = 8
 
 
 def a_write(events: int = 2) -> Write:
     stream = uuid4()
-    return Write([EventToStore(stream, version, "thing.happened", b"{}") for version in range(1, events + 1)])
+    return Write(
+        [
+            NewEvent(stream_id=stream, stream_version=version, topic="thing.happened", payload=b"{}")
+            for version in range(1, events + 1)
+        ]
+    )
 
 
 async def write_by_head_lock(dsn: str, log: str, writes: int) -> None:
     database = Database(dsn)
-    group = GroupCommit(PostgresRecorder(Log(database, log)), max_batch=4)
+    group = GroupCommit(PostgresEventLog(Log(database, log)), max_batch=4)
 
     async def task() -> None:
         for _ in range(writes // TASKS):
@@ -59,10 +64,10 @@ async def write_naively(dsn: str, log: str, writes: int) -> None:
                         VALUES ($1, nextval('naive_positions'), clock_timestamp(), $2, $3, 1, $4, $5)
                         """,
                         log_id,
-                        event.originator_id,
-                        event.originator_version,
+                        event.stream_id,
+                        event.stream_version,
                         event.topic,
-                        event.state,
+                        event.payload,
                     )
         await connection.close()
 

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from msgspec.structs import asdict, replace
 
 from ledger.batching.append_counts import BATCH_BOUNDS
 from ledger.batching.group_commit import GroupCommit
@@ -12,7 +13,7 @@ from ledger.domain.errors import Unavailable
 from ledger.domain.identifiers import client_stream_id
 from ledger.domain.recording import (
     EventMapper,
-    EventToStore,
+    NewEvent,
     StreamEvent,
     StreamGuard,
     VersionConflict,
@@ -21,9 +22,9 @@ from ledger.domain.recording import (
 )
 from ledger.postgres import at_once
 from ledger.postgres.database import Database
+from ledger.postgres.event_log import PostgresEventLog
 from ledger.postgres.inline import OtherVersion
 from ledger.postgres.logs import Log
-from ledger.postgres.recorder import PostgresRecorder
 from ledger.use_cases.ports import ActiveToken
 from projections.active_tokens import ActiveTokensProjection
 from projections.clients import ClientsProjection
@@ -46,9 +47,9 @@ class Process:
         self.database = Database(dsn, pool_size=4)
         mapper = EventMapper()
         self.log = Log(self.database, LOG)
-        self.recorder = PostgresRecorder(self.log, (ActiveTokensProjection(mapper), ClientsProjection(mapper)))
+        self.event_log = PostgresEventLog(self.log, (ActiveTokensProjection(mapper), ClientsProjection(mapper)))
         self.waited = self.each = 0
-        appender = self.recorder._appender
+        appender = self.event_log._appender
         in_turn, each = appender._append_in_turn, appender._append_each
 
         async def count_waiting(*arguments):
@@ -66,32 +67,38 @@ class Process:
         return self.waited, self.each
 
     async def write(self, *writes: Write) -> list:
-        return list(await self.recorder.write(writes))
+        return list(await self.event_log.append(writes))
 
 
-def stored(stream, version: int, event) -> EventToStore:
-    return EventMapper().to_stored_event(StreamEvent(stream, version, event))
+def stored(stream, version: int, event) -> NewEvent:
+    return EventMapper().encode(StreamEvent(stream, version, event))
 
 
-def token(**fields) -> EventToStore:
+def token(**fields) -> NewEvent:
     jti = uuid4()
     return stored(jti, 1, token_issued(jti=jti, digest=jti.bytes * 2, **fields))
 
 
-def plain(stream=None, version: int = 1, state: bytes = b"{}") -> EventToStore:
-    return EventToStore(stream or uuid4(), version, "thing.happened", state, request_id="ours")
+def plain(stream=None, version: int = 1, payload: bytes = b"{}") -> NewEvent:
+    return NewEvent(
+        stream_id=stream or uuid4(),
+        stream_version=version,
+        topic="thing.happened",
+        payload=payload,
+        request_id="ours",
+    )
 
 
-def revocation(issued: EventToStore) -> EventToStore:
-    jti = issued.originator_id
+def revocation(issued: NewEvent) -> NewEvent:
+    jti = issued.stream_id
     return stored(jti, 2, token_revoked(jti=jti, digest=jti.bytes * 2))
 
 
-async def active(process: Process, issued: EventToStore) -> ActiveToken | None:
-    return await PostgresActiveTokens(LookUps(process.log)).get(issued.originator_id.bytes * 2)
+async def active(process: Process, issued: NewEvent) -> ActiveToken | None:
+    return await PostgresActiveTokens(LookUps(process.log)).get(issued.stream_id.bytes * 2)
 
 
-def guarded(event: EventToStore, version: int) -> Write:
+def guarded(event: NewEvent, version: int) -> Write:
     return Write([event], [StreamGuard(GUARDED, version)])
 
 
@@ -123,21 +130,21 @@ async def somebody_waits(superuser, *, unless: asyncio.Future, how_many: int = 1
 
 
 async def positions(process: Process) -> list[int]:
-    return [event.position for event in await process.recorder.select_notifications(None, 1000)]
+    return [event.position for event in await process.event_log.read(0, 1000)]
 
 
 async def test_what_is_recorded_is_what_the_long_way_records(alone, processes):
     event = token(scope=("a", "b"), audience=("x", "y"))
-    full = EventToStore(**{**event.__dict__, "actor": "client:a", "request_id": "r", "remote_address": "192.0.2.1"})
+    full = replace(event, actor="client:a", request_id="r", remote_address="192.0.2.1")
     (result,) = await alone.write(guarded(full, 0))
     assert alone.ways == (0, 0)
-    (row,) = await alone.recorder.select_events(full.originator_id)
-    assert {name: getattr(row, name) for name in full.__dict__} == full.__dict__
+    (row,) = await alone.event_log.read_stream(full.stream_id)
+    assert {name: getattr(row, name) for name in full.__struct_fields__} == asdict(full)
     assert (row.position, row.recorded_at) == (result.positions[0], result.recorded_at)
-    head = await alone.recorder.head()
+    head = await alone.event_log.head()
     assert (head.position, head.recorded_at) == (row.position, row.recorded_at)
-    active = await PostgresActiveTokens(LookUps(alone.log)).get(full.originator_id.bytes * 2)
-    assert (active.jti, active.scope, active.audience) == (full.originator_id, "a b", ("x", "y"))
+    active = await PostgresActiveTokens(LookUps(alone.log)).get(full.stream_id.bytes * 2)
+    assert (active.jti, active.scope, active.audience) == (full.stream_id, "a b", ("x", "y"))
     expected = await processes().write(Write([plain()]))
     assert list(expected[0].positions) == [row.position + 1]
     assert expected[0].recorded_at >= row.recorded_at
@@ -293,7 +300,7 @@ async def test_of_two_revocations_of_one_token_in_one_batch_the_first_is_recorde
 async def test_an_event_that_does_not_follow_in_its_stream_is_a_conflict(alone, version):
     issued = token()
     await alone.write(guarded(issued, 0))
-    conflict, result = await alone.write(Write([plain(issued.originator_id, version)]), Write([plain()]))
+    conflict, result = await alone.write(Write([plain(issued.stream_id, version)]), Write([plain()]))
     assert isinstance(conflict, VersionConflict)
     assert isinstance(result, WriteResult)
 
@@ -328,9 +335,9 @@ async def test_where_it_waited_and_another_came_between_it_waits_in_line_again(a
 
 
 async def test_what_comes_while_others_are_waited_for_goes_along(alone, superuser):
-    alone.recorder._appender._alone = False
+    alone.event_log._appender._alone = False
     log_id = await alone.log.find_id()
-    group = GroupCommit(alone.recorder)
+    group = GroupCommit(alone.event_log)
     transaction = superuser.transaction()
     await transaction.start()
     await superuser.execute("SELECT FROM log_head WHERE log_id = $1 FOR UPDATE", log_id)
@@ -346,16 +353,16 @@ async def test_what_comes_while_others_are_waited_for_goes_along(alone, superuse
 
 async def test_when_the_log_cannot_be_had_at_all_those_that_wait_are_refused(alone):
     await alone.database.close()
-    alone.recorder._appender._alone = False
+    alone.event_log._appender._alone = False
     alone.database._dsn = "postgresql://nobody@127.0.0.1:1/none"
-    group = GroupCommit(alone.recorder)
+    group = GroupCommit(alone.event_log)
     refused = await asyncio.gather(*(group.write(guarded(token(), 0)) for _ in range(3)), return_exceptions=True)
     assert [type(error) for error in refused] == [Unavailable] * 3
 
 
 async def test_the_clock_of_the_log_does_not_go_back(alone, superuser):
     await superuser.execute("UPDATE log_head SET recorded_at = now() + interval '1 hour'")
-    before = (await alone.recorder.head()).recorded_at
+    before = (await alone.event_log.head()).recorded_at
     (result,) = await alone.write(guarded(token(), 0))
     assert alone.ways == (0, 0)
     assert result.recorded_at == before
@@ -371,7 +378,7 @@ async def test_rows_of_another_version_are_not_written(alone, superuser):
 async def test_a_digest_that_is_there_already_is_not_recorded(alone):
     event = token()
     await alone.write(guarded(event, 0))
-    digest = event.originator_id.bytes * 2
+    digest = event.stream_id.bytes * 2
     jti = uuid4()
     with pytest.raises(asyncpg.UniqueViolationError):
         await alone.write(guarded(stored(jti, 1, token_issued(jti=jti, digest=digest)), 0))
@@ -392,25 +399,25 @@ class TestWhenTheConnectionBreaks:
     async def test_what_was_recorded_is_acknowledged(self, breakable):
         process, proxy = breakable
         proxy.at_commit = AtCommit.LOSE_ANSWER
-        event = plain(state=b'{"mark":1}')
+        event = plain(payload=b'{"mark":1}')
         (result,) = await process.write(Write([event]))
         assert proxy.broken.is_set()
         assert process.ways == (0, 0)
-        (row,) = await process.recorder.select_events(event.originator_id)
+        (row,) = await process.event_log.read_stream(event.stream_id)
         assert (list(result.positions), result.recorded_at) == ([row.position], row.recorded_at)
 
     async def test_what_was_not_recorded_is_refused(self, breakable):
         process, proxy = breakable
         proxy.at_commit = AtCommit.LOSE_REQUEST
         with pytest.raises(Unavailable, match="nothing was recorded"):
-            await process.write(Write([plain(state=b'{"mark":1}')]))
+            await process.write(Write([plain(payload=b'{"mark":1}')]))
         assert process.ways == (0, 0)
         assert len(await positions(process)) == 2
 
     async def test_it_goes_on_afterwards(self, breakable):
         process, proxy = breakable
         proxy.at_commit = AtCommit.LOSE_ANSWER
-        await process.write(Write([plain(state=b'{"mark":1}')]))
+        await process.write(Write([plain(payload=b'{"mark":1}')]))
         for _ in range(4):
             await process.write(guarded(token(), 0))
         assert await positions(process) == list(range(1, 8))

@@ -57,7 +57,7 @@ async def test_what_is_removed_are_closed_grants_and_nothing_else(archivist, sup
     moved = await archivist.move(LATER)
     living = {stream(1 + number) for number in range(TOKENS) if number % 4 == LIVES_ON}
     assert set(await superuser.fetchval(STREAMS)) == living
-    left = [row.position for row in LOG if row.topic.startswith("client.") or row.originator_id in living]
+    left = [row.position for row in LOG if row.topic.startswith("client.") or row.stream_id in living]
     assert await superuser.fetchval(POSITIONS) == left
     assert moved.events_removed == len(LOG) - len(left)
 
@@ -66,9 +66,9 @@ async def test_what_is_removed_are_closed_grants_and_nothing_else(archivist, sup
 async def test_a_grant_with_an_event_behind_the_archive_stays_whole(archivist, superuser):
     await archivist.move(HALF.recorded_at)
     archived_until = HALF.position - 1
-    later = {row.originator_id for row in LOG if row.position > archived_until}
+    later = {row.stream_id for row in LOG if row.position > archived_until}
     left = set(await superuser.fetchval(STREAMS))
-    assert {row.originator_id for row in LOG if row.topic == "token.revoked"} & later <= left
+    assert {row.stream_id for row in LOG if row.topic == "token.revoked"} & later <= left
     assert (await archivist.verify()).sound
 
 
@@ -131,7 +131,7 @@ async def test_tokens_that_a_projection_skipped_stay(archivist, superuser):
         kept.position,
     )
     await archivist.move(LATER)
-    assert kept.originator_id in await superuser.fetchval(STREAMS)
+    assert kept.stream_id in await superuser.fetchval(STREAMS)
 
 
 async def test_an_unsound_log_is_not_archived(archivist, database, superuser, tmp_path):
@@ -282,9 +282,7 @@ async def test_a_grant_that_goes_on_after_all_is_not_removed(archivist, superuse
         "AND NOT EXISTS (SELECT FROM event_log WHERE position = 1000); RETURN NEW; END $$;"
         "CREATE TRIGGER late AFTER INSERT ON log_archives FOR EACH ROW EXECUTE FUNCTION late()"
     )
-    monkeypatch.setattr(
-        removal, "find_closed_grants", lambda rows, *_a, **_m: sorted({row.originator_id for row in rows})
-    )
+    monkeypatch.setattr(removal, "find_closed_grants", lambda rows, *_a, **_m: sorted({row.stream_id for row in rows}))
     await archivist.move(LATER)
     assert victim in await superuser.fetchval(STREAMS)
 

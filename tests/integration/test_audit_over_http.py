@@ -74,7 +74,7 @@ async def events_of(response, until):
 async def test_an_export_equals_the_log(http, there, monkeypatch):
     monkeypatch.setattr(export, "PAGE", 100)
     last = await write(there, 600)
-    rows = await there.streams.select_notifications(None, 10_000)
+    rows = await there.streams.read(0, 10_000)
     for query in ("", f"?client_id=shop&min_position={last}", "?type=token.revoked", "?actor=operator:test"):
         response = await http.get(f"/first/audit/events{query}", headers={"Accept": "application/x-ndjson"})
         assert response.status == 200, await response.text()
@@ -89,7 +89,7 @@ async def test_an_export_equals_the_log(http, there, monkeypatch):
 def matches(query, row):
     if "type" in query:
         return row.topic == "token.revoked"
-    return "client_id" not in query or json.loads(row.state)["client_id"] == "shop"
+    return "client_id" not in query or json.loads(row.payload)["client_id"] == "shop"
 
 
 @pytest.mark.parametrize("query", ["", "&client_id=shop", "&type=token.issued,token.revoked"])
@@ -134,14 +134,14 @@ async def test_a_token_explains_itself_at_once_whatever_the_projections_do(here,
 
 async def test_two_hundred_idle_readers_cost_what_one_does(here, http, there, monkeypatch):
     reads = []
-    recorder = here.issuers[0].streams
-    select = recorder.select_notifications
+    event_log = here.issuers[0].streams
+    select = event_log.read
 
     async def counted(*args, **more):
         reads.append(args)
         return await select(*args, **more)
 
-    monkeypatch.setattr(recorder, "select_notifications", counted)
+    monkeypatch.setattr(event_log, "read", counted)
     readers = await asyncio.gather(*(http.get("/first/audit/events/stream") for _ in range(200)))
     assert {reader.status for reader in readers} == {200}
     for reader in readers:

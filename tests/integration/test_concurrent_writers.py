@@ -10,8 +10,9 @@ import pytest
 
 from ledger.domain.recording import RecordedEvent
 from ledger.postgres.database import Database
+from ledger.postgres.event_log import PostgresEventLog
 from ledger.postgres.logs import Log
-from ledger.postgres.recorder import PostgresRecorder
+from tests.appending import append_events
 from tests.integration.log_writer import a_write
 
 ROOT = Path(__file__).parents[2]
@@ -22,21 +23,21 @@ EVENTS = PROCESSES * WRITES * 4
 
 
 @pytest.fixture
-async def recorder(database) -> AsyncIterator[PostgresRecorder]:
+async def event_log(database) -> AsyncIterator[PostgresEventLog]:
     connections = Database(database.service_dsn, pool_size=4)
-    recorder = PostgresRecorder(Log(connections, "busy"))
-    await recorder.head()
-    yield recorder
+    event_log = PostgresEventLog(Log(connections, "busy"))
+    await event_log.head()
+    yield event_log
     await connections.close()
 
 
-async def follow(recorder: PostgresRecorder, writers: asyncio.Task[None]) -> Sequence[RecordedEvent]:
+async def follow(event_log: PostgresEventLog, writers: asyncio.Task[None]) -> Sequence[RecordedEvent]:
     """What a follower sees that always asks for what lies after the last position it has seen."""
     seen: list[RecordedEvent] = []
     finished = False
     while True:
         after = seen[-1].position if seen else 0
-        page = await recorder.select_notifications(after, 100, inclusive_of_start=False)
+        page = await event_log.read(after, 100)
         seen.extend(page)
         if finished and not page:
             return seen
@@ -49,36 +50,36 @@ async def write_from_processes(dsn: str, how: str) -> None:
     assert [await process.wait() for process in processes] == [0] * PROCESSES
 
 
-async def test_a_follower_misses_nothing(recorder, database):
+async def test_a_follower_misses_nothing(event_log, database):
     writers = asyncio.create_task(write_from_processes(database.service_dsn, "head-lock"))
-    seen = await follow(recorder, writers)
+    seen = await follow(event_log, writers)
     await writers
     assert [event.position for event in seen] == list(range(1, EVENTS + 1))
     instants = [event.recorded_at for event in seen]
     assert instants == sorted(instants)
-    assert (await recorder.head()).position == EVENTS
+    assert (await event_log.head()).position == EVENTS
 
 
-async def test_the_same_follower_catches_a_log_numbered_by_a_sequence(recorder, database):
+async def test_the_same_follower_catches_a_log_numbered_by_a_sequence(event_log, database):
     """The test above can fail: numbers drawn before commit become visible out of order, and a follower skips some."""
     owner = await asyncpg.connect(database.owner_dsn)
     await owner.execute("CREATE SEQUENCE naive_positions")
     await owner.execute("GRANT USAGE ON SEQUENCE naive_positions TO PUBLIC")
     await owner.close()
     writers = asyncio.create_task(write_from_processes(database.service_dsn, "naive"))
-    seen = await follow(recorder, writers)
+    seen = await follow(event_log, writers)
     await writers
-    everything = await recorder.select_notifications(None, 2 * EVENTS)
+    everything = await event_log.read(0, 2 * EVENTS)
     assert len(everything) == EVENTS
     assert len(seen) < EVENTS, "a naive log should have lost events for its follower"
 
 
-async def test_when_the_clock_goes_back_the_recorded_instants_do_not(recorder, database):
-    await recorder.insert_events(a_write().events)
+async def test_when_the_clock_goes_back_the_recorded_instants_do_not(event_log, database):
+    await append_events(event_log, a_write().events)
     owner = await asyncpg.connect(database.owner_dsn)
     ahead = await owner.fetchval("UPDATE log_head SET recorded_at = now() + interval '1 hour' RETURNING recorded_at")
     await owner.close()
-    await recorder.insert_events(a_write().events)
-    await recorder.insert_events(a_write().events)
-    assert {event.recorded_at for event in await recorder.select_notifications(3, 10)} == {ahead}
-    assert (await recorder.head()).recorded_at == ahead
+    await append_events(event_log, a_write().events)
+    await append_events(event_log, a_write().events)
+    assert {event.recorded_at for event in await event_log.read(2, 10)} == {ahead}
+    assert (await event_log.head()).recorded_at == ahead

@@ -358,9 +358,9 @@ async def test_a_revocation_of_what_was_never_issued_stops_it(make_follower, iss
     await issue(issuer, client)
     await make_follower().catch_up()
     await superuser.execute("DELETE FROM token_history")
-    grant = (await issuer.streams.select_notifications(2, 1))[0]
-    await issuer.revocation.revoke_by_jti(grant.originator_id, "lost", CAUSE)
-    with pytest.raises(EventNotApplied, match=f"RevokedBeforeIssued: the token {grant.originator_id}"):
+    grant = (await issuer.streams.read(1, 1))[0]
+    await issuer.revocation.revoke_by_jti(grant.stream_id, "lost", CAUSE)
+    with pytest.raises(EventNotApplied, match=f"RevokedBeforeIssued: the token {grant.stream_id}"):
         await make_follower().catch_up()
 
 

@@ -10,13 +10,14 @@ from ledger.batching.group_commit import GroupCommit
 from ledger.domain.client import fold_client
 from ledger.domain.events import ClientDisabled, ClientRegistered, ClientSecretAdded
 from ledger.domain.identifiers import client_stream_id
-from ledger.domain.recording import EventMapper, EventToStore, StreamEvent, Write
+from ledger.domain.recording import EventMapper, NewEvent, StreamEvent, Write
 from ledger.postgres.database import Database
+from ledger.postgres.event_log import PostgresEventLog
 from ledger.postgres.logs import Log
-from ledger.postgres.recorder import PostgresRecorder
 from projections.active_tokens import ActiveTokensProjection
 from projections.clients import ClientsProjection
 from projections.lookups import LookUps, PostgresActiveTokens, PostgresClients
+from tests.appending import append_events
 from tests.builders import NOW, settings, stored_secret, stream_of, token_issued, token_revoked
 from tests.integration.conftest import CAUSE, register_client
 
@@ -42,61 +43,64 @@ class Refusing:
 
 
 async def test_an_event_that_cannot_be_applied_is_not_recorded_and_takes_nothing_along(log):
-    recorder = PostgresRecorder(log, (Refusing(),))
-    group = GroupCommit(recorder)
-    writes = [Write([EventToStore(uuid4(), 1, topic, b"{}")]) for topic in ("a", "poison", "b")]
+    event_log = PostgresEventLog(log, (Refusing(),))
+    group = GroupCommit(event_log)
+    writes = [
+        Write([NewEvent(stream_id=uuid4(), stream_version=1, topic=topic, payload=b"{}")])
+        for topic in ("a", "poison", "b")
+    ]
     a, poison, b = await asyncio.gather(*map(group.write, writes), return_exceptions=True)
     assert isinstance(poison, asyncpg.DivisionByZeroError)
     assert (list(a.positions), list(b.positions)) == ([1], [2])
-    assert [e.topic for e in await recorder.select_notifications(None, 10)] == ["a", "b"]
+    assert [e.topic for e in await event_log.read(0, 10)] == ["a", "b"]
 
 
 async def test_a_token_issued_and_revoked_in_one_batch_is_never_active(log):
     mapper = EventMapper()
-    recorder = PostgresRecorder(log, (ActiveTokensProjection(mapper),))
+    event_log = PostgresEventLog(log, (ActiveTokensProjection(mapper),))
     issued = token_issued()
     revoked = token_revoked()
-    rows = [mapper.to_stored_event(StreamEvent(issued.jti, n, e)) for n, e in ((1, issued), (2, revoked))]
-    await recorder.write([Write([row]) for row in rows])
+    rows = [mapper.encode(StreamEvent(issued.jti, n, e)) for n, e in ((1, issued), (2, revoked))]
+    await event_log.append([Write([row]) for row in rows])
     assert await PostgresActiveTokens(LookUps(log)).get(issued.digest) is None
-    assert (await recorder.head()).position == 2
+    assert (await event_log.head()).position == 2
 
 
 @pytest.mark.parametrize("many", [0, 600])
 async def test_a_digest_that_is_issued_again_is_refused_in_the_same_batch_as_in_another(log, many):
     """By the key, also where rows are copied in."""
     mapper = EventMapper()
-    recorder = PostgresRecorder(log, (ActiveTokensProjection(mapper),))
+    event_log = PostgresEventLog(log, (ActiveTokensProjection(mapper),))
 
     def write(digest: bytes) -> Write:
         event = token_issued(jti=uuid4(), digest=digest)
-        return Write([mapper.to_stored_event(StreamEvent(event.jti, 1, event))])
+        return Write([mapper.encode(StreamEvent(event.jti, 1, event))])
 
     others = [write(number.to_bytes(32, "big")) for number in range(many)]
     again = b"\xff" * 32
     with pytest.raises(asyncpg.UniqueViolationError):
-        await recorder.write([write(again), *others, write(again)])
-    assert (await recorder.head()).position == 0
-    await recorder.write([write(again)])
+        await event_log.append([write(again), *others, write(again)])
+    assert (await event_log.head()).position == 0
+    await event_log.append([write(again)])
     with pytest.raises(asyncpg.UniqueViolationError):
-        await recorder.write([write(again)])
+        await event_log.append([write(again)])
 
 
 async def test_a_digest_that_is_issued_twice_and_revoked_in_one_batch_is_refused_too(log):
     mapper = EventMapper()
-    recorder = PostgresRecorder(log, (ActiveTokensProjection(mapper),))
+    event_log = PostgresEventLog(log, (ActiveTokensProjection(mapper),))
     first, second = token_issued(), token_issued(jti=uuid4())
     revoked = token_revoked()
     rows = [StreamEvent(first.jti, 1, first), StreamEvent(second.jti, 1, second), StreamEvent(first.jti, 2, revoked)]
     with pytest.raises(asyncpg.UniqueViolationError):
-        await recorder.write([Write([mapper.to_stored_event(row)]) for row in rows])
+        await event_log.append([Write([mapper.encode(row)]) for row in rows])
 
 
 async def test_a_row_holds_what_introspection_answers(log):
     mapper = EventMapper()
-    recorder = PostgresRecorder(log, (ActiveTokensProjection(mapper),))
+    event_log = PostgresEventLog(log, (ActiveTokensProjection(mapper),))
     issued = token_issued(scope=("a", "b"), audience=("x", "y"))
-    await recorder.insert_events([mapper.to_stored_event(StreamEvent(issued.jti, 1, issued))])
+    await append_events(event_log, [mapper.encode(StreamEvent(issued.jti, 1, issued))])
     found = await PostgresActiveTokens(LookUps(log)).get(issued.digest)
     assert found is not None
     assert (found.jti, found.client_id, found.subject) == (issued.jti, issued.client_id, issued.subject)
@@ -118,7 +122,7 @@ async def test_the_clients_view_equals_the_fold_of_each_stream(issuer):
 
 async def test_several_changes_of_clients_in_one_batch_add_up(log):
     mapper = EventMapper()
-    recorder = PostgresRecorder(log, (ClientsProjection(mapper),))
+    event_log = PostgresEventLog(log, (ClientsProjection(mapper),))
     streams = [
         stream_of(
             client_stream_id(client_id),
@@ -129,7 +133,7 @@ async def test_several_changes_of_clients_in_one_batch_add_up(log):
         for client_id in ("shop", "other")
     ]
     interleaved = [event for events in zip(*streams, strict=True) for event in events]
-    await recorder.write([Write([mapper.to_stored_event(event)]) for event in interleaved])
+    await event_log.append([Write([mapper.encode(event)]) for event in interleaved])
     view = PostgresClients(log, LookUps(log))
     for stream in streams:
         folded = fold_client(stream)
@@ -143,5 +147,5 @@ async def test_a_client_id_that_no_text_can_hold_is_unknown(issuer):
 
 
 async def test_every_change_says_who_made_it(issuer, client):
-    (row,) = await issuer.streams.select_events(client.id)
+    (row,) = await issuer.streams.read_stream(client.id)
     assert (row.actor, row.request_id, row.remote_address) == ("operator:test", "request-1", "192.0.2.1")

@@ -163,16 +163,18 @@ WRONG = {
     "of nothing": [],
     "of a part from the middle": export_of(LOG[3:4], head=6, after=3, until=4),
     "with an unknown topic": export_of(changed(LOG, 6, topic="os.system")),
-    "with a payload that is not JSON": export_of(changed(LOG, 6, state=b"not JSON")),
+    "with a payload that is not JSON": export_of(changed(LOG, 6, payload=b"not JSON")),
     "with a gap": export_of(LOG[:3] + LOG[4:]),
     "whose time goes back": export_of(changed(LOG, 6, recorded_at=NOW)),
-    "with a stream that has a version twice": export_of(changed(LOG, 6, originator_version=2)),
-    "with a stream that has a gap": export_of(changed(LOG, 6, originator_version=4)),
-    "with a stream that starts late": export_of(changed(LOG, 4, originator_version=2)),
-    "with a stream out of order": export_of(changed(changed(LOG, 3, originator_version=2), 5, originator_version=1)),
-    "with a digest that is none": export_of(changed(LOG, 4, state=LOG[3].state.replace(b"A" * 43 + b"=", b"AAAA"))),
+    "with a stream that has a version twice": export_of(changed(LOG, 6, stream_version=2)),
+    "with a stream that has a gap": export_of(changed(LOG, 6, stream_version=4)),
+    "with a stream that starts late": export_of(changed(LOG, 4, stream_version=2)),
+    "with a stream out of order": export_of(changed(changed(LOG, 3, stream_version=2), 5, stream_version=1)),
+    "with a digest that is none": export_of(changed(LOG, 4, payload=LOG[3].payload.replace(b"A" * 43 + b"=", b"AAAA"))),
     "with a client that is disabled before it is registered": export_of(
-        changed(changed(LOG, 1, topic=LOG[5].topic, state=LOG[5].state), 6, topic=LOG[0].topic, state=LOG[0].state)
+        changed(
+            changed(LOG, 1, topic=LOG[5].topic, payload=LOG[5].payload), 6, topic=LOG[0].topic, payload=LOG[0].payload
+        )
     ),
 }
 
@@ -194,7 +196,7 @@ async def test_after_a_refusal_the_right_file_can_be_imported(log):
 
 async def test_a_stream_fault_is_named_by_line_and_position(log):
     with pytest.raises(InvalidArchive) as refused:
-        await restore(log, export_of(changed(LOG, 6, originator_version=4)))
+        await restore(log, export_of(changed(LOG, 6, stream_version=4)))
     assert str(refused.value) == "line 7: position 6: has version 4 of its stream, where 3 should follow"
 
 

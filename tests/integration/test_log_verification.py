@@ -228,7 +228,7 @@ async def test_statistics_count_what_is_there(log):
     }
     assert (numbers.first, numbers.last) == (LOG[0].recorded_at, LOG[-1].recorded_at)
     assert numbers.days == {LOG[0].recorded_at.date(): 6}
-    assert numbers.payload_bytes == sum(len(row.state) for row in LOG)
+    assert numbers.payload_bytes == sum(len(row.payload) for row in LOG)
     assert numbers.table_bytes > 0
     assert numbers.index_bytes > 0
 

@@ -12,8 +12,8 @@ from ledger.domain.recording import EventMapper, StreamEvent, StreamGuard, Write
 from ledger.postgres.archive.catalogue import SQL as ARCHIVES
 from ledger.postgres.at_once import Statement, statement_for
 from ledger.postgres.database import SESSION
+from ledger.postgres.event_log import SQL as LOG
 from ledger.postgres.inline import versions_of
-from ledger.postgres.recorder import SQL as LOG
 from ledger.postgres.whole_log import SQL as WHOLE_LOG
 from projections.active_tokens import SQL as ACTIVE_TOKENS
 from projections.active_tokens import ActiveTokensProjection
@@ -107,7 +107,7 @@ def at_once() -> Statement:
     inline = (ActiveTokensProjection(mapper),)
     issued = StreamEvent(STREAM, 1, token_issued(jti=STREAM))
     revoked = StreamEvent(REVOKED, 2, token_revoked(jti=REVOKED, digest=b"y" * 32))
-    rows = [mapper.to_stored_event(event) for event in (issued, revoked)]
+    rows = [mapper.encode(event) for event in (issued, revoked)]
     writes = [Write(rows[:1], [StreamGuard(uuid4(), 0)]), Write(rows[1:])]
     statement = statement_for(1, writes, inline, versions_of(inline))
     assert statement is not None

@@ -5,11 +5,12 @@ from uuid import uuid4
 
 import pytest
 
-from ledger.domain.recording import EventToStore
+from ledger.domain.recording import NewEvent
 from ledger.postgres.database import Database
+from ledger.postgres.event_log import PostgresEventLog
 from ledger.postgres.logs import Log
-from ledger.postgres.recorder import PostgresRecorder
 from ledger.postgres.streams import PostgresStreams
+from tests.appending import append_events
 
 
 @pytest.fixture
@@ -19,21 +20,29 @@ async def log(database):
     await connections.close()
 
 
-def events(stream, versions) -> list[EventToStore]:
-    return [EventToStore(stream, version, "thing.happened", b"%d" % version) for version in versions]
+def events(stream, versions) -> list[NewEvent]:
+    return [
+        NewEvent(stream_id=stream, stream_version=version, topic="thing.happened", payload=b"%d" % version)
+        for version in versions
+    ]
 
 
-async def test_streams_asked_for_together_are_read_together(log):
-    recorder, streams = PostgresRecorder(log), PostgresStreams(log)
+async def test_concurrent_reads_share_one_query(log, monkeypatch):
+    queries = []
+    find = PostgresStreams._find
+
+    async def counted(self, keys):
+        queries.append(keys)
+        return await find(self, keys)
+
+    monkeypatch.setattr(PostgresStreams, "_find", counted)
+    event_log, streams = PostgresEventLog(log), PostgresStreams(log)
     a, b, unknown = uuid4(), uuid4(), uuid4()
     for first, last in ((1, 2), (3, 12)):
         for stream in (a, b):
-            await recorder.insert_events(events(stream, range(first, last + 1)))
-    asked = []
-    find = streams._find
-    streams._reads._load = lambda keys: (asked.append(keys), find(keys))[1]
-    found = await asyncio.gather(*map(streams.select_events, (a, b, unknown)))
-    assert len(asked) == 1
-    assert [[event.originator_version for event in stream] for stream in found[:2]] == [list(range(1, 13))] * 2
-    assert [found[0], found[1]] == [await recorder.select_events(a), await recorder.select_events(b)]
+            await append_events(event_log, events(stream, range(first, last + 1)))
+    found = await asyncio.gather(*map(streams.read_stream, (a, b, unknown)))
+    assert len(queries) == 1
+    assert [[event.stream_version for event in stream] for stream in found[:2]] == [list(range(1, 13))] * 2
+    assert [found[0], found[1]] == [await event_log.read_stream(a), await event_log.read_stream(b)]
     assert list(found[2]) == []

@@ -49,7 +49,7 @@ async def test_both_revoke_one_token_and_it_is_revoked_once(here, there):
         there.revocation.revoke_token(client, issued.access_token, CAUSE),
     )
     assert sum(position is not None for position in positions) == 1
-    topics = [row.topic for row in await here.streams.select_notifications(None, 10)]
+    topics = [row.topic for row in await here.streams.read(0, 10)]
     assert topics.count("token.revoked") == 1
 
 
@@ -76,7 +76,7 @@ async def test_a_client_authenticated_before_it_was_disabled_gets_no_token_after
     await here.registry.disable("shop", "stolen laptop", CAUSE)
     with pytest.raises(InvalidClient):
         await there.issuance.issue_token(authenticated, None, CAUSE)
-    topics = [row.topic for row in await here.streams.select_notifications(None, 10)]
+    topics = [row.topic for row in await here.streams.read(0, 10)]
     assert "token.issued" not in topics
 
 
@@ -116,7 +116,7 @@ async def test_looking_at_an_issuer_that_was_never_written_creates_nothing(servi
     issuer = service.issuers[0]
     assert await issuer.clients.all() == []
     assert await issuer.clients.get("shop") is None
-    assert await issuer.streams.select_notifications(None, 10) == []
+    assert await issuer.streams.read(0, 10) == []
     connection = await asyncpg.connect(database.service_dsn)
     assert await connection.fetchval("SELECT count(*) FROM logs") == 0
     await connection.close()

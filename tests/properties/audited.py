@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ledger.domain.events import ClientDisabled, ClientRegistered, Event, TokenIssued, TokenRevoked
 from ledger.domain.identifiers import client_stream_id
-from ledger.domain.recording import Cause, EventMapper, RecordedEvent, StreamEvent, Write, stream_id
+from ledger.domain.recording import Cause, EventMapper, RecordedEvent, StreamEvent, Write
 from ledger.domain.token_record import STATUSES
 from ledger.use_cases.audit import EventQuery, TokenQuery
 from tests.builders import settings
@@ -140,17 +140,17 @@ class Historian:
 
     def _write(self, stream: UUID, version: int, event: Event, actor: str) -> Write:
         cause = Cause(actor=actor, request_id=f"r-{stream.int % 97}", remote_address="192.0.2.1")
-        return Write((self._mapper.to_stored_event(StreamEvent(stream, version, event), cause),))
+        return Write((self._mapper.encode(StreamEvent(stream, version, event), cause),))
 
 
 class Rows:
-    """A log that is there already, read as a recorder is."""
+    """A log that is there already, read as a event_log is."""
 
     def __init__(self, rows: Sequence[RecordedEvent]) -> None:
         self.rows = rows
 
-    async def select_events(self, originator_id: UUID) -> Sequence[RecordedEvent]:
-        return [row for row in self.rows if stream_id(row) == originator_id]
+    async def read_stream(self, stream_id: UUID) -> Sequence[RecordedEvent]:
+        return [row for row in self.rows if row.stream_id == stream_id]
 
-    async def select_notifications(self, start, limit, *, inclusive_of_start=True) -> Sequence[RecordedEvent]:
-        return [row for row in self.rows if row.position > start][:limit]
+    async def read(self, after, limit) -> Sequence[RecordedEvent]:
+        return [row for row in self.rows if row.position > after][:limit]

@@ -20,7 +20,7 @@ def fold_of(rows) -> dict[bytes, ActiveRow]:
     for row in rows:
         if not row.topic.startswith("token."):
             continue
-        body = json.loads(row.state)
+        body = json.loads(row.payload)
         digest = b64decode(body["digest"])
         if row.topic == "token.issued":
             active[digest] = (
@@ -40,7 +40,7 @@ def fold_of(rows) -> dict[bytes, ActiveRow]:
 def positions_of_tokens(rows) -> dict[int, tuple[str, str]]:
     """Topic and jti by position, of the events of tokens."""
     tokens = [row for row in rows if row.topic.startswith("token.")]
-    return {row.position: (row.topic, json.loads(row.state)["jti"]) for row in tokens}
+    return {row.position: (row.topic, json.loads(row.payload)["jti"]) for row in tokens}
 
 
 def seconds_of(text: str) -> int:
@@ -55,7 +55,7 @@ def check_order(rows) -> None:
     assert all(earlier.recorded_at <= later.recorded_at for earlier, later in pairwise(rows))
     versions = defaultdict(list)
     for row in rows:
-        versions[row.originator_id].append(row.originator_version)
+        versions[row.stream_id].append(row.stream_version)
     assert all(found == list(range(1, len(found) + 1)) for found in versions.values())
 
 
@@ -63,7 +63,7 @@ def check_disabled_clients_get_nothing(rows) -> None:
     """Once a client is recorded as disabled, no token of it is recorded until it is enabled again."""
     disabled = set()
     for row in rows:
-        client_id = json.loads(row.state)["client_id"]
+        client_id = json.loads(row.payload)["client_id"]
         match row.topic:
             case "client.disabled":
                 disabled.add(client_id)

@@ -17,7 +17,7 @@ class InMemory(InMemoryIssuer):
     """An issuer in memory as a subject of the property."""
 
     async def rows(self):
-        rows = await self.recorder.select_notifications(None, 1_000_000)
+        rows = await self.event_log.read(0, 1_000_000)
         assert rows == self.log, "an inline view was not given what the log holds"
         return rows
 

@@ -36,7 +36,7 @@ class InPostgres:
         self._connection = connection
 
     async def rows(self):
-        return await self.issuer.streams.select_notifications(None, 1_000_000)
+        return await self.issuer.streams.read(0, 1_000_000)
 
     async def active_rows(self) -> dict[bytes, ActiveRow]:
         rows = await self._connection.fetch(ACTIVE, self.issuer.identifier.log_name)

@@ -95,16 +95,16 @@ class Example:
             await self._service.close()
 
     async def _record(self, historian, history):
-        recorder = self._issuer.streams
-        await recorder.write(historian.clients())
+        event_log = self._issuer.streams
+        await event_log.append(historian.clients())
         for batch in history:
             if writes := historian.writes(batch):
-                results = await recorder.write(writes)
+                results = await event_log.append(writes)
                 assert not any(isinstance(result, VersionConflict) for result in results)
             if CatchUp() in batch:
                 await self._service.catch_up()
         await self._service.catch_up()
-        return await recorder.select_notifications(None, 10_000)
+        return await event_log.read(0, 10_000)
 
     async def _ask_for_tokens(self, fold, historian, rows, questions):
         revoked = [row.position for row in rows if row.topic == "token.revoked"]

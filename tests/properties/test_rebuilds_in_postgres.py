@@ -63,15 +63,15 @@ class Example:
 
     async def _record(self, history):
         """Batch by batch, as the service does."""
-        historian, recorder = Historian(), self._issuer.streams
-        await recorder.write(historian.clients())
+        historian, event_log = Historian(), self._issuer.streams
+        await event_log.append(historian.clients())
         for batch in history:
             if writes := historian.writes(batch):
-                await recorder.write(writes)
+                await event_log.append(writes)
             if CatchUp() in batch:
                 await self._service.catch_up()
         await self._service.catch_up()
-        return await recorder.select_notifications(None, 10_000)
+        return await event_log.read(0, 10_000)
 
     async def _rows(self, schema: str):
         rows = {}

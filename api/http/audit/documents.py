@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from api.http.audit.shown_events import shown_data
 from ledger.domain.events import ClientRegistered, ClientSettings, ClientUpdated
-from ledger.domain.recording import EventMapper, RecordedEvent, stream_id
+from ledger.domain.recording import EventMapper, RecordedEvent
 from ledger.domain.scope import format_scope
 from ledger.domain.token_record import Moment, Recorded, Revocation, TokenRecord, TokenState
 from ledger.use_cases.audit import Activity, ClientActivity, Summary
@@ -144,7 +144,7 @@ def client_event_documents(rows: Sequence[RecordedEvent], mapper: EventMapper) -
     documents = []
     settings: ClientSettings | None = None
     for row in rows:
-        event = mapper.to_domain_event(row).event
+        event = mapper.decode(row).event
         changes: Sequence[FieldChange] = ()
         if isinstance(event, ClientRegistered | ClientUpdated):
             changes = _changes(settings, event.settings)
@@ -171,8 +171,8 @@ def _fields(row: RecordedEvent) -> dict[str, Any]:
         "recorded_at": row.recorded_at,
         "type": row.topic,
         "schema_version": row.schema_version,
-        "stream_id": stream_id(row),
-        "stream_version": row.originator_version,
+        "stream_id": row.stream_id,
+        "stream_version": row.stream_version,
         "actor": row.actor,
         "request_id": row.request_id,
         "remote_address": row.remote_address,

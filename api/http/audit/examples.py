@@ -31,13 +31,13 @@ _LATER = _NOON + timedelta(minutes=5)
 
 
 def _row(position: int, stream: UUID, version: int, event: Event, *, actor: str, at: datetime) -> RecordedEvent:
-    stored = _MAPPER.to_stored_event(StreamEvent(stream, version, event), Cause(actor=actor, request_id="r-1"))
+    stored = _MAPPER.encode(StreamEvent(stream, version, event), Cause(actor=actor, request_id="r-1"))
     return RecordedEvent(
-        originator_id=stream,
-        originator_version=version,
+        stream_id=stream,
+        stream_version=version,
         topic=stored.topic,
-        state=stored.state,
-        id=position,
+        payload=stored.payload,
+        position=position,
         schema_version=stored.schema_version,
         recorded_at=at,
         actor=actor,

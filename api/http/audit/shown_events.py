@@ -13,7 +13,7 @@ from msgspec.structs import fields
 
 from ledger.domain.codec import CODEC
 from ledger.domain.events import EVENT_TYPES, Event
-from ledger.domain.recording import RecordedEvent, stream_id
+from ledger.domain.recording import RecordedEvent
 
 WITHHELD = ("digest", "hash")
 """Fields of events, at any depth, that never leave the log: what a stolen token or secret could be tested against."""
@@ -64,21 +64,21 @@ def shown_data(row: RecordedEvent) -> Struct:
     decoder = _DECODERS.get((row.topic, row.schema_version))
     if decoder is not None:
         try:
-            return decoder.decode(row.state)
+            return decoder.decode(row.payload)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass  # the codec says what is wrong with it
-    return _without_withheld(CODEC.decode(row.topic, row.schema_version, row.state))
+    return _without_withheld(CODEC.decode(row.topic, row.schema_version, row.payload))
 
 
 def event_line(row: RecordedEvent) -> EventLine:
     """A row of the log. Raises StoredDataError when this release cannot read it."""
     return EventLine(
-        row.id,
+        row.position,
         row.recorded_at,
         row.topic,
         row.schema_version,
-        stream_id(row),
-        row.originator_version,
+        row.stream_id,
+        row.stream_version,
         row.actor,
         row.request_id,
         row.remote_address,

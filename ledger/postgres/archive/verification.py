@@ -26,7 +26,7 @@ async def check_archives(log: Log, bounds: LogBounds, folder: ArchiveSource, rep
         try:
             while batch := list(islice(reading, PAGE)):
                 for event in batch:
-                    checks.check(event.position, event.recorded_at, event.topic, event.schema_version, event.state)
+                    checks.check(event.position, event.recorded_at, event.topic, event.schema_version, event.payload)
                 await _compare(log, bounds, archive, batch, report)
                 events += len(batch)
                 progress(len(batch))

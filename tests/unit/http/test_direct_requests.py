@@ -14,18 +14,18 @@ from api.http.connection import Connection
 
 
 class Held:
-    """A recorder that records when it is let to."""
+    """An event log that appends when it is let to."""
 
     def __init__(self, tenant) -> None:
-        self._write = tenant.recorder.write
+        self._append = tenant.event_log.append
         self.gate = asyncio.Event()
         self.asked = asyncio.Event()
-        tenant.recorder.write = self.write
+        tenant.event_log.append = self.append
 
-    async def write(self, writes):
+    async def append(self, writes):
         self.asked.set()
         await self.gate.wait()
-        return await self._write(writes)
+        return await self._append(writes)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ class TestAnActiveToken:
         assert response.headers["Pragma"] == "no-cache"
         body = await response.json()
         assert next(iter(body)) == "active"
-        iat = int(caller.tenant.recorder._clock.now.timestamp())
+        iat = int(caller.tenant.event_log._clock.now.timestamp())
         jti = body.pop("jti")
         assert str(UUID(jti)) == jti
         assert body == {
@@ -108,8 +108,8 @@ class TestRefusals:
 
 async def test_introspection_records_nothing(caller):
     token = await caller.token()
-    before = (await caller.tenant.recorder.head()).position
+    before = (await caller.tenant.event_log.head()).position
     await caller.introspect(token)
     await caller.introspect("unknown")
     await caller.post("introspect", "app", token=token)
-    assert (await caller.tenant.recorder.head()).position == before
+    assert (await caller.tenant.event_log.head()).position == before

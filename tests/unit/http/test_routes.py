@@ -126,9 +126,9 @@ class TestTwoIssuers:
         assert await caller.is_active(token)
 
     async def test_each_has_its_own_log(self, caller: Caller, other: Caller):
-        before = (await other.tenant.recorder.head()).position
+        before = (await other.tenant.event_log.head()).position
         await caller.token()
-        assert (await other.tenant.recorder.head()).position == before
+        assert (await other.tenant.event_log.head()).position == before
 
     async def test_each_names_itself_as_iss(self, caller: Caller, other: Caller):
         assert (await caller.introspect(await caller.token()))["iss"] == MAIN

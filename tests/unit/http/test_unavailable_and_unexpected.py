@@ -59,7 +59,7 @@ class TestServiceUnavailableForTokens:
 
     async def test_revocation_when_the_stream_cannot_be_read(self, caller, monkeypatch):
         token = await caller.token()
-        monkeypatch.setattr(caller.tenant.recorder, "select_events", failing(Unavailable(SECRET_DETAIL)))
+        monkeypatch.setattr(caller.tenant.event_log, "read_stream", failing(Unavailable(SECRET_DETAIL)))
         await assert_unavailable(await caller.post("revoke", token=token))
 
     async def test_and_the_log_line_says_why(self, caller, monkeypatch):

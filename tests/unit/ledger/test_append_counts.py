@@ -8,18 +8,18 @@ import pytest
 from ledger.batching.append_counts import BATCH_BOUNDS, AppendCounts
 from ledger.batching.group_commit import GroupCommit
 from ledger.domain.errors import QueueFull, Unavailable
-from ledger.domain.recording import EventToStore, VersionConflict, Write
-from ledger.memory.recorder import MemoryRecorder
-from tests.builders import FakeClock
+from ledger.domain.recording import VersionConflict, Write
+from ledger.memory.event_log import MemoryEventLog
+from tests.builders import FakeClock, row
 
 
 def write(stream: UUID | None = None, events: int = 1) -> Write:
     stream = stream or uuid4()
-    return Write([EventToStore(stream, number, "t", b"{}") for number in range(1, events + 1)])
+    return Write([row(stream, number) for number in range(1, events + 1)])
 
 
 async def test_writes_are_counted_by_what_became_of_them_and_events_where_they_were_recorded():
-    group = GroupCommit(MemoryRecorder(clock=FakeClock()))
+    group = GroupCommit(MemoryEventLog(clock=FakeClock()))
     stream = uuid4()
     results = await asyncio.gather(
         *map(group.write, [write(stream, 3), write(stream), write()]), return_exceptions=True
@@ -32,7 +32,7 @@ async def test_writes_are_counted_by_what_became_of_them_and_events_where_they_w
 
 async def test_what_could_not_be_recorded_is_counted_as_failed():
     class Away:
-        async def write_next(self, _take):
+        async def append_next(self, _take):
             msg = "away"
             raise Unavailable(msg)
 
@@ -42,7 +42,7 @@ async def test_what_could_not_be_recorded_is_counted_as_failed():
 
 
 async def test_what_was_refused_was_in_no_batch():
-    group = GroupCommit(MemoryRecorder(clock=FakeClock()), max_waiting=1)
+    group = GroupCommit(MemoryEventLog(clock=FakeClock()), max_waiting=1)
     waiting = asyncio.create_task(group.write(write()))
     await asyncio.sleep(0)
     with pytest.raises(QueueFull):

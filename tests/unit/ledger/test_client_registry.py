@@ -24,7 +24,7 @@ def hooked(ledger):
     """A registry before whose writes something else may happen."""
     writer = HookedWriter(ledger.writer)
     return writer, ClientRegistry(
-        streams=ledger.recorder,
+        streams=ledger.event_log,
         writer=writer,
         mapper=ledger.mapper,
         clock=ledger.clock,
@@ -144,7 +144,7 @@ class TestSecrets:
         (stored,) = (await registry.load("shop")).secrets
         assert (stored.secret_id, stored.kind, stored.expires_at) == (secret_id, "sha256", NOW + seconds(60))
         assert verify_generated_secret(secret, stored)
-        assert all(secret.encode() not in row.state for row in ledger.log)
+        assert all(secret.encode() not in row.payload for row in ledger.log)
 
     async def test_a_chosen_secret_is_kept_as_argon2id(self, ledger, registry):
         await registry.register("shop", settings(), OPERATOR)
@@ -154,7 +154,7 @@ class TestSecrets:
         (stored,) = (await registry.load("shop")).secrets
         assert (stored.secret_id, stored.kind, stored.expires_at) == (secret_id, "argon2id", None)
         assert verify_chosen_secret("correct horse", stored.hash)
-        assert all(b"correct horse" not in row.state for row in ledger.log)
+        assert all(b"correct horse" not in row.payload for row in ledger.log)
 
     @pytest.mark.parametrize("secret", ["", "1234567", "x" * (MAX_SECRET_CHARACTERS + 1)], ids=len)
     async def test_a_chosen_secret_too_short_or_too_long_is_refused_without_repeating_it(self, registry, secret):
@@ -217,7 +217,7 @@ class TestSecrets:
         else:
             await registry.add_chosen_secret("shop", "correct horse", OPERATOR, end)
 
-        assert b'"expires_at":"2024-05-06T08:08:09Z"' in ledger.log[-1].state
+        assert b'"expires_at":"2024-05-06T08:08:09Z"' in ledger.log[-1].payload
 
 
 async def test_a_client_that_was_never_registered_does_not_load(registry):

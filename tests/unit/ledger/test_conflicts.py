@@ -105,8 +105,8 @@ class TestGuards:
 def test_a_conflict_says_which_stream_and_where_it_is():
     (event, guard) = find_conflicts([write(row(A, 2)), write(row(A, 1), guards=[StreamGuard(B, 2)])], {B: 7})
 
-    assert str(event) == f"stream {A} is at version 0: event 2 does not follow"
-    assert str(guard) == f"stream {B} is at version 7, not at 2"
+    assert str(event) == f"stream {A} is at version 0, not at 1"
+    assert (guard.stream_id, guard.version, guard.required) == (B, 7, 2)
 
 
 def test_the_versions_handed_in_are_left_alone():

@@ -1,6 +1,7 @@
 """Group commit: while one batch commits the next one gathers."""
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 
@@ -10,7 +11,7 @@ from ledger.domain.recording import VersionConflict, Write, WriteResult
 from tests.builders import NOW, row, settle
 
 
-class HeldRecorder:
+class HeldEventLog:
     """Takes batches and commits each only when it is let go."""
 
     def __init__(self):
@@ -20,10 +21,10 @@ class HeldRecorder:
         self._commits: asyncio.Queue[Exception | None] = asyncio.Queue()
         self.under_way = 0
 
-    async def write_next(self, take):
-        return await self.write(take())
+    async def append_next(self, take):
+        return await self.append(take())
 
-    async def write(self, writes):
+    async def append(self, writes):
         assert self.under_way == 0, "two batches at once"
         names = [name_of(write) for write in writes]
         self.batches.append(names)
@@ -54,7 +55,7 @@ def a_write(name: int) -> Write:
 
 
 def name_of(write: Write) -> int:
-    return write.events[0].originator_id.int
+    return write.events[0].stream_id.int
 
 
 @pytest.fixture(autouse=True)
@@ -67,15 +68,15 @@ async def _waits_end():
 
 
 @pytest.fixture
-async def recorder():
-    return HeldRecorder()
+async def event_log():
+    return HeldEventLog()
 
 
 @pytest.fixture
-async def log(recorder):
-    log = GroupCommit(recorder, max_waiting=8, max_batch=4)
+async def log(event_log):
+    log = GroupCommit(event_log, max_waiting=8, max_batch=4)
     yield log
-    recorder.let_go(100)
+    event_log.let_go(100)
     await log.close()
 
 
@@ -89,228 +90,228 @@ async def asked(log, *names: int) -> list[asyncio.Task]:
 
 
 class TestBatches:
-    async def test_the_first_write_does_not_wait_for_company(self, log, recorder):
+    async def test_the_first_write_does_not_wait_for_company(self, log, event_log):
         await asked(log, 1)
 
-        assert recorder.batches == [[1]]
+        assert event_log.batches == [[1]]
 
-    async def test_writes_gather_while_one_batch_commits(self, log, recorder):
+    async def test_writes_gather_while_one_batch_commits(self, log, event_log):
         await asked(log, 1, 2, 3, 4)
-        assert recorder.batches == [[1]]
+        assert event_log.batches == [[1]]
         assert log.waiting == 3
 
-        recorder.let_go()
+        event_log.let_go()
         await settle()
 
-        assert recorder.batches == [[1], [2, 3, 4]]
+        assert event_log.batches == [[1], [2, 3, 4]]
         assert log.waiting == 0
 
-    async def test_writes_asked_in_one_turn_of_the_loop_share_the_first_batch(self, log, recorder):
+    async def test_writes_asked_in_one_turn_of_the_loop_share_the_first_batch(self, log, event_log):
         tasks = [asyncio.create_task(log.write(a_write(name))) for name in (1, 2, 3)]
         await settle()
 
-        assert recorder.batches == [[1, 2, 3]]
-        recorder.let_go()
+        assert event_log.batches == [[1, 2, 3]]
+        event_log.let_go()
         await asyncio.gather(*tasks)
 
-    async def test_writes_are_recorded_in_the_order_they_came(self, log, recorder):
+    async def test_writes_are_recorded_in_the_order_they_came(self, log, event_log):
         tasks = await asked(log, 5, 3, 4, 1, 2)
-        recorder.let_go(2)
+        event_log.let_go(2)
         await asyncio.gather(*tasks)
 
-        assert recorder.recorded == [5, 3, 4, 1, 2]
+        assert event_log.recorded == [5, 3, 4, 1, 2]
 
-    async def test_a_batch_is_bounded(self, log, recorder):
+    async def test_a_batch_is_bounded(self, log, event_log):
         tasks = await asked(log, *range(1, 8))
-        recorder.let_go(3)
+        event_log.let_go(3)
         await asyncio.gather(*tasks)
 
-        assert recorder.batches == [[1], [2, 3, 4, 5], [6, 7]]
+        assert event_log.batches == [[1], [2, 3, 4, 5], [6, 7]]
 
-    async def test_each_caller_gets_its_own_position(self, log, recorder):
+    async def test_each_caller_gets_its_own_position(self, log, event_log):
         tasks = await asked(log, 1, 2, 3)
-        recorder.let_go(2)
+        event_log.let_go(2)
 
         results = await asyncio.gather(*tasks)
 
         assert [list(result.positions) for result in results] == [[1], [2], [3]]
 
-    async def test_nothing_is_answered_before_it_is_committed(self, log, recorder):
+    async def test_nothing_is_answered_before_it_is_committed(self, log, event_log):
         tasks = await asked(log, 1, 2)
 
         assert not any(task.done() for task in tasks)
 
-    async def test_nothing_runs_when_idle(self, log, recorder):
+    async def test_nothing_runs_when_idle(self, log, event_log):
         (task,) = await asked(log, 1)
-        recorder.let_go()
+        event_log.let_go()
         await task
         await settle()
 
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        assert recorder.batches == [[1]]
+        assert event_log.batches == [[1]]
 
-    async def test_it_starts_again_after_it_was_idle(self, log, recorder):
-        recorder.let_go(2)
+    async def test_it_starts_again_after_it_was_idle(self, log, event_log):
+        event_log.let_go(2)
         await log.write(a_write(1))
         await settle()
         await log.write(a_write(2))
 
-        assert recorder.batches == [[1], [2]]
+        assert event_log.batches == [[1], [2]]
 
 
 class TestConflicts:
-    async def test_the_conflict_of_one_does_not_touch_the_others(self, log, recorder):
-        recorder.answers[3] = VersionConflict("moved on")
+    async def test_the_conflict_of_one_does_not_touch_the_others(self, log, event_log):
+        event_log.answers[3] = VersionConflict(uuid4(), version=2, required=1)
         tasks = await asked(log, 1, 2, 3, 4)
-        recorder.let_go(2)
+        event_log.let_go(2)
 
         results = await asyncio.gather(*tasks, return_exceptions=True)
 
         assert [type(result) for result in results] == [WriteResult, WriteResult, VersionConflict, WriteResult]
-        assert recorder.batches == [[1], [2, 3, 4]]
-        assert recorder.recorded == [1, 2, 4]
+        assert event_log.batches == [[1], [2, 3, 4]]
+        assert event_log.recorded == [1, 2, 4]
 
 
 class TestCancelledCallers:
-    async def test_a_write_under_way_is_recorded_though_its_caller_left(self, log, recorder):
+    async def test_a_write_under_way_is_recorded_though_its_caller_left(self, log, event_log):
         (task,) = await asked(log, 1)
         task.cancel()
-        recorder.let_go()
+        event_log.let_go()
         await settle()
 
         assert task.cancelled()
-        assert recorder.recorded == [1]
+        assert event_log.recorded == [1]
 
-    async def test_a_write_that_waits_is_recorded_though_its_caller_left(self, log, recorder):
+    async def test_a_write_that_waits_is_recorded_though_its_caller_left(self, log, event_log):
         tasks = await asked(log, 1, 2, 3)
         tasks[1].cancel()
-        recorder.let_go(2)
+        event_log.let_go(2)
         await settle()
 
-        assert recorder.recorded == [1, 2, 3]
+        assert event_log.recorded == [1, 2, 3]
         assert [task.done() and not task.cancelled() for task in tasks] == [True, False, True]
 
-    async def test_a_failure_nobody_waits_for_is_not_reported_as_forgotten(self, log, recorder, caplog):
+    async def test_a_failure_nobody_waits_for_is_not_reported_as_forgotten(self, log, event_log, caplog):
         (task,) = await asked(log, 1)
         task.cancel()
-        recorder.let_go(failure=Unavailable("away"))
+        event_log.let_go(failure=Unavailable("away"))
         await settle()
 
         assert not caplog.records
 
 
 class TestTheBound:
-    async def test_one_write_too_many_is_refused_at_once(self, log, recorder):
+    async def test_one_write_too_many_is_refused_at_once(self, log, event_log):
         await asked(log, 0, *range(1, 9))
 
         with pytest.raises(QueueFull, match="8 writes wait"):
             await log.write(a_write(99))
 
-        recorder.let_go(10)
+        event_log.let_go(10)
         await settle()
-        assert 99 not in recorder.recorded
+        assert 99 not in event_log.recorded
 
-    async def test_writes_are_taken_again_once_there_is_room(self, log, recorder):
+    async def test_writes_are_taken_again_once_there_is_room(self, log, event_log):
         await asked(log, 0, *range(1, 9))
-        recorder.let_go()
+        event_log.let_go()
         await settle()
 
         (task,) = await asked(log, 99)
-        recorder.let_go(10)
+        event_log.let_go(10)
 
         assert (await task).positions == [10]
 
-    async def test_those_that_wait_are_not_disturbed_by_a_refusal(self, log, recorder):
+    async def test_those_that_wait_are_not_disturbed_by_a_refusal(self, log, event_log):
         tasks = await asked(log, 0, *range(1, 9))
         with pytest.raises(QueueFull):
             await log.write(a_write(99))
-        recorder.let_go(3)
+        event_log.let_go(3)
         await asyncio.gather(*tasks)
 
-        assert recorder.recorded == list(range(9))
+        assert event_log.recorded == list(range(9))
 
 
 class TestFailures:
     @pytest.mark.parametrize("failure", [Unavailable("away"), OutcomeUnknown("who knows")])
-    async def test_unavailable_goes_to_all_of_the_batch_and_is_not_tried_again(self, log, recorder, failure):
+    async def test_unavailable_goes_to_all_of_the_batch_and_is_not_tried_again(self, log, event_log, failure):
         tasks = await asked(log, 1, 2, 3)
-        recorder.let_go()
-        recorder.let_go(failure=failure)
+        event_log.let_go()
+        event_log.let_go(failure=failure)
 
         first, *others = await asyncio.gather(*tasks, return_exceptions=True)
 
         assert isinstance(first, WriteResult)
         assert others == [failure, failure]
-        assert recorder.batches == [[1], [2, 3]]
+        assert event_log.batches == [[1], [2, 3]]
 
-    async def test_the_batch_after_a_failed_one_is_recorded(self, log, recorder):
+    async def test_the_batch_after_a_failed_one_is_recorded(self, log, event_log):
         tasks = await asked(log, 1, 2)
-        recorder.let_go(failure=Unavailable("away"))
-        recorder.let_go()
+        event_log.let_go(failure=Unavailable("away"))
+        event_log.let_go()
 
         first, second = await asyncio.gather(*tasks, return_exceptions=True)
 
         assert isinstance(first, Unavailable)
         assert isinstance(second, WriteResult)
 
-    async def test_a_write_that_cannot_be_recorded_at_all_does_not_take_its_batch_along(self, log, recorder):
-        recorder.answers[3] = ValueError("no such row")
+    async def test_a_write_that_cannot_be_recorded_at_all_does_not_take_its_batch_along(self, log, event_log):
+        event_log.answers[3] = ValueError("no such row")
         tasks = await asked(log, 1, 2, 3, 4)
-        recorder.let_go(10)
+        event_log.let_go(10)
 
         results = await asyncio.gather(*tasks, return_exceptions=True)
 
         assert [type(result) for result in results] == [WriteResult, WriteResult, ValueError, WriteResult]
-        assert recorder.batches[2:] == [[2], [3], [4]], "the batch was not taken apart, in its order"
+        assert event_log.batches[2:] == [[2], [3], [4]], "the batch was not taken apart, in its order"
 
-    async def test_a_write_alone_that_cannot_be_recorded_is_tried_once(self, log, recorder):
-        recorder.answers[1] = ValueError("no such row")
+    async def test_a_write_alone_that_cannot_be_recorded_is_tried_once(self, log, event_log):
+        event_log.answers[1] = ValueError("no such row")
         (task,) = await asked(log, 1)
-        recorder.let_go(5)
+        event_log.let_go(5)
 
         with pytest.raises(ValueError, match="no such row"):
             await task
-        assert recorder.batches == [[1]]
+        assert event_log.batches == [[1]]
 
 
 class TestClosing:
-    async def test_it_returns_once_those_that_wait_are_answered(self, log, recorder):
+    async def test_it_returns_once_those_that_wait_are_answered(self, log, event_log):
         tasks = await asked(log, 1, 2, 3)
         closing = asyncio.create_task(log.close())
         await settle()
         assert not closing.done()
 
-        recorder.let_go(2)
+        event_log.let_go(2)
         await closing
 
         assert all(task.done() for task in tasks)
-        assert recorder.recorded == [1, 2, 3]
+        assert event_log.recorded == [1, 2, 3]
 
-    async def test_later_writes_are_refused(self, log, recorder):
+    async def test_later_writes_are_refused(self, log, event_log):
         await log.close()
 
         with pytest.raises(Unavailable, match="shutting down"):
             await log.write(a_write(1))
-        assert recorder.batches == []
+        assert event_log.batches == []
 
-    async def test_writes_are_refused_while_it_drains(self, log, recorder):
+    async def test_writes_are_refused_while_it_drains(self, log, event_log):
         await asked(log, 1)
         closing = asyncio.create_task(log.close())
         await settle()
 
         with pytest.raises(Unavailable, match="shutting down"):
             await log.write(a_write(2))
-        recorder.let_go()
+        event_log.let_go()
         await closing
 
     async def test_it_can_be_closed_twice(self, log):
         await log.close()
         await log.close()
 
-    async def test_a_failure_while_it_drains_is_answered_too(self, log, recorder):
+    async def test_a_failure_while_it_drains_is_answered_too(self, log, event_log):
         tasks = await asked(log, 1, 2)
         closing = asyncio.create_task(log.close())
-        recorder.let_go(2, failure=Unavailable("away"))
+        event_log.let_go(2, failure=Unavailable("away"))
         await closing
 
         assert [type(task.exception()) for task in tasks] == [Unavailable, Unavailable]

@@ -43,15 +43,15 @@ class TestIssuing:
         issued = await issuance.issue_token(await ledger.register(), None, CAUSE)
 
         row = ledger.log[-1]
-        event = ledger.mapper.to_domain_event(row).event
+        event = ledger.mapper.decode(row).event
         assert event.digest == hash_token(issued.access_token)
         assert (row.actor, row.request_id, row.remote_address) == ("client:shop", "req-1", "192.0.2.7")
-        assert issued.access_token.encode() not in row.state
+        assert issued.access_token.encode() not in row.payload
 
     async def test_the_stream_of_a_token_is_its_jti(self, ledger, issuance):
         issued = await issuance.issue_token(await ledger.register(), None, CAUSE)
 
-        assert str(ledger.log[-1].originator_id) == issued.jti
+        assert str(ledger.log[-1].stream_id) == issued.jti
 
     async def test_once_it_is_answered_the_view_shows_it(self, ledger, issuance):
         shop = await ledger.register(audience=("api",))
@@ -60,7 +60,7 @@ class TestIssuing:
 
         found = await ledger.active_tokens.get(hash_token(issued.access_token))
         assert found == ActiveToken(
-            jti=ledger.log[-1].originator_id,
+            jti=ledger.log[-1].stream_id,
             client_id="shop",
             subject="shop",
             scope="write read",

@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from dataclasses import replace
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from ledger.archive.export_format import EventLine, fits_on_one_line
 from ledger.archive.export_reader import ArchiveReader
@@ -69,7 +69,7 @@ class TestWhatIsWritten:
 
     def test_has_every_column_of_an_event(self):
         event = json.loads(LINES[3])
-        assert event.pop("payload") == json.loads(LOG[2].state)
+        assert event.pop("payload") == json.loads(LOG[2].payload)
         assert event == {
             "line": "event",
             "position": 3,
@@ -95,11 +95,11 @@ class TestWhatIsWritten:
 
     @pytest.mark.parametrize("payload", ODD_PAYLOADS)
     def test_any_payload_survives(self, payload):
-        (_, line, _) = export_of([replace(LOG[0], state=payload)])
+        (_, line, _) = export_of([replace(LOG[0], payload=payload)])
         assert line.count(b"\n") == 1
         event = msgspec.json.decode(line)  # strict: it is JSON, and UTF-8
         assert ("payload" in event) == fits_on_one_line(payload)
-        assert msgspec.json.decode(line, type=EventLine).recorded_event().state == payload
+        assert msgspec.json.decode(line, type=EventLine).recorded_event().payload == payload
 
     def test_an_empty_log_is_exported_and_read(self):
         assert read_export(export_of([])) == []
@@ -172,12 +172,12 @@ class TestAFileWhoseChecksumFitsIsStillNotTrusted:
             (changed(LOG, 4, recorded_at=NOW), "line 5: position 4: recorded at 2024-05-06 07:08:09+00:00, before its"),
             (changed(LOG, 3, topic="os.system"), "line 4: position 3: The topic 'os.system' is not known"),
             (changed(LOG, 3, schema_version=2), "line 4: position 3: A 'token.issued' event has schema version 2"),
-            (changed(LOG, 3, state=b"{}"), "line 4: position 3: The payload of a 'token.issued' event"),
-            (changed(LOG, 3, state=b"not JSON"), "line 4: position 3: The payload of a 'token.issued' event"),
-            (changed(LOG, 3, originator_version=0), "line 4: it cannot be read"),
+            (changed(LOG, 3, payload=b"{}"), "line 4: position 3: The payload of a 'token.issued' event"),
+            (changed(LOG, 3, payload=b"not JSON"), "line 4: position 3: The payload of a 'token.issued' event"),
+            (changed(LOG, 3, stream_version=0), "line 4: it cannot be read"),
             (changed(LOG, 3, schema_version=40_000), "line 4: it cannot be read"),
             (changed(LOG, 3, actor="cli\x00ent"), "line 4: it cannot be read"),
-            (changed(LOG, 6, id=2**63), "line 7: it cannot be read"),
+            (changed(LOG, 6, position=2**63), "line 7: it cannot be read"),
         ],
     )
     def test_each_event_is_checked_as_it_comes(self, log, why):
@@ -212,7 +212,7 @@ class TestAFileWhoseChecksumFitsIsStillNotTrusted:
 
     def test_a_refusal_repeats_nothing_of_a_payload(self):
         secret = "e3b0c44298fc1c149afbf4c8996fb924"
-        refused = refusal(export_of(changed(LOG, 3, state=f'{{"digest":"{secret}!"}}'.encode())))
+        refused = refusal(export_of(changed(LOG, 3, payload=f'{{"digest":"{secret}!"}}'.encode())))
         assert secret not in refused
 
 

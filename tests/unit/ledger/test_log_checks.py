@@ -41,7 +41,7 @@ def findings_in(log, head=HEAD, *, examine=check_canonical, **place) -> list[Log
     findings = LogFaults(100)
     checks = LogChecker(findings.add, examine, **place)
     for row in log:
-        checks.check(row.position, row.recorded_at, row.topic, row.schema_version, row.state)
+        checks.check(row.position, row.recorded_at, row.topic, row.schema_version, row.payload)
     checks.end(head)
     return findings.first
 
@@ -96,7 +96,7 @@ def test_a_schema_version_that_is_not_known_is_found(version):
 
 @pytest.mark.parametrize("payload", [b"", b"{", b"{}", b"null", b"\xff"])
 def test_a_payload_that_cannot_be_read_is_found(payload):
-    (found,) = findings_in(changed(LOG, 3, state=payload))
+    (found,) = findings_in(changed(LOG, 3, payload=payload))
     assert (found.position, "cannot be read" in found.what) == (3, True)
 
 
@@ -113,9 +113,9 @@ def test_a_payload_that_cannot_be_read_is_found(payload):
     ],
 )
 def test_a_payload_that_says_the_same_in_other_bytes_is_found_but_can_be_read(old, new):
-    payload = LOG[2].state.replace(old, new)
-    assert payload != LOG[2].state
-    spoiled = changed(LOG, 3, state=payload)
+    payload = LOG[2].payload.replace(old, new)
+    assert payload != LOG[2].payload
+    spoiled = changed(LOG, 3, payload=payload)
     assert findings_in(spoiled) == [LogFault(3, "the payload of this 'token.issued' event is not canonical")]
     assert findings_in(spoiled, examine=check_readable) == []
 
@@ -143,7 +143,7 @@ class TestAnOldSchemaVersion:
 
 
 def test_what_the_codec_writes_is_canonical():
-    assert all(CODEC.is_canonical(row.topic, row.schema_version, row.state) for row in LOG)
+    assert all(CODEC.is_canonical(row.topic, row.schema_version, row.payload) for row in LOG)
 
 
 @pytest.mark.parametrize(

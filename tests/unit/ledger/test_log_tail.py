@@ -25,18 +25,18 @@ class GrowingLog:
         self._grown = asyncio.Event()
         self.tail = LogTail(self.read, self.wait, EventMapper())
 
-    def add(self, *topics: str, state: bytes = b"{}") -> None:
+    def add(self, *topics: str, payload: bytes = b"{}") -> None:
         for topic in topics:
             position = len(self.rows) + 1
-            stored = row(position, topic=topic, state=state)
+            stored = row(position, topic=topic, payload=payload)
             fields = {"schema_version": 1, "actor": None, "request_id": None, "remote_address": None}
             self.rows.append(
                 RecordedEvent(
-                    originator_id=stored.originator_id,
-                    originator_version=1,
+                    stream_id=stored.stream_id,
+                    stream_version=1,
                     topic=topic,
-                    state=state,
-                    id=position,
+                    payload=payload,
+                    position=position,
                     recorded_at=NOW,
                     **fields,
                 )
@@ -165,7 +165,7 @@ async def test_an_event_that_cannot_be_read_is_told_to_those_who_need_it_read(lo
     of_client = log.follow(EventQuery(client_id="shop"))
     others = log.follow(EventQuery(types=("token.issued",)))
     await settle()
-    log.add("token.issued", state=b"not json")
+    log.add("token.issued", payload=b"not json")
     with pytest.raises(CorruptPayload):
         await of_client
     assert positions(await others) == [1]

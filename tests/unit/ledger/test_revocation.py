@@ -24,7 +24,7 @@ def hooked(ledger):
     writer = HookedWriter(ledger.writer)
     return writer, TokenRevocation(
         active_tokens=ledger.active_tokens,
-        streams=ledger.recorder,
+        streams=ledger.event_log,
         writer=writer,
         mapper=ledger.mapper,
         clock=ledger.clock,
@@ -56,8 +56,8 @@ class TestByItsClient:
         await revocation.revoke_token(shop, token.access_token, CAUSE)
 
         row = ledger.log[-1]
-        event = ledger.mapper.to_domain_event(row).event
-        assert (row.topic, row.originator_version, row.actor) == ("token.revoked", 2, "client:shop")
+        event = ledger.mapper.decode(row).event
+        assert (row.topic, row.stream_version, row.actor) == ("token.revoked", 2, "client:shop")
         assert (str(event.jti), event.reason, event.revoked_at) == (token.jti, BY_CLIENT, ledger.clock.now)
 
     async def test_revoking_twice_is_one_revocation(self, ledger, revocation, shop, token):
@@ -136,7 +136,7 @@ class TestByAnOperator:
         assert await revocation.revoke_by_jti(UUID(token.jti), "leaked in a log", OPERATOR) == 3
 
         row = ledger.log[-1]
-        assert (row.actor, ledger.mapper.to_domain_event(row).event.reason) == ("operator:ana", "leaked in a log")
+        assert (row.actor, ledger.mapper.decode(row).event.reason) == ("operator:ana", "leaked in a log")
         assert not await is_active(ledger, token)
 
     async def test_revoking_twice_is_one_revocation(self, ledger, revocation, token):

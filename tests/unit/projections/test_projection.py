@@ -33,7 +33,7 @@ class Noting(Projection):
 
 
 def stored(event, version=1):
-    return MAPPER.to_stored_event(StreamEvent(JTI, version, event), CAUSE)
+    return MAPPER.encode(StreamEvent(JTI, version, event), CAUSE)
 
 
 def test_its_topics_are_those_of_the_events_it_handles():

@@ -59,7 +59,7 @@ class Auditor:
         return await self.jti_of(await self.caller.token(client_id, scope))
 
     async def position(self) -> int:
-        return (await self.tenant.recorder.head()).position
+        return (await self.tenant.event_log.head()).position
 
     async def enable(self, client_id: str = "disabled") -> None:
         """One more event in the log."""

@@ -2,11 +2,11 @@
 
 import asyncio
 import json
-from dataclasses import replace
 
 import pytest
 from auditing import Auditor, ServerSentEvents, assert_problem
 from memory_service import Caller, LedgerTestServer
+from msgspec.structs import replace
 
 from api.http.app import create_app
 from api.http.audit import event_stream, streaming
@@ -250,7 +250,7 @@ class TestASlowReader:
 
         async def endless(_query, *, after, limit, **_more):
             asked.append(after)
-            rows = [replace(template, id=position) for position in range(after + 1, after + 1 + limit)]
+            rows = [replace(template, position=position) for position in range(after + 1, after + 1 + limit)]
             return EventPage(rows, rows[-1].position, ended=False)
 
         monkeypatch.setattr(auditor.tenant.issuer.audit.events, "find_events", endless)
