@@ -13,9 +13,8 @@ from aiohttp import web
 
 from api.http.direct import DirectRequest, Forms, is_direct
 from api.http.errors import error_kind_for_status
-from api.http.raw_response import RawResponse
 from api.http.request_context import REQUEST_ID, FormRequest, new_request_id
-from api.http.responses import error_response
+from api.http.responses import RawResponse, error_response
 
 
 class Connection(web.RequestHandler):

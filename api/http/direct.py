@@ -10,8 +10,8 @@ from aiohttp import HttpVersion11, StreamReader, hdrs, web
 from aiohttp.http import RawRequestMessage
 from multidict import CIMultiDictProxy
 
-from api.http.raw_response import RawResponse
 from api.http.request_context import FormRequest
+from api.http.responses import RawResponse
 
 Forms = dict[str, Callable[[FormRequest], Awaitable[RawResponse]]]
 """What answers a form that is posted, by path as sent and without a query."""

@@ -1,28 +1,34 @@
-"""Strict `application/x-www-form-urlencoded`: request bodies, and the parts of a Basic header (RFC 6749 appendix B).
+"""Strict `application/x-www-form-urlencoded`: request bodies, queries, and the parts of a Basic header.
 
-What cannot be read in exactly one way is refused rather than repaired: a parameter sent twice (RFC 6749 §3.2), a `%`
-without two hexadecimal digits, bytes that are not UTF-8, NUL.
+Input that can be read in more than one way is rejected rather than repaired: a repeated parameter (RFC 6749 §3.2), a
+`%` without two hexadecimal digits, bytes that are not UTF-8, NUL.
 """
 
 import re
 from urllib.parse import unquote_to_bytes
 
-from api.http.errors import INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, RequestError
+from aiohttp import hdrs, web
+
+from api.http.errors import CONTENT_TOO_LARGE, INVALID_REQUEST, UNSUPPORTED_MEDIA_TYPE, RequestError
+from api.http.request_context import FormRequest
 
 MEDIA_TYPE = "application/x-www-form-urlencoded"
+MAX_BODY_BYTES = 64 * 1024
+"""After decoding any Content-Encoding."""
+
 MAX_PARAMETERS = 100
 
 Form = dict[str, str]
-"""Parameters by name. One sent without a value is there, as an empty string: treat it as omitted (RFC 6749 §3.2)."""
+"""Parameters by name. A parameter without a value is an empty string: treat it as omitted (RFC 6749 §3.2)."""
 
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class MalformedForm(ValueError):
-    """The text is not form-encoded; the message says what is wrong and never quotes a value.
+    """The text is not form-encoded. The message never quotes a value.
 
-    `parameter` is the one at fault, where one is and its name looks like a name.
+    `parameter` names the parameter at fault, if there is one and quoting it is safe.
     """
 
     def __init__(self, message: str, parameter: str | None = None) -> None:
@@ -30,8 +36,62 @@ class MalformedForm(ValueError):
         self.parameter = parameter
 
 
-def check_media_type(content_type: str) -> None:
-    """Accept the form media type, with no charset or UTF-8. Raises RequestError (415) for any other."""
+async def read_form(request: FormRequest) -> Form:
+    """Read the parameters of a request body. Raises RequestError."""
+    content_type = request.headers.get(hdrs.CONTENT_TYPE)
+    if content_type is not None:
+        _check_media_type(content_type)
+    length = request.content_length
+    if length is not None and length > MAX_BODY_BYTES:
+        raise RequestError(CONTENT_TOO_LARGE)
+    try:
+        body = await request.read()
+    except (web.RequestPayloadError, ConnectionError) as error:
+        # Broken chunking or compression, or a client that disconnected: not a server error.
+        raise RequestError(INVALID_REQUEST, "The request body cannot be read.") from error
+    if content_type is None and body:
+        raise RequestError(UNSUPPORTED_MEDIA_TYPE)
+    return parse_form(body)
+
+
+def parse_form(body: bytes) -> Form:
+    """Parse a form. Raises RequestError (400)."""
+    try:
+        return _parse(body)
+    except MalformedForm as error:
+        raise RequestError(INVALID_REQUEST, str(error), parameter=error.parameter) from None
+
+
+def parse_query(query: str) -> Form:
+    """Parse a query string as sent. Raises RequestError (400)."""
+    return parse_form(query.encode("utf-8", "surrogateescape"))
+
+
+def decode_component(component: bytes) -> str:
+    """Decode one form-encoded name or value. Raises MalformedForm."""
+    _check_encoding(component)
+    return _decode(_utf8(component))
+
+
+def require_parameter(form: Form, name: str) -> str:
+    """Return the value of a required parameter. Raises RequestError."""
+    value = form.get(name)
+    if not value:
+        raise missing_parameter(name)
+    return value
+
+
+def missing_parameter(name: str) -> RequestError:
+    """The error for a request without a required parameter."""
+    return RequestError(INVALID_REQUEST, f"The parameter '{name}' is missing or empty.")
+
+
+def plain_name(name: str) -> str | None:
+    """Return a parameter name if it is safe to quote; other text may be a value in the wrong place."""
+    return name if _PLAIN_NAME.fullmatch(name) else None
+
+
+def _check_media_type(content_type: str) -> None:
     if content_type == MEDIA_TYPE:
         return
     media_type, *parameters = content_type.split(";")
@@ -41,25 +101,6 @@ def check_media_type(content_type: str) -> None:
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "charset" and value.strip().strip('"').lower() not in {"utf-8", "utf8"}:
             raise RequestError(UNSUPPORTED_MEDIA_TYPE, "The charset of the body must be UTF-8.")
-
-
-def parse_form(body: bytes) -> Form:
-    """The parameters of a body. Raises RequestError (400) naming what is wrong."""
-    try:
-        return _parse(body)
-    except MalformedForm as error:
-        raise RequestError(INVALID_REQUEST, str(error), parameter=error.parameter) from None
-
-
-def parse_query(query: str) -> Form:
-    """The parameters of a query string as it was sent. Raises RequestError (400) naming what is wrong."""
-    return parse_form(query.encode("utf-8", "surrogateescape"))
-
-
-def decode_component(component: bytes) -> str:
-    """One form-encoded name or value. Raises MalformedForm."""
-    _check_encoding(component)
-    return _decode(_utf8(component))
 
 
 def _parse(body: bytes) -> Form:
@@ -75,7 +116,10 @@ def _parse(body: bytes) -> Form:
         if "%" in pair or "+" in pair:
             name, value = _decode(name), _decode(value)
         if name in form:
-            _refuse_repeated(name)
+            plain = plain_name(name)
+            quoted = f"'{plain}'" if plain else "with an unusual name"
+            msg = f"The parameter {quoted} is repeated."
+            raise MalformedForm(msg, plain)
         form[name] = value
     return form
 
@@ -101,16 +145,3 @@ def _utf8(encoded: bytes) -> str:
     except UnicodeDecodeError:
         msg = "The request is not valid UTF-8."
         raise MalformedForm(msg) from None
-
-
-def _refuse_repeated(name: str) -> None:
-    # A name is quoted only when it looks like one: anything else might be a value in the wrong place.
-    plain = plain_name(name)
-    quoted = f"'{plain}'" if plain else "with an unusual name"
-    msg = f"The parameter {quoted} is given more than once."
-    raise MalformedForm(msg, plain)
-
-
-def plain_name(name: str) -> str | None:
-    """The name of a parameter where it may be quoted: when it looks like one."""
-    return name if _PLAIN_NAME.fullmatch(name) else None

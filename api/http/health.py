@@ -1,4 +1,4 @@
-"""Health endpoints for whoever starts and routes to processes: `/livez` and `/readyz`."""
+"""Health endpoints for orchestrators and load balancers: `/livez` and `/readyz`."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -15,7 +15,7 @@ from projections.following.status import ProjectionStatus, State
 
 
 class ProjectionHealth(msgspec.Struct, frozen=True):
-    """How a projection of an issuer's log is, in as much as anybody may know."""
+    """The public part of a projection's status."""
 
     log: str
     projection: str
@@ -27,7 +27,7 @@ class ProjectionHealth(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How it is; `problems`, a sentence each, when it is not ready; `projections` when it is, and they are shown."""
+    """`problems`, one sentence each, if not ready; `projections` if ready and shown."""
 
     status: Literal["live", "ready", "not ready"]
     problems: tuple[str, ...] = ()
@@ -38,17 +38,19 @@ LIVEZ = Operation(
     name="livez",
     methods=READ,
     tag="health",
-    summary="Whether the process answers",
-    responses=(ResponseSpec(description="It does.", models=(Health,), example={"status": "live"}),),
+    quiet=True,
+    summary="Whether the process is alive",
+    responses=(ResponseSpec(description="It is alive.", models=(Health,), example={"status": "live"}),),
 )
 READYZ = Operation(
     name="readyz",
     methods=READ,
     tag="health",
-    summary="Whether it can serve",
+    quiet=True,
+    summary="Whether the process can serve requests",
     responses=(
-        ResponseSpec(description="It can.", models=(Health,), example={"status": "ready"}),
-        ResponseSpec(description="It cannot; why not.", status=503, models=(Health,)),
+        ResponseSpec(description="It can serve requests.", models=(Health,), example={"status": "ready"}),
+        ResponseSpec(description="It cannot; `problems` says why.", status=503, models=(Health,)),
     ),
 )
 
@@ -56,21 +58,21 @@ LIVE = b'{"status":"live"}'
 
 
 class HealthEndpoints:
-    """Live: the process answers. Ready: it can also serve, because its database is there and migrated."""
+    """Live: the process responds. Ready: its database is also reachable and migrated."""
 
     def __init__(self, service: RunningService, *, with_projections: bool = True) -> None:
-        """`with_projections` tells everybody who asks how far the projections are."""
+        """`with_projections` includes the status of projections, without authentication."""
         self._service = service
         self._with_projections = with_projections
 
     async def live(self, _request: web.Request) -> web.StreamResponse:
-        """200 as long as the event loop turns; a database that is away is no reason to restart the process."""
+        """Return 200 while the event loop runs. An unreachable database is no reason to restart the process."""
         return json_response(LIVE)
 
     async def ready(self, _request: web.Request) -> web.StreamResponse:
-        """200, or 503 with a sentence for each thing that is in the way.
+        """Return 200, or 503 with a sentence for each problem.
 
-        A projection that is behind or stopped is not in the way: OAuth 2.0 does without those that follow.
+        A lagging or stopped projection is not a problem: the OAuth endpoints do not depend on those that lag.
         """
         problems = await self._service.problems()
         if problems:
@@ -79,7 +81,7 @@ class HealthEndpoints:
         if self._with_projections:
             try:
                 projections = tuple(_health_of(status) for status in await self._service.projections())
-            except Unavailable as error:  # it went away just now
+            except Unavailable as error:  # since the check above
                 return _not_ready([str(error)])
         return json_response(encode_json(Health(status="ready", projections=projections)))
 

@@ -1,4 +1,4 @@
-"""An endpoint as it is declared: where it is, what it takes, what it answers. Routes and OpenAPI are made of this."""
+"""How endpoints are declared. Routes and the OpenAPI document are built from these declarations."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -15,11 +15,11 @@ SEND = (hdrs.METH_POST,)
 JSON = "application/json"
 
 Security = Literal["none", "client", "bearer"]
-"""Who may call: anybody, a client that authenticates itself, or the holder of an access token."""
+"""How the caller authenticates: not at all, as a client, or with an access token."""
 
 
 class ResponseSpec(Struct, frozen=True, kw_only=True):
-    """An answer that is no error. `models` are the types that its body may be of: none, when it has no body."""
+    """A response that is not an error. `models` are the possible types of its body; empty for no body."""
 
     description: str
     status: int = 200
@@ -30,9 +30,9 @@ class ResponseSpec(Struct, frozen=True, kw_only=True):
 
 
 class Operation(Struct, frozen=True, kw_only=True):
-    """What there is to know of an endpoint. `name` is for the log line and is the operation id.
+    """The declaration of an endpoint. `name` is its operation id, and names it in log lines and metrics.
 
-    `errors` are those of its own: what every endpoint may answer is added where it is described.
+    `errors` are specific to the endpoint; OpenAPI adds those common to all. `quiet` logs requests at level debug.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     parameters: Sequence[Parameter[Any]] = ()
     responses: Sequence[ResponseSpec]
     errors: Sequence[ErrorKind] = ()
+    quiet: bool = False
 
     def parameters_in(self, *locations: str) -> Sequence[Parameter[Any]]:
         """The parameters in any of these locations."""
@@ -53,6 +54,6 @@ class Operation(Struct, frozen=True, kw_only=True):
     def responses_by_status(self) -> Mapping[int, Sequence[ResponseSpec]]:
         """The responses, grouped by status."""
         found: dict[int, list[ResponseSpec]] = {}
-        for reply in self.responses:
-            found.setdefault(reply.status, []).append(reply)
+        for response in self.responses:
+            found.setdefault(response.status, []).append(response)
         return found

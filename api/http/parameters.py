@@ -1,9 +1,9 @@
-"""What a request may carry, declared once: it is read strictly by this, and described by it in the OpenAPI document."""
+"""Request parameters, declared once: used to parse requests strictly and to describe them in OpenAPI."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, overload
 
 from api.http.errors import INVALID_REQUEST, RequestError
 from api.http.form import plain_name
@@ -16,19 +16,19 @@ Location = Literal["query", "path", "header", "form"]
 MAX_LOGGED_CHARACTERS = 100
 MAX_QUOTED_NAME_CHARACTERS = 32
 
-_PLAIN_VALUE = re.compile(r"[A-Za-z0-9 .,:;@/_+~-]*")
+_PLAIN_VALUE = re.compile(rf"[A-Za-z0-9 .,:;@/_+~-]{{0,{MAX_LOGGED_CHARACTERS}}}")
 
 
 class MalformedValue(ValueError):
-    """A value that its parameter does not take; the message says what it does take, and never quotes the value."""
+    """A parameter does not accept a value. The message says what it accepts and never quotes the value."""
 
 
 @dataclass(frozen=True)
 class Parameter(Generic[T]):
     """A parameter of an endpoint.
 
-    `parse` raises MalformedValue. `schema` is JSON Schema, `secret` keeps the value out of logs, `style` is what
-    OpenAPI has to know besides.
+    `parse` raises MalformedValue. `schema` is JSON Schema, `style` is OpenAPI serialisation. A `secret` value is not
+    logged.
     """
 
     name: str
@@ -42,31 +42,42 @@ class Parameter(Generic[T]):
     style: Mapping[str, Any] = field(default_factory=dict)
 
 
+def form_parameter(name: str, description: str, *, required: bool = False, **schema: Any) -> Parameter[str]:
+    """Declare a text parameter of a form."""
+    return Parameter(name, description, {"type": "string", **schema}, str, location="form", required=required)
+
+
+TOKEN_IN_FORM = form_parameter("token", "An access token.", required=True, minLength=1)
+TOKEN_TYPE_HINT = form_parameter("token_type_hint", "Ignored: one lookup finds any type of token.")
+
+
 class Values:
-    """The values of a request's parameters, as parsed."""
+    """The parsed parameters of a request."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = values
 
-    def get(self, parameter: Parameter[T]) -> T | None:
-        """The value, or None when it was left out."""
-        return self._values.get(parameter.name)
+    @overload
+    def get(self, parameter: Parameter[T]) -> T | None: ...
 
-    def either(self, parameter: Parameter[T], default: T) -> T:
-        """The value, or the default when it was left out."""
-        value: T = self._values.get(parameter.name, default)
+    @overload
+    def get(self, parameter: Parameter[T], default: T) -> T: ...
+
+    def get(self, parameter: Parameter[T], default: T | None = None) -> T | None:
+        """The value, or the default if the parameter is omitted."""
+        value: T | None = self._values.get(parameter.name, default)
         return value
 
     def required(self, parameter: Parameter[T]) -> T:
-        """The value of a parameter that is declared as required."""
+        """The value of a required parameter."""
         value: T = self._values[parameter.name]
         return value
 
 
-def read_values(parameters: Iterable[Parameter[Any]], given: Mapping[str, str]) -> Values:
-    """What was given, as its parameters parse it.
+def parse_values(parameters: Iterable[Parameter[Any]], given: Mapping[str, str]) -> Values:
+    """Parse the parameters of a request.
 
-    Raises RequestError (400) naming the first that is not known, lacks a value, is missing, or is malformed.
+    Raises RequestError (400) naming the first parameter that is unknown, empty, missing or malformed.
     """
     known = {parameter.name: parameter for parameter in parameters}
     values: dict[str, Any] = {}
@@ -74,35 +85,33 @@ def read_values(parameters: Iterable[Parameter[Any]], given: Mapping[str, str]) 
         if name not in known:
             raise _unknown(name)
         if not text:
-            raise _at_fault(name, "must have a value; leave it out otherwise")
+            raise parameter_error(name, "must have a value; omit it otherwise")
         try:
             values[name] = known[name].parse(text)
         except MalformedValue as error:
-            raise _at_fault(name, str(error)) from None
+            raise parameter_error(name, str(error)) from None
     for name, parameter in known.items():
         if parameter.required and name not in values:
-            raise _at_fault(name, "is missing")
+            raise parameter_error(name, "is missing")
     return Values(values)
 
 
 def loggable(parameters: Iterable[Parameter[Any]], given: Mapping[str, str]) -> dict[str, str]:
-    """What was given, fit for a log: known names, and values that are short and usual. Others are masked."""
+    """Return the known parameters for a log line. Secret, long and unusual values are masked."""
     secret = {parameter.name: parameter.secret for parameter in parameters}
     return {
-        name: REDACTED
-        if secret[name] or len(text) > MAX_LOGGED_CHARACTERS or _PLAIN_VALUE.fullmatch(text) is None
-        else text
+        name: text if not secret[name] and _PLAIN_VALUE.fullmatch(text) else REDACTED
         for name, text in given.items()
         if name in secret
     }
 
 
+def parameter_error(name: str, problem: str) -> RequestError:
+    """The error for a parameter with a bad value."""
+    return RequestError(INVALID_REQUEST, f"{name}: {problem}", parameter=name)
+
+
 def _unknown(name: str) -> RequestError:
-    # A name is quoted only when it looks like one: anything else might be a value in the wrong place.
     plain = plain_name(name) if len(name) <= MAX_QUOTED_NAME_CHARACTERS else None
     quoted = f"'{plain}'" if plain else "with an unusual name"
-    return RequestError(INVALID_REQUEST, f"There is no parameter {quoted} here.", parameter=plain)
-
-
-def _at_fault(name: str, what: str) -> RequestError:
-    return RequestError(INVALID_REQUEST, f"{name}: {what}", parameter=name)
+    return RequestError(INVALID_REQUEST, f"The parameter {quoted} is unknown.", parameter=plain)

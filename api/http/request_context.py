@@ -1,4 +1,4 @@
-"""One request on its way through: what the log line of it will say, and who is recorded as its cause."""
+"""What is known about one request: its id, who sent it, and what is recorded as its cause."""
 
 import re
 from random import getrandbits
@@ -19,14 +19,15 @@ _ADDRESS = re.compile(r"[0-9A-Fa-f.:\[\]]{2,64}")
 
 
 class RequestContext(Struct):
-    """What is known so far. `client_id` is set once the client is authenticated, so it is never a guess.
-
-    `more` is what else the log line of this request is to have.
-    """
+    """The context of a request. `client_id` is set only after authentication; `more` extends the log line."""
 
     request_id: str
     client_id: str | None = None
     more: dict[str, Any] | None = None
+
+    def log_more(self, **more: Any) -> None:
+        """Add fields to the log line of the request."""
+        self.more = {**(self.more or {}), **more}
 
 
 REQUEST_CONTEXT = web.RequestKey("REQUEST_CONTEXT", RequestContext)
@@ -35,19 +36,16 @@ T = TypeVar("T")
 
 
 class FormRequest(Protocol):
-    """What is read of a request by an endpoint that takes a form, and by what stands around every endpoint.
-
-    The library's requests are such, and `api.http.direct.DirectRequest`.
-    """
+    """The part of a request that form endpoints use; aiohttp's requests and `DirectRequest` satisfy it."""
 
     @property
     def headers(self) -> CIMultiDictProxy[str]:
-        """As they came."""
+        """The header fields as sent."""
         ...
 
     @property
     def content_length(self) -> int | None:
-        """How many bytes of body were announced; None where that is not known before they are read."""
+        """The announced body length in bytes; None if unknown."""
         ...
 
     @property
@@ -56,7 +54,7 @@ class FormRequest(Protocol):
         ...
 
     async def read(self) -> bytes:
-        """The whole body."""
+        """Read the whole body."""
         ...
 
     def __getitem__(self, key: web.RequestKey[T], /) -> T: ...
@@ -65,12 +63,12 @@ class FormRequest(Protocol):
 
 
 def new_request_id() -> str:
-    """128 random bits, hexadecimal: unlikely to come twice, not hard to guess. Nothing rests on its being secret."""
+    """128 random bits in hexadecimal. Unlikely to repeat, but guessable: it must not serve as a secret."""
     return f"{getrandbits(128):032x}"
 
 
 def request_id_of(request: FormRequest) -> str:
-    """The caller's request id when it is plain, so that it can be followed across services; a new one otherwise."""
+    """The caller's request id if it is plain, to correlate logs across services; a new one otherwise."""
     given = request.headers.get(REQUEST_ID)
     if given is not None and _PLAIN_REQUEST_ID.fullmatch(given):
         return given
@@ -78,9 +76,9 @@ def request_id_of(request: FormRequest) -> str:
 
 
 def remote_address_of(request: FormRequest, *, behind_proxy: bool) -> str | None:
-    """The peer's address; behind a proxy, the one that the proxy nearest to us added to X-Forwarded-For.
+    """The peer's address; behind a proxy, the last entry of X-Forwarded-For, which the nearest proxy added.
 
-    Entries further left are whatever the caller wrote there, and are not believed.
+    Entries further left are under the caller's control and ignored.
     """
     if behind_proxy:
         forwarded = request.headers.getall(FORWARDED_FOR, ())
@@ -91,7 +89,7 @@ def remote_address_of(request: FormRequest, *, behind_proxy: bool) -> str | None
 
 
 def cause_of(request: FormRequest, client: Client, *, behind_proxy: bool) -> Cause:
-    """What is recorded beside the events of this request."""
+    """The cause recorded with the events of this request."""
     return Cause(
         actor=f"client:{client.client_id}",
         request_id=request[REQUEST_CONTEXT].request_id,

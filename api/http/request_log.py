@@ -1,6 +1,6 @@
-"""The line that every request leaves in the log.
+"""The log line of each request.
 
-It never holds the path as sent, the query string, headers or the body: a token may have been put there.
+It never contains the path as sent, the query string, headers or the body, because they may contain a token.
 """
 
 import logging
@@ -20,13 +20,12 @@ from api.logging.redaction import needs_no_mask
 EVENT = "request"
 
 _needs_no_mask = lru_cache(maxsize=1024)(needs_no_mask)
-"""Remembered, for what comes again and again."""
 
 _encode = msgspec.json.Encoder().encode
 
 
 class PlainLine(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """The line of a request that went well, as JSON: the one that is written again and again."""
+    """The JSON line of a request without an error: the most frequent line by far."""
 
     timestamp: datetime
     level: str
@@ -40,10 +39,10 @@ class PlainLine(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class RequestLog:
-    """Writes the lines of one endpoint."""
+    """Writes the log lines of one endpoint."""
 
     def __init__(self, log: FilteringBoundLogger, endpoint: str, issuer: str | None, *, quiet: bool) -> None:
-        """`quiet`: at level debug, unless something is wrong with the service. Logging is configured before this."""
+        """Configure logging first. `quiet` lines have level debug, except server errors."""
         self._log = log
         self._endpoint = endpoint
         self._issuer = issuer
@@ -52,13 +51,13 @@ class RequestLog:
         self._processors: list[Any] = config["processors"]
         logger = config["logger_factory"]()
         fixed = needs_no_mask(endpoint) and needs_no_mask(issuer or "")
-        told = not quiet and log.is_enabled_for(logging.INFO)
-        self._lines = logger if isinstance(logger, Lines) and fixed and told else None
+        enabled = not quiet and log.is_enabled_for(logging.INFO)
+        self._lines = logger if isinstance(logger, Lines) and fixed and enabled else None
 
     def write_plain(self, context: RequestContext, status: int, ms: float) -> bool:
-        """Write the line of a request that went well, without what is for lines of any shape; False where it cannot.
+        """Write the line of a request without an error, bypassing structlog: a third of the time.
 
-        That takes a third of the time. It can where lines are JSON and nothing in this one might have to be masked.
+        Returns False without writing if lines are not JSON or the line may contain something to mask.
         """
         client_id = context.client_id
         if (
@@ -84,7 +83,7 @@ class RequestLog:
         return True
 
     def write(self, context: RequestContext, failure: dict[str, str], status: int, ms: float) -> None:
-        """Write the line of any request; `failure` is what there is to say of its error."""
+        """Write the line of any request; `failure` has the fields that describe its error."""
         line: dict[str, Any] = {"request_id": context.request_id, "endpoint": self._endpoint, **failure}
         if context.client_id is not None:
             line["client_id"] = context.client_id
@@ -100,7 +99,3 @@ class RequestLog:
             self._log.debug(EVENT, **line)
         else:
             self._log.info(EVENT, **line)
-
-    def unexpected(self, context: RequestContext, error: Exception) -> None:
-        """Log what no code of ours expected, with its trace."""
-        self._log.error("unexpected error", request_id=context.request_id, exc_info=error)

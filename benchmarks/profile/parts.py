@@ -29,8 +29,7 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "form, client authentication": (
         "api/http/form.py",
-        "api/http/oauth/credentials.py",
-        "api/http/oauth/endpoint.py",
+        "api/http/oauth/client_endpoint.py",
         "ledger/domain/client.py",
         "ledger/use_cases/client_authentication.py",
         "ledger/domain/secrets.py",
@@ -65,7 +64,6 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "making the answer": (
         "aiohttp/web_response.py",
-        "api/http/raw_response.py",
         "api/http/oauth/introspect.py",
         "api/http/oauth/token.py",
         "api/http/responses.py",

@@ -38,7 +38,7 @@ class ClientEventsEndpoint(AuditEndpoint):
 
     async def _answer(self, asked: AuditRequest) -> web.StreamResponse:
         client_id = asked.values.required(CLIENT_ID_IN_PATH)
-        moment = await self._issuer.audit.moments.resolve_in_log(None, asked.values.either(MIN_POSITION, 0))
+        moment = await self._issuer.audit.moments.resolve_in_log(None, asked.values.get(MIN_POSITION, 0))
         rows = await self._issuer.audit.events.read_client_events(client_id)
         if not rows:
             raise RequestError(UNKNOWN_CLIENT)

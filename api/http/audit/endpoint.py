@@ -9,10 +9,9 @@ from msgspec import Struct
 from api.http.audit.bearer import Bearer, authenticate, refuse_tokens_in_url
 from api.http.audit.parameters import AS_OF, MIN_POSITION
 from api.http.errors import AHEAD_OF_LOG, ARCHIVED, RequestError
-from api.http.form import Form, parse_query
-from api.http.oauth.endpoint import read_form
+from api.http.form import Form, parse_query, read_form
 from api.http.operation import Operation
-from api.http.parameters import Values, loggable, read_values
+from api.http.parameters import Values, loggable, parse_values
 from api.http.request_context import REQUEST_CONTEXT
 from api.http.responses import encode_json, json_response
 from ledger.domain.errors import Archived
@@ -55,7 +54,7 @@ class AuditEndpoint:
         given = await self._given(request, query)
         declared = self.OPERATION.parameters
         context.more = {"jti": str(bearer.jti), "filter": loggable(declared, given)}
-        values = read_values(declared, given)
+        values = parse_values(declared, given)
         try:
             return await self._answer(AuditRequest(request, values, bearer))
         except AheadOfLog as error:
@@ -68,7 +67,7 @@ class AuditEndpoint:
 
     def _ahead(self, values: Values, error: AheadOfLog) -> str:
         """The parameter that names a moment that has not come."""
-        as_of, min_position = values.get(AS_OF), values.either(MIN_POSITION, 0)
+        as_of, min_position = values.get(AS_OF), values.get(MIN_POSITION, 0)
         if isinstance(as_of, int):
             return AS_OF.name if as_of >= min_position else MIN_POSITION.name
         if isinstance(as_of, datetime) and str(error).startswith(AS_OF.name):
@@ -80,7 +79,7 @@ class AuditEndpoint:
         operation = self.OPERATION
         if operation.parameters_in("form"):
             # Nothing is read from the query of such a request, so that nothing is passed over in silence there either.
-            read_values((), query)
+            parse_values((), query)
             query = await read_form(request)
         for parameter in operation.parameters_in("path"):
             _place_apart(query, parameter.name)
@@ -95,7 +94,7 @@ class AuditEndpoint:
 def _place_apart(query: Form, name: str) -> None:
     """What belongs into the path or a header is not known in a query."""
     if name in query:
-        read_values((), {name: query[name]})
+        parse_values((), {name: query[name]})
 
 
 def json_of(document: object, position: int | None = None) -> web.StreamResponse:

@@ -76,7 +76,7 @@ class EventStreamEndpoint(AuditEndpoint):
             after = values.get(AFTER)
         moment = await self._issuer.audit.moments.resolve_in_log(None, after or 0)
         start = moment.position if after is None else after
-        query = EventQuery(types=values.either(TYPE, ()), client_id=values.get(CLIENT_ID), actor=values.get(ACTOR))
+        query = EventQuery(types=values.get(TYPE, ()), client_id=values.get(CLIENT_ID), actor=values.get(ACTOR))
         if after is not None:  # what is wrong with it can still be said
             await self._issuer.audit.events.find_events(query, after=start, limit=1)
         headers = {

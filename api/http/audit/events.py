@@ -59,7 +59,7 @@ class EventsEndpoint(AuditEndpoint):
     async def _answer(self, asked: AuditRequest) -> web.StreamResponse:
         values = asked.values
         query = EventQuery(
-            types=values.either(TYPE, ()),
+            types=values.get(TYPE, ()),
             client_id=values.get(CLIENT_ID),
             subject=values.get(SUBJECT),
             actor=values.get(ACTOR),
@@ -67,12 +67,12 @@ class EventsEndpoint(AuditEndpoint):
             until=values.get(UNTIL),
         )
         audit = self._issuer.audit
-        after, min_position = values.either(AFTER, 0), values.either(MIN_POSITION, 0)
+        after, min_position = values.get(AFTER, 0), values.get(MIN_POSITION, 0)
         if wants_export(asked.request.headers.get(hdrs.ACCEPT, "")):
             if values.get(LIMIT) is not None:
                 raise RequestError(INVALID_REQUEST, f"{LIMIT.name}: an export has none", parameter=LIMIT.name)
             return await export(asked.request, audit, asked.bearer, query, after=after, min_position=min_position)
-        limit = values.either(LIMIT, DEFAULT_LIMIT)
+        limit = values.get(LIMIT, DEFAULT_LIMIT)
         page = await audit.events.find_events(query, after=after, limit=limit, min_position=min_position)
         document = EventPageDocument(
             events=[event_document(row) for row in page.events],

@@ -14,8 +14,7 @@ from api.http.errors import (
     RequestFailure,
     error_description,
 )
-from api.http.raw_response import RawResponse
-from api.http.responses import PROBLEM_HEADERS, encode_json, with_retry
+from api.http.responses import PROBLEM_HEADERS, RawResponse, encode_json, with_retry_after
 
 AUDIT_SCOPE = "audit.read"
 MEDIA_TYPE = "application/problem+json"
@@ -42,7 +41,7 @@ def problem_renderer(realm: str) -> Callable[[RequestFailure], RawResponse]:
         response = RawResponse(PROBLEM_HEADERS, encode_json(document), kind.status)
         if kind in _CHALLENGES:
             response.headers[hdrs.WWW_AUTHENTICATE] = f"Bearer realm={realm}{_CHALLENGES[kind]}"
-        return with_retry(kind, response)
+        return with_retry_after(response)
 
     return answer
 

@@ -45,7 +45,7 @@ class SummaryEndpoint(AuditEndpoint):
     async def _answer(self, asked: AuditRequest) -> web.StreamResponse:
         values = asked.values
         audit = self._issuer.audit
-        bucket = values.either(BUCKET, "hour")
+        bucket = values.get(BUCKET, "hour")
         try:
             query = activity_query(
                 since=values.get(WINDOW_SINCE),
@@ -57,7 +57,7 @@ class SummaryEndpoint(AuditEndpoint):
         except InvalidWindow as error:
             raise RequestError(INVALID_REQUEST, str(error), parameter=error.parameter) from None
         summary = await audit.activity.summarize(
-            query, clients=values.either(LIMIT, DEFAULT_LIMIT), min_position=values.either(MIN_POSITION, 0)
+            query, clients=values.get(LIMIT, DEFAULT_LIMIT), min_position=values.get(MIN_POSITION, 0)
         )
         document = summary_document(summary, since=query.since, until=query.until, bucket=bucket)
         return json_of(document, summary.position)

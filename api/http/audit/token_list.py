@@ -73,7 +73,7 @@ class TokenListEndpoint(AuditEndpoint):
         listing = listing_of(self._issuer.identifier.log_name, query)
         moment, before = await self._place(values, listing)
         page = await self._issuer.audit.tokens.find_tokens(
-            query, moment, before=before, limit=values.either(LIMIT, DEFAULT_LIMIT)
+            query, moment, before=before, limit=values.get(LIMIT, DEFAULT_LIMIT)
         )
         document = TokenPageDocument(
             tokens=[token_document(token, moment) for token in page.tokens],
@@ -91,13 +91,13 @@ class TokenListEndpoint(AuditEndpoint):
         try:  # another process may not have come so far yet
             await self._moment(cursor.position, values)
         except AheadOfLog as error:
-            if cursor.position < values.either(MIN_POSITION, 0):
+            if cursor.position < values.get(MIN_POSITION, 0):
                 raise
             raise _at_fault(NOT_OF_THIS_LOG) from error
         return cursor.moment, cursor.before
 
     async def _moment(self, as_of: datetime | int | None, values: Values) -> Moment:
-        return await self._issuer.audit.moments.resolve(as_of, values.either(MIN_POSITION, 0))
+        return await self._issuer.audit.moments.resolve(as_of, values.get(MIN_POSITION, 0))
 
 
 def _query(values: Values) -> TokenQuery:

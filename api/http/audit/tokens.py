@@ -46,7 +46,7 @@ class TokenStateEndpoint(_TokenState):
 
     async def _answer(self, asked: AuditRequest) -> web.StreamResponse:
         values = asked.values
-        return await self._state(values.required(JTI), values.get(AS_OF), values.either(MIN_POSITION, 0))
+        return await self._state(values.required(JTI), values.get(AS_OF), values.get(MIN_POSITION, 0))
 
 
 class TokenLookupEndpoint(_TokenState):
@@ -96,7 +96,7 @@ class TokenEventsEndpoint(AuditEndpoint):
 
     async def _answer(self, asked: AuditRequest) -> web.StreamResponse:
         jti = asked.values.required(JTI)
-        moment = await self._issuer.audit.moments.resolve_in_log(None, asked.values.either(MIN_POSITION, 0))
+        moment = await self._issuer.audit.moments.resolve_in_log(None, asked.values.get(MIN_POSITION, 0))
         rows = await self._issuer.audit.events.read_token_events(jti)
         if not rows:
             raise RequestError(UNKNOWN_TOKEN)

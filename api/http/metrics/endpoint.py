@@ -1,4 +1,4 @@
-"""`/metrics`: what the service does and how its projections are, for Prometheus."""
+"""`/metrics`: what the service does and the state of its projections, for Prometheus."""
 
 import asyncio
 import os
@@ -8,12 +8,11 @@ from pathlib import Path
 
 from aiohttp import web
 
-from api.http.metrics.exposition import CONTENT_TYPE, exposition
+from api.http.instrumented_endpoint import RequestMeter
+from api.http.metrics.exposition import CONTENT_TYPE, ProcessCounts, exposition
 from api.http.metrics.peer_workers import PeerWorkers
 from api.http.operation import READ, Operation, ResponseSpec
-from api.http.raw_response import RawResponse, header_lines
-from api.http.responses import SERVER
-from api.service.counts import ProcessCounts, RequestMeter
+from api.http.responses import SERVER, RawResponse, header_lines
 from api.service.running_service import RunningService
 from ledger.domain.errors import Unavailable
 from projections.following.status import ProjectionStatus
@@ -22,8 +21,9 @@ METRICS = Operation(
     name="metrics",
     methods=READ,
     tag="health",
-    summary="What the service does and how its projections are",
-    responses=(ResponseSpec(description="The text format of Prometheus.", media_type="text/plain", models=(str,)),),
+    quiet=True,
+    summary="The metrics of the service and its projections",
+    responses=(ResponseSpec(description="The Prometheus text format.", media_type="text/plain", models=(str,)),),
 )
 
 HEADERS = header_lines(
@@ -36,27 +36,27 @@ HEADERS = header_lines(
 
 
 class MetricsEndpoint:
-    """Answers for all processes of the service, whichever of them is asked."""
+    """Serves the metrics of all worker processes, whichever of them handles the scrape."""
 
     def __init__(self, service: RunningService, meter: RequestMeter, worker_socket_dir: Path | None) -> None:
-        """`worker_socket_dir` holds one socket per worker process; None when there is only one process."""
+        """`worker_socket_dir` holds one socket per worker process; None if there is only one process."""
         self._service = service
         self._meter = meter
         self._peers = None if worker_socket_dir is None else PeerWorkers(worker_socket_dir, self._count)
         self._version = _version()
 
     async def handle(self, _request: web.Request) -> web.StreamResponse:
-        """200, also while the database is away: then there is nothing about projections."""
+        """Return 200 even while the database is unreachable, without the metrics that are read from it."""
         others, statuses, sweep_lag = await asyncio.gather(self._others(), self._statuses(), self._sweep_lag())
         return RawResponse(HEADERS, exposition(self._version, [self._count(), *others], statuses, sweep_lag))
 
     async def start(self, _app: web.Application) -> None:
-        """Let the other processes ask this one."""
+        """Serve the counts of this process to its peers."""
         if self._peers is not None:
             await self._peers.listen()
 
     async def stop(self, _app: web.Application) -> None:
-        """Answer them no more."""
+        """Stop serving them."""
         if self._peers is not None:
             await self._peers.close()
 
@@ -64,7 +64,7 @@ class MetricsEndpoint:
         return ProcessCounts(os.getpid(), self._service.counts(), self._meter.counts)
 
     async def _others(self) -> Sequence[ProcessCounts]:
-        return () if self._peers is None else await self._peers.ask()
+        return () if self._peers is None else await self._peers.fetch_counts()
 
     async def _statuses(self) -> Sequence[ProjectionStatus] | None:
         try:
@@ -82,5 +82,5 @@ class MetricsEndpoint:
 def _version() -> str:
     try:
         return version(SERVER)
-    except PackageNotFoundError:  # run from its source
+    except PackageNotFoundError:  # run from a source tree
         return "unknown"

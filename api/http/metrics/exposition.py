@@ -1,20 +1,30 @@
-"""Counts and statuses as the text that Prometheus reads."""
+"""Render counts and statuses in the Prometheus text format."""
 
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
+from msgspec import Struct
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.core import Metric as Family
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
+from api.http.instrumented_endpoint import DURATION_BUCKETS_SECONDS, RequestCounts
 from api.http.metrics import catalogue
 from api.http.metrics.catalogue import METRICS, Metric
-from api.service.counts import SECONDS_BOUNDS, LogCounts, ProcessCounts
+from api.service.counts import LogCounts, ServiceCounts
 from ledger.batching.append_counts import BATCH_BOUNDS
 from projections.following.status import STATES, ProjectionStatus
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+
+class ProcessCounts(Struct):
+    """Everything one process has counted; `process` is its id."""
+
+    process: int
+    service: ServiceCounts
+    requests: Sequence[RequestCounts] = ()
 
 
 def exposition(
@@ -23,7 +33,7 @@ def exposition(
     statuses: Sequence[ProjectionStatus] | None,
     sweep_lag: float | None = None,
 ) -> bytes:
-    """The metrics of a service; `statuses` and `sweep_lag` are None while its database does not answer."""
+    """Render all metrics; `statuses` and `sweep_lag` are None while the database is unreachable."""
     samples = _Samples()
     samples.add(catalogue.BUILD_INFO, (version,), 1)
     samples.add(catalogue.DATABASE_UP, (), statuses is not None)
@@ -50,7 +60,7 @@ class _Samples(Collector):
     def add_histogram(
         self, metric: Metric, labels: Sequence[object], bounds: Sequence[float], counts: Sequence[int], total: float
     ) -> None:
-        """`counts` are of what lies between one bound and the next, and last of what lies beyond them all."""
+        """Add a histogram. `counts` has one entry per bucket, and a last one beyond the highest bound."""
         family = self._families[metric.name]
         assert isinstance(family, HistogramMetricFamily)
         names = [*(str(float(bound)) for bound in bounds), "+Inf"]
@@ -73,7 +83,7 @@ def _add_process(samples: _Samples, process: ProcessCounts) -> None:
         where = counts.endpoint, counts.issuer
         if counts.statuses:
             samples.add_histogram(
-                catalogue.REQUEST_DURATION, (*where, pid), SECONDS_BOUNDS, counts.durations, counts.seconds
+                catalogue.REQUEST_DURATION, (*where, pid), DURATION_BUCKETS_SECONDS, counts.durations, counts.seconds
             )
         for status, count in sorted(counts.statuses.items()):
             samples.add(catalogue.REQUESTS, (*where, status, pid), count)
@@ -110,6 +120,6 @@ def _add_status(samples: _Samples, status: ProjectionStatus) -> None:
     for state in STATES:
         samples.add(catalogue.STATE, (*which, state), state == status.state)
     if status.stopped is not None:
-        # Its kind alone: the rest of the message may quote what was recorded, and nobody is asked who he is here.
+        # Its class alone: the message may quote recorded data, and scrapes are unauthenticated.
         kind = status.stopped.error.partition(":")[0]
         samples.add(catalogue.STOPPED, (*which, status.stopped.topic, kind), status.stopped.position)

@@ -1,7 +1,6 @@
-"""The processes of one service tell each other what they counted, so that whichever is asked answers for all of them.
+"""The worker processes of one service exchange their counts, so that each can serve the metrics of all.
 
-Each listens on a socket in a folder that only their user may enter, and is asked when somebody asks for metrics, not
-before: a process that counts does nothing besides.
+Each listens on a socket in a folder that only their user may enter. Counts are fetched on a scrape, never pushed.
 """
 
 import asyncio
@@ -12,53 +11,53 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from api.service.counts import ProcessCounts
+from api.http.metrics.exposition import ProcessCounts
 
 PEER_TIMEOUT_SECONDS = 1.0
-"""How long the others may take to answer. One that is paused or overloaded is left out."""
+"""A peer that takes longer is left out of the scrape."""
 
 
 class PeerWorkers:
-    """One of several processes, and its way to the others."""
+    """The other worker processes, found by their sockets."""
 
     def __init__(self, folder: Path, count: Callable[[], ProcessCounts]) -> None:
-        """`count` gives what is told of this process."""
+        """`count` returns the counts of this process."""
         self._folder = folder
-        self._place = folder / f"{os.getpid()}.sock"
+        self._socket = folder / f"{os.getpid()}.sock"
         self._count = count
         self._server: asyncio.Server | None = None
 
     async def listen(self) -> None:
-        """Answer the others from now on."""
+        """Serve the counts of this process. If that fails, each process serves only its own metrics."""
         try:
-            self._server = await asyncio.start_unix_server(self._tell, self._place)
+            self._server = await asyncio.start_unix_server(self._send_counts, self._socket)
         except OSError as error:
             structlog.get_logger().warning("metrics cover one process only", reason=str(error))
 
     async def close(self) -> None:
-        """Answer no more."""
+        """Stop listening and remove the socket."""
         if self._server is not None:
             self._server.close()
-            self._place.unlink(missing_ok=True)
+            self._socket.unlink(missing_ok=True)
 
-    async def ask(self) -> list[ProcessCounts]:
-        """What the others counted, as far as they answer."""
-        places = [place for place in sorted(self._folder.glob("*.sock")) if place != self._place]
-        answers = await asyncio.gather(*map(_ask, places))
-        return [answer for answer in answers if answer is not None]
+    async def fetch_counts(self) -> list[ProcessCounts]:
+        """Fetch the counts of the peers that respond in time."""
+        sockets = [path for path in sorted(self._folder.glob("*.sock")) if path != self._socket]
+        found = await asyncio.gather(*map(_fetch, sockets))
+        return [counts for counts in found if counts is not None]
 
-    async def _tell(self, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _send_counts(self, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(msgspec.json.encode(self._count()))
         writer.close()
 
 
-async def _ask(place: Path) -> ProcessCounts | None:
+async def _fetch(path: Path) -> ProcessCounts | None:
     try:
         async with asyncio.timeout(PEER_TIMEOUT_SECONDS):
-            reader, writer = await asyncio.open_unix_connection(place)
+            reader, writer = await asyncio.open_unix_connection(path)
             try:
                 return msgspec.json.decode(await reader.read(), type=ProcessCounts)
             finally:
                 writer.close()
-    except (OSError, TimeoutError, msgspec.DecodeError):  # it has ended, or is about to
+    except (OSError, TimeoutError, msgspec.DecodeError):  # the process has ended or is ending
         return None

@@ -3,8 +3,9 @@
 import msgspec
 from aiohttp import web
 
-from api.http.oauth.credentials import METHODS
+from api.http.oauth.client_endpoint import METHODS
 from api.http.oauth.token import GRANT_TYPES
+from api.http.operation import READ, Operation, ResponseSpec
 from api.http.responses import encode_json, public_response
 from ledger.use_cases.issuer import IssuerIdentifier
 
@@ -29,12 +30,20 @@ class ServerMetadata(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def well_known_paths(identifier: IssuerIdentifier) -> tuple[str, ...]:
-    """Where the metadata is: as RFC 8414 §3.1 has it, the suffix before the path, and as many clients look for it."""
+    """The paths of the metadata: as in RFC 8414 §3.1, and with the suffix last, as many clients expect."""
     return tuple(dict.fromkeys((f"{WELL_KNOWN}{identifier.path}", f"{identifier.path}{WELL_KNOWN}")))
 
 
 class MetadataEndpoint:
-    """Serves the metadata of one issuer."""
+    """Serves the metadata of one issuer (RFC 8414 §3)."""
+
+    OPERATION = Operation(
+        name="metadata",
+        methods=READ,
+        tag="discovery",
+        summary="Authorization server metadata (RFC 8414)",
+        responses=(ResponseSpec(description="The metadata.", models=(ServerMetadata,)),),
+    )
 
     def __init__(self, identifier: IssuerIdentifier) -> None:
         metadata = ServerMetadata(
@@ -46,5 +55,5 @@ class MetadataEndpoint:
         self._body = encode_json(metadata)
 
     async def handle(self, _request: web.Request) -> web.StreamResponse:
-        """Answer a metadata request (RFC 8414 §3.1)."""
+        """Return the metadata document."""
         return public_response(self._body)

@@ -10,11 +10,12 @@ from memory_service import MAIN, Caller, LedgerTestServer, MemoryService
 from prometheus_client.parser import text_string_to_metric_families
 
 from api.http.app import create_app
+from api.http.instrumented_endpoint import DURATION_BUCKETS_SECONDS, RequestCounts
 from api.http.metrics import peer_workers
 from api.http.metrics.catalogue import METRICS
-from api.http.metrics.exposition import exposition
+from api.http.metrics.exposition import ProcessCounts, exposition
 from api.http.metrics.peer_workers import PeerWorkers
-from api.service.counts import SECONDS_BOUNDS, ProcessCounts, RequestCounts, ServiceCounts
+from api.service.counts import ServiceCounts
 from projections.expiry_sweep import SweepCounts
 from projections.following.follower import FollowerCounts
 from projections.following.status import STATES
@@ -139,7 +140,13 @@ async def test_the_sweep_is_shown_for_each_process_and_how_far_behind_it_is_once
 
 def test_durations_are_counted_in_the_first_bucket_that_holds_them():
     counts = RequestCounts("token", "main")
-    for seconds in (0.0, SECONDS_BOUNDS[0], SECONDS_BOUNDS[0] + 1e-9, SECONDS_BOUNDS[-1], 1e6):
+    for seconds in (
+        0.0,
+        DURATION_BUCKETS_SECONDS[0],
+        DURATION_BUCKETS_SECONDS[0] + 1e-9,
+        DURATION_BUCKETS_SECONDS[-1],
+        1e6,
+    ):
         counts.add(200, seconds)
     assert counts.durations[:2] == [2, 1]
     assert counts.durations[-2:] == [1, 1]
@@ -216,7 +223,7 @@ class TestSiblings:
 
     async def test_what_is_told_is_all_there_is(self, folder, service, caller: Caller, http, sibling):
         await caller.token()
-        (told,) = [counts for counts in await sibling.ask() if str(counts.process) == ME]
+        (told,) = [counts for counts in await sibling.fetch_counts() if str(counts.process) == ME]
         assert told.service == service.counts()
         assert "token" in {counts.endpoint for counts in told.requests}
 

@@ -128,7 +128,7 @@ class TestWhatIsNoHttp:
         assert b"X-Request-Id: " in head
         assert json.loads(body) == {
             "error": "invalid_request",
-            "error_description": "The request cannot be understood.",
+            "error_description": "The request is malformed.",
         }
         (line,) = lines
         assert line["event"] == "malformed request"
