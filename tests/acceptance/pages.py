@@ -17,12 +17,13 @@ import signal
 import socket
 import subprocess
 import textwrap
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from service_process import COMMAND, ROOT, clean_environment
+from service_process import COMMAND, ROOT, TIMEOUT_SECONDS, clean_environment
 
 from api.embedded_postgres.binaries import find_binaries
 
@@ -148,6 +149,8 @@ class Shell:
             # Children of a background shell inherit that SIGINT is ignored.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (it calls no Python lock)
         )
+        hung = threading.Timer(TIMEOUT_SECONDS, os.killpg, (process.pid, signal.SIGKILL))
+        hung.start()
         with process:
             assert process.stdout is not None
             seen: list[str] = []
@@ -156,9 +159,10 @@ class Shell:
                 if text in line:
                     os.killpg(process.pid, signal.SIGINT)
                     break
-            rest = process.stdout.read()
-        assert text in "".join(seen), f"{command}\n{''.join(seen)}"
-        assert process.returncode == 0, f"{command}\n{''.join(seen)}{rest}"
+            seen += process.stdout
+        hung.cancel()
+        assert any(text in line for line in seen), f"{command}\n{''.join(seen)}"
+        assert process.returncode == 0, f"{command}\n{''.join(seen)}"
 
     def _with_ports(self, command: str) -> str:
         for documented, port in self._ports.items():

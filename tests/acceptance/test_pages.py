@@ -42,7 +42,7 @@ def run_page(page, clone, start, *, leave_out=None):
     ports = {"8086": free_port(), "9085": free_port()}
     blocks = blocks_of(page)
     if any(block.command == DEMO for block in blocks):
-        service = start("--demo", "--embedded", str(clone / ".data/postgres")).ready()
+        service = start("--demo", "--embedded", str(clone / ".data/postgres")).wait_until_ready()
         ports["8085"] = service.port
     with Shell(clone, ports) as shell:
         for block in blocks:
