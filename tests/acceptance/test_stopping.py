@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import psutil
 import pytest
-from service_process import RESOURCE_SERVER, USER, ServiceProcess
+from service_process import RESOURCE_SERVER, TIMEOUT_SECONDS, USER, ServiceProcess
 
 from api.embedded_postgres import EmbeddedPostgres
 
@@ -17,7 +17,7 @@ class HalfARequest:
     def __init__(self, service: ServiceProcess) -> None:
         body = urlencode(USER.form | {"grant_type": "client_credentials"}).encode()
         self._rest = body[10:]
-        self._socket = socket.create_connection(("127.0.0.1", service.port), timeout=10)
+        self._socket = socket.create_connection(("127.0.0.1", service.port), timeout=TIMEOUT_SECONDS)
         head = (
             "POST /ms-auth-server/oauth2/token HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
             f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -70,7 +70,7 @@ def test_it_takes_no_new_connections_while_it_drains(demo, in_flight):
     demo.send_signal(signal.SIGTERM)
     demo.wait_for_event("stopping")
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", demo.port), timeout=5)
+        socket.create_connection(("127.0.0.1", demo.port), timeout=TIMEOUT_SECONDS)
     request.finish()
     assert demo.wait_for_exit() == 0
 

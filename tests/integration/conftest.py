@@ -11,10 +11,17 @@ from ledger.domain.client import Client
 from ledger.domain.events import ClientSettings
 from ledger.domain.recording import Cause
 from ledger.use_cases.issuer import Issuer, IssuerIdentifier
+from projections.audit import checkpoint
 
 ISSUER = IssuerIdentifier("http://localhost:8085/first")
 OTHER_ISSUER = IssuerIdentifier("http://localhost:8085/second")
 CAUSE = Cause(actor="operator:test", request_id="request-1", remote_address="192.0.2.1")
+
+
+@pytest.fixture(autouse=True)
+def _patient_catch_up(monkeypatch) -> None:
+    """Audit reads wait for the projections for as long as a busy machine needs."""
+    monkeypatch.setattr(checkpoint, "CATCH_UP_TIMEOUT_SECONDS", 60.0)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from api.http.http_server import create_runner
 from projections.audit import checkpoint
 from tests.integration.conftest import CAUSE, register_client
 
-SOON = 20.0
+SOON = 60.0
 
 
 class Served(TestServer):

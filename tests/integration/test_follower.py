@@ -109,7 +109,7 @@ async def test_it_hears_again_after_its_connections_were_cut(service, issuer, cl
     await issuer.audit.moments.resolve(min_position=token.position)
     cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'token-ledger'"
     await superuser.execute(cut)
-    for _ in range(100):
+    for _ in range(1200):
         with suppress(Exception):
             (token,) = await issue(issuer, client)
             await issuer.audit.moments.resolve(min_position=token.position)
@@ -231,11 +231,14 @@ async def test_a_session_that_works_is_not_taken_for_a_paused_one(parts, monkeyp
     log, _ = parts
     async with log.database.connection() as connection, connection.transaction():
         await connection.execute(follower.TRANSACTION)
-        working = asyncio.create_task(connection.fetchval("SELECT pg_sleep(0.2) IS NULL"))
         async with log.database.connection() as other:
+            await other.execute("SELECT pg_advisory_lock(1)")
+            working = asyncio.create_task(connection.fetchval("SELECT pg_advisory_lock(1) IS NULL"))
+            await until(lambda: other.fetchval("SELECT count(*) = 1 FROM pg_locks WHERE NOT granted"))
             for _ in range(5):
                 await other.execute(checkpoint.SQL["end_paused"], checkpoint.APPLYING, checkpoint.PAUSED)
-        assert await working is False
+            await other.execute("SELECT pg_advisory_unlock(1)")
+            assert await working is False
     async with log.database.connection() as connection:
         assert await connection.fetchval("SHOW application_name") == "token-ledger"
 
@@ -249,7 +252,7 @@ async def test_a_cancellation_that_meets_a_broken_connection_is_not_lost(make_fo
         async def fold(self, connection, log_id, events):
             entered.set()
             try:
-                await asyncio.sleep(60)
+                await asyncio.sleep(3600)
             finally:
                 connection.terminate()  # so that the transaction cannot be rolled back
 
@@ -257,7 +260,7 @@ async def test_a_cancellation_that_meets_a_broken_connection_is_not_lost(make_fo
     await entered.wait()
     following.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(asyncio.shield(following), 5)
+        await asyncio.wait_for(asyncio.shield(following), 60)
 
 
 async def test_a_database_of_an_older_release_is_said_once_and_followed_once_it_is_migrated(
@@ -305,7 +308,7 @@ class Allergic(TokenHistoryProjection):
 
 
 async def until(condition):
-    for _ in range(500):
+    for _ in range(6000):
         if await condition():
             return
         await asyncio.sleep(0.01)

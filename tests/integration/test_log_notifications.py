@@ -21,7 +21,7 @@ async def notifications(database):
 
 
 async def until(condition):
-    for _ in range(1000):
+    for _ in range(12_000):
         if condition():
             return
         await asyncio.sleep(0.005)

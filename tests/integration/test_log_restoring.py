@@ -110,7 +110,7 @@ async def test_followers_are_woken(log, database):
     follower = await asyncpg.connect(database.service_dsn)
     await follower.add_listener("token_ledger", lambda *said: heard.put_nowait(said[3]))
     await restore(log, LINES)
-    assert await asyncio.wait_for(heard.get(), 10) == "1:6"
+    assert await asyncio.wait_for(heard.get(), 60) == "1:6"
     await follower.close()
 
 

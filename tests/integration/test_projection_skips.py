@@ -103,7 +103,7 @@ async def issued(issuer, client):
 def comes_to(superuser):
     async def wait(position: int, *, stopped_at: int | None, projection: str = NAME):
         query = "SELECT position, stopped_at FROM projection_checkpoints WHERE projection = $1"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 row = await superuser.fetchrow(query, projection)
                 if row is not None and tuple(row) == (position, stopped_at):

@@ -210,7 +210,7 @@ async def test_nothing_is_left_behind_not_even_after_an_error(database, superuse
         with pytest.raises(RuntimeError):
             await check(database.owner_dsn, "token_history")
     gone = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'token-ledger builds'"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await superuser.fetchval(gone):  # noqa: ASYNC110 (only the server knows)
             await asyncio.sleep(0.01)
     assert await superuser.fetchval("SELECT count(*) FROM pg_class WHERE relpersistence = 't'") == before
@@ -241,7 +241,7 @@ async def test_a_rebuild_that_swaps_waits_until_the_comparison_is_through(databa
     await begun.wait()
     told = []
     building = asyncio.create_task(build(database.owner_dsn, "active_tokens", tell=told.append))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not any("in use" in line for line in told):  # noqa: ASYNC110 (only the server knows)
             await asyncio.sleep(0.01)
     go_on.set()

@@ -188,7 +188,7 @@ class InThread:
         self._loop.close()
 
     def _run(self, work) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=30)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=60)
 
 
 def document(found: Any) -> web.Response:

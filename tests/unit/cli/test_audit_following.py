@@ -58,7 +58,7 @@ async def source(request, memory, issuer, running):
 
 
 async def positions(events, count: int) -> list[int]:
-    return [(await asyncio.wait_for(anext(events), 10)).position for _ in range(count)]
+    return [(await asyncio.wait_for(anext(events), 60)).position for _ in range(count)]
 
 
 async def test_what_is_there_comes_first_then_what_is_recorded(source, issuer):

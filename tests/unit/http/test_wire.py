@@ -18,7 +18,7 @@ def wire(http):
         reader, writer = await asyncio.open_connection(http.server.host, http.server.port)
         try:
             received = b""
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 for part in parts:
                     writer.write(part)
                     await writer.drain()
@@ -149,7 +149,7 @@ class TestWhatIsNoHttp:
         reader, writer = await asyncio.open_connection(http.server.host, http.server.port)
         writer.write(request(caller).replace(b"Content-Length: 29", b"Content-Length: 65537").partition(b"\r\n\r\n")[0])
         writer.write(b"\r\n\r\n")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert status_of(await reader.readuntil(b"\r\n\r\n")) == 413
         writer.close()
         await writer.wait_closed()

@@ -15,7 +15,7 @@ from ledger.domain.recording import Cause
 from ledger.use_cases.audit import EventPage
 
 CAUSE = Cause(actor="client:app2")
-SOON = 5.0
+SOON = 60.0
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def running():
     thread.start()
 
     def wait_for(coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(timeout=30)
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(timeout=60)
 
     try:
         client, found = wait_for(serve())
