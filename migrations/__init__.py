@@ -1,1 +1,1 @@
-"""The database schema, revision by revision: an Alembic environment, raw SQL, over asyncpg."""
+"""The database schema: numbered revisions in SQL, applied by Alembic over asyncpg."""

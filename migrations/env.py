@@ -1,7 +1,7 @@
-"""The Alembic environment. `migrations.runner` brings the connection; there is no alembic.ini and no URL to configure.
+"""The Alembic environment. `migrations.runner` supplies the connection; there is no alembic.ini.
 
-Migrations are written by hand, in SQL, and run online. A downgrade is not offered: it would drop recorded events, and
-the log is never to lose one. To go back, restore the older release; a migration keeps what that release reads.
+There are no downgrades, because a downgrade would drop recorded events. To go back, run the older release: each
+revision keeps what that release reads.
 """
 
 import logging
@@ -11,12 +11,12 @@ from alembic.util import CommandError
 
 
 def run() -> None:
-    """Run the migrations on the connection that the runner made."""
+    """Run the migrations on the runner's connection."""
     connection = context.config.attributes.get("connection")
     if connection is None:
-        msg = "The migrations are run by `token-ledger migrate`, which takes the lock and checks the roles first."
+        msg = "Run `token-ledger migrate`: it takes the migration lock and checks the roles before it starts Alembic."
         raise CommandError(msg)
-    # Whoever asked for the upgrade says which revisions were applied; Alembic need not say it too.
+    # The caller of the runner reports the applied revisions.
     logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
     context.configure(
         connection=connection,

@@ -1,30 +1,35 @@
-"""Which revision this release needs, and whether a database is there, without loading the machinery that migrates.
+"""Compare a database's revision with this release's, without importing Alembic.
 
-That machinery takes longer to load than most commands take to run.
+Importing Alembic takes longer than most commands take to run.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import asyncpg
 
-CONNECT_SECONDS = 10.0
+CONNECT_TIMEOUT_SECONDS = 10.0
 
-CURRENT = "SELECT version_num FROM alembic_version"
+
+def list_revisions() -> Sequence[str]:
+    """All revisions of this release, oldest first: the number at the start of each file name."""
+    folder = Path(__file__).parent / "versions"
+    return sorted(path.name.partition("_")[0] for path in folder.glob("[0-9]*_*.py"))
 
 
 def newest_revision() -> str:
-    """The newest revision of this release: they are numbered, and each file's name begins with its number."""
-    folder = Path(__file__).parent / "versions"
-    return max(path.name.partition("_")[0] for path in folder.glob("[0-9]*_*.py"))
+    """The newest revision of this release."""
+    return list_revisions()[-1]
 
 
-async def is_at_head(dsn: str) -> bool:
-    """Whether the database is at the newest revision. Raises asyncpg's errors and OSError when it is away."""
-    connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
+async def read_revision(dsn: str) -> str | None:
+    """The revision of a database, None if it was never migrated. Raises asyncpg's errors and OSError."""
+    connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_SECONDS)
     try:
-        revision = await connection.fetchval(CURRENT)
-    except asyncpg.UndefinedTableError:
-        return False
+        # Querying a missing table would write an error to the server's log.
+        if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
+            return None
+        revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+        return revision
     finally:
         await connection.close()
-    return bool(revision == newest_revision())

@@ -1,16 +1,15 @@
-"""What must hold before a migration runs: the server's version and the two roles. Each failure says what to do."""
+"""Check the server's version and the two roles before a migration. Each error says what to do."""
 
 from typing import TYPE_CHECKING
 
 import asyncpg
 
 if TYPE_CHECKING:
-    AsyncpgConnection = asyncpg.Connection[asyncpg.Record]  # takes a parameter for a type checker only
+    AsyncpgConnection = asyncpg.Connection[asyncpg.Record]  # generic only for type checkers
 else:
     AsyncpgConnection = asyncpg.Connection
 
-OLDEST_POSTGRES = 15
-"""The oldest PostgreSQL major version that is supported."""
+MIN_POSTGRES_VERSION = 15
 
 ROLES = """
 SELECT current_user AS owner,
@@ -22,54 +21,54 @@ SELECT current_user AS owner,
 
 
 class MigrationError(Exception):
-    """The migrations cannot run here. The message says why and what to do; nothing was changed."""
+    """The migrations cannot run. Nothing was changed."""
 
 
 class PostgresTooOld(MigrationError):
-    """The server is older than the oldest version supported."""
+    """The server is older than MIN_POSTGRES_VERSION."""
 
     def __init__(self, major: int, minor: int) -> None:
         super().__init__(
-            f"The server runs PostgreSQL {major}.{minor}; the ledger needs {OLDEST_POSTGRES} or later. "
+            f"The server runs PostgreSQL {major}.{minor}; the ledger needs {MIN_POSTGRES_VERSION} or later. "
             "Upgrade the server."
         )
 
 
 class ServiceRoleMissing(MigrationError):
-    """The role the service connects as does not exist."""
+    """The service's role does not exist."""
 
     def __init__(self, role: str) -> None:
         super().__init__(
-            f"The service's role {role!r} does not exist. It is made once, by an administrator of the server:\n"
-            f"    CREATE ROLE {quoted(role)} LOGIN PASSWORD '…';\n"
+            f"The service's role {role!r} does not exist. An administrator of the server creates it once:\n"
+            f"    CREATE ROLE {quote_identifier(role)} LOGIN PASSWORD '…';\n"
             "Then run the migrations again, as the owner of the database."
         )
 
 
 class ServiceRoleTooPowerful(MigrationError):
-    """The role the service connects as could undo what its privileges forbid."""
+    """The service's role has the rights of the owner, so the log would not be append-only."""
 
     def __init__(self, role: str, owner: str) -> None:
         super().__init__(
-            f"The service's role {role!r} has the rights of {owner!r}, who would own the tables: the log would not be "
-            "append-only. Run the migrations as another role than the service's, and let the service's role be no "
-            "superuser and no member of the owner."
+            f"The service's role {role!r} has the rights of {owner!r}, the owner of the tables, so the log would not "
+            "be append-only. Run the migrations as a different role. The service's role must not be a superuser or a "
+            "member of the owner."
         )
 
 
 class OwnerMayNotCreate(MigrationError):
-    """The role that runs the migrations may not create tables."""
+    """The role that runs the migrations cannot create tables."""
 
     def __init__(self, owner: str, database: str, schema: str | None) -> None:
         super().__init__(
-            f"The role {owner!r} may not create tables in schema {schema or '(none)'!r} of database {database!r}. "
+            f"The role {owner!r} cannot create tables in schema {schema or '(none)'!r} of database {database!r}. "
             "Make it the owner, as an administrator of the server:\n"
-            f"    ALTER DATABASE {quoted(database)} OWNER TO {quoted(owner)};"
+            f"    ALTER DATABASE {quote_identifier(database)} OWNER TO {quote_identifier(owner)};"
         )
 
 
-async def check_server(connection: "asyncpg.Connection[asyncpg.Record]", service_role: str) -> None:
-    """Raises the MigrationError that tells what is amiss with the server or its roles."""
+async def check_server(connection: AsyncpgConnection, service_role: str) -> None:
+    """Raises a MigrationError if the server or its roles are unsuitable."""
     check_version(connection.get_server_version())
     row = await connection.fetchrow(ROLES, service_role)
     assert row is not None, "a SELECT without FROM has one row"
@@ -83,10 +82,10 @@ async def check_server(connection: "asyncpg.Connection[asyncpg.Record]", service
 
 def check_version(version: asyncpg.ServerVersion) -> None:
     """Raises PostgresTooOld."""
-    if version.major < OLDEST_POSTGRES:
+    if version.major < MIN_POSTGRES_VERSION:
         raise PostgresTooOld(version.major, version.minor)
 
 
-def quoted(identifier: str) -> str:
-    """An SQL identifier in quotes."""
+def quote_identifier(identifier: str) -> str:
+    """Quote an SQL identifier."""
     return '"' + identifier.replace('"', '""') + '"'

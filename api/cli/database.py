@@ -13,7 +13,7 @@ from api.service.settings import Settings, setting_name
 from ledger.domain.errors import Unavailable
 from ledger.postgres.database import CONNECTION_ERRORS
 from ledger.use_cases.issuer import IssuerIdentifier
-from migrations.head import is_at_head, newest_revision
+from migrations.head import newest_revision, read_revision
 from projections.rebuilding.upgrade import upgrade_projections
 
 
@@ -62,7 +62,7 @@ async def migrate(owner_dsn: str, service_role: str, *, build: bool = True) -> S
     """
     applied: Sequence[str] = ()
     with connection_errors():
-        if not await is_at_head(owner_dsn):
+        if await read_revision(owner_dsn) != newest_revision():
             from migrations.runner import upgrade  # noqa: PLC0415 (slow to load, and seldom needed)
 
             applied = await upgrade(owner_dsn, service_role=service_role)

@@ -1,21 +1,15 @@
-"""The event log, its head rows, and the two inline projections.
+"""Create the event log, its head rows and the two inline projections.
 
 Revision ID: 0001
 Revises:
 """
 
-from collections.abc import Sequence
-
-from alembic import op
-
-from migrations.privileges import grant
+from migrations.revision import apply_revision
 
 revision = "0001"
 down_revision = None
-branch_labels = None
-depends_on = None
 
-LOGS = (
+STATEMENTS = (
     """
     CREATE TABLE logs (
         name       text COLLATE "C" PRIMARY KEY,
@@ -24,9 +18,6 @@ LOGS = (
     )
     """,
     "COMMENT ON TABLE logs IS 'Which log an issuer has; a log_id is given once and never again.'",
-)
-
-LOG_HEAD = (
     """
     CREATE TABLE log_head (
         log_id      integer PRIMARY KEY,
@@ -35,9 +26,6 @@ LOG_HEAD = (
     ) WITH (fillfactor = 10)
     """,
     "COMMENT ON TABLE log_head IS 'One row a log: the write lock and the counter. Every append takes it first.'",
-)
-
-EVENT_LOG = (
     """
     CREATE TABLE event_log (
         log_id         integer NOT NULL,
@@ -59,9 +47,6 @@ EVENT_LOG = (
     COMMENT ON TABLE event_log
         IS 'Every event ever recorded. The service may SELECT and INSERT; nobody updates or deletes.'
     """,
-)
-
-ACTIVE_TOKENS = (
     """
     CREATE TABLE active_tokens (
         log_id     integer NOT NULL,
@@ -84,9 +69,6 @@ ACTIVE_TOKENS = (
     COMMENT ON COLUMN active_tokens.expires_at
         IS 'Seconds since 1970. Compared at every read; the row may outlive the token.'
     """,
-)
-
-CLIENTS = (
     """
     CREATE TABLE clients (
         log_id         integer NOT NULL,
@@ -99,8 +81,6 @@ CLIENTS = (
     "COMMENT ON TABLE clients IS 'Inline projection: every registered client as it is now.'",
 )
 
-TABLES: Sequence[Sequence[str]] = (LOGS, LOG_HEAD, EVENT_LOG, ACTIVE_TOKENS, CLIENTS)
-
 GRANTS = {
     "logs": "SELECT, INSERT",
     "log_head": "SELECT, INSERT, UPDATE",
@@ -109,12 +89,9 @@ GRANTS = {
     "clients": "SELECT, INSERT, UPDATE, DELETE",
     "alembic_version": "SELECT",
 }
-"""What the service's role may do. That event_log has no UPDATE, DELETE or TRUNCATE is what makes it append-only."""
+"""Without UPDATE, DELETE and TRUNCATE on event_log the service can only append."""
 
 
 def upgrade() -> None:
-    """Create the tables and let the service's role at them."""
-    for statements in TABLES:
-        for statement in statements:
-            op.get_bind().exec_driver_sql(statement)
-    grant(GRANTS)
+    """Create the tables and grant the service its privileges."""
+    apply_revision(STATEMENTS, GRANTS)

@@ -1,21 +1,15 @@
-"""What auditors read: the history of every token, activity over time, and how far projections have read.
+"""Create what audit queries read: token history, activity over time and projection checkpoints.
 
 Revision ID: 0002
 Revises: 0001
 """
 
-from collections.abc import Sequence
-
-from alembic import op
-
-from migrations.privileges import grant
+from migrations.revision import apply_revision
 
 revision = "0002"
 down_revision = "0001"
-branch_labels = None
-depends_on = None
 
-CHECKPOINTS = (
+STATEMENTS = (
     """
     CREATE TABLE projection_checkpoints (
         log_id        integer NOT NULL,
@@ -36,9 +30,6 @@ CHECKPOINTS = (
     COMMENT ON TABLE projection_checkpoints
         IS 'How far each projection that follows the log has read, who has the lease to, and what it stopped at.'
     """,
-)
-
-TOKEN_HISTORY = (
     """
     CREATE TABLE token_history (
         log_id             integer NOT NULL,
@@ -92,9 +83,6 @@ TOKEN_HISTORY = (
     CREATE INDEX token_history_subject_revocations ON token_history (log_id, subject, revoked_position)
         WHERE revoked_position IS NOT NULL
     """,
-)
-
-TOKEN_ACTIVITY = (
     """
     CREATE TABLE token_activity (
         log_id    integer NOT NULL,
@@ -111,14 +99,9 @@ TOKEN_ACTIVITY = (
     COMMENT ON TABLE token_activity
         IS 'Of the projection token_history: what happened in each minute, hour and day, per client.'
     """,
-)
-
-EVENT_LOG_INDEXES = (
     "CREATE INDEX event_log_topic ON event_log (log_id, topic, position)",
     "CREATE INDEX event_log_actor ON event_log (log_id, actor, topic, position)",
 )
-
-TABLES: Sequence[Sequence[str]] = (CHECKPOINTS, TOKEN_HISTORY, TOKEN_ACTIVITY, EVENT_LOG_INDEXES)
 
 GRANTS = {
     "projection_checkpoints": "SELECT, INSERT, UPDATE",
@@ -128,8 +111,5 @@ GRANTS = {
 
 
 def upgrade() -> None:
-    """Create the tables and let the service's role at them."""
-    for statements in TABLES:
-        for statement in statements:
-            op.get_bind().exec_driver_sql(statement)
-    grant(GRANTS)
+    """Create the tables and grant the service its privileges."""
+    apply_revision(STATEMENTS, GRANTS)

@@ -1,21 +1,15 @@
-"""What the tools of projections keep: builds under way, and the events that an operator had skipped.
+"""Create the tables of projection tools: builds in progress, inline versions and skipped events.
 
 Revision ID: 0003
 Revises: 0002
 """
 
-from collections.abc import Sequence
-
-from alembic import op
-
-from migrations.privileges import grant
+from migrations.revision import apply_revision
 
 revision = "0003"
 down_revision = "0002"
-branch_labels = None
-depends_on = None
 
-BUILDS = (
+STATEMENTS = (
     """
     CREATE TABLE projection_builds (
         projection text COLLATE "C" PRIMARY KEY,
@@ -36,9 +30,6 @@ BUILDS = (
     """,
     "COMMENT ON TABLE projection_builds IS 'Projections that are being built anew beside the live tables.'",
     "COMMENT ON TABLE projection_build_positions IS 'How far such a build has read each log.'",
-)
-
-VERSIONS = (
     """
     CREATE TABLE projection_versions (
         projection text COLLATE "C" PRIMARY KEY,
@@ -48,9 +39,6 @@ VERSIONS = (
     """,
     "COMMENT ON TABLE projection_versions IS 'Which version of each inline projection its rows are of.'",
     "INSERT INTO projection_versions VALUES ('active_tokens', 1, clock_timestamp()), ('clients', 1, clock_timestamp())",
-)
-
-SKIPS = (
     """
     CREATE TABLE projection_skips (
         log_id     integer NOT NULL,
@@ -67,8 +55,6 @@ SKIPS = (
     "COMMENT ON TABLE projection_skips IS 'Events that a projection passed over because an operator said so.'",
 )
 
-TABLES: Sequence[Sequence[str]] = (BUILDS, VERSIONS, SKIPS)
-
 GRANTS = {
     "projection_builds": "SELECT",
     "projection_build_positions": "SELECT",
@@ -78,8 +64,5 @@ GRANTS = {
 
 
 def upgrade() -> None:
-    """Create the tables and let the service's role at them."""
-    for statements in TABLES:
-        for statement in statements:
-            op.get_bind().exec_driver_sql(statement)
-    grant(GRANTS)
+    """Create the tables and grant the service its privileges."""
+    apply_revision(STATEMENTS, GRANTS)

@@ -1,21 +1,15 @@
-"""Where the sweep of expired rows is, and how the tables that change most are vacuumed.
+"""Create the checkpoint of the expiry sweep, and tune vacuum of the tables that change most.
 
 Revision ID: 0004
 Revises: 0003
 """
 
-from collections.abc import Sequence
-
-from alembic import op
-
-from migrations.privileges import grant
+from migrations.revision import apply_revision
 
 revision = "0004"
 down_revision = "0003"
-branch_labels = None
-depends_on = None
 
-SWEEP = (
+STATEMENTS = (
     """
     CREATE TABLE expiry_sweep (
         table_name text COLLATE "C" PRIMARY KEY,
@@ -31,48 +25,39 @@ SWEEP = (
     INSERT INTO expiry_sweep
     VALUES ('active_tokens', NULL, 0, clock_timestamp(), clock_timestamp(), clock_timestamp())
     """,
-)
-
-HOT_ROWS = (
-    # One row a log, updated by every append, on pages with room for hundreds of its versions, which are pruned in
-    # passing. A long snapshot (a backup, a verification) keeps them all, and the table grows until it ends. To give the
-    # pages back vacuum would take the table for itself and hold up every append; the next backup has use for them.
-    # Statistics of one row tell nothing, and whenever they are taken every plan on the table is made anew.
+    # Every append updates the one row of its log. Pages have room for hundreds of row versions, which are pruned in
+    # passing. A long snapshot (backup, verification) keeps all versions, and the table grows until it ends. Truncating
+    # the table would lock out appends, and the next backup reuses the pages. Statistics on one row are useless, and
+    # each ANALYZE invalidates every plan that uses the table.
     """
     ALTER TABLE log_head SET (
         vacuum_truncate = off, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000000
     )
     """,
-    # The same: a row for each projection of a log, updated with every batch that it applies.
+    # The same applies here: each batch of a projection updates its one row.
     """
     ALTER TABLE projection_checkpoints SET (
         vacuum_truncate = off, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000000
     )
     """,
-)
-
-CHURN = (
-    # Every row comes and goes. Vacuumed at a tenth of dead rows instead of a fifth, so that their places are found
-    # again sooner and the table is smaller. Never truncated: it would grow again at once, and introspection would wait.
-    # The plans of the service do not depend on statistics, so they need not be taken whenever a tenth has changed.
+    # All rows are short-lived. Vacuum at 10 % dead rows instead of 20 % reuses space sooner and keeps the table small.
+    # Never truncate: the table would grow again at once, and truncation blocks introspection. The plans of the service
+    # do not depend on statistics, so ANALYZE can be rare.
     """
     ALTER TABLE active_tokens SET (
         autovacuum_vacuum_scale_factor = 0.1, vacuum_truncate = off, autovacuum_analyze_scale_factor = 0.5
     )
     """,
-)
-
-GROWING = (
-    # It only grows, and a revocation updates a row: a fifth of a hundred million rows would be years of dead ones, and
-    # one vacuum of hours. Often and little instead. Room for new versions of a row beside it is there (fillfactor 90).
+    # The table only grows, and a revocation updates a row. 20 % of a hundred million rows would be years of dead rows
+    # and one vacuum of several hours. Vacuum often and little instead. fillfactor 90 leaves room for row versions.
     """
     ALTER TABLE token_history SET (
         autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05,
         autovacuum_analyze_scale_factor = 0.02
     )
     """,
-    # The rows of the present minute, hour and day are updated with every batch, all others never again: what is dead is
-    # little beside the table, and much beside what is read of it.
+    # Each batch updates the rows of the current minute, hour and day, and no others. Dead rows are few compared to the
+    # table, and many compared to what is read of it.
     """
     ALTER TABLE token_activity SET (
         fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000
@@ -80,14 +65,9 @@ GROWING = (
     """,
 )
 
-TABLES: Sequence[Sequence[str]] = (SWEEP, HOT_ROWS, CHURN, GROWING)
-
 GRANTS = {"expiry_sweep": "SELECT, UPDATE"}
 
 
 def upgrade() -> None:
-    """Make the table of the sweep, set the storage parameters, and let the service's role sweep."""
-    for statements in TABLES:
-        for statement in statements:
-            op.get_bind().exec_driver_sql(statement)
-    grant(GRANTS)
+    """Create the tables and grant the service its privileges."""
+    apply_revision(STATEMENTS, GRANTS)

@@ -41,9 +41,8 @@ def example(tmp_path, monkeypatch):
 @pytest.fixture
 async def owner(database, example):
     connection = await asyncpg.connect(database.owner_dsn)
-    for statements in example.TABLES:
-        for statement in statements:
-            await connection.execute(statement)
+    for statement in example.STATEMENTS:
+        await connection.execute(statement)
     for table, privileges in example.GRANTS.items():
         await connection.execute(f"GRANT {privileges} ON {table} TO {SERVICE}")
     yield connection

@@ -1,4 +1,4 @@
-"""From an empty database to the schema of this release, safely, and only where server and roles are fit for it."""
+"""Migrations take an empty database to the schema of this release, if the server and its roles are suitable."""
 
 import asyncio
 import secrets
@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from migrations import runner
-from migrations.head import newest_revision
+from migrations.head import list_revisions, newest_revision, read_revision
 from migrations.preconditions import (
     MigrationError,
     OwnerMayNotCreate,
@@ -18,7 +18,7 @@ from migrations.preconditions import (
     ServiceRoleTooPowerful,
     check_version,
 )
-from migrations.runner import DatabaseIsNewer, MigrationUnderWay, current_revision, head_revision, upgrade
+from migrations.runner import DatabaseIsNewer, MigrationInProgress, upgrade
 from tests.databases import OWNER, SERVICE
 from tests.integration.catalog import describe
 
@@ -34,7 +34,7 @@ async def superuser(empty_database) -> AsyncIterator[asyncpg.Connection]:
 
 @pytest.fixture
 async def new_role(superuser) -> AsyncIterator[str]:
-    """A role's name that nobody has, with all that makes quoting hard."""
+    """An unused role name that needs quoting."""
     name = f'odd "role" {secrets.token_hex(4)}'
     yield name
     quoted = '"' + name.replace('"', '""') + '"'
@@ -42,72 +42,60 @@ async def new_role(superuser) -> AsyncIterator[str]:
         await superuser.execute(f"DROP OWNED BY {quoted}; DROP ROLE {quoted}")
 
 
-async def test_all_migrations_make_the_schema_that_is_written_down(empty_database, tmp_path):
+async def test_migrations_create_the_documented_schema(empty_database, tmp_path):
     await upgrade(empty_database.owner_dsn)
 
     found = await describe(empty_database.owner_dsn)
 
     actual = tmp_path / "schema.txt"
     actual.write_text(found + "\n", encoding="utf-8")
-    assert found.splitlines() == EXPECTED.read_text(encoding="utf-8").splitlines(), f"if meant: cp {actual} {EXPECTED}"
+    assert found.splitlines() == EXPECTED.read_text(encoding="utf-8").splitlines(), (
+        f"if intended: cp {actual} {EXPECTED}"
+    )
 
 
-async def test_an_empty_database_has_no_revision(empty_database):
-    assert await current_revision(empty_database.owner_dsn) is None
+async def test_upgrade_applies_every_revision_once_and_in_order(empty_database):
+    assert await read_revision(empty_database.owner_dsn) is None
 
+    assert list(await upgrade(empty_database.owner_dsn)) == list_revisions()
 
-async def test_an_upgrade_applies_every_revision_and_names_them_oldest_first(empty_database):
-    applied = await upgrade(empty_database.owner_dsn)
-
-    assert applied[0] == "0001"
-    assert applied == sorted(applied)
-    assert applied[-1] == head_revision() == newest_revision()
-
-
-async def test_an_upgraded_database_is_at_the_head_for_owner_and_service(empty_database):
-    await upgrade(empty_database.owner_dsn)
-
-    assert await current_revision(empty_database.owner_dsn) == head_revision()
-    assert await current_revision(empty_database.service_dsn) == head_revision()
-
-
-async def test_a_second_upgrade_finds_nothing_to_do(empty_database):
-    await upgrade(empty_database.owner_dsn)
+    assert await read_revision(empty_database.owner_dsn) == newest_revision()
+    assert await read_revision(empty_database.service_dsn) == newest_revision()
     before = await describe(empty_database.owner_dsn)
 
     assert list(await upgrade(empty_database.owner_dsn)) == []
     assert await describe(empty_database.owner_dsn) == before
 
 
-async def test_of_several_upgrades_at_once_one_migrates_and_all_succeed(empty_database):
+async def test_concurrent_upgrades_all_succeed_and_one_migrates(empty_database):
     results = await asyncio.gather(*(upgrade(empty_database.owner_dsn) for _ in range(4)))
 
     assert sorted(map(len, results))[:3] == [0, 0, 0]
-    assert await current_revision(empty_database.owner_dsn) == head_revision()
+    assert await read_revision(empty_database.owner_dsn) == newest_revision()
 
 
-async def test_an_upgrade_waits_for_the_one_under_way(empty_database, superuser):
+async def test_upgrade_waits_for_another_in_progress(empty_database, superuser):
     await superuser.fetchval("SELECT pg_advisory_lock($1)", runner.LOCK_KEY)
     waiting = asyncio.create_task(upgrade(empty_database.owner_dsn))
-    asked = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%'"
-    while not await superuser.fetchval(asked):  # noqa: ASYNC110 (only the server knows)
+    polling = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%'"
+    while not await superuser.fetchval(polling):  # noqa: ASYNC110 (only the server knows)
         await asyncio.sleep(0)
-    assert await current_revision(empty_database.owner_dsn) is None
+    assert await read_revision(empty_database.owner_dsn) is None
 
     await superuser.fetchval("SELECT pg_advisory_unlock($1)", runner.LOCK_KEY)
 
     assert list(await waiting) != []
 
 
-async def test_an_upgrade_does_not_wait_for_ever(empty_database, superuser, monkeypatch):
-    monkeypatch.setattr(runner, "LOCK_SECONDS", 0.0)
+async def test_upgrade_fails_when_the_lock_timeout_passes(empty_database, superuser, monkeypatch):
+    monkeypatch.setattr(runner, "LOCK_TIMEOUT_SECONDS", 0.0)
     await superuser.fetchval("SELECT pg_advisory_lock($1)", runner.LOCK_KEY)
 
-    with pytest.raises(MigrationUnderWay):
+    with pytest.raises(MigrationInProgress):
         await upgrade(empty_database.owner_dsn)
 
 
-async def test_an_upgrade_leaves_no_lock_behind(empty_database, superuser):
+async def test_upgrade_releases_its_lock(empty_database, superuser):
     await upgrade(empty_database.owner_dsn)
 
     locks = """
@@ -118,7 +106,7 @@ async def test_an_upgrade_leaves_no_lock_behind(empty_database, superuser):
     assert await superuser.fetchval(locks) == 0
 
 
-async def test_a_revision_that_fails_leaves_no_trace(empty_database, superuser):
+async def test_failed_revision_is_rolled_back(empty_database, superuser):
     await superuser.execute("CREATE TABLE clients (in_the_way text)")
 
     with pytest.raises(Exception, match='relation "clients" already exists'):
@@ -129,13 +117,13 @@ async def test_a_revision_that_fails_leaves_no_trace(empty_database, superuser):
     assert (await upgrade(empty_database.owner_dsn))[0] == "0001"
 
 
-async def test_an_upgrade_works_from_any_folder(empty_database, monkeypatch, tmp_path):
+async def test_upgrade_works_from_any_folder(empty_database, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
     assert await upgrade(empty_database.owner_dsn)
 
 
-async def test_a_missing_service_role_is_told_with_the_statement_that_makes_it(empty_database, superuser, new_role):
+async def test_error_shows_the_create_statement_when_service_role_is_missing(empty_database, superuser, new_role):
     with pytest.raises(ServiceRoleMissing) as refused:
         await upgrade(empty_database.owner_dsn, service_role=new_role)
 
@@ -146,19 +134,19 @@ async def test_a_missing_service_role_is_told_with_the_statement_that_makes_it(e
 
 
 @pytest.mark.parametrize("role", [OWNER, "postgres"])
-async def test_a_service_role_with_the_owners_rights_is_refused(empty_database, superuser, role):
+async def test_upgrade_is_refused_when_service_role_has_owner_rights(empty_database, superuser, role):
     role = role if role == OWNER else await superuser.fetchval("SELECT current_user")
 
     with pytest.raises(ServiceRoleTooPowerful, match="append-only"):
         await upgrade(empty_database.owner_dsn, service_role=role)
 
 
-async def test_a_role_that_may_not_create_tables_is_told_to_become_the_owner(empty_database):
+async def test_error_shows_the_owner_statement_when_role_cannot_create_tables(empty_database):
     with pytest.raises(OwnerMayNotCreate, match=f'ALTER DATABASE "{empty_database.name}" OWNER TO "{SERVICE}";'):
         await upgrade(empty_database.service_dsn, service_role=OWNER)
 
 
-async def test_a_database_of_a_newer_release_is_left_alone(empty_database, superuser):
+async def test_upgrade_is_refused_when_database_is_newer(empty_database, superuser):
     await upgrade(empty_database.owner_dsn)
     await superuser.execute("UPDATE alembic_version SET version_num = '9999'")
 
@@ -166,23 +154,18 @@ async def test_a_database_of_a_newer_release_is_left_alone(empty_database, super
         await upgrade(empty_database.owner_dsn)
 
 
-def test_postgresql_14_is_too_old():
+def test_version_check_fails_when_server_is_older_than_15():
     with pytest.raises(PostgresTooOld, match=r"PostgreSQL 14\.11; the ledger needs 15 or later"):
         check_version(asyncpg.ServerVersion(14, 11, 0, "final", 0))
-
-
-def test_postgresql_15_is_not_too_old():
     check_version(asyncpg.ServerVersion(15, 0, 0, "final", 0))
 
 
-@pytest.mark.parametrize(
-    "error", [PostgresTooOld, ServiceRoleMissing, ServiceRoleTooPowerful, OwnerMayNotCreate, DatabaseIsNewer]
-)
-def test_every_refusal_can_be_caught_as_one(error):
-    assert issubclass(error, MigrationError)
+def test_every_refusal_is_a_migration_error():
+    refusals = (PostgresTooOld, ServiceRoleMissing, ServiceRoleTooPowerful, OwnerMayNotCreate, DatabaseIsNewer)
+    assert all(issubclass(refusal, MigrationError) for refusal in refusals)
 
 
-def test_no_revision_offers_a_downgrade():
+def test_revisions_define_no_downgrade():
     revisions = sorted((Path(runner.__file__).parent / "versions").glob("*.py"))
 
     assert revisions

@@ -4,7 +4,7 @@ import time
 from datetime import UTC, datetime
 
 from api.operations.doctor.findings import Finding, Patient, ok, problem, warning
-from migrations.preconditions import OLDEST_POSTGRES
+from migrations.preconditions import MIN_POSTGRES_VERSION
 
 TOLERATED_SECONDS = 1.0
 """Tokens live in whole seconds: clocks that differ by more end them visibly early or late."""
@@ -39,8 +39,10 @@ async def check_version(patient: Patient) -> Finding:
     """The server's major version."""
     version = patient.connection.get_server_version()
     found = f"PostgreSQL {version.major}.{version.micro}"  # the library has 18.4 as 18.0.4
-    if version.major < OLDEST_POSTGRES:
-        return problem("version", found, f"The ledger needs PostgreSQL {OLDEST_POSTGRES} or later: upgrade the server.")
+    if version.major < MIN_POSTGRES_VERSION:
+        return problem(
+            "version", found, f"The ledger needs PostgreSQL {MIN_POSTGRES_VERSION} or later: upgrade the server."
+        )
     return ok("version", found)
 
 

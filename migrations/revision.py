@@ -1,16 +1,18 @@
-"""Who may do what: the grants that a migration gives to the service's role."""
+"""Apply one revision: run its statements and grant privileges to the service's role."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from alembic import context, op
 
 
-def grant(privileges: Mapping[str, str]) -> None:
-    """Within a migration: let the service's role use the schema, and these tables with these privileges.
+def apply_revision(statements: Sequence[str], privileges: Mapping[str, str]) -> None:
+    """Run SQL statements in order, then grant `privileges` (by table) to the service's role.
 
-    What is not granted here the service cannot do; the tables belong to the role that runs the migrations.
+    The service can do only what is granted here; the tables belong to the role that runs the migrations.
     """
     connection = op.get_bind()
+    for statement in statements:
+        connection.exec_driver_sql(statement)
     quote = connection.dialect.identifier_preparer.quote_identifier
     role = quote(context.config.attributes["service_role"])
     schema = quote(connection.exec_driver_sql("SELECT current_schema()").scalar_one())
