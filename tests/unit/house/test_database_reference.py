@@ -23,7 +23,7 @@ def granted():
 
 
 def created():
-    statements = [s for module in migrations() for statements in module.TABLES for s in statements]
+    statements = [statement for module in migrations() for statement in module.STATEMENTS]
     tables = {}
     for statement in statements:
         made = re.search(r"CREATE TABLE (\w+) \((.*)\)", statement, re.DOTALL)
