@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the demo and the tests, from a wheel, with its data in a folder. Never for production."""
+"""A PostgreSQL server from a wheel, for the demo and the tests. Not for production."""
 
 from api.embedded_postgres.errors import EmbeddedPostgresError
 from api.embedded_postgres.server import EmbeddedPostgres

@@ -1,4 +1,4 @@
-"""Who the server runs as. PostgreSQL refuses root, so root gives it a system user and a way to the folder."""
+"""The system user of the server. PostgreSQL refuses to run as root, so root runs it as a separate user."""
 
 import logging
 import os
@@ -9,19 +9,17 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from api.embedded_postgres.access import let_pass
+from api.embedded_postgres.access import allow_traversal
 from api.embedded_postgres.errors import EmbeddedPostgresError
 
 SYSTEM_USER = "token-ledger-db"
-OTHERS_MAY_READ = stat.S_IROTH
-OTHERS_MAY_PASS = stat.S_IXOTH
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Account:
-    """The system user of the server: this process's own, or another when this process is root."""
+    """The system user of the server: the user of this process, or another one when this process is root."""
 
     uid: int
     gid: int
@@ -29,28 +27,28 @@ class Account:
 
     @property
     def switch_user(self) -> int | None:
-        """The user a program must be started as; None when that is who we are."""
+        """The user to start programs as; None when this process already is that user."""
         return None if self.uid == os.geteuid() else self.uid
 
     @property
     def switch_group(self) -> int | None:
-        """The group to go with it."""
+        """The group that belongs to `switch_user`."""
         return None if self.uid == os.geteuid() else self.gid
 
     def own(self, path: Path) -> None:
-        """Give a file or folder to the account; does nothing when it is this process's own."""
+        """Make the account the owner of a file or folder."""
         if self.switch_user is not None:
             os.chown(path, self.uid, self.gid)
 
     def own_tree(self, folder: Path) -> None:
-        """Give a folder and all in it to the account, where it is not its own: after a copy made by root, say."""
+        """Make the account the owner of a folder and its content, if root owns them after a copy, for example."""
         if folder.stat().st_uid != self.uid:
             for path in (folder, *folder.rglob("*")):
                 os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
     def may(self, test: str, path: Path) -> bool:
-        """Whether the account passes a test of test(1), such as -r or -x, on a path. Asked of the system itself."""
-        result = subprocess.run(  # noqa: S603 (no word of it comes from outside but the path)
+        """Run a test of test(1), such as -r or -x, as the account."""
+        result = subprocess.run(  # noqa: S603 (only the path is not a constant)
             ["/bin/sh", "-c", 'test "$1" "$2"', "sh", test, str(path)],
             check=False,
             cwd="/",
@@ -62,59 +60,59 @@ class Account:
         )
         return result.returncode == 0
 
-    def reach(self, folder: Path) -> None:
-        """Let the account pass through the folders that lead to this one and through itself; no more than pass.
+    def ensure_reachable(self, folder: Path) -> None:
+        """Let the account traverse this folder and its parents, for example below /root.
 
-        Only root does this, and only where the account cannot pass already: the folders below /root, say.
+        Only root can need this. Raises EmbeddedPostgresError when it does not help.
         """
         if self.switch_user is None or self.may("-x", folder):
             return
         for step in (*reversed(folder.parents), folder):
             if not self.may("-x", step):
-                _log.info("letting the system user %s pass through %s", self.name, step)
-                let_pass(step, self.uid)
+                _log.info("letting the system user %s traverse %s", self.name, step)
+                allow_traversal(step, self.uid)
         if not self.may("-x", folder):
             msg = (
-                f"The system user {self.name!r}, as whom root runs the embedded PostgreSQL, cannot reach {folder}. "
-                "Choose a folder outside of any private one, or do not run as root."
+                f"The system user {self.name!r}, as which root runs the embedded PostgreSQL, cannot reach {folder}. "
+                "Choose a folder that is not below a private one, or do not run as root."
             )
             raise EmbeddedPostgresError(msg)
 
-    def open_tree(self, folder: Path) -> None:
-        """Let everyone read the files of an installed program, as an ordinary umask would have."""
+    def make_tree_readable(self, folder: Path) -> None:
+        """Let every user read an installed program, as with an ordinary umask."""
         if self.switch_user is None or not folder.exists():
             return
-        _log.info("letting everyone read %s", folder)
+        _log.info("letting every user read %s", folder)
         for path in (folder, *folder.rglob("*")):
             if not path.is_symlink():
                 mode = path.stat().st_mode
                 executable = stat.S_ISDIR(mode) or mode & stat.S_IXUSR
-                path.chmod(stat.S_IMODE(mode) | OTHERS_MAY_READ | (OTHERS_MAY_PASS if executable else 0))
+                path.chmod(stat.S_IMODE(mode) | stat.S_IROTH | (stat.S_IXOTH if executable else 0))
 
 
-def account_for(data: Path) -> Account:
-    """The account of a data folder: its owner where it exists, else this user, or the system user when root.
+def find_account(data: Path) -> Account:
+    """Return the owner of a data folder. For a new folder: this user, or the system user when this process is root.
 
-    Raises EmbeddedPostgresError when the folder belongs to someone we cannot become.
+    Raises EmbeddedPostgresError when the folder belongs to a user that this process cannot switch to.
     """
     me = os.geteuid()
     owner = data.stat().st_uid if data.exists() else me
     if owner == me:
-        return _system_user() if me == 0 else Account(me, os.getegid(), _name(me))
+        return _ensure_system_user() if me == 0 else Account(me, os.getegid(), _user_name(me))
     if me != 0:
-        msg = f"{data} belongs to the system user {_name(owner)!r}. Run as that user, or choose another folder."
+        msg = f"{data} belongs to the system user {_user_name(owner)!r}. Run as that user, or choose another folder."
         raise EmbeddedPostgresError(msg)
-    return Account(owner, data.stat().st_gid, _name(owner))
+    return Account(owner, data.stat().st_gid, _user_name(owner))
 
 
-def _name(uid: int) -> str:
+def _user_name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
 
 
-def _system_user() -> Account:
+def _ensure_system_user() -> Account:
     try:
         entry = pwd.getpwnam(SYSTEM_USER)
     except KeyError:
@@ -123,22 +121,22 @@ def _system_user() -> Account:
 
 
 def _create_system_user() -> pwd.struct_passwd:
-    said = "there is no program useradd or adduser"
+    reason = "neither useradd nor adduser is installed"
     for command in (
         ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/", "--shell", "/bin/false"],
         ["adduser", "-S", "-D", "-H", "-h", "/", "-s", "/bin/false"],
     ):
         if shutil.which(command[0]) is None:
             continue
-        result = subprocess.run(  # noqa: S603 (no word of it comes from outside)
+        result = subprocess.run(  # noqa: S603 (all arguments are constants)
             [*command, SYSTEM_USER], check=False, capture_output=True, encoding="utf-8", start_new_session=True
         )
-        try:  # also when it failed: another process may have made the user just now
+        try:  # even after a failure: another process may have created the user meanwhile
             return pwd.getpwnam(SYSTEM_USER)
         except KeyError:
-            said = (result.stderr or result.stdout).strip()
+            reason = (result.stderr or result.stdout).strip()
     msg = (
-        f"PostgreSQL does not run as root, and the system user {SYSTEM_USER!r} for it cannot be made ({said}). "
-        "Run as an ordinary user, or use a server of your own: --dsn postgresql://…"
+        f"PostgreSQL does not run as root, and its system user {SYSTEM_USER!r} cannot be created ({reason}). "
+        "Run as an ordinary user, or connect to another PostgreSQL server: --dsn postgresql://…"
     )
     raise EmbeddedPostgresError(msg)

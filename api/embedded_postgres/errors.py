@@ -1,5 +1,5 @@
-"""What can be amiss with an embedded PostgreSQL."""
+"""The error of the embedded PostgreSQL."""
 
 
 class EmbeddedPostgresError(Exception):
-    """The embedded PostgreSQL cannot be used here. The message says why and what to do."""
+    """The embedded PostgreSQL cannot be used. The message gives the reason and the remedy."""

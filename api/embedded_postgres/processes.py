@@ -1,4 +1,4 @@
-"""Which processes belong to a server, told by a name that it carries on its command line and gives to its children."""
+"""Finds the processes of a server by its cluster name, which is on the command line of each of them."""
 
 import hashlib
 import time
@@ -11,37 +11,37 @@ POLL_SECONDS = 0.02
 
 
 def cluster_name(data: Path) -> str:
-    """The name of the server of a data folder, for `cluster_name`: the same for the same path."""
+    """Return the setting `cluster_name` for a data folder; it depends only on the path."""
     return f"token-ledger-{hashlib.sha256(bytes(data)).hexdigest()[:12]}"
 
 
-def server_pid(data: Path) -> int | None:
-    """The process id of the server that runs on a data folder, or None.
+def find_server_pid(data: Path) -> int | None:
+    """Return the process id of the server that runs on a data folder, or None.
 
-    The number in postmaster.pid is not enough: after a reboot, or in a new container, it can be anybody's.
+    The number in postmaster.pid is not sufficient: after a reboot or in a new container, another process can have it.
     """
     pid = _recorded_pid(data)
     return pid if pid is not None and _belongs(pid, cluster_name(data)) else None
 
 
-def clear_after_crash(data: Path) -> None:
-    """Make the folder of a server that was killed ready for the next one; does nothing after a clean stop.
+def clean_up_after_crash(data: Path) -> None:
+    """Prepare the folder of a killed server for the next start; does nothing after a clean stop.
 
-    Waits for the children of the killed server to notice and end. Raises EmbeddedPostgresError when they do not.
+    Waits until the children of the killed server have ended. Raises EmbeddedPostgresError when they do not end.
     """
     pid = _recorded_pid(data)
     if pid is None:
         return
-    import psutil  # noqa: PLC0415 (it comes with the extra `embedded`, which a deployed service does not have)
+    import psutil  # noqa: PLC0415 (the extra `embedded` is not installed in production)
 
     deadline = time.monotonic() + ORPHAN_SECONDS
     while orphans := [child for child in psutil.pids() if _belongs(child, cluster_name(data))]:
         if time.monotonic() > deadline:
-            msg = f"A server on {data} was killed and its processes {orphans} do not end. End them, then try again."
+            msg = f"A server on {data} was killed and its processes {orphans} do not end. Stop them, then try again."
             raise EmbeddedPostgresError(msg)
         time.sleep(POLL_SECONDS)
-    # PostgreSQL itself forgets a number that nobody has. It would not start if another process now has it, or if its
-    # parent never asked what became of it.
+    # PostgreSQL ignores a process id that no process has. It refuses to start when another process has the id, or when
+    # the dead server is a zombie whose parent has not waited for it.
     if psutil.pid_exists(pid):
         (data / "postmaster.pid").unlink(missing_ok=True)
 

@@ -1,8 +1,8 @@
-"""The embedded server: started by its first user, shared by all, stopped by its last.
+"""The embedded server: its first user starts it, its last user stops it.
 
-Who uses it is known by locks on a file in the folder, which the operating system releases for a process that was
-killed. The server runs in a session of its own: Ctrl-C in a terminal goes to the programs of its foreground group, and
-the database must stay up while the service drains.
+Each user holds a lock on a file in the folder, which the operating system releases when the process is killed. The
+server runs in its own session: Ctrl-C in a terminal reaches the foreground process group, and the database must stay up
+while the service drains.
 """
 
 import fcntl
@@ -40,8 +40,8 @@ NOT_DURABLE = {
     "autovacuum": "off",
 }
 
-# Run at every start: whoever started first may have been killed before it was done.
-SET_UP = f"""
+# Run at every start, because the process that started first may have been killed before it finished.
+SETUP_SCRIPT = f"""
 SELECT format('CREATE ROLE %I LOGIN', r) FROM unnest(ARRAY['{OWNER}', '{SERVICE}']) AS r
  WHERE r NOT IN (SELECT rolname FROM pg_roles) \\gexec
 SELECT 'CREATE DATABASE {DATABASE} OWNER {OWNER}'
@@ -50,16 +50,16 @@ SELECT 'CREATE DATABASE {DATABASE} OWNER {OWNER}'
 
 
 class EmbeddedPostgres:
-    """A PostgreSQL server on a folder, shared by everyone who starts it there.
+    """A PostgreSQL server on a folder, shared by all objects and processes that start it there.
 
-    The folder holds `data`, `server.log`, two lock files and, unless its path is too long, `socket`. An object is for
-    one thread; objects and processes may be many.
+    The folder contains `data`, `server.log`, two lock files and, unless its path is too long, `socket`. An object is
+    not thread-safe.
     """
 
     def __init__(self, directory: Path, *, durable: bool = True, settings: Mapping[str, str] | None = None) -> None:
-        """`durable=False` gives up the data's survival of a power cut for speed; `settings` go to the server as well.
+        """`durable=False` trades safety in a power cut for speed; `settings` are passed to the server.
 
-        Both take effect only where start finds no server running on the folder.
+        Both apply only if `start` finds no running server on the folder.
         """
         self._directory = directory.resolve()
         self._settings = SETTINGS | ({} if durable else NOT_DURABLE) | dict(settings or {})
@@ -67,25 +67,25 @@ class EmbeddedPostgres:
         self._socket: Socket | None = None
 
     def start(self) -> None:
-        """Start the server or attach to the one that runs here; on the first start make the roles and the database.
+        """Start the server or attach to the running one; the first start creates the roles and the database.
 
-        Blocks: for a second or two on the first start, a fraction of one later. Raises EmbeddedPostgresError, which
-        says what to do, when the extra `embedded` is not installed or the folder or the system user is not fit.
+        Blocks for one or two seconds on the first start, for less than a second later. Raises EmbeddedPostgresError
+        when the extra `embedded` is not installed, or the folder or the system user cannot be used.
         """
         if self._user is not None:
             return
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            with self._transition():
+            with self._transition_lock():
                 lock = os.open(self._directory / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
                 try:
                     fcntl.flock(lock, fcntl.LOCK_SH)
                     cluster = Cluster(self._directory)
-                    socket = cluster.run(self._settings)
-                    cluster.execute(socket, SET_UP)
+                    socket = cluster.start(self._settings)
+                    cluster.execute(socket, SETUP_SCRIPT)
                 except BaseException:
                     with suppress(EmbeddedPostgresError):
-                        self._halt_unless_used(lock)
+                        self._stop_unless_used(lock)
                     os.close(lock)
                     raise
                 self._user, self._socket = (os.getpid(), lock), socket
@@ -94,7 +94,7 @@ class EmbeddedPostgres:
             raise EmbeddedPostgresError(msg) from error
 
     def stop(self) -> None:
-        """Let go of the server, and stop it if nobody else uses it; the connections it still has are closed then.
+        """Stop the server and close its connections, unless another user still needs it.
 
         Does nothing when not started. Raises EmbeddedPostgresError when the server does not stop.
         """
@@ -102,26 +102,26 @@ class EmbeddedPostgres:
             return
         (starter, lock), self._user, self._socket = self._user, None, None
         try:
-            if starter != os.getpid():  # a fork shares the lock of its parent, who is the user
+            if starter != os.getpid():  # the lock belongs to the parent of this fork
                 return
-            with self._transition():
-                self._halt_unless_used(lock)
+            with self._transition_lock():
+                self._stop_unless_used(lock)
         finally:
             os.close(lock)
 
     @property
     def owner_dsn(self) -> str:
-        """For migrations: the owner of the database, no superuser. Valid between start and stop."""
+        """DSN of the owner of the database, for migrations. Valid between start and stop."""
         return self._dsn(OWNER, DATABASE)
 
     @property
     def service_dsn(self) -> str:
-        """For the service: no right but those the migrations grant. Valid between start and stop."""
+        """DSN of the service role, whose only privileges the migrations grant. Valid between start and stop."""
         return self._dsn(SERVICE, DATABASE)
 
     @property
     def superuser_dsn(self) -> str:
-        """For administration and tests, in the database `postgres`. Valid between start and stop."""
+        """DSN of the superuser and the database `postgres`. Valid between start and stop."""
         return self._dsn(SUPERUSER, "postgres")
 
     def __enter__(self) -> Self:
@@ -135,23 +135,23 @@ class EmbeddedPostgres:
 
     def _dsn(self, user: str, database: str) -> str:
         if self._socket is None:
-            msg = "The embedded PostgreSQL has no address before start() and after stop()."
+            msg = "The embedded PostgreSQL has no DSN before start() and after stop()."
             raise EmbeddedPostgresError(msg)
         where = urlencode(
             {"host": str(self._socket.folder), "port": self._socket.port, "user": user}, quote_via=quote, safe="/"
         )
         return f"postgresql:///{database}?{where}"
 
-    def _halt_unless_used(self, lock: int) -> None:
+    def _stop_unless_used(self, lock: int) -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # somebody else holds it too
+        except BlockingIOError:  # another user holds it too
             return
-        Cluster(self._directory).halt()
+        Cluster(self._directory).stop()
 
     @contextmanager
-    def _transition(self) -> Iterator[None]:
-        """One at a time starts or stops the server."""
+    def _transition_lock(self) -> Iterator[None]:
+        """Let one process at a time start or stop the server."""
         lock = os.open(self._directory / "transition.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""Where the server's socket is: in its folder, or elsewhere when its path is no address for a socket."""
+"""The location of the server's socket: in its folder, or elsewhere when that path cannot be a socket address."""
 
 import os
 import stat
@@ -11,32 +11,32 @@ from api.embedded_postgres.errors import EmbeddedPostgresError
 
 PORT = 5432
 MAX_BYTES = 103
-"""The longest address of a Unix socket on macOS; Linux has 107."""
+"""Maximum length of a Unix socket address on macOS; Linux allows 107."""
 
 SEPARATOR = ","
-"""What a client takes to stand between two hosts, even in the path of a socket."""
+"""Clients split a host parameter at commas, even the path of a socket."""
 
 
 @dataclass(frozen=True)
 class Socket:
-    """Where a server listens: the folder, and the port that names the socket in it."""
+    """The folder of the socket, and the port in the name of the socket file."""
 
     folder: Path
     port: int
 
 
-def make_socket_folder(directory: Path, name: str, account: Account, *, port: int = PORT) -> Path:
-    """The folder for the socket, which only the account can enter: that is what keeps others from the database.
+def create_socket_folder(directory: Path, name: str, account: Account, *, port: int = PORT) -> Path:
+    """Create the socket folder, which only the account can enter: that keeps other users from the database.
 
-    To be called when no server runs: what a killed one left there is removed. Its successor would not start while any
-    process has the number of the killed one, were it the dead process itself whose parent has not asked after it.
-    Raises EmbeddedPostgresError when no place is short enough or the place is taken by somebody else.
+    Call it only while no server runs, because it removes socket files of a killed server: the next server would refuse
+    to start while any process has the old process id, even a zombie. Raises EmbeddedPostgresError when no path is short
+    enough or another user owns the folder.
     """
     for folder in (directory / "socket", Path(tempfile.gettempdir()).resolve() / name, Path("/tmp") / name):  # noqa: S108
         if len(os.fsencode(folder / f".s.PGSQL.{port}")) <= MAX_BYTES and SEPARATOR not in str(folder):
             break
     else:
-        msg = f"No folder for a socket is short enough. Choose a folder with a shorter path than {directory}."
+        msg = f"No socket path is short enough. Choose a folder with a shorter path than {directory}."
         raise EmbeddedPostgresError(msg)
     try:
         folder.mkdir(mode=0o700)
@@ -45,17 +45,17 @@ def make_socket_folder(directory: Path, name: str, account: Account, *, port: in
         pass
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != account.uid:
-        msg = f"{folder}, the folder for the socket, belongs to somebody else. Remove it, or choose another folder."
+        msg = f"The socket folder {folder} belongs to another user. Remove it, or choose another folder."
         raise EmbeddedPostgresError(msg)
     folder.chmod(0o700)
-    for left in (f".s.PGSQL.{port}", f".s.PGSQL.{port}.lock"):
-        (folder / left).unlink(missing_ok=True)
-    account.reach(folder)
+    for file in (f".s.PGSQL.{port}", f".s.PGSQL.{port}.lock"):
+        (folder / file).unlink(missing_ok=True)
+    account.ensure_reachable(folder)
     return folder
 
 
-def recorded_socket(data: Path) -> Socket | None:
-    """Where the running server listens, by its own word (lines four and five of postmaster.pid)."""
+def read_recorded_socket(data: Path) -> Socket | None:
+    """Return the socket that the running server recorded in lines four and five of postmaster.pid."""
     try:
         lines = (data / "postmaster.pid").read_text(encoding="utf-8").split("\n")
     except FileNotFoundError:

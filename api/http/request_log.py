@@ -14,12 +14,12 @@ from structlog.typing import FilteringBoundLogger
 
 from api.http.errors import SERVER_ERROR
 from api.http.request_context import RequestContext
-from api.logging.configuration import Lines, complete, render_json
-from api.logging.redaction import needs_no_mask
+from api.logging.configuration import LineLogger, finish_event, render_json
+from api.logging.redaction import is_plain
 
 EVENT = "request"
 
-_needs_no_mask = lru_cache(maxsize=1024)(needs_no_mask)
+_is_plain = lru_cache(maxsize=1024)(is_plain)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -50,9 +50,9 @@ class RequestLog:
         config = structlog.get_config()
         self._processors: list[Any] = config["processors"]
         logger = config["logger_factory"]()
-        fixed = needs_no_mask(endpoint) and needs_no_mask(issuer or "")
+        fixed = is_plain(endpoint) and is_plain(issuer or "")
         enabled = not quiet and log.is_enabled_for(logging.INFO)
-        self._lines = logger if isinstance(logger, Lines) and fixed and enabled else None
+        self._lines = logger if isinstance(logger, LineLogger) and fixed and enabled else None
 
     def write_plain(self, context: RequestContext, status: int, ms: float) -> bool:
         """Write the line of a request without an error, bypassing structlog: a third of the time.
@@ -62,10 +62,10 @@ class RequestLog:
         client_id = context.client_id
         if (
             self._lines is None
-            or self._processors != [complete, render_json]
+            or self._processors != [finish_event, render_json]
             or status >= SERVER_ERROR.status
-            or not needs_no_mask(context.request_id)
-            or not (client_id is None or _needs_no_mask(client_id))
+            or not is_plain(context.request_id)
+            or not (client_id is None or _is_plain(client_id))
         ):
             return False
         line = PlainLine(

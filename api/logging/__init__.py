@@ -1,1 +1,1 @@
-"""Log output: its format, and the redaction of secrets."""
+"""Log output: format, and redaction of secrets."""

