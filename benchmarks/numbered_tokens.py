@@ -20,7 +20,7 @@ from ledger.domain.events import (
     TokenRevoked,
 )
 from ledger.domain.grant import CLIENT_CREDENTIALS
-from ledger.domain.identifiers import RANDOM_BYTES, build_uuid7, client_stream_id
+from ledger.domain.identifiers import UUID7_RANDOM_BYTES, build_uuid7, client_stream_id
 from ledger.domain.secrets import (
     SECRET_BYTES,
     TOKEN_BYTES,
@@ -169,7 +169,7 @@ def client_secret(client: str) -> str:
 
 
 def _entropy(number: int) -> bytes:
-    return shake_256(b"token %d" % number).digest(TOKEN_BYTES + 2 + RANDOM_BYTES)
+    return shake_256(b"token %d" % number).digest(TOKEN_BYTES + 2 + UUID7_RANDOM_BYTES)
 
 
 def _client_of(entropy: bytes) -> str:
@@ -177,4 +177,4 @@ def _client_of(entropy: bytes) -> str:
 
 
 def _jti(at: datetime, entropy: bytes) -> UUID:
-    return build_uuid7(at, entropy[-RANDOM_BYTES:])
+    return build_uuid7(at, entropy[-UUID7_RANDOM_BYTES:])

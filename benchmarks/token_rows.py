@@ -6,10 +6,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from benchmarks.numbered_tokens import NumberedTokens, issued_position
+from ledger.domain.clock import to_epoch_seconds
 from ledger.domain.codec import CODEC
 from ledger.domain.events import Event, TokenIssued, TokenRevoked
 from ledger.domain.scope import format_scope
-from ledger.use_cases.ports import to_epoch_seconds
 from projections.token_activity import ActivityCounts
 from projections.token_history import ISSUED
 

@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 
 import asyncpg
 
+from ledger.domain.clock import to_epoch_seconds
 from ledger.domain.events import TokenIssued, TokenRevoked
 from ledger.domain.recording import NewEvent
 from ledger.domain.scope import format_scope
 from ledger.postgres.database import Connection
 from ledger.postgres.inline import PartOfAppend
 from ledger.postgres.statements import load_statements
-from ledger.use_cases.ports import ActiveToken, to_epoch_seconds
+from ledger.use_cases.ports import ActiveToken
 from projections.projection import Projected, Projection
 
 SQL = load_statements("projections", "active_tokens.sql")

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from ledger.archive.export_format import ArchiveWriter, build_header
-from ledger.archive.export_reader import ArchiveReader
+from ledger.archive.export_format import ExportWriter, build_header
+from ledger.archive.export_reader import ExportReader
 from ledger.domain.events import ClientDisabled, ClientRegistered, ClientSecretAdded, Event
 from ledger.domain.identifiers import client_stream_id
 from ledger.domain.recording import Cause, EventMapper, RecordedEvent, StreamEvent
@@ -62,9 +62,9 @@ def export_of(log: Sequence[RecordedEvent], **changes: Any) -> list[bytes]:
     """The lines of an export that has these rows, with an end that fits them."""
     last = log[-1].position if log else 0
     given = {"issuer": ISSUER, "log": "first", "head": last, "exported_at": NOW} | changes
-    writer = ArchiveWriter(build_header(**given))
+    writer = ExportWriter(build_header(**given))
     return [writer.header(), *map(writer.event, log), writer.end()[0]]
 
 
 def read_export(lines: Sequence[bytes]) -> list[RecordedEvent]:
-    return list(ArchiveReader(iter(lines)).events())
+    return list(ExportReader(iter(lines)).events())

@@ -18,10 +18,10 @@ from msgspec import Struct
 
 from api.operations.archive_folder import ArchiveFolder
 from api.operations.export_files import open_export_to_read, open_export_to_write
-from ledger.archive.export_format import ArchiveWriter, Header
-from ledger.archive.export_reader import ArchiveReader
+from ledger.archive.export_format import ExportHeader, ExportWriter
+from ledger.archive.export_reader import ExportReader
 from ledger.domain.clock import utc_now
-from ledger.domain.errors import InvalidArchive, NotArchivable
+from ledger.domain.errors import InvalidExport, NotArchivable
 from ledger.domain.recording import EventMapper, RecordedEvent
 from ledger.postgres.archive.catalogue import ArchivedRange
 from ledger.postgres.archive.removal import remove_archived_streams
@@ -123,14 +123,14 @@ def _check_file(archive: ArchivedRange, folder: ArchiveFolder) -> None:
     try:
         with folder.open_lines(archive):
             pass
-    except InvalidArchive as error:
+    except InvalidExport as error:
         raise ArchiveFileMissing(archive.file_name, str(error)) from error
 
 
 async def _write_file(
-    path: str, header: Header, pages: AsyncIterator[Sequence[RecordedEvent]], progress: Progress
+    path: str, header: ExportHeader, pages: AsyncIterator[Sequence[RecordedEvent]], progress: Progress
 ) -> None:
-    lines = ArchiveWriter(header)
+    lines = ExportWriter(header)
     with open_export_to_write(path) as write:
         write(lines.header())
         async for page in pages:
@@ -152,8 +152,8 @@ async def _check_written(
             show_progress("reading back", part.end.position - part.after) as progress,
             open_export_to_read(path) as lines,
         ):
-            return file_sha256, await compare_with_log(log, bounds, part, ArchiveReader(lines), progress)
-    except InvalidArchive as error:
+            return file_sha256, await compare_with_log(log, bounds, part, ExportReader(lines), progress)
+    except InvalidExport as error:
         raise ArchiveFileDiffers(path, str(error)) from error
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from api.operations.errors import OperationError, UsageError
-from ledger.domain.errors import InvalidArchive
+from ledger.domain.errors import InvalidExport
 
 STANDARD_STREAM = "-"
 """In place of a file name: standard output or standard input."""
@@ -64,7 +64,7 @@ def open_export_to_write(target: str, *, compress: bool = False, force: bool = F
 
 @contextmanager
 def open_export_to_read(source: str) -> Iterator[Iterator[bytes]]:
-    """Give the lines of an export, compressed or not. Reading them raises InvalidArchive and ExportFileError."""
+    """Give the lines of an export, compressed or not. Reading them raises InvalidExport and ExportFileError."""
     if source == STANDARD_STREAM:
         yield _read_lines(cast("BufferedReader", sys.stdin.buffer), "standard input")
         return
@@ -127,6 +127,6 @@ def _read_lines(file: BufferedReader, name: str) -> Iterator[bytes]:
         yield from iter(partial(stream.readline, MAX_LINE_BYTES), b"")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         msg = f"the compressed data is truncated or altered: {error}"
-        raise InvalidArchive(msg) from error
+        raise InvalidExport(msg) from error
     except OSError as error:
         raise ExportFileError(name, f"cannot be read: {error.strerror or error}") from error

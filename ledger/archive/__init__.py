@@ -1,1 +1,1 @@
-"""The export format of a log, and which history may leave the log for an archive."""
+"""The export format of a log, and which events may be archived."""

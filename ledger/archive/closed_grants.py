@@ -1,4 +1,4 @@
-"""Which grants are over and done with, so that an archive is all that need hold them. Pure."""
+"""Which grants are closed, so that their events may leave the log for an archive. Pure."""
 
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
@@ -19,10 +19,10 @@ def find_closed_grants(
     before: datetime,
     needed: AbstractSet[int] = frozenset(),
 ) -> list[UUID]:
-    """Of whole streams of grants, each in order, those that nothing can happen to any more.
+    """Find the grants to which nothing more can happen, given the whole stream of each, in order.
 
-    Their tokens had expired or were revoked before an instant, and no event of theirs lies behind position `until`. One
-    with an event at a position that is `needed` is not among them. Raises a StoredDataError for an unreadable row.
+    They were expired or revoked at the instant `before`, and have no event after position `until` or at a position in
+    `needed`. Raises StoredDataError.
     """
     closed = []
     for stream, events in groupby(rows, key=attrgetter("stream_id")):

@@ -1,8 +1,7 @@
-"""The export of a log as lines of JSON: a header, one line an event, and an end that proves the others.
+"""The export of a log as lines of JSON: a header, one line per event, and an end line with checksums.
 
-The lines hold all that is recorded, digests and hashes of secrets included. A payload stands in its line byte for byte;
-one that cannot, because it is not JSON or not on one line, is base64. The end counts the events and has the SHA-256 of
-all bytes before it, and that of the events alone, which is the same for every export of the same events.
+The lines hold everything recorded, including token digests and hashes of secrets. A payload is embedded byte for byte;
+one that is not JSON on one line is embedded as base64.
 """
 
 import hashlib
@@ -22,18 +21,17 @@ VERSION: Literal[1] = 1
 Position = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Text = Annotated[str, Meta(pattern=r"^[^\x00]*$")]
-"""PostgreSQL has no text with NUL in it."""
+"""PostgreSQL stores no NUL in text."""
 
 
-class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="line"):
-    """Base of what a line can be. A field this release does not know would be lost, so it is refused."""
+class ExportLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="line"):
+    """Base of all lines. An unknown field is refused, because a restore would lose it."""
 
 
-class Header(Line, frozen=True, kw_only=True, tag="header"):
-    """The first line: what the lines after it are. They hold the events after `after` and up to `until`.
+class ExportHeader(ExportLine, frozen=True, kw_only=True, tag="header"):
+    """The first line: the export holds the events after `after` up to `until`; the log's head is at `head`.
 
-    `head` is the newest position of the log at that time. An archive that continues another has the running checksum of
-    all before it in `continues`.
+    An archive that continues another has the running checksum of all archives before it in `continues`.
     """
 
     format: Literal["token-ledger-log"] = FORMAT
@@ -47,8 +45,8 @@ class Header(Line, frozen=True, kw_only=True, tag="header"):
     continues: Text | UnsetType = UNSET
 
 
-class EventLine(Line, frozen=True, kw_only=True, tag="event"):
-    """One event as it is recorded. One of `payload` and `payload_base64` is there."""
+class ExportedEvent(ExportLine, frozen=True, kw_only=True, tag="event"):
+    """One event as recorded, with either `payload` or `payload_base64`."""
 
     position: Position
     recorded_at: Instant
@@ -63,9 +61,9 @@ class EventLine(Line, frozen=True, kw_only=True, tag="event"):
     payload_base64: bytes | UnsetType = UNSET
 
     @classmethod
-    def of(cls, row: RecordedEvent) -> "EventLine":
-        """The line of a recorded event."""
-        inline = fits_on_one_line(row.payload)
+    def from_row(cls, row: RecordedEvent) -> "ExportedEvent":
+        """Build the line of a recorded event."""
+        embedded = fits_on_one_line(row.payload)
         return cls(
             position=row.position,
             recorded_at=row.recorded_at,
@@ -76,12 +74,12 @@ class EventLine(Line, frozen=True, kw_only=True, tag="event"):
             actor=row.actor,
             request_id=row.request_id,
             remote_address=row.remote_address,
-            payload=Raw(row.payload) if inline else UNSET,
-            payload_base64=UNSET if inline else row.payload,
+            payload=Raw(row.payload) if embedded else UNSET,
+            payload_base64=UNSET if embedded else row.payload,
         )
 
-    def recorded_event(self) -> RecordedEvent:
-        """The event of a line. Raises ValueError when it has no payload, or two."""
+    def to_row(self) -> RecordedEvent:
+        """Build the recorded event. Raises ValueError when the line has no payload, or two."""
         return RecordedEvent(
             stream_id=self.stream_id,
             stream_version=self.stream_version,
@@ -105,8 +103,12 @@ class EventLine(Line, frozen=True, kw_only=True, tag="event"):
         raise ValueError(msg)
 
 
-class End(Line, frozen=True, kw_only=True, tag="end"):
-    """The last line. `sha256` is of all bytes before it, `events_sha256` of the lines of events; both hexadecimal."""
+class ExportEnd(ExportLine, frozen=True, kw_only=True, tag="end"):
+    """The last line: the number of events and two hexadecimal checksums.
+
+    `sha256` covers all bytes before this line. `events_sha256` covers the event lines only, so it is the same in every
+    export of the same events.
+    """
 
     events: Count
     events_sha256: str
@@ -114,64 +116,63 @@ class End(Line, frozen=True, kw_only=True, tag="end"):
 
 
 class RunningDigest:
-    """Counts and hashes lines as they are written or read."""
+    """Counts and hashes lines, with their line ends, as they are written or read."""
 
     def __init__(self) -> None:
         self._all = hashlib.sha256()
         self._events = hashlib.sha256()
         self._count = 0
 
-    def header(self, line: bytes) -> None:
-        """The first line, with its line end."""
+    def add_header(self, line: bytes) -> None:
+        """Add the first line."""
         self._all.update(line)
 
-    def event(self, line: bytes) -> None:
-        """The next line of an event, with its line end."""
+    def add_event(self, line: bytes) -> None:
+        """Add the line of the next event."""
         self._all.update(line)
         self._events.update(line)
         self._count += 1
 
-    def end(self) -> End:
-        """The last line that belongs to what came before."""
-        return End(events=self._count, events_sha256=self._events.hexdigest(), sha256=self._all.hexdigest())
+    def end(self) -> ExportEnd:
+        """Build the last line."""
+        return ExportEnd(events=self._count, events_sha256=self._events.hexdigest(), sha256=self._all.hexdigest())
 
 
-class ArchiveWriter:
-    """Makes the lines of one export, in their order: the header, the events, the end."""
+class ExportWriter:
+    """Builds the lines of one export in order: header, events, end."""
 
-    def __init__(self, header: Header) -> None:
+    def __init__(self, header: ExportHeader) -> None:
         self._header = header
         self._digest = RunningDigest()
 
     def header(self) -> bytes:
-        """The first line."""
-        line = encode_line(self._header)
-        self._digest.header(line)
+        """Build the first line."""
+        line = _encode_line(self._header)
+        self._digest.add_header(line)
         return line
 
     def event(self, row: RecordedEvent) -> bytes:
-        """The line of the next event."""
-        line = encode_line(EventLine.of(row))
-        self._digest.event(line)
+        """Build the line of the next event."""
+        line = _encode_line(ExportedEvent.from_row(row))
+        self._digest.add_event(line)
         return line
 
-    def end(self) -> tuple[bytes, End]:
-        """The last line, and what it says."""
+    def end(self) -> tuple[bytes, ExportEnd]:
+        """Build the last line; returns it encoded and as a struct."""
         end = self._digest.end()
-        return encode_line(end), end
+        return _encode_line(end), end
 
 
 _encode = msgspec.json.Encoder().encode
 _decode_any = msgspec.json.Decoder().decode
 
 
-def encode_line(line: Line) -> bytes:
-    """A line with its line end."""
+def _encode_line(line: ExportLine) -> bytes:
     return _encode(line) + b"\n"
 
 
 def fits_on_one_line(payload: bytes) -> bool:
-    """Whether a payload put into a line is read back byte for byte: JSON, on one line, without space around it."""
+    """Whether an embedded payload is read back byte for byte: JSON on one line, without space around it."""
     if b"\n" in payload or b"\r" in payload or payload.strip() != payload:
         return False
     try:
@@ -190,10 +191,10 @@ def build_header(
     after: int = 0,
     until: int | None = None,
     continues: str = "",
-) -> Header:
-    """The header of an export of a log whose newest position is `head`, or of a part of it."""
+) -> ExportHeader:
+    """Build the header for the export of a log, or of a part of it, whose head is at `head`."""
     last = head if until is None else min(until, head)
-    return Header(
+    return ExportHeader(
         issuer=issuer,
         log=log,
         head=head,

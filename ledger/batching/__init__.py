@@ -1,1 +1,1 @@
-"""Sharing work between concurrent requests of one process: group commit, batched look-ups, one log tail."""
+"""Work shared by the concurrent requests of a process: group commit, batched look-ups, one log tail."""

@@ -1,7 +1,7 @@
-"""The newest events of one log, read once in a process for everyone who follows it there.
+"""The newest events of one log, read once per process for all its followers.
 
-A follower that waits for what does not come costs nothing: for each distinct query one look at each new event says
-whether anybody is to be woken. One that is slow holds nothing here: what is no longer kept it reads from the log.
+A follower that waits costs nothing: each new event is matched once per distinct query. A slow follower keeps nothing
+alive here: it reads events that are no longer kept from the log.
 """
 
 import asyncio
@@ -12,21 +12,21 @@ from ledger.domain.errors import Unavailable
 from ledger.domain.recording import EventMapper, RecordedEvent
 from ledger.use_cases.audit import EventPage, EventQuery, event_matches
 
-Read = Callable[[int, int], Awaitable[Sequence[RecordedEvent]]]
-"""A page of the log: after which position, at most how many."""
+ReadPage = Callable[[int, int], Awaitable[Sequence[RecordedEvent]]]
+"""Reads a page of the log: after a position, at most so many events."""
 
-Wait = Callable[[int], Awaitable[None]]
-"""Return when the log may have grown beyond a position. It may return without reason, and must in the end."""
+WaitForGrowth = Callable[[int], Awaitable[None]]
+"""Returns when the log may have grown beyond a position. It may return early, and must return in the end."""
 
-PAGE = 500
-KEEP = 2000
-"""How many events are kept for followers that are a little behind."""
+PAGE_EVENTS = 500
+KEPT_EVENTS = 2000
+"""Enough for followers that are a little late."""
 
-REST_SECONDS = 30.0
-"""How long it goes on reading while nobody waits."""
+IDLE_SECONDS = 30.0
+"""How long the log is still read after the last follower has gone."""
 
 GATHER_SECONDS = 0.03
-"""After a page that reached the end of the log, how long the next one gathers: under load many small ones cost more."""
+"""The pause after a page that reached the end of the log. Under load, many small pages cost more."""
 
 RETRY_SECONDS = 1.0
 
@@ -38,50 +38,50 @@ class _Follower:
 
 
 class LogTail:
-    """Hands out new events to those who wait for them."""
+    """Hands new events to the followers that wait for them."""
 
-    def __init__(self, read: Read, wait: Wait, mapper: EventMapper) -> None:
+    def __init__(self, read: ReadPage, wait: WaitForGrowth, mapper: EventMapper) -> None:
         self._read = read
         self._wait = wait
         self._mapper = mapper
         self._kept: list[RecordedEvent] = []
-        self._begins_after = 0
+        self._kept_after = 0
         self._position = 0
         self._waiting: dict[EventQuery, set[_Follower]] = {}
-        self._pump: asyncio.Task[None] | None = None
+        self._reader: asyncio.Task[None] | None = None
         self._closed = False
 
     @property
     def waiting(self) -> int:
-        """How many wait for news."""
+        """How many followers wait."""
         return sum(map(len, self._waiting.values()))
 
     def covers(self, position: int) -> bool:
-        """Whether what comes after a position is still here. Where it is not, read the log from there to its end."""
-        return self._pump is not None and position >= self._begins_after
+        """Whether all events after a position are kept here. If not, read the log from there to its end."""
+        return self._reader is not None and position >= self._kept_after
 
     async def wait_for_events(self, query: EventQuery, *, after: int, seconds: float) -> EventPage:
-        """The first events after a position that are asked for; an empty page when there are none for so long.
+        """Return the first matching events after a position, or an empty page after `seconds`.
 
-        The first to ask does so from the end of the log, the others from a position that is covered. For one that is
-        not, because much was recorded since it was looked, the page is empty and does not end: read the log on from
-        there. Raises what reading raises, StoredDataError, and Unavailable after it was closed.
+        The first follower starts at the end of the log, the others at a position that is covered. If it is not covered
+        any more, the page is empty and has not ended: read the log on from there.
+        Raises what reading raises, StoredDataError, and Unavailable after `close`.
         """
         if self._closed:
             msg = "The service is shutting down and follows its log no more."
             raise Unavailable(msg)
-        if self._pump is None:
-            self._kept, self._begins_after, self._position = [], after, after
-            self._pump = asyncio.create_task(self._read_on())
+        if self._reader is None:
+            self._kept, self._kept_after, self._position = [], after, after
+            self._reader = asyncio.create_task(self._read_log())
         elif not self.covers(after):
             return EventPage((), after, ended=False)
-        if found := self._matching(query, self._kept, after):
+        if found := self._find(query, self._kept, after):
             return EventPage(found, self._position, ended=True)
         follower = _Follower(after)
         followers = self._waiting.setdefault(query, set())
         followers.add(follower)
         try:
-            # Unlike wait_for, this passes a cancellation on that comes together with the news.
+            # Unlike wait_for, this does not swallow a cancellation that arrives together with the page.
             async with asyncio.timeout(seconds):
                 return await follower.page
         except TimeoutError:
@@ -92,73 +92,66 @@ class LogTail:
                 self._waiting.pop(query, None)
 
     async def close(self) -> None:
-        """Read no more; those who wait are told that there is nothing."""
+        """Stop reading; the followers that wait get an empty page."""
         self._closed = True
-        if self._pump is not None:
-            self._pump.cancel()
-            await asyncio.gather(self._pump, return_exceptions=True)
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.gather(self._reader, return_exceptions=True)
 
-    async def _read_on(self) -> None:
+    async def _read_log(self) -> None:
         loop = asyncio.get_running_loop()
-        rest_at = loop.time() + REST_SECONDS
+        idle_at = loop.time() + IDLE_SECONDS
         try:
-            while self._waiting or loop.time() < rest_at:
+            while self._waiting or loop.time() < idle_at:
                 if self._waiting:
-                    rest_at = loop.time() + REST_SECONDS
+                    idle_at = loop.time() + IDLE_SECONDS
                 try:
-                    rows = await self._read(self._position, PAGE)
-                except Exception as error:  # noqa: BLE001 (those who wait must hear of it; the next may have more luck)
-                    self._tell_all(error)
+                    rows = await self._read(self._position, PAGE_EVENTS)
+                except Exception as error:  # noqa: BLE001 (every follower must get it; the next read may succeed)
+                    for followers in self._waiting.values():
+                        _fail(followers, error)
                     await asyncio.sleep(RETRY_SECONDS)
                     continue
                 if rows:
                     self._keep(rows)
                     self._distribute(rows)
-                    if len(rows) < PAGE:
+                    if len(rows) < PAGE_EVENTS:
                         await asyncio.sleep(GATHER_SECONDS)
                 else:
                     await self._wait(self._position)
         finally:
-            self._pump = None
-            self._answer_all()
+            self._reader = None
+            for followers in self._waiting.values():
+                for follower in followers:
+                    if not follower.page.done():
+                        follower.page.set_result(EventPage((), max(follower.after, self._position), ended=True))
 
     def _keep(self, rows: Sequence[RecordedEvent]) -> None:
         self._kept.extend(rows)
         self._position = rows[-1].position
-        if len(self._kept) > KEEP:
-            gone = self._kept[: -KEEP // 2]
-            self._begins_after = gone[-1].position
-            del self._kept[: len(gone)]
+        if len(self._kept) > KEPT_EVENTS:
+            dropped = self._kept[: -KEPT_EVENTS // 2]
+            self._kept_after = dropped[-1].position
+            del self._kept[: len(dropped)]
 
     def _distribute(self, rows: Sequence[RecordedEvent]) -> None:
         for query, followers in list(self._waiting.items()):
             try:
-                found = self._matching(query, rows, 0)
-            except Exception as error:  # noqa: BLE001 (an event that cannot be read concerns those who ask about its like)
-                for follower in followers:
-                    _fail(follower, error)
+                found = self._find(query, rows, 0)
+            except Exception as error:  # noqa: BLE001 (an unreadable event concerns only the queries that decode it)
+                _fail(followers, error)
                 continue
             for follower in followers if found else ():
-                of_interest = [row for row in found if row.position > follower.after]
-                if of_interest and not follower.page.done():
-                    follower.page.set_result(EventPage(of_interest, self._position, ended=True))
+                events = [row for row in found if row.position > follower.after]
+                if events and not follower.page.done():
+                    follower.page.set_result(EventPage(events, self._position, ended=True))
 
-    def _matching(self, query: EventQuery, rows: Sequence[RecordedEvent], after: int) -> Sequence[RecordedEvent]:
+    def _find(self, query: EventQuery, rows: Sequence[RecordedEvent], after: int) -> Sequence[RecordedEvent]:
         later = rows[bisect_right(rows, after, key=lambda row: row.position) :]
         return [row for row in later if event_matches(query, row, self._mapper)]
 
-    def _tell_all(self, error: Exception) -> None:
-        for followers in self._waiting.values():
-            for follower in followers:
-                _fail(follower, error)
 
-    def _answer_all(self) -> None:
-        for followers in self._waiting.values():
-            for follower in followers:
-                if not follower.page.done():
-                    follower.page.set_result(EventPage((), max(follower.after, self._position), ended=True))
-
-
-def _fail(follower: _Follower, error: Exception) -> None:
-    if not follower.page.done():
-        follower.page.set_exception(error)
+def _fail(followers: set[_Follower], error: Exception) -> None:
+    for follower in followers:
+        if not follower.page.done():
+            follower.page.set_exception(error)

@@ -1,1 +1,1 @@
-"""The domain: events, aggregates and the rules for them. Pure: no I/O, and time is an argument."""
+"""The domain: events, aggregates and their rules. Pure: no I/O; time is an argument."""

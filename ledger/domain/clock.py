@@ -1,23 +1,28 @@
-"""Time is an argument: what the ledger asks of a clock."""
+"""Time and randomness, which are arguments everywhere."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 Clock = Callable[[], datetime]
-"""Gives the present instant, timezone-aware UTC."""
+"""Returns the current instant in UTC, timezone-aware."""
 
 RandomBytes = Callable[[int], bytes]
-"""Gives that many unpredictable bytes; `secrets.token_bytes` outside of tests."""
+"""Returns that many unpredictable bytes; `secrets.token_bytes` outside of tests."""
+
+
+def utc_now() -> datetime:
+    """Read the clock of a running service."""
+    return datetime.now(UTC)
 
 
 def to_utc(instant: datetime) -> datetime:
-    """The same moment in UTC, as events hold it. Raises ValueError for one without a zone."""
+    """Convert an instant to UTC, as events hold it. Raises ValueError if it has no time zone."""
     if instant.tzinfo is None:
         msg = f"the instant {instant} has no time zone"
         raise ValueError(msg)
     return instant.astimezone(UTC)
 
 
-def utc_now() -> datetime:
-    """The clock of a running service."""
-    return datetime.now(UTC)
+def to_epoch_seconds(instant: datetime) -> int:
+    """Convert an instant to whole seconds since 1970, rounded down."""
+    return int(instant.timestamp() // 1)

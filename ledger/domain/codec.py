@@ -1,7 +1,7 @@
-"""Events to canonical bytes and back.
+"""Encodes events as canonical JSON and decodes them.
 
-The payload is canonical JSON: UTF-8, keys sorted, no insignificant space, instants in UTC as RFC 3339, bytes as base64.
-One event has one encoding, so payloads can be compared and hashed as bytes.
+Canonical means UTF-8, sorted keys, no insignificant space, instants in UTC as RFC 3339, and bytes as base64. An event
+has exactly one encoding, so payloads can be compared and hashed as bytes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +20,7 @@ _raw = msgspec.json.Decoder(dict[str, Any])
 
 
 class Codec:
-    """Encodes and decodes a closed set of event types; a topic outside of it is refused."""
+    """Encodes and decodes a closed set of event types. Other topics are refused."""
 
     def __init__(self, event_types: Iterable[type[Event]], upcasters: Mapping[tuple[str, int], Upcaster]) -> None:
         """Raises ValueError when two types share a topic or an old schema version has no upcaster."""
@@ -46,15 +46,15 @@ class Codec:
 
     @property
     def topics(self) -> frozenset[str]:
-        """Every topic this codec reads and writes."""
+        """All topics of this codec."""
         return frozenset(self._types)
 
     def encode(self, event: Event) -> bytes:
-        """The canonical payload of an event."""
+        """Encode the canonical payload of an event."""
         return _canonical.encode(event)
 
     def decode(self, topic: str, schema_version: int, payload: bytes) -> Event:
-        """The event that a row holds, lifted to the present schema version.
+        """Decode the event of a row, upcast to the current schema version.
 
         Raises UnknownTopic, UnsupportedSchemaVersion or CorruptPayload.
         """
@@ -68,14 +68,14 @@ class Codec:
             raise CorruptPayload(msg) from error
 
     def is_canonical(self, topic: str, schema_version: int, payload: bytes) -> bool:
-        """Whether the payload is the one encoding of its event.
+        """Whether the payload is the canonical encoding of its event. Raises as `decode` does.
 
-        For an old schema version that of its fields, as the types that encoded it are gone. Raises as decode does.
+        For an old schema version only the JSON is compared, because the type that encoded it no longer exists.
         """
         event = self.decode(topic, schema_version, payload)
         if (topic, schema_version) not in self._current:
             return _canonical.encode(_raw.decode(payload)) == payload
-        # An instant keeps the offset it was written with, and would be written with it again.
+        # A decoded instant keeps its offset, so encoding it again would not reveal one that is not UTC.
         to_utc = all(at is None or at.tzinfo is UTC for at in (get(event) for get in self._instants[topic]))
         return to_utc and _canonical.encode(event) == payload
 

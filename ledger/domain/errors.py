@@ -1,20 +1,20 @@
-"""Every way the ledger refuses or fails, in one place.
+"""Every error that the ledger raises, in three families.
 
-Three families: a *refusal* is a decision about a request (the caller did something it may not); an *unavailable* is
-about the log (nothing wrong with the request, try again); a *stored data* error is about what a row says.
+A *refusal* is a decision about a request that the caller may not make. *Unavailable* concerns the log: the request is
+fine and can be retried. A *stored data* error concerns the content of a row.
 """
 
 
 class LedgerError(Exception):
-    """Base of every error the ledger raises on purpose. Messages never hold a token or a secret."""
+    """Base of every error that the ledger raises on purpose. Messages never contain a token or a secret."""
 
 
 class Refusal(LedgerError):
-    """The request was understood and is refused; the message says why, in words fit for the caller."""
+    """The request was understood and is refused. The message gives the reason and may be shown to the caller."""
 
 
 class InvalidClient(Refusal):
-    """Client authentication failed. One message for every cause, so that causes cannot be told apart."""
+    """Client authentication failed. All causes have the same message, so that they cannot be told apart."""
 
     def __init__(self) -> None:
         super().__init__("Client authentication failed.")
@@ -25,19 +25,19 @@ class UnauthorizedClient(Refusal):
 
 
 class InvalidScope(Refusal):
-    """The requested scope is malformed, unknown or exceeds what the client may have (RFC 6749 §5.2)."""
+    """The requested scope is malformed, unknown, or more than the client may have (RFC 6749 §5.2)."""
 
 
 class InvalidRegistration(Refusal):
-    """A client registration or change that cannot be accepted; the message names the field."""
+    """A client registration or change is not acceptable. The message names the field."""
 
 
 class UnknownClient(Refusal):
-    """No client of this id is registered with this issuer."""
+    """No client with this id is registered with this issuer."""
 
 
 class UnknownToken(Refusal):
-    """No token of this jti was ever issued by this issuer."""
+    """This issuer never issued a token with this jti."""
 
 
 class NoLog(Refusal):
@@ -45,15 +45,15 @@ class NoLog(Refusal):
 
 
 class LogNotEmpty(Refusal):
-    """A log can only be restored where nothing is recorded yet."""
+    """A log can only be restored into an empty one."""
 
 
-class InvalidArchive(Refusal):
-    """A file that is not the whole, unaltered export of a log; the message names the line."""
+class InvalidExport(Refusal):
+    """A file is not a complete, unaltered export of a log. The message names the line."""
 
 
 class Archived(Refusal):
-    """What was asked about is in an archive of the log, and no longer in the log; `until` is where its archives end."""
+    """The events were moved from the log to an archive; `until` is the last archived position."""
 
     def __init__(self, message: str, until: int = 0) -> None:
         super().__init__(message)
@@ -61,32 +61,32 @@ class Archived(Refusal):
 
 
 class NotArchivable(Refusal):
-    """This part of a log cannot be moved to an archive as things are; the message says what to do."""
+    """This part of a log cannot be archived now. The message gives the remedy."""
 
 
 class Unavailable(LedgerError):
-    """The log cannot take or answer this now. Unless a subclass says otherwise, nothing was recorded."""
+    """The log cannot serve the request now. Nothing was recorded, unless a subclass says otherwise."""
 
 
 class QueueFull(Unavailable):
-    """More appends wait than the bounded queue holds; nothing was recorded."""
+    """The bounded queue of appends is full; nothing was recorded."""
 
 
 class OutcomeUnknown(Unavailable):
-    """The connection broke during commit and the log could not be asked since: recorded, or not."""
+    """The connection broke during commit and the log was not reachable since: the events may be recorded or not."""
 
 
 class StoredDataError(LedgerError):
-    """A stored event cannot be read by this code."""
+    """This code cannot read a stored event."""
 
 
 class UnknownTopic(StoredDataError):
-    """A row names a topic this code does not define. It is refused: a row never decides what is imported."""
+    """This code does not define the topic of a row. It never imports what a row names."""
 
 
 class UnsupportedSchemaVersion(StoredDataError):
-    """A row was written by newer code, or names a version that never existed."""
+    """A row was written by newer code, or has a version that never existed."""
 
 
 class CorruptPayload(StoredDataError):
-    """A payload is not JSON, or not of the shape its topic and schema version promise."""
+    """A payload is not JSON, or does not have the shape of its topic and schema version."""

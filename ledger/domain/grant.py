@@ -1,7 +1,7 @@
-"""The Grant aggregate: the tokens that live and die together.
+"""The Grant aggregate: tokens that are issued and revoked together.
 
-For client_credentials that is one access token. Its stream id is the token's jti, so a token's history is one index
-read from its jti. Decisions are pure: state, command and now go in, an event or a refusal comes out.
+For client_credentials that is one access token, and the grant's stream id is the token's jti. Decisions are pure: they
+take state, command and time, and return an event or raise a refusal.
 """
 
 from collections.abc import Iterable
@@ -21,26 +21,21 @@ CLIENT_CREDENTIALS = "client_credentials"
 
 
 class Grant(Struct, frozen=True, kw_only=True):
-    """A grant as folded from its stream. `revoked_at` and `revocation_reason` are None while it stands."""
+    """What a decision about a grant depends on, folded from its stream."""
 
     id: UUID
     version: int
     digest: bytes
     client_id: str
-    subject: str
-    scope: Scope
-    audience: tuple[str, ...]
-    issued_at: datetime
     expires_at: datetime
     revoked_at: datetime | None = None
-    revocation_reason: str | None = None
 
     def is_active(self, now: datetime) -> bool:
-        """Whether the token would be honoured at this instant; it ends at expires_at, not after it."""
+        """Whether the token is active at this instant. It is expired from `expires_at` on."""
         return self.revoked_at is None and now < self.expires_at
 
     def revoke(self, *, now: datetime, reason: str) -> TokenRevoked | None:
-        """End the grant. None when there is nothing to end: it is revoked or expired already (RFC 7009 §2.2)."""
+        """Revoke the grant; None when it is revoked or expired already (RFC 7009 §2.2)."""
         if not self.is_active(now):
             return None
         return TokenRevoked(jti=self.id, digest=self.digest, client_id=self.client_id, revoked_at=now, reason=reason)
@@ -49,9 +44,9 @@ class Grant(Struct, frozen=True, kw_only=True):
 def issue_by_client_credentials(
     client: Client, requested: Scope | None, *, now: datetime, grant_id: UUID, digest: bytes
 ) -> TokenIssued:
-    """Decide an access token request of RFC 6749 §4.4; `requested` is None when no scope parameter was sent.
+    """Decide an access token request of RFC 6749 §4.4; `requested` is None when it has no scope parameter.
 
-    The token's times are whole seconds, so that the exp it is introspected with is exactly when it ends.
+    Times are whole seconds, so that a token ends exactly at the `exp` of its introspection.
     Raises UnauthorizedClient or InvalidScope.
     """
     settings = client.settings
@@ -78,36 +73,22 @@ def issue_by_client_credentials(
     )
 
 
-def evolve_grant(grant: Grant | None, recorded: StreamEvent) -> Grant:
-    """The grant after one more event of its stream. Raises ValueError for an event that cannot follow."""
-    event = recorded.event
-    match event:
-        case TokenIssued() if grant is None:
-            return Grant(
-                id=recorded.stream_id,
-                version=recorded.stream_version,
-                digest=event.digest,
-                client_id=event.client_id,
-                subject=event.subject,
-                scope=event.scope,
-                audience=event.audience,
-                issued_at=event.issued_at,
-                expires_at=event.expires_at,
-            )
-        case TokenRevoked() if grant is not None and grant.revoked_at is None:
-            return replace(
-                grant,
-                version=recorded.stream_version,
-                revoked_at=event.revoked_at,
-                revocation_reason=event.reason,
-            )
-    msg = f"{event.TOPIC} cannot be event {recorded.stream_version} of a grant"
-    raise ValueError(msg)
-
-
 def fold_grant(stream: Iterable[StreamEvent]) -> Grant | None:
-    """A grant from its whole stream, or None when the stream is empty."""
+    """Fold a grant from its whole stream; None when it is empty. Raises ValueError for an event that cannot follow."""
     grant: Grant | None = None
     for recorded in stream:
-        grant = evolve_grant(grant, recorded)
+        event, version = recorded.event, recorded.stream_version
+        if isinstance(event, TokenIssued) and grant is None:
+            grant = Grant(
+                id=recorded.stream_id,
+                version=version,
+                digest=event.digest,
+                client_id=event.client_id,
+                expires_at=event.expires_at,
+            )
+        elif isinstance(event, TokenRevoked) and grant is not None and grant.revoked_at is None:
+            grant = replace(grant, version=version, revoked_at=event.revoked_at)
+        else:
+            msg = f"{event.TOPIC} cannot be event {version} of a grant"
+            raise ValueError(msg)
     return grant

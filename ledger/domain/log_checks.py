@@ -1,4 +1,4 @@
-"""What a sound log satisfies, checked event by event in position order: for a log in a database and one in a file."""
+"""Checks that a log is sound, event by event in position order, whether it is read from a database or a file."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -9,22 +9,22 @@ from ledger.domain.codec import CODEC, Codec
 from ledger.domain.errors import StoredDataError
 from ledger.domain.recording import LogHead
 
-Report = Callable[[int, str], None]
-"""Takes what is wrong, and at which position. It may raise, where one fault is enough."""
+ReportFault = Callable[[int, str], None]
+"""Takes the position of a fault and its description. It may raise to end the checks."""
 
-Examination = Callable[[str, int, bytes], str | None]
-"""From topic, schema version and payload to what is wrong with them, None when nothing is."""
+CheckPayload = Callable[[str, int, bytes], str | None]
+"""Takes topic, schema version and payload; returns the fault, or None."""
 
 
 class LogFault(Struct, frozen=True):
-    """Something that does not hold of a log, and the position where it shows."""
+    """A fault of a log and the position where it was found."""
 
     position: int
     what: str
 
 
 class LogFaults:
-    """The first `limit` findings, and how many there were in all: a log may be wrong at every position."""
+    """The first `limit` faults and the number of all, because every position of a log can be at fault."""
 
     def __init__(self, limit: int) -> None:
         self.first: list[LogFault] = []
@@ -32,59 +32,59 @@ class LogFaults:
         self._limit = limit
 
     def add(self, position: int, what: str) -> None:
-        """One more. A `Report`."""
+        """Add a fault. A `ReportFault`."""
         self.count += 1
         if len(self.first) < self._limit:
             self.first.append(LogFault(position, what))
 
 
 class LogChecker:
-    """Checks events as they come: dense positions, time that does not go back, payloads that hold what they should."""
+    """Checks that positions are dense, that time never goes back, and that payloads pass `check_payload`."""
 
     def __init__(
-        self, report: Report, examine: Examination, *, after: int = 0, archived: LogHead | None = None
+        self, report: ReportFault, check_payload: CheckPayload, *, after: int = 0, archived: LogHead | None = None
     ) -> None:
-        """`after` is the position before the first event; up to the end of what is archived there may be gaps."""
+        """`after` is the position before the first event. Up to the end of what is archived, gaps are allowed."""
         self._report = report
-        self._examine = examine
+        self._check_payload = check_payload
         self._position = after
         self._archived = archived
         self._recorded_at: datetime | None = None
 
     def check(self, position: int, recorded_at: datetime, topic: str, schema_version: int, payload: bytes) -> None:
-        """Check the next event. After a gap it goes on behind it, so that a fault is reported once."""
+        """Check the next event. A gap is reported once; the checks continue after it."""
         if self._archived is not None and position > self._archived.position:
-            self._leave_archived(self._archived)
+            self._end_archived(self._archived)
         dense = self._archived is None
         if position <= self._position or (dense and position != self._position + 1):
-            self._report(position, _misplaced(position, self._position))
+            self._report(position, _describe_gap(position, self._position))
         if self._recorded_at is not None and recorded_at < self._recorded_at:
             self._report(position, f"recorded at {recorded_at}, before its predecessor ({self._recorded_at})")
-        fault = self._examine(topic, schema_version, payload)
+        fault = self._check_payload(topic, schema_version, payload)
         if fault is not None:
             self._report(position, fault)
         self._position = position
         self._recorded_at = recorded_at
 
     def end(self, head: LogHead) -> None:
-        """Check, after the last event, that it is where the head says that the log ends."""
+        """Check, after the last event, that the log ends at its head."""
         if self._archived is not None:
-            self._leave_archived(self._archived)
+            self._end_archived(self._archived)
         if self._position < head.position:
-            self._report(head.position, f"the log ends at {self._position}, its head says {head.position}")
+            self._report(head.position, f"the log ends at {self._position} but its head is at {head.position}")
         elif self._recorded_at is not None and self._recorded_at != head.recorded_at:
-            what = f"recorded at {self._recorded_at}, its head says {head.recorded_at}"
-            self._report(head.position, f"the newest event was {what}")
+            what = f"was recorded at {self._recorded_at} but the head has {head.recorded_at}"
+            self._report(head.position, f"the newest event {what}")
 
-    def _leave_archived(self, archived: LogHead) -> None:
-        """What comes now follows the last event that is archived, without a gap."""
+    def _end_archived(self, archived: LogHead) -> None:
+        """The next event must follow the last archived one without a gap."""
         self._archived = None
         self._position = archived.position
         self._recorded_at = max(self._recorded_at or archived.recorded_at, archived.recorded_at)
 
 
 def check_readable(topic: str, schema_version: int, payload: bytes, codec: Codec = CODEC) -> str | None:
-    """What keeps this release from reading an event. An `Examination`."""
+    """Check that this release can read an event. A `CheckPayload`."""
     try:
         codec.decode(topic, schema_version, payload)
     except StoredDataError as error:
@@ -93,7 +93,7 @@ def check_readable(topic: str, schema_version: int, payload: bytes, codec: Codec
 
 
 def check_canonical(topic: str, schema_version: int, payload: bytes, codec: Codec = CODEC) -> str | None:
-    """The same, and that its payload is not the one encoding of what it says. An `Examination`."""
+    """Check that this release can read an event and that its payload is canonical. A `CheckPayload`."""
     try:
         canonical = codec.is_canonical(topic, schema_version, payload)
     except StoredDataError as error:
@@ -102,17 +102,18 @@ def check_canonical(topic: str, schema_version: int, payload: bytes, codec: Code
 
 
 def check_stream(version: int, position: int, version_before: int | None, position_before: int | None) -> str | None:
-    """What is wrong with an event's place in its stream, after the one before it there, None for the first."""
+    """Check the version and position of an event against the event before it in its stream, if there is one."""
     expected = (version_before or 0) + 1
     if version != expected:
-        return f"has version {version} of its stream, where {expected} should follow"
+        return f"has stream version {version} where {expected} is expected"
     if position_before is not None and position_before > position:
-        return f"version {version} of its stream lies before version {version_before}, which is at {position_before}"
+        return f"stream version {version} is before version {version_before}, which is at {position_before}"
     return None
 
 
-def _misplaced(position: int, previous: int) -> str:
+def _describe_gap(position: int, previous: int) -> str:
     if position <= previous:
-        return f"position {position} comes after {previous}"
-    missing = f"{previous + 1}" if position == previous + 2 else f"{previous + 1} to {position - 1}"
-    return f"nothing is at {missing}"
+        return f"position {position} follows position {previous}"
+    if position == previous + 2:
+        return f"position {previous + 1} is missing"
+    return f"positions {previous + 1} to {position - 1} are missing"

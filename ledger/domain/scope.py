@@ -12,16 +12,15 @@ Scope = tuple[str, ...]
 
 
 def is_scope_token(value: str) -> bool:
-    """Whether value is one scope-token: printable ASCII but space, double quote and backslash."""
+    """Whether value is one scope-token: printable ASCII except space, double quote and backslash."""
     return _SCOPE_TOKEN.fullmatch(value) is not None
 
 
 @lru_cache(maxsize=1024)
 def parse_scope(value: str) -> Scope:
-    """The scope-tokens of a space-delimited scope parameter, in the order asked, each once.
+    """Parse a scope parameter: scope-tokens separated by single spaces, in the order sent, without repetitions.
 
-    Raises InvalidScope when the value departs from the grammar: scope-tokens separated by single spaces. Remembered,
-    because clients ask for the same again and again.
+    Raises InvalidScope. The results are cached because clients request the same scopes again and again.
     """
     tokens = value.split(" ")
     if not all(map(is_scope_token, tokens)):
@@ -31,5 +30,5 @@ def parse_scope(value: str) -> Scope:
 
 
 def format_scope(scope: Iterable[str]) -> str:
-    """The space-delimited form that goes over the wire."""
+    """Format a scope as the space-delimited value of a response."""
     return " ".join(scope)

@@ -1,7 +1,7 @@
-"""What became of a token, for whoever asks later: who, when, from where, why, and whether it was active at a moment.
+"""The record of a token for auditors: by whom, when, from where and why it was issued and revoked.
 
-Everything here is a function of recorded events. A moment is a position of the log and an instant; what was true then
-stays true however the log grows.
+Everything here is a function of recorded events. A moment is a position of the log and an instant; the state of a token
+at a moment never changes as the log grows.
 """
 
 from collections.abc import Iterable
@@ -23,14 +23,14 @@ STATUSES: tuple[TokenStatus, ...] = get_args(TokenStatus)
 
 
 class Moment(Struct, frozen=True):
-    """Up to which position the log counts, and what time it was."""
+    """The position up to which the log counts, and the instant at which expiry is judged."""
 
     position: int
     instant: datetime
 
 
 class Recorded(Struct, frozen=True, kw_only=True):
-    """Where the log has a fact, and who caused it from where."""
+    """Where a fact is in the log, and the actor that caused it."""
 
     position: int
     recorded_at: datetime
@@ -40,14 +40,14 @@ class Recorded(Struct, frozen=True, kw_only=True):
 
 
 class Revocation(Recorded, frozen=True, kw_only=True):
-    """How a token was ended before its time."""
+    """When and why a token was revoked."""
 
     revoked_at: datetime
     reason: str
 
 
 class TokenRecord(Struct, frozen=True, kw_only=True):
-    """A token that was ever issued. For client_credentials the grant is the token, so `grant_id` is its jti."""
+    """A token that was issued at some time. For client_credentials `grant_id` is its jti."""
 
     jti: UUID
     grant_id: UUID
@@ -63,7 +63,7 @@ class TokenRecord(Struct, frozen=True, kw_only=True):
     revoked: Revocation | None = None
 
     def state(self, moment: Moment) -> TokenState:
-        """What the service would have held it for at that moment; it ends at expires_at, not after it."""
+        """Return the token's state at a moment. It is expired from `expires_at` on."""
         if self.issued.position > moment.position:
             return "not_issued"
         if self.revoked is not None and self.revoked.position <= moment.position:
@@ -71,73 +71,52 @@ class TokenRecord(Struct, frozen=True, kw_only=True):
         return "active" if moment.instant < self.expires_at else "expired"
 
     def explain(self, moment: Moment) -> str:
-        """The state in one line: since or until when, by whom, why."""
-        origin = (
-            f"issued to {self.client_id} at {_instant(self.issued_at)} by {self.issued.actor or 'unknown'}"
-            f"{_from(self.issued)}"
-        )
+        """Explain the state in one line: since or until when, by whom, why."""
+        origin = f"issued to {self.client_id} at {_format(self.issued_at)} {_describe_actor(self.issued)}"
         match self.state(moment):
             case "revoked" if self.revoked is not None:
                 end = self.revoked
-                by = f"by {end.actor or 'unknown'}{_from(end)}"
-                return f"revoked since {_instant(end.revoked_at)} {by}: {end.reason}; {origin}"
+                return f"revoked since {_format(end.revoked_at)} {_describe_actor(end)}: {end.reason}; {origin}"
             case "active":
-                return f"active until {_instant(self.expires_at)}; {origin}"
+                return f"active until {_format(self.expires_at)}; {origin}"
             case "expired":
-                return f"expired since {_instant(self.expires_at)}; {origin}"
+                return f"expired since {_format(self.expires_at)}; {origin}"
         return f"not issued yet; {origin}"
 
 
 def fold_token_record(stream: Iterable[RecordedEvent], mapper: EventMapper) -> TokenRecord | None:
-    """A token from the rows of its grant's stream, or None when they are not those of a grant.
-
-    Raises StoredDataError for a row that this release cannot read.
-    """
+    """Fold a token from the rows of its grant's stream; None when they are not of a grant. Raises StoredDataError."""
     record: TokenRecord | None = None
     for row in stream:
         match mapper.decode(row).event:
             case TokenIssued() as event:
-                record = build_token_record(event, row)
+                record = TokenRecord(
+                    jti=event.jti,
+                    grant_id=event.jti,
+                    client_id=event.client_id,
+                    subject=event.subject,
+                    scope=event.scope,
+                    audience=event.audience,
+                    grant_type=event.grant_type,
+                    token_format=event.token_format,
+                    issued_at=event.issued_at,
+                    expires_at=event.expires_at,
+                    issued=Recorded(**_origin(row)),
+                )
             case TokenRevoked() as event if record is not None:
-                record = replace(record, revoked=build_revocation(event, row))
+                revoked = Revocation(revoked_at=event.revoked_at, reason=event.reason, **_origin(row))
+                record = replace(record, revoked=revoked)
     return record
 
 
-def build_token_record(event: TokenIssued, row: RecordedEvent) -> TokenRecord:
-    """A token as it is when it has just been issued."""
-    return TokenRecord(
-        jti=event.jti,
-        grant_id=event.jti,
-        client_id=event.client_id,
-        subject=event.subject,
-        scope=event.scope,
-        audience=event.audience,
-        grant_type=event.grant_type,
-        token_format=event.token_format,
-        issued_at=event.issued_at,
-        expires_at=event.expires_at,
-        issued=Recorded(**_where(row)),
-    )
+def _origin(row: RecordedEvent) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in Recorded.__struct_fields__}
 
 
-def build_revocation(event: TokenRevoked, row: RecordedEvent) -> Revocation:
-    """The end of a token as its event records it."""
-    return Revocation(revoked_at=event.revoked_at, reason=event.reason, **_where(row))
-
-
-def _where(row: RecordedEvent) -> dict[str, Any]:
-    return {
-        "position": row.position,
-        "recorded_at": row.recorded_at,
-        "actor": row.actor,
-        "request_id": row.request_id,
-        "remote_address": row.remote_address,
-    }
-
-
-def _instant(at: datetime) -> str:
+def _format(at: datetime) -> str:
     return at.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _from(recorded: Recorded) -> str:
-    return f" from {recorded.remote_address}" if recorded.remote_address else ""
+def _describe_actor(recorded: Recorded) -> str:
+    address = f" from {recorded.remote_address}" if recorded.remote_address else ""
+    return f"by {recorded.actor or 'unknown'}{address}"

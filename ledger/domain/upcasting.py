@@ -1,7 +1,6 @@
-"""Upcasters: how the payload of an old schema version becomes the next one.
+"""Upcasters: functions that convert the payload of an old schema version to the next one.
 
-An upcaster takes the decoded payload of one version and returns that of the version after it. They chain, so each is
-written once, when a version is superseded, and never changed again.
+They form a chain. Each is written once, when its version is superseded, and never changes after that.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,4 +10,4 @@ Payload = dict[str, Any]
 Upcaster = Callable[[Payload], Payload]
 
 UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}
-"""From (topic, schema version) to the function that lifts that version by one."""
+"""By topic and the schema version that the function reads."""

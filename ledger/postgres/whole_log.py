@@ -9,7 +9,7 @@ import asyncpg
 from msgspec import Struct
 
 from ledger.domain.errors import NoLog, Unavailable
-from ledger.domain.log_checks import Report, check_stream
+from ledger.domain.log_checks import ReportFault, check_stream
 from ledger.domain.recording import LogHead, RecordedEvent
 from ledger.postgres.archive.catalogue import (
     ArchivedRange,
@@ -87,7 +87,7 @@ async def read_event_pages(
 ) -> AsyncIterator[list[RecordedEvent]]:
     """Every event after a position and up to another; those that are archived are read from a folder.
 
-    Raises Archived when some are and there is none, InvalidArchive, and Unavailable, also at the end.
+    Raises Archived when some are and there is none, InvalidExport, and Unavailable, also at the end.
     """
     if after < bounds.archived_until:
         if folder is None:
@@ -108,7 +108,9 @@ async def read_remaining_pages(
         yield [recorded_event(row) for row in rows]
 
 
-async def check_streams(connection: Connection, log_id: int, until: int, report: Report, progress: Progress) -> None:
+async def check_streams(
+    connection: Connection, log_id: int, until: int, report: ReportFault, progress: Progress
+) -> None:
     """Report each event up to a position that does not follow the one before it in its stream."""
     reached = BEFORE_ALL_STREAMS
     read_again = 0

@@ -1,1 +1,1 @@
-"""What an issuer does: issue, introspect, revoke, authenticate clients, register them, answer audits."""
+"""The use cases of an issuer: authenticate and register clients, issue, introspect and revoke tokens, audit."""

@@ -1,4 +1,4 @@
-"""What auditors ask of a log, and what answers them. Every answer is as of a moment, and stays what it is."""
+"""Use case: audit a log. Results are as of a moment and do not change as the log grows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from ledger.domain.token_record import Moment, TokenRecord, TokenStatus
 
 
 class AheadOfLog(Refusal):
-    """An audit question about a moment that has not come."""
+    """The moment of an audit query is in the future, or beyond the head of the log."""
 
 
 def position_beyond_head(position: int, head: int) -> AheadOfLog:
@@ -23,14 +23,11 @@ def position_beyond_head(position: int, head: int) -> AheadOfLog:
 
 
 class NotCaughtUp(Unavailable):
-    """The projection that answers this has not read as far as was asked for; it will have soon."""
+    """A projection has not reached the requested position yet."""
 
 
 class TokenQuery(Struct, frozen=True, kw_only=True):
-    """Which tokens: those for which all of this holds.
-
-    `issued_after` and `issued_before` are about when the issuance was recorded, both inclusive.
-    """
+    """Selects the tokens that match every field. `issued_after` and `issued_before` are inclusive."""
 
     client_id: str | None = None
     subject: str | None = None
@@ -40,7 +37,7 @@ class TokenQuery(Struct, frozen=True, kw_only=True):
     issued_before: datetime | None = None
 
     def matches(self, token: TokenRecord, moment: Moment) -> bool:
-        """Whether a token is among them at a moment; one that was not issued by then never is."""
+        """Whether a token matches at a moment; it does not if it was issued later."""
         recorded_at = token.issued.recorded_at
         state = token.state(moment)
         return (
@@ -55,9 +52,9 @@ class TokenQuery(Struct, frozen=True, kw_only=True):
 
 
 class TokenPage(Struct, frozen=True):
-    """Tokens, newest issuance first. `before` is where the next page begins, None after the last.
+    """Tokens, newest issuance first. The next page is before position `before`; None if this is the last.
 
-    A page may hold fewer than were asked for, or none, and still not be the last: looking has a bound.
+    A page that is not the last may hold fewer tokens than the limit, or none, because a search is bounded.
     """
 
     tokens: Sequence[TokenRecord]
@@ -65,10 +62,9 @@ class TokenPage(Struct, frozen=True):
 
 
 class EventQuery(Struct, frozen=True, kw_only=True):
-    """Which events: those for which all of this holds.
+    """Selects the events that match every field.
 
-    `since` and `until` are about when they were recorded, both inclusive. `client_id` is the client that an event is
-    about, `subject` the subject of its token.
+    `since` and `until` are inclusive. `client_id` is the client that an event concerns, `subject` that of its token.
     """
 
     types: tuple[str, ...] = ()
@@ -80,9 +76,9 @@ class EventQuery(Struct, frozen=True, kw_only=True):
 
 
 class EventPage(Struct, frozen=True):
-    """Events in position order. All up to and including `position` have been looked at; go on after it.
+    """Events in position order. The search covered positions up to `position`; the next page is after it.
 
-    `ended` says that the log, or what was asked of it, ends there for now. A page may be empty and not be the last.
+    `ended`: the log, or the selected part, has no more for now. A page that is not the last may be empty.
     """
 
     events: Sequence[RecordedEvent]
@@ -91,7 +87,7 @@ class EventPage(Struct, frozen=True):
 
 
 class ActivityQuery(Struct, frozen=True, kw_only=True):
-    """What to count: from `since` up to `until`, whole buckets of `bucket` seconds since 1970."""
+    """Selects what is counted, from `since` to `until`, in buckets of `bucket` seconds aligned to 1970."""
 
     since: datetime
     until: datetime
@@ -100,7 +96,7 @@ class ActivityQuery(Struct, frozen=True, kw_only=True):
 
 
 class Activity(Struct, frozen=True):
-    """What happened in a bucket that begins at `start`; `active` is how many tokens were active at its end."""
+    """Counts for the bucket that starts at `start`; `active` counts tokens at its end."""
 
     start: datetime
     issued: int
@@ -109,7 +105,7 @@ class Activity(Struct, frozen=True):
 
 
 class ClientActivity(Struct, frozen=True):
-    """What happened to a client's tokens in the whole of the time; `active` is at its end."""
+    """Counts for a client over all buckets; `active` counts tokens at the end."""
 
     client_id: str
     issued: int
@@ -118,7 +114,7 @@ class ClientActivity(Struct, frozen=True):
 
 
 class Summary(Struct, frozen=True):
-    """Activity over time, and per client (most issued first). It counts everything up to `position`."""
+    """Activity over time and per client, most issued first, up to `position`."""
 
     position: int
     buckets: Sequence[Activity]
@@ -214,9 +210,9 @@ class AuditTrail:
 
 
 def event_matches(query: EventQuery, row: RecordedEvent, mapper: EventMapper) -> bool:
-    """Whether an event is one of those asked for, but for its subject, which not every event of a token names.
+    """Whether an event matches a query, except for `subject`, which not every event of a token holds.
 
-    Raises StoredDataError when it has to be decoded and cannot be.
+    Raises StoredDataError when the event must be decoded and cannot be.
     """
     return (
         (not query.types or row.topic in query.types)

@@ -1,4 +1,4 @@
-"""Use case: register clients and change them. Every change is recorded with who made it."""
+"""Use case: register and change clients. Every change is recorded with its cause."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -20,14 +20,13 @@ from ledger.domain.secrets import (
 from ledger.use_cases.ports import Streams, Writer
 
 MIN_SECRET_CHARACTERS = 8
-"""The fewest characters of a secret that a person chooses."""
 
 
 class ClientRegistry:
     """Registers and changes the clients of one issuer.
 
-    It decides on the client's stream, not on the view, and decides again when another change came between.
-    Every method raises InvalidRegistration or UnknownClient where it cannot be done, Unavailable when the log is away.
+    Decisions depend on the client's stream, not on the view, and are taken again after a conflict. Every method raises
+    InvalidRegistration, UnknownClient or Unavailable.
     """
 
     def __init__(
@@ -40,7 +39,7 @@ class ClientRegistry:
         self._random_bytes = random_bytes
 
     async def register(self, client_id: str, settings: ClientSettings, cause: Cause) -> Client:
-        """Register a new client, without a secret. Raises InvalidRegistration when the id is taken."""
+        """Register a new client, without a secret."""
         event = register(client_id, settings, now=self._clock())
         recorded = StreamEvent(client_stream_id(client_id), 1, event)
         try:
@@ -51,13 +50,13 @@ class ClientRegistry:
         return evolve_client(None, recorded)
 
     async def update(self, client_id: str, settings: ClientSettings, cause: Cause) -> Client:
-        """Replace the settings; nothing is recorded when they are the same."""
+        """Replace the settings; records nothing when they are the same."""
         return await self._change(client_id, lambda c: c.update(settings, now=self._clock()), cause)
 
     async def add_generated_secret(
         self, client_id: str, cause: Cause, expires_at: datetime | None = None
     ) -> tuple[str, str]:
-        """Generate a secret; returns (secret_id, secret). This is the one time that it can be seen."""
+        """Generate a secret; returns (secret_id, secret). The secret is not stored and cannot be read later."""
         secret = generate_secret(self._random_bytes(SECRET_BYTES))
         secret_id = self._new_secret_id()
         stored = hash_generated_secret(secret, secret_id=secret_id, now=self._clock(), expires_at=expires_at)
@@ -67,7 +66,7 @@ class ClientRegistry:
     async def add_chosen_secret(
         self, client_id: str, secret: str, cause: Cause, expires_at: datetime | None = None
     ) -> str:
-        """Add a secret that a person chose, 8 characters or more; returns its id."""
+        """Add a secret chosen by a person, of 8 characters or more; returns its id."""
         if not MIN_SECRET_CHARACTERS <= len(secret) <= MAX_SECRET_CHARACTERS:
             msg = f"a client secret must be {MIN_SECRET_CHARACTERS} to {MAX_SECRET_CHARACTERS} characters long"
             raise InvalidRegistration(msg)
@@ -80,7 +79,7 @@ class ClientRegistry:
     async def retire_secret(
         self, client_id: str, secret_id: str, cause: Cause, expires_at: datetime | None = None
     ) -> Client:
-        """End a secret, now or at an instant ahead."""
+        """End a secret, now or at a later instant."""
 
         def decide(client: Client) -> Event | None:
             now = self._clock()
@@ -89,15 +88,15 @@ class ClientRegistry:
         return await self._change(client_id, decide, cause)
 
     async def disable(self, client_id: str, reason: str, cause: Cause) -> Client:
-        """Shut the client out, from the moment this returns, on every process."""
+        """Disable the client, for every process, once this returns."""
         return await self._change(client_id, lambda c: c.disable(now=self._clock(), reason=reason), cause)
 
     async def enable(self, client_id: str, cause: Cause) -> Client:
-        """Let a disabled client in again."""
+        """Enable a disabled client."""
         return await self._change(client_id, lambda c: c.enable(now=self._clock()), cause)
 
     async def load(self, client_id: str) -> Client | None:
-        """The client as its stream says."""
+        """Fold a client from its stream; None when it is not registered."""
         rows = await self._streams.read_stream(client_stream_id(client_id))
         return fold_client(self._mapper.decode(row) for row in rows)
 

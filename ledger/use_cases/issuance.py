@@ -5,12 +5,11 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from ledger.domain import identifiers
 from ledger.domain.client import Client
 from ledger.domain.clock import Clock, RandomBytes
 from ledger.domain.errors import InvalidClient
-from ledger.domain.events import TokenIssued
 from ledger.domain.grant import issue_by_client_credentials
+from ledger.domain.identifiers import UUID7_RANDOM_BYTES, build_uuid7
 from ledger.domain.recording import Cause, EventMapper, StreamEvent, StreamGuard, VersionConflict, Write
 from ledger.domain.scope import Scope
 from ledger.domain.secrets import TOKEN_BYTES, generate_token, hash_token
@@ -18,10 +17,9 @@ from ledger.use_cases.ports import Clients, Writer
 
 
 class IssuedToken(Struct, frozen=True):
-    """An access token on its way to the client: the only place where the token itself exists.
+    """A new access token, to be sent to the client. The token itself is not stored anywhere.
 
-    `expires_in` is whole seconds from the moment of answering, rounded down. `position` is where the log has it, in the
-    stream `grant_id`.
+    `expires_in` is in whole seconds from now, rounded down. `position` is that of its event in the stream `grant_id`.
     """
 
     access_token: str
@@ -32,12 +30,12 @@ class IssuedToken(Struct, frozen=True):
 
     @property
     def jti(self) -> str:
-        """As it is introspected."""
+        """The jti of the token, as text."""
         return str(self.grant_id)
 
 
 class TokenIssuance:
-    """Issues tokens of one issuer."""
+    """Issues the tokens of one issuer."""
 
     def __init__(
         self, *, clients: Clients, writer: Writer, mapper: EventMapper, clock: Clock, random_bytes: RandomBytes
@@ -49,17 +47,16 @@ class TokenIssuance:
         self._random_bytes = random_bytes
 
     async def issue_token(self, client: Client, requested: Scope | None, cause: Cause) -> IssuedToken:
-        """Issue a token to an authenticated client; return once it is recorded and introspection shows it.
+        """Issue a token to an authenticated client; return once it is recorded and visible to introspection.
 
-        The write holds only while the client is as it was authenticated: if it was changed or disabled meanwhile, the
-        decision is taken again on what it is now.
-        Raises UnauthorizedClient, InvalidScope, InvalidClient (disabled meanwhile) or Unavailable.
+        If the client was changed or disabled since it was authenticated, the write conflicts and the decision is taken
+        again. Raises UnauthorizedClient, InvalidScope, InvalidClient (disabled meanwhile) or Unavailable.
         """
         while True:
             now = self._clock()
-            random_bytes = self._random_bytes(TOKEN_BYTES + identifiers.RANDOM_BYTES)
+            random_bytes = self._random_bytes(TOKEN_BYTES + UUID7_RANDOM_BYTES)
             token = generate_token(random_bytes[:TOKEN_BYTES])
-            grant_id = identifiers.build_uuid7(now, random_bytes[TOKEN_BYTES:])
+            grant_id = build_uuid7(now, random_bytes[TOKEN_BYTES:])
             issued = issue_by_client_credentials(
                 client, requested, now=now, grant_id=grant_id, digest=hash_token(token)
             )
@@ -69,20 +66,11 @@ class TokenIssuance:
             except VersionConflict:
                 client = await self._reload(client.client_id)
                 continue
-            return self._answer(token, issued, result.positions[-1])
+            remaining = issued.expires_at.timestamp() - self._clock().timestamp()
+            return IssuedToken(token, issued.scope, max(0, math.floor(remaining)), grant_id, result.positions[-1])
 
     async def _reload(self, client_id: str) -> Client:
         client = await self._clients.get(client_id)
         if client is None or not client.enabled:
             raise InvalidClient
         return client
-
-    def _answer(self, token: str, issued: TokenIssued, position: int) -> IssuedToken:
-        remaining = issued.expires_at.timestamp() - self._clock().timestamp()
-        return IssuedToken(
-            access_token=token,
-            scope=issued.scope,
-            expires_in=max(0, math.floor(remaining)),
-            grant_id=issued.jti,
-            position=position,
-        )

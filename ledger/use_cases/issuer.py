@@ -1,4 +1,4 @@
-"""One issuer (tenant): its identity, and its use cases wired to its own log."""
+"""An issuer (tenant): its identifier, and its use cases over its own log."""
 
 import re
 from concurrent.futures import Executor
@@ -27,7 +27,7 @@ class IssuerIdentifier:
     url: str
 
     def __post_init__(self) -> None:
-        """Raises ValueError naming what is wrong with the URL."""
+        """Raises ValueError, with the reason."""
         if not _is_absolute(self.url):
             msg = f"issuer {self.url!r}: must be an absolute https or http URL of ASCII characters without spaces"
             raise ValueError(msg)
@@ -41,21 +41,21 @@ class IssuerIdentifier:
 
     @property
     def path(self) -> str:
-        """The path under which its endpoints hang: empty, or with a leading slash."""
+        """The path of its endpoints: empty, or with a leading slash."""
         return urlsplit(self.url).path
 
     @property
     def log_name(self) -> str:
-        """The name of its log: the path without its leading slash, or `default` for an issuer at the root."""
+        """The name of its log: the path without its leading slash, or `default` when it has none."""
         return self.path.removeprefix("/") or "default"
 
 
 def _is_absolute(url: str) -> bool:
-    if _VISIBLE.fullmatch(url) is None:  # urlsplit would drop some of the others without a word
+    if _VISIBLE.fullmatch(url) is None:  # urlsplit silently drops some other characters
         return False
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port  # reading the port checks it
+        host, port = parts.hostname or "", parts.port  # reading the port validates it
     except ValueError:
         return False
     return parts.scheme in {"https", "http"} and port != 0 and _HOST.fullmatch(host) is not None

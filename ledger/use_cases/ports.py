@@ -1,7 +1,6 @@
-"""What the use cases need from outside: the two views they read, and somewhere to write."""
+"""The ports of the use cases: two views to read, and the log to read and write."""
 
 from collections.abc import Awaitable, Sequence
-from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -12,9 +11,9 @@ from ledger.domain.recording import RecordedEvent, Write, WriteResult
 
 
 class ActiveToken(Struct, frozen=True):
-    """A row of `active_tokens`: what introspection answers for a digest. `scope` is space-delimited.
+    """A row of `active_tokens`. `scope` is space-delimited; times are whole seconds since 1970.
 
-    Times are seconds since 1970, whole. The row may outlive the token: compare `expires_at`.
+    A row may still be there after `expires_at`, so readers compare it with the time.
     """
 
     jti: UUID
@@ -30,9 +29,9 @@ class ActiveTokens(Protocol):
     """The tokens that are neither revoked nor long expired."""
 
     def get(self, digest: bytes) -> Awaitable[ActiveToken | None]:
-        """The token of a digest, as of this call: everything answered before it is seen. Raises Unavailable.
+        """Find the token of a digest. Sees everything acknowledged before the call. Raises Unavailable.
 
-        The read begins with the call, so that it can run beside others; the answer need not be awaited.
+        The read starts with the call, so that it can share a query with others, and need not be awaited.
         """
         ...
 
@@ -41,33 +40,28 @@ class Clients(Protocol):
     """The registered clients."""
 
     def get(self, client_id: str) -> Awaitable[Client | None]:
-        """A client as of this call: everything answered before is seen. Raises Unavailable."""
+        """Find a client. Sees everything acknowledged before the call. Raises Unavailable."""
         ...
 
     async def all(self) -> Sequence[Client]:
-        """Every client, by id."""
+        """List the clients by id."""
         ...
 
 
 class Streams(Protocol):
-    """The log, stream by stream."""
+    """The streams of the log."""
 
     async def read_stream(self, stream_id: UUID) -> Sequence[RecordedEvent]:
-        """The events of a stream in version order. Raises Unavailable."""
+        """Read the events of a stream in version order. Raises Unavailable."""
         ...
 
 
 class Writer(Protocol):
-    """Takes writes from many requests at once."""
+    """Appends writes, many at a time."""
 
     async def write(self, write: Write) -> WriteResult:
-        """Record one write. When this returns it is durable and every view shows it.
+        """Append one write. When this returns it is durable and visible in the views.
 
         Cancelling the caller does not cancel the write. Raises VersionConflict or Unavailable.
         """
         ...
-
-
-def to_epoch_seconds(instant: datetime) -> int:
-    """Whole seconds since 1970, rounded down."""
-    return int(instant.timestamp() // 1)

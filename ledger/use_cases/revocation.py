@@ -15,7 +15,7 @@ BY_CLIENT = "revoked by its client"
 
 
 class TokenRevocation:
-    """Revokes tokens of one issuer. Revoking twice is one revocation."""
+    """Revokes the tokens of one issuer. Revoking a token twice appends one event."""
 
     def __init__(
         self, *, active_tokens: ActiveTokens, streams: Streams, writer: Writer, mapper: EventMapper, clock: Clock
@@ -27,11 +27,10 @@ class TokenRevocation:
         self._clock = clock
 
     async def revoke_token(self, client: Client, token: str, cause: Cause) -> int | None:
-        """Revoke a token its client presents (RFC 7009 §2.1).
+        """Revoke a token for the client it was issued to (RFC 7009 §2.1).
 
-        Returns the position of the revocation, or None when there was nothing to revoke: the token is unknown,
-        expired or revoked already. Raises UnauthorizedClient, leaving the token active, when it was issued to another
-        client; Unavailable when the log cannot take it.
+        Returns the position of the revocation, or None when the token is unknown, or expired or revoked already. Raises
+        UnauthorizedClient when it was issued to another client, or Unavailable.
         """
         found = await self._active_tokens.get(hash_token(token))
         if found is None or found.expires_at <= self._clock().timestamp():
@@ -39,16 +38,10 @@ class TokenRevocation:
         if found.client_id != client.client_id:
             msg = "The token was issued to another client."
             raise UnauthorizedClient(msg)
-        return await self._revoke(found.jti, BY_CLIENT, cause)
+        return await self.revoke_by_jti(found.jti, BY_CLIENT, cause)
 
     async def revoke_by_jti(self, jti: UUID, reason: str, cause: Cause) -> int | None:
-        """Revoke any token of the issuer by its jti. Returns as revoke_token does.
-
-        Raises UnknownToken when no token of that jti was ever issued.
-        """
-        return await self._revoke(jti, reason, cause)
-
-    async def _revoke(self, jti: UUID, reason: str, cause: Cause) -> int | None:
+        """Revoke any token by its jti; returns as `revoke_token` does. Raises UnknownToken or Unavailable."""
         while True:
             grant = await self._load(jti)
             revoked = grant.revoke(now=self._clock(), reason=reason)
@@ -63,7 +56,7 @@ class TokenRevocation:
 
     async def _load(self, jti: UUID) -> Grant:
         rows = await self._streams.read_stream(jti)
-        if not rows or rows[0].topic != TokenIssued.TOPIC:  # a client's stream is a stream too, and its id no jti
+        if not rows or rows[0].topic != TokenIssued.TOPIC:  # the id of a client's stream is not a jti
             msg = f"No token with jti {jti} was ever issued by this issuer."
             raise UnknownToken(msg)
         grant = fold_grant(self._mapper.decode(row) for row in rows)

@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime
 
+from ledger.domain.clock import to_epoch_seconds
 from ledger.postgres.logs import Log
 from ledger.postgres.statements import load_statements
 from ledger.use_cases.audit import Activity, ActivityQuery, ClientActivity, Summary
-from ledger.use_cases.ports import to_epoch_seconds
 from projections.audit.checkpoint import HistoryCheckpoint
 
 SQL = load_statements("projections", "token_activity.sql")

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
-from ledger.batching.log_tail import PAGE, LogTail
+from ledger.batching.log_tail import PAGE_EVENTS, LogTail
 from ledger.domain.codec import CODEC
 from ledger.domain.errors import Archived
 from ledger.domain.identifiers import client_stream_id
@@ -94,7 +94,7 @@ class PostgresAuditEvents:
     async def wait_for_events(self, query: EventQuery, *, after: int, seconds: float) -> EventPage:
         """Find events after a position as soon as there are any. Raises Unavailable, StoredDataError."""
         if not self._tail.covers(after):
-            page = await self.find_events(query, after=after, limit=PAGE)
+            page = await self.find_events(query, after=after, limit=PAGE_EVENTS)
             if page.events or not page.ended:
                 return page
             after = page.position

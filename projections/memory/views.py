@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 
 from ledger.domain.client import Client, evolve_client
+from ledger.domain.clock import to_epoch_seconds
 from ledger.domain.events import ClientEvent, TokenIssued, TokenRevoked
 from ledger.domain.recording import EventMapper, RecordedEvent
 from ledger.domain.scope import format_scope
-from ledger.use_cases.ports import ActiveToken, to_epoch_seconds
+from ledger.use_cases.ports import ActiveToken
 
 
 class MemoryActiveTokens:

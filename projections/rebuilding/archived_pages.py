@@ -25,7 +25,7 @@ class ArchivedPages:
         return self._archives[-1].last if self._archives else 0
 
     def page(self, after: int, until: int, topics: Collection[str]) -> list[LogRow]:
-        """The events of some topics after a position and up to another. Raises ArchivesRequired, InvalidArchive."""
+        """The events of some topics after a position and up to another. Raises ArchivesRequired, InvalidExport."""
         if self._folder is None:
             raise ArchivesRequired(self._log_id, self.until)
         if after != self._position:

@@ -87,7 +87,7 @@ class ProjectionBuilder:
         return self._archived[log_id].until
 
     async def fill(self, log_id: int, after: int, until: int) -> None:
-        """Fold the events in (after, until]. Raises EventNotFolded, ArchivesRequired, InvalidArchive."""
+        """Fold the events in (after, until]. Raises EventNotFolded, ArchivesRequired, InvalidExport."""
         skipped = await skipped_positions(self.reader, log_id, self.projection.name)
         writing: deque[asyncio.Task[None]] = deque()
         last: asyncio.Task[None] | None = None

@@ -197,7 +197,7 @@ async def rebuild_projection(
     """Build a projection anew, as the owner of its tables, and swap it in.
 
     `progress` is given how many events there are and how many are done already, and gives what is told of the others.
-    `archives` is where those of the logs are. Raises BuildRefused, InvalidArchive, Unavailable; with `only_if_older`
+    `archives` is where those of the logs are. Raises BuildRefused, InvalidExport, Unavailable; with `only_if_older`
     NotOlder, where the live rows are of this version.
     """
     started = monotonic()

@@ -52,7 +52,7 @@ async def replay_projection(
 ) -> ReplayResult:
     """Make a schema with the projection's tables as they were at a point of a log: all of it or nothing.
 
-    Raises BuildRefused, Archived, InvalidArchive, Unavailable.
+    Raises BuildRefused, Archived, InvalidExport, Unavailable.
     """
     async with connect(dsn) as writer, connect(dsn) as reader:
         live = await find_live_schema(writer)
@@ -83,7 +83,7 @@ async def find_changes(
 ) -> ProjectionChanges:
     """What is different in a projection at the second point from how it was at the first.
 
-    Raises BuildRefused, Archived, InvalidArchive, Unavailable.
+    Raises BuildRefused, Archived, InvalidExport, Unavailable.
     """
     async with connect(dsn) as writer, connect(dsn) as reader:
         live = await find_live_schema(writer)

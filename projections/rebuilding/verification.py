@@ -65,7 +65,7 @@ async def verify_projection(
     With `at` it waits until they are at that position of the log or beyond it. With `sample` it looks at the streams of
     so many events of each log, chosen at random, and at the tables that have rows of single streams. `progress` is
     given how many events there are to look at, and gives what is told of those done. `archives` is where those of the
-    logs are. Raises BuildRefused, InvalidArchive, Unavailable.
+    logs are. Raises BuildRefused, InvalidExport, Unavailable.
     """
     started = monotonic()
     async with connect(dsn) as writer, connect(dsn) as reader:

@@ -113,7 +113,7 @@ def test_what_is_wrong_with_a_file_is_said_with_its_line_and_nothing_is_imported
     refused = log_command("copy", "import", str(cut_off))
     assert refused.returncode == 1
     assert refused.stderr.decode() == (
-        f"error: {cut_off}: line 5: the file was cut off here\nerror: Nothing was imported.\n"
+        f"error: {cut_off}: line 5: the file is truncated here\nerror: Nothing was imported.\n"
     )
     assert query_value("SELECT count(*) FROM event_log") == 0
 

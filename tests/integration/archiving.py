@@ -6,7 +6,7 @@ from pathlib import Path
 from api.cli.progress import events_done
 from api.operations.archive_folder import ArchiveFolder
 from api.operations.archive_log import ArchiveResult, archive_log
-from ledger.archive.export_format import ArchiveWriter, build_header
+from ledger.archive.export_format import ExportWriter, build_header
 from ledger.postgres.database import Database
 from ledger.postgres.log_verification import LogVerification, verify_log
 from ledger.postgres.logs import Log
@@ -41,7 +41,7 @@ class Archivist:
         """The lines of an export from a position on."""
         bounds = await read_log_bounds(self.log)
         head = bounds.head.position
-        writer = ArchiveWriter(
+        writer = ExportWriter(
             build_header(issuer=ISSUER.url, log=self.log.name, head=head, exported_at=NOW, after=after)
         )
         lines = [writer.header()]

@@ -318,12 +318,12 @@ TAMPERED = {
         "DELETE FROM event_log WHERE position = 1",
         [
             LogFault(1, "is gone from the log, and an event of 'client.registered' is never removed"),
-            LogFault(15, "has version 2 of its stream, where 1 should follow"),
+            LogFault(15, "has stream version 2 where 1 is expected"),
         ],
     ),
     "the first kept event that is not archived is gone": (
         f"DELETE FROM event_log WHERE position = {HALF.position}",  # noqa: S608 (a number)
-        [LogFault(HALF.position + 1, f"nothing is at {HALF.position}")],
+        [LogFault(HALF.position + 1, f"position {HALF.position} is missing")],
     ),
 }
 

@@ -7,8 +7,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from ledger.archive.export_format import ArchiveWriter, build_header
-from ledger.domain.errors import InvalidArchive, LogNotEmpty, OutcomeUnknown, Unavailable
+from ledger.archive.export_format import ExportWriter, build_header
+from ledger.domain.errors import InvalidExport, LogNotEmpty, OutcomeUnknown, Unavailable
 from ledger.postgres import whole_log
 from ledger.postgres.archive import restoration as restoring
 from ledger.postgres.database import Database
@@ -54,7 +54,7 @@ async def exported(log: Log) -> list[bytes]:
     """The lines that the command would write."""
     bounds = await read_log_bounds(log)
     position = bounds.head.position
-    writer = ArchiveWriter(build_header(issuer=ISSUER.url, log="first", head=position, exported_at=NOW))
+    writer = ExportWriter(build_header(issuer=ISSUER.url, log="first", head=position, exported_at=NOW))
     lines = [writer.header()]
     async for page in read_event_pages(log, bounds, 0, position):
         lines += map(writer.event, page)
@@ -182,26 +182,26 @@ WRONG = {
 @pytest.mark.usefixtures("_pages")
 @pytest.mark.parametrize("what", WRONG)
 async def test_a_wrong_file_is_refused_and_leaves_nothing(log, database, what):
-    with pytest.raises(InvalidArchive):
+    with pytest.raises(InvalidExport):
         await restore(log, WRONG[what])
     assert await nothing_is_recorded(database)
 
 
 async def test_after_a_refusal_the_right_file_can_be_imported(log):
-    with pytest.raises(InvalidArchive):
+    with pytest.raises(InvalidExport):
         await restore(log, LINES[:-1])
     await restore(log, LINES)
     assert await exported(log) == LINES
 
 
 async def test_a_stream_fault_is_named_by_line_and_position(log):
-    with pytest.raises(InvalidArchive) as refused:
+    with pytest.raises(InvalidExport) as refused:
         await restore(log, export_of(changed(LOG, 6, stream_version=4)))
-    assert str(refused.value) == "line 7: position 6: has version 4 of its stream, where 3 should follow"
+    assert str(refused.value) == "line 7: position 6: has stream version 4 where 3 is expected"
 
 
 async def test_a_refusal_by_the_database_shows_no_row(log):
-    with pytest.raises(InvalidArchive) as refused:
+    with pytest.raises(InvalidExport) as refused:
         await restore(log, WRONG["with a digest that is none"])
     assert str(refused.value) == (
         "positions 1 to 6 cannot be recorded: "
@@ -282,5 +282,5 @@ def endless() -> Iterator[bytes]:
 
 
 async def test_a_file_is_read_no_further_than_its_first_fault(log):
-    with pytest.raises(InvalidArchive, match="line 3: position 1"):
+    with pytest.raises(InvalidExport, match="line 3: position 1"):
         await restore(log, endless())

@@ -49,14 +49,14 @@ async def test_a_sound_log_is_found_sound(log):
 
 
 TAMPERED = {
-    "an event is gone": ("DELETE FROM event_log WHERE position = 4", [LogFault(5, "nothing is at 4")]),
+    "an event is gone": ("DELETE FROM event_log WHERE position = 4", [LogFault(5, "position 4 is missing")]),
     "the first event is gone": (
         "DELETE FROM event_log WHERE position = 1",
-        [LogFault(2, "nothing is at 1"), LogFault(2, "has version 2 of its stream, where 1 should follow")],
+        [LogFault(2, "position 1 is missing"), LogFault(2, "has stream version 2 where 1 is expected")],
     ),
     "the newest events are gone": (
         "DELETE FROM event_log WHERE position > 4",
-        [LogFault(6, "the log ends at 4, its head says 6")],
+        [LogFault(6, "the log ends at 4 but its head is at 6")],
     ),
     "an event lies behind the head": (
         """
@@ -74,8 +74,8 @@ TAMPERED = {
         [
             LogFault(
                 6,
-                "the newest event was recorded at 2024-05-06 07:08:12.000001+00:00, "
-                "its head says 2024-05-06 08:00:00+00:00",
+                "the newest event was recorded at 2024-05-06 07:08:12.000001+00:00 "
+                "but the head has 2024-05-06 08:00:00+00:00",
             )
         ],
     ),
@@ -89,18 +89,18 @@ TAMPERED = {
     ),
     "a stream has a gap": (
         "UPDATE event_log SET stream_version = 4 WHERE position = 6",
-        [LogFault(6, "has version 4 of its stream, where 3 should follow")],
+        [LogFault(6, "has stream version 4 where 3 is expected")],
     ),
     "a stream starts late": (
         "UPDATE event_log SET stream_version = stream_version + 5 WHERE position IN (3, 5)",
-        [LogFault(3, "has version 6 of its stream, where 1 should follow")],
+        [LogFault(3, "has stream version 6 where 1 is expected")],
     ),
     "an event was moved into another stream": (
         """
         UPDATE event_log SET stream_id = (SELECT stream_id FROM event_log WHERE position = 1), stream_version = 4
          WHERE position = 5
         """,
-        [LogFault(5, "version 4 of its stream lies before version 3, which is at 6")],
+        [LogFault(5, "stream version 4 is before version 3, which is at 6")],
     ),
     "a stream is in the wrong order": (
         """
@@ -108,7 +108,7 @@ TAMPERED = {
         UPDATE event_log SET stream_version = 1 WHERE position = 5;
         UPDATE event_log SET stream_version = 2 WHERE position = 3
         """,
-        [LogFault(3, "version 2 of its stream lies before version 1, which is at 5")],
+        [LogFault(3, "stream version 2 is before version 1, which is at 5")],
     ),
     "a topic is unknown": (
         "UPDATE event_log SET topic = 'os.system' WHERE position = 2",

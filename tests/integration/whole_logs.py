@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import asyncpg
 
-from ledger.archive.export_reader import ArchiveReader
+from ledger.archive.export_reader import ExportReader
 from ledger.domain.recording import EventMapper
 from ledger.postgres.archive.restoration import Restoration
 from ledger.postgres.inline import InlineProjection
@@ -19,7 +19,7 @@ def ignore_progress(_events: int) -> None:
 async def restore(log: Log, lines: Iterable[bytes], inline: Sequence[InlineProjection] | None = None) -> None:
     """Import an export, as the command does."""
     views = inline_projections(EventMapper()) if inline is None else inline
-    await Restoration(log, ArchiveReader(iter(lines)), views, ignore_progress).run()
+    await Restoration(log, ExportReader(iter(lines)), views, ignore_progress).run()
 
 
 async def tamper(database, *statements: str) -> None:

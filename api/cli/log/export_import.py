@@ -12,10 +12,10 @@ from api.cli.progress import events_done
 from api.operations.archive_folder import open_archive_folder
 from api.operations.errors import OperationError, UsageError
 from api.operations.export_files import STANDARD_STREAM, open_export_to_read, open_export_to_write
-from ledger.archive.export_format import ArchiveWriter, build_header
-from ledger.archive.export_reader import ArchiveReader
+from ledger.archive.export_format import ExportWriter, build_header
+from ledger.archive.export_reader import ExportReader
 from ledger.domain.clock import utc_now
-from ledger.domain.errors import InvalidArchive
+from ledger.domain.errors import InvalidExport
 from ledger.domain.recording import EventMapper
 from ledger.postgres.archive.restoration import Restoration
 from ledger.postgres.whole_log import read_event_pages, read_log_bounds
@@ -78,7 +78,7 @@ async def export(
     header = build_header(
         issuer=desk.identifier.url, log=desk.log.name, head=head, exported_at=utc_now(), after=after, until=until
     )
-    lines = ArchiveWriter(header)
+    lines = ExportWriter(header)
     with (
         events_done("exporting", header.until - header.after) as done,
         open_export_to_write(file, compress=compress, force=force) as write,
@@ -100,11 +100,11 @@ async def import_(desk: LogDesk, file: Source, *, json: flags.Json = False) -> N
     """Restore an export into the empty log of the issuer: all of it or, when anything is wrong with it, nothing."""
     try:
         with open_export_to_read(file) as lines:
-            archive = ArchiveReader(lines)
+            archive = ExportReader(lines)
             header = archive.header
             with events_done("importing", header.until - header.after, passes=2) as done:
                 await Restoration(desk.log, archive, inline_projections(EventMapper()), done).run()
-    except InvalidArchive as error:
+    except InvalidExport as error:
         msg = f"{'standard input' if file == STANDARD_STREAM else file}: {error}\nNothing was imported."
         raise OperationError(msg) from error
     if json:

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
 
+from ledger.domain.clock import to_epoch_seconds
 from ledger.domain.errors import Refusal
 from ledger.use_cases.audit import ActivityQuery
-from ledger.use_cases.ports import to_epoch_seconds
 
 Bucket = Literal["minute", "hour", "day"]
 

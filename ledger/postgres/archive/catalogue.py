@@ -12,8 +12,8 @@ from typing import Protocol
 
 from msgspec import UNSET, Struct
 
-from ledger.archive.export_reader import ArchiveReader
-from ledger.domain.errors import Archived, InvalidArchive
+from ledger.archive.export_reader import ExportReader
+from ledger.domain.errors import Archived, InvalidExport
 from ledger.domain.events import TokenIssued, TokenRevoked
 from ledger.domain.recording import RecordedEvent
 from ledger.postgres.database import Connection
@@ -50,7 +50,7 @@ class ArchiveSource(Protocol):
     """Where the files of archives are."""
 
     def open_lines(self, archive: ArchivedRange) -> AbstractContextManager[Iterator[bytes]]:
-        """Give the lines of an archive. Raises InvalidArchive when its file is missing or altered."""
+        """Give the lines of an archive. Raises InvalidExport when its file is missing or altered."""
         ...
 
 
@@ -95,32 +95,32 @@ def build_archived_error(until: int) -> Archived:
 def read_archive_file(archive: ArchivedRange, before: str, folder: ArchiveSource) -> Iterator[RecordedEvent]:
     """The events of an archive; `before` is the running checksum of the part before it.
 
-    Raises InvalidArchive, which names the file. Nothing that was read may be kept before it has come to its end.
+    Raises InvalidExport, which names the file. Nothing that was read may be kept before it has come to its end.
     """
     try:
         with folder.open_lines(archive) as lines:
-            reader = ArchiveReader(lines)
+            reader = ExportReader(lines)
             header = reader.header
             found = (header.after + 1, header.until, "" if header.continues is UNSET else header.continues)
             if found != (archive.first, archive.last, before):
                 msg = f"it is not of positions {archive.first} to {archive.last}, or does not continue the part before"
-                raise InvalidArchive(msg)  # noqa: TRY301 (named below, as all that is wrong with the file)
+                raise InvalidExport(msg)  # noqa: TRY301 (named below, as all that is wrong with the file)
             yield from reader.events()
             if (
                 reader.end.events_sha256 != archive.events_sha256
                 or compute_running_sha256(before, archive.events_sha256) != archive.running_sha256
             ):
                 msg = "its checksums are not those that were written down"
-                raise InvalidArchive(msg)  # noqa: TRY301 (as above)
-    except InvalidArchive as error:
+                raise InvalidExport(msg)  # noqa: TRY301 (as above)
+    except InvalidExport as error:
         msg = f"archive {archive.file_name}: {error}"
-        raise InvalidArchive(msg) from error
+        raise InvalidExport(msg) from error
 
 
 def read_archived_events(
     archives: Sequence[ArchivedRange], folder: ArchiveSource, after: int, until: int
 ) -> Iterator[RecordedEvent]:
-    """The events after a position and up to another, from as many archives as have them. Raises InvalidArchive."""
+    """The events after a position and up to another, from as many archives as have them. Raises InvalidExport."""
     before = ""
     for archive in archives:
         if archive.last > after and archive.first <= until:

@@ -5,8 +5,8 @@ from itertools import islice
 
 import asyncpg
 
-from ledger.archive.export_reader import ArchiveReader
-from ledger.domain.errors import InvalidArchive, LogNotEmpty, OutcomeUnknown, Unavailable
+from ledger.archive.export_reader import ExportReader
+from ledger.domain.errors import InvalidExport, LogNotEmpty, OutcomeUnknown, Unavailable
 from ledger.domain.recording import RecordedEvent
 from ledger.postgres.database import Connection
 from ledger.postgres.inline import InlineProjection, check_versions, versions_of
@@ -34,9 +34,7 @@ COLUMNS = (
 class Restoration:
     """One export on its way into a log that is empty."""
 
-    def __init__(
-        self, log: Log, archive: ArchiveReader, inline: Sequence[InlineProjection], progress: Progress
-    ) -> None:
+    def __init__(self, log: Log, archive: ExportReader, inline: Sequence[InlineProjection], progress: Progress) -> None:
         """`inline` projections are folded in the same transaction. Progress is told of every event twice."""
         self._log = log
         self._archive = archive
@@ -47,7 +45,7 @@ class Restoration:
     async def run(self) -> None:
         """Record every event of the export at its place, with its instant.
 
-        Raises LogNotEmpty, InvalidArchive and Unavailable: nothing was recorded. Raises OutcomeUnknown when the
+        Raises LogNotEmpty, InvalidExport and Unavailable: nothing was recorded. Raises OutcomeUnknown when the
         connection breaks during commit.
         """
         log_id = await self._log.ensure_id()
@@ -71,7 +69,7 @@ class Restoration:
             raise LogNotEmpty(msg)
         if self._archive.header.after:
             msg = f"the export is a part that starts after position {self._archive.header.after}: a log starts at 1"
-            raise InvalidArchive(msg)
+            raise InvalidExport(msg)
         events = self._archive.events()
         while batch := list(islice(events, PAGE)):
             await self._record(connection, log_id, batch)
@@ -91,10 +89,10 @@ class Restoration:
         except (ValueError, asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as error:
             # The server's details quote rows, which hold digests; its message, the first argument, does not.
             what = f"positions {batch[0].position} to {batch[-1].position} cannot be recorded: {error.args[0]}"
-            raise InvalidArchive(what) from error
+            raise InvalidExport(what) from error
 
     def _refuse(self, position: int, what: str) -> None:
-        raise self._archive.invalid(position, what)
+        raise self._archive.build_error(position, what)
 
 
 def _records(log_id: int, batch: Sequence[RecordedEvent]) -> Iterator[tuple[object, ...]]:

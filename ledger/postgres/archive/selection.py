@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from ledger.archive.export_format import Header, build_header
-from ledger.archive.export_reader import ArchiveReader
-from ledger.domain.errors import InvalidArchive, NotArchivable
+from ledger.archive.export_format import ExportHeader, build_header
+from ledger.archive.export_reader import ExportReader
+from ledger.domain.errors import InvalidExport, NotArchivable
 from ledger.domain.recording import LogHead
 from ledger.postgres.archive.catalogue import SQL, ArchivedRange, compute_running_sha256, read_archives
 from ledger.postgres.database import Connection
@@ -39,7 +39,7 @@ class RangeToArchive(Struct, frozen=True):
     continues: str
     closed_before: datetime
 
-    def header(self, *, issuer: str, log: str, head: int, exported_at: datetime) -> Header:
+    def header(self, *, issuer: str, log: str, head: int, exported_at: datetime) -> ExportHeader:
         """The first line of its file."""
         return build_header(
             issuer=issuer,
@@ -109,24 +109,24 @@ async def check_log_is_sound(log: Log, bounds: LogBounds, part: RangeToArchive, 
 
 
 async def compare_with_log(
-    log: Log, bounds: LogBounds, part: RangeToArchive, reader: ArchiveReader, progress: Progress
+    log: Log, bounds: LogBounds, part: RangeToArchive, reader: ExportReader, progress: Progress
 ) -> str:
-    """Compare a file, row by row, with the log. Returns the checksum of its events. Raises InvalidArchive."""
+    """Compare a file, row by row, with the log. Returns the checksum of its events. Raises InvalidExport."""
     if (reader.header.log, reader.header.after, reader.header.until) != (log.name, part.after, part.end.position):
         msg = "it is of another part, or another log"
-        raise InvalidArchive(msg)
+        raise InvalidExport(msg)
     if (reader.header.continues or "") != part.continues:
         msg = "it does not continue the archive before it"
-        raise InvalidArchive(msg)
+        raise InvalidExport(msg)
     events = reader.events()
     async for page in read_remaining_pages(log, bounds, part.after, part.end.position):
         for row in page:
             if next(events, None) != row:
                 msg = f"position {row.position} is not as in the log"
-                raise InvalidArchive(msg)
+                raise InvalidExport(msg)
         progress(len(page))
     for event in events:
-        raise reader.invalid(event.position, "it is not in the log")
+        raise reader.build_error(event.position, "it is not in the log")
     return reader.end.events_sha256
 
 

@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from itertools import islice
 
-from ledger.domain.errors import InvalidArchive
-from ledger.domain.log_checks import LogChecker, Report, check_canonical
+from ledger.domain.errors import InvalidExport
+from ledger.domain.log_checks import LogChecker, ReportFault, check_canonical
 from ledger.domain.recording import RecordedEvent
 from ledger.postgres.archive.catalogue import REMOVABLE_TOPICS, ArchivedRange, ArchiveSource, read_archive_file
 from ledger.postgres.logs import Log
 from ledger.postgres.whole_log import PAGE, LogBounds, Progress, read_remaining_pages
 
 
-async def check_archives(log: Log, bounds: LogBounds, folder: ArchiveSource, report: Report, progress: Progress) -> int:
+async def check_archives(
+    log: Log, bounds: LogBounds, folder: ArchiveSource, report: ReportFault, progress: Progress
+) -> int:
     """Read every archive, report what is wrong, and return how many events are in them. Raises Unavailable.
 
     That the streams of what was removed are in order was proved before, and is sealed by the checksums.
@@ -30,14 +32,14 @@ async def check_archives(log: Log, bounds: LogBounds, folder: ArchiveSource, rep
                 await _compare(log, bounds, archive, batch, report)
                 events += len(batch)
                 progress(len(batch))
-        except InvalidArchive as error:
+        except InvalidExport as error:
             report(archive.first, str(error))
         position, before = archive.last, archive.running_sha256
     return events
 
 
 async def _compare(
-    log: Log, bounds: LogBounds, archive: ArchivedRange, batch: Sequence[RecordedEvent], report: Report
+    log: Log, bounds: LogBounds, archive: ArchivedRange, batch: Sequence[RecordedEvent], report: ReportFault
 ) -> None:
     """What the log still has of a batch is the same there; what it has not is of grants."""
     left = {event.position: event for event in batch}

@@ -15,7 +15,7 @@ from api.operations.export_files import (
     open_export_to_read,
     open_export_to_write,
 )
-from ledger.domain.errors import InvalidArchive
+from ledger.domain.errors import InvalidExport
 
 LINES = [b"one\n", b"two\n", b"three\n"]
 
@@ -129,7 +129,7 @@ def test_compressed_data_that_is_cut_off_anywhere_is_noticed(tmp_path):
     whole = gzip.compress(b"".join(LINES))
     for length in range(3, len(whole)):
         (tmp_path / "log").write_bytes(whole[:length])
-        with pytest.raises(InvalidArchive, match="truncated or altered"):
+        with pytest.raises(InvalidExport, match="truncated or altered"):
             read(tmp_path / "log")
 
 
@@ -137,7 +137,7 @@ def test_compressed_data_that_is_altered_is_noticed(tmp_path):
     whole = bytearray(gzip.compress(b"".join(LINES)))
     whole[-8] ^= 1
     (tmp_path / "log").write_bytes(whole)
-    with pytest.raises(InvalidArchive, match="truncated or altered"):
+    with pytest.raises(InvalidExport, match="truncated or altered"):
         read(tmp_path / "log")
 
 

@@ -254,7 +254,7 @@ class TestCosts:
 
 class TestMemory:
     async def test_forgets_the_one_not_used_for_longest(self, computations):
-        world = World(remembered=2)
+        world = World(max_cached=2)
         for client_id in ("a", "b", "c"):
             world.add(client_id, chosen(f"secret of {client_id}", client_id))
         for client_id in ("a", "b", "a", "c"):
@@ -270,7 +270,7 @@ class TestMemory:
         stored = chosen("right secret")
         world.add("app", stored)
         await world.authenticate("app", "right secret")
-        (key,) = world.authentication._successes
+        (key,) = world.authentication._cache
         assert len(key) == 32
         assert b"right secret" not in key
         assert stored.hash.encode() not in key

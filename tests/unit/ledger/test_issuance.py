@@ -4,10 +4,11 @@ import re
 
 import pytest
 
+from ledger.domain.clock import to_epoch_seconds
 from ledger.domain.errors import InvalidClient, InvalidScope, UnauthorizedClient, Unavailable
 from ledger.domain.secrets import hash_token
 from ledger.use_cases.issuance import TokenIssuance
-from ledger.use_cases.ports import ActiveToken, to_epoch_seconds
+from ledger.use_cases.ports import ActiveToken
 from tests.builders import CAUSE, NOW, seconds, settings
 from tests.in_memory_issuer import OPERATOR, HookedWriter
 

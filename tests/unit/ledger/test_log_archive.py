@@ -7,9 +7,9 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from ledger.archive.export_format import EventLine, fits_on_one_line
-from ledger.archive.export_reader import ArchiveReader
-from ledger.domain.errors import InvalidArchive
+from ledger.archive.export_format import ExportedEvent, fits_on_one_line
+from ledger.archive.export_reader import ExportReader
+from ledger.domain.errors import InvalidExport
 from tests.archives import ISSUER, changed, export_of, read_export, small_log
 from tests.builders import NOW, seconds
 
@@ -42,7 +42,7 @@ def as_lines(data: bytes) -> list[bytes]:
 
 
 def refusal(lines) -> str:
-    with pytest.raises(InvalidArchive) as caught:
+    with pytest.raises(InvalidExport) as caught:
         read_export(lines)
     return str(caught.value)
 
@@ -99,14 +99,14 @@ class TestWhatIsWritten:
         assert line.count(b"\n") == 1
         event = msgspec.json.decode(line)  # strict: it is JSON, and UTF-8
         assert ("payload" in event) == fits_on_one_line(payload)
-        assert msgspec.json.decode(line, type=EventLine).recorded_event().payload == payload
+        assert msgspec.json.decode(line, type=ExportedEvent).to_row().payload == payload
 
     def test_an_empty_log_is_exported_and_read(self):
         assert read_export(export_of([])) == []
 
     def test_a_part_says_which_and_is_read(self):
         lines = export_of(LOG[2:4], head=6, after=2, until=4)
-        assert ArchiveReader(iter(lines)).header.after == 2
+        assert ExportReader(iter(lines)).header.after == 2
         assert read_export(lines) == LOG[2:4]
 
 
@@ -118,14 +118,14 @@ class TestWhateverWasDoneToAFile:
                 altered = WHOLE[:at] + bytes([WHOLE[at] ^ flip]) + WHOLE[at + 1 :]
                 try:
                     read_export(as_lines(altered))
-                except InvalidArchive:
+                except InvalidExport:
                     continue
                 unnoticed.append((at, flip))
         assert unnoticed == []
 
     def test_every_truncation_is_noticed(self):
         for length in range(len(WHOLE)):
-            with pytest.raises(InvalidArchive):
+            with pytest.raises(InvalidExport):
                 read_export(as_lines(WHOLE[:length]))
 
     @pytest.mark.parametrize("at", range(len(LINES)))
@@ -141,20 +141,20 @@ class TestWhateverWasDoneToAFile:
         assert refusal([*LINES[:at], LINES[at + 1], LINES[at], *LINES[at + 2 :]])
 
     def test_the_export_of_another_time_behind_it_is_noticed(self):
-        assert refusal(LINES + LINES) == "line 9: there is something behind the end of the export"
+        assert refusal(LINES + LINES) == "line 9: there is data after the end of the export"
 
     def test_the_line_where_a_file_was_cut_off_is_named(self):
-        assert refusal(LINES[:4]) == "line 5: the file was cut off here"
-        assert refusal([*LINES[:4], LINES[4][:20]]) == "line 5: the file was cut off here"
+        assert refusal(LINES[:4]) == "line 5: the file is truncated here"
+        assert refusal([*LINES[:4], LINES[4][:20]]) == "line 5: the file is truncated here"
         assert refusal([]) == "line 1: the file is empty"
 
     def test_an_altered_event_that_still_makes_sense_is_told_by_the_checksum(self):
         altered = [line.replace(b"192.0.2.7", b"192.0.2.8") for line in LINES]
-        assert refusal(altered) == "line 8: the checksum does not fit the lines before: the file was altered"
+        assert refusal(altered) == "line 8: the checksum does not match the lines before: the file was altered"
 
     def test_a_count_that_does_not_fit_is_told_as_such(self):
         altered = [line.replace(b'"events":6', b'"events":7') for line in LINES]
-        assert refusal(altered) == "line 8: the export has 7 events, here are 6"
+        assert refusal(altered) == "line 8: the end line counts 7 events but the file has 6"
 
     def test_an_altered_header_is_told_by_the_checksum(self):
         altered = [line.replace(b"localhost", b"localhose") for line in LINES]
@@ -165,19 +165,19 @@ class TestAFileWhoseChecksumFitsIsStillNotTrusted:
     @pytest.mark.parametrize(
         ("log", "why"),
         [
-            (LOG[1:], "line 2: position 2: nothing is at 1"),
-            (LOG[:2] + LOG[4:], "line 4: position 5: nothing is at 3 to 4"),
-            ([LOG[0], LOG[0]], "line 3: position 1: position 1 comes after 1"),
-            ([LOG[0], LOG[1], LOG[0]], "line 4: position 1: position 1 comes after 2"),
+            (LOG[1:], "line 2: position 2: position 1 is missing"),
+            (LOG[:2] + LOG[4:], "line 4: position 5: positions 3 to 4 are missing"),
+            ([LOG[0], LOG[0]], "line 3: position 1: position 1 follows position 1"),
+            ([LOG[0], LOG[1], LOG[0]], "line 4: position 1: position 1 follows position 2"),
             (changed(LOG, 4, recorded_at=NOW), "line 5: position 4: recorded at 2024-05-06 07:08:09+00:00, before its"),
             (changed(LOG, 3, topic="os.system"), "line 4: position 3: The topic 'os.system' is not known"),
             (changed(LOG, 3, schema_version=2), "line 4: position 3: A 'token.issued' event has schema version 2"),
             (changed(LOG, 3, payload=b"{}"), "line 4: position 3: The payload of a 'token.issued' event"),
             (changed(LOG, 3, payload=b"not JSON"), "line 4: position 3: The payload of a 'token.issued' event"),
-            (changed(LOG, 3, stream_version=0), "line 4: it cannot be read"),
-            (changed(LOG, 3, schema_version=40_000), "line 4: it cannot be read"),
-            (changed(LOG, 3, actor="cli\x00ent"), "line 4: it cannot be read"),
-            (changed(LOG, 6, position=2**63), "line 7: it cannot be read"),
+            (changed(LOG, 3, stream_version=0), "line 4: the line cannot be read"),
+            (changed(LOG, 3, schema_version=40_000), "line 4: the line cannot be read"),
+            (changed(LOG, 3, actor="cli\x00ent"), "line 4: the line cannot be read"),
+            (changed(LOG, 6, position=2**63), "line 7: the line cannot be read"),
         ],
     )
     def test_each_event_is_checked_as_it_comes(self, log, why):
@@ -185,7 +185,7 @@ class TestAFileWhoseChecksumFitsIsStillNotTrusted:
 
     def test_it_must_go_as_far_as_its_header_says(self):
         assert refusal(export_of(LOG[:3], head=6)) == (
-            "line 5: the header says that the export goes up to 6, it ends at 3"
+            "line 5: the header says that the export ends at 6 but it ends at 3"
         )
 
     @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ class TestAFileWhoseChecksumFitsIsStillNotTrusted:
 class TestTheHeader:
     @pytest.mark.parametrize("line", [b"{}\n", b"client_id,secret\n", b"\x00\xff\n", b"[" * 10_000 + b"\n", LINES[1]])
     def test_of_something_else_is_refused(self, line):
-        assert refusal([line, *LINES[1:]]) == "line 1: this is not the export of a log"
+        assert refusal([line, *LINES[1:]]) == "line 1: this is not an export of a log"
 
     def test_of_a_newer_format_says_so_whatever_else_is_in_it(self):
         newer = LINES[0].replace(b'"version":1', b'"version":2,"cipher":"aes"')

@@ -55,18 +55,18 @@ def test_nothing_is_found_in_a_sound_log():
 @pytest.mark.parametrize(
     ("log", "head", "expected"),
     [
-        (LOG[1:], HEAD, LogFault(2, "nothing is at 1")),
-        (LOG[:1] + LOG[4:], HEAD, LogFault(5, "nothing is at 2 to 4")),
-        ([*LOG[:2], LOG[1], *LOG[2:]], HEAD, LogFault(2, "position 2 comes after 2")),
-        (LOG[:4], HEAD, LogFault(6, "the log ends at 4, its head says 6")),
-        ([], HEAD, LogFault(6, "the log ends at 0, its head says 6")),
+        (LOG[1:], HEAD, LogFault(2, "position 1 is missing")),
+        (LOG[:1] + LOG[4:], HEAD, LogFault(5, "positions 2 to 4 are missing")),
+        ([*LOG[:2], LOG[1], *LOG[2:]], HEAD, LogFault(2, "position 2 follows position 2")),
+        (LOG[:4], HEAD, LogFault(6, "the log ends at 4 but its head is at 6")),
+        ([], HEAD, LogFault(6, "the log ends at 0 but its head is at 6")),
         (
             LOG,
             LogHead(6, NOW),
             LogFault(
                 6,
-                "the newest event was recorded at 2024-05-06 07:08:12.000001+00:00, "
-                "its head says 2024-05-06 07:08:09+00:00",
+                "the newest event was recorded at 2024-05-06 07:08:12.000001+00:00 "
+                "but the head has 2024-05-06 07:08:09+00:00",
             ),
         ),
         (
@@ -151,9 +151,9 @@ def test_what_the_codec_writes_is_canonical():
     [
         (1, 7, (None, None), None),
         (2, 7, (1, 6), None),
-        (2, 7, (None, None), "has version 2 of its stream, where 1 should follow"),
-        (4, 7, (2, 6), "has version 4 of its stream, where 3 should follow"),
-        (2, 7, (1, 9), "version 2 of its stream lies before version 1, which is at 9"),
+        (2, 7, (None, None), "has stream version 2 where 1 is expected"),
+        (4, 7, (2, 6), "has stream version 4 where 3 is expected"),
+        (2, 7, (1, 9), "stream version 2 is before version 1, which is at 9"),
     ],
 )
 def test_the_place_in_a_stream(version, position, before, fault):
@@ -177,8 +177,8 @@ class TestALogWithArchives:
         assert self.found(*left, 5, 6) == []
 
     def test_may_have_none_behind_it(self):
-        assert self.found(1, 2, 6) == [LogFault(6, "nothing is at 5")]
-        assert self.found(1, 2) == [LogFault(6, "the log ends at 4, its head says 6")]
+        assert self.found(1, 2, 6) == [LogFault(6, "position 5 is missing")]
+        assert self.found(1, 2) == [LogFault(6, "the log ends at 4 but its head is at 6")]
 
     def test_may_end_with_it(self):
         assert self.found(1, until=6) == []

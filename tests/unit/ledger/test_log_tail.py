@@ -138,7 +138,7 @@ async def test_one_who_is_ahead_of_the_reading_gets_nothing_twice(log):
 
 
 async def test_what_is_no_longer_kept_is_not_covered(log, monkeypatch):
-    monkeypatch.setattr(log_tail, "KEEP", 4)
+    monkeypatch.setattr(log_tail, "KEPT_EVENTS", 4)
     assert not log.tail.covers(0)
     waiting = log.follow(REVOKED)
     await settle()
@@ -172,7 +172,7 @@ async def test_an_event_that_cannot_be_read_is_told_to_those_who_need_it_read(lo
 
 
 async def test_it_stops_reading_when_nobody_asks_any_more(log, monkeypatch):
-    monkeypatch.setattr(log_tail, "REST_SECONDS", 0)
+    monkeypatch.setattr(log_tail, "IDLE_SECONDS", 0)
     log.add("a")
     await log.follow()
     log.add("b")
@@ -190,7 +190,7 @@ async def test_closing_answers_those_who_wait(log):
 
 async def test_one_who_comes_after_what_is_no_longer_kept_is_sent_back_to_the_log(log, monkeypatch):
     """It looked at the log, found nothing, and before it comes to wait much is recorded and let go of."""
-    monkeypatch.setattr(log_tail, "KEEP", 4)
+    monkeypatch.setattr(log_tail, "KEPT_EVENTS", 4)
     first = log.follow(after=0)
     await settle()
     log.add(*["token.issued"] * 8)

@@ -4,12 +4,13 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.domain.client import register
+from ledger.domain.clock import to_epoch_seconds
 from ledger.domain.codec import CODEC
 from ledger.domain.errors import UnknownTopic
 from ledger.domain.events import ClientDisabled
 from ledger.domain.identifiers import client_stream_id
 from ledger.domain.recording import EventMapper, RecordedEvent
-from ledger.use_cases.ports import ActiveToken, to_epoch_seconds
+from ledger.use_cases.ports import ActiveToken
 from projections.memory.views import MemoryActiveTokens, MemoryClients
 from tests.builders import DIGEST, JTI, NOW, settings, token_issued, token_revoked
 
