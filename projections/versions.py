@@ -5,16 +5,17 @@ The two are not mixed: an append looks under its lock and records nothing when t
 
 from collections.abc import Sequence
 
+from ledger.domain.recording import EventMapper
 from ledger.postgres.database import Connection
 from ledger.postgres.statements import load_statements
-from projections.catalogue import projection_types
+from projections.catalogue import inline_projections
 
 SQL = load_statements("projections", "versions.sql")
 
 
 async def version_problems(connection: Connection) -> Sequence[str]:
     """Why this release may not write the inline projections of a database, a sentence each; empty when it may."""
-    inline = [declaration for declaration in projection_types() if declaration.inline]
+    inline = inline_projections(EventMapper())
     rows = await connection.fetch(SQL["other"], [p.name for p in inline], [p.version for p in inline])
     return [_problem(row["projection"], row["ours"], row["stored"]) for row in rows]
 

@@ -19,7 +19,7 @@ from ledger.postgres.logs import NO_LEDGER, Log
 from ledger.postgres.notifications import LogNotifications
 from ledger.use_cases.issuer import Issuer, IssuerIdentifier, assemble_issuer
 from projections.audit.audit_trail import assemble_audit_trail
-from projections.catalogue import catch_up_projections, inline_projections
+from projections.catalogue import all_projections, catch_up_projections, inline_projections
 from projections.expiry_sweep import ExpirySweep, SweepCounts, read_sweep_lag
 from projections.following.follower import Follower
 from projections.following.status import ProjectionStatus, read_status
@@ -114,13 +114,8 @@ class Service:
 
     async def projections(self) -> Sequence[ProjectionStatus]:
         """Read the status of the projections of every log. Raises Unavailable."""
-        mapper = EventMapper()
-        inline, catch_up = inline_projections(mapper), catch_up_projections(mapper)
-        return [
-            status
-            for log in self._logs
-            for status in await read_status(log, inline=inline, catch_up=catch_up, clock=utc_now)
-        ]
+        projections = all_projections(EventMapper())
+        return [status for log in self._logs for status in await read_status(log, projections)]
 
     async def sweep_lag(self) -> float:
         """Return the seconds since the last complete sweep began. Raises Unavailable."""

@@ -6,7 +6,7 @@ from msgspec import Struct, field
 
 from ledger.batching.append_counts import AppendCounts
 from projections.expiry_sweep import SweepCounts
-from projections.following.follower import FollowerCounts
+from projections.following.batches import FollowerCounts
 
 
 class LogCounts(Struct):

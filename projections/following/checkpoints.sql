@@ -1,16 +1,16 @@
 -- name: create
--- A projection begins at position 0 of a log, unless a newer version of it has begun in another.
+-- Start a projection at position 0 of a log, unless another log has a newer version of it.
 INSERT INTO projection_checkpoints (log_id, projection, version, position, updated_at, lease_token)
 SELECT $1, $2, $3, 0, clock_timestamp(), 0
  WHERE NOT EXISTS (SELECT FROM projection_checkpoints WHERE projection = $2 AND version > $3)
 ON CONFLICT (log_id, projection) DO NOTHING;
 
 -- name: read
--- How far a projection has read.
+-- The position of a checkpoint.
 SELECT position FROM projection_checkpoints WHERE log_id = $1 AND projection = $2;
 
 -- name: take_lease
--- Become the holder, where nobody is or the one there was let it run out. A row that its holder works on is passed over.
+-- Take a lease that is free or has expired, unless the holder's transaction has locked the row.
 WITH free AS (
     SELECT log_id, projection FROM projection_checkpoints
      WHERE log_id = $1 AND projection = $2 AND coalesce(lease_until < clock_timestamp(), true)
@@ -22,36 +22,36 @@ UPDATE projection_checkpoints c
  WHERE c.log_id = free.log_id AND c.projection = free.projection
 RETURNING c.lease_token, c.version;
 
--- name: ran_out
--- Whether the holder there is did not renew its lease in time.
+-- name: has_expired
+-- Whether the lease was not renewed in time.
 SELECT coalesce(lease_until < clock_timestamp(), false) FROM projection_checkpoints WHERE log_id = $1 AND projection = $2;
 
 -- name: end_paused
--- End the followers whose process was paused in the middle of a COPY. The server would wait for their rows for ever, with
--- the checkpoint locked: no timeout of a session counts there.
+-- Terminate the sessions of followers that were paused during a COPY. The server would wait for their rows indefinitely,
+-- with the checkpoint locked: no session timeout applies there.
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
  WHERE datname = current_database() AND usename = current_user AND application_name = $1
    AND state = 'active' AND wait_event = 'ClientRead' AND query_start < clock_timestamp() - $2::interval;
 
--- name: hold
--- Within a transaction: hold the row until its end, if the lease is still ours. Whoever took it over has another token.
+-- name: lock
+-- Lock the checkpoint until the transaction ends, if the lease is still ours: each holder has another token.
 SELECT position FROM projection_checkpoints
  WHERE log_id = $1 AND projection = $2 AND lease_token = $3
    FOR UPDATE;
 
 -- name: advance
--- All up to here is applied, and the lease is ours for another while.
+-- All events up to $4 are applied; renew the lease.
 UPDATE projection_checkpoints
    SET position = $4, updated_at = clock_timestamp(), lease_until = clock_timestamp() + $5,
        stopped_at = NULL, stopped_topic = NULL, error = NULL
  WHERE log_id = $1 AND projection = $2 AND lease_token = $3;
 
 -- name: stop
--- This event could not be applied, and nothing after it is until it can be.
+-- The event at $4 could not be applied; the projection stops before it.
 UPDATE projection_checkpoints SET stopped_at = $4, stopped_topic = $5, error = $6
  WHERE log_id = $1 AND projection = $2 AND lease_token = $3;
 
 -- name: release
--- Anybody may have the lease now.
+-- Release the lease.
 UPDATE projection_checkpoints SET holder = NULL, lease_until = NULL
  WHERE log_id = $1 AND projection = $2 AND lease_token = $3;

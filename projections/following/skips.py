@@ -1,7 +1,6 @@
-"""Events that a projection passes over, because an operator said so where it had stopped at them.
+"""Events that a projection skips because an operator said so when the projection had stopped at them.
 
-They are recorded for ever and nobody takes one back. Whoever applies events, a follower or a build, passes over exactly
-these, so that a projection that is built anew has the same rows.
+Skips are permanent. Followers and rebuilds skip exactly these events, so a rebuilt projection has the same rows.
 """
 
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ SQL = load_statements("projections.following", "skips.sql")
 
 
 class Skip(Struct, frozen=True):
-    """An event that is passed over: what it was, why it could not be applied, why it was skipped and by whom."""
+    """A skipped event: the `error` with which it could not be applied, and who skipped it for which `reason`."""
 
     position: int
     topic: str
@@ -29,19 +28,19 @@ class Skip(Struct, frozen=True):
 
 
 class NotStoppedAtEvent(Refusal):
-    """Only the event that a projection is stopped at can be skipped; the message says which that is."""
+    """Only the event at which a projection is stopped can be skipped."""
 
 
 class AlreadySkipped(Refusal):
-    """Somebody skipped this event before."""
+    """The event was skipped before."""
 
 
 async def skipped_positions(
     connection: Connection, log_id: int, projection: str, *, after: int = 0, until: int = LAST_POSITION
 ) -> frozenset[int]:
-    """What to pass over of the events after a position and up to another.
+    """Read the positions in (after, until] that are skipped.
 
-    Read it in the transaction that applies them, once that holds the checkpoint: what is skipped from then on does not
+    Read them in the transaction that applies the events, after it has locked the checkpoint: later skips do not
     concern it.
     """
     rows = await connection.fetch(SQL["positions"], log_id, projection, after, until)
@@ -49,26 +48,24 @@ async def skipped_positions(
 
 
 async def read_skips(connection: Connection, log_id: int, projection: str) -> Sequence[Skip]:
-    """All that a projection passes over in a log, in position order."""
+    """Read the skips of a projection in a log, in position order."""
     return [Skip(*row) for row in await connection.fetch(SQL["read"], log_id, projection)]
 
 
 async def skip_event(
     database: Database, log_id: int, projection: str, position: int, *, reason: str, actor: str
 ) -> Skip:
-    """Have a projection pass over the event that it is stopped at.
-
-    Raises NotStoppedThere, AlreadySkipped, Unavailable.
-    """
+    """Skip the event at which a projection is stopped. Raises NotStoppedAtEvent, AlreadySkipped, Unavailable."""
     async with database.connection() as connection, connection.transaction():
         row = await connection.fetchrow(SQL["record"], log_id, projection, position, reason, actor)
         if row is not None:
             return Skip(*row)
-        before = await connection.fetchrow(SQL["find"], log_id, projection, position)
+        skips = {skip.position: skip for skip in await read_skips(connection, log_id, projection)}
         stopped_at: int | None = await connection.fetchval(SQL["stopped_at"], log_id, projection)
-    if before is not None:
-        msg = f"the event at position {position} was skipped already, by {before['actor']}: {before['reason']}"
+    if position in skips:
+        skip = skips[position]
+        msg = f"the event at position {position} was already skipped by {skip.actor}: {skip.reason}"
         raise AlreadySkipped(msg)
     where = "it is not stopped" if stopped_at is None else f"it is stopped at position {stopped_at}"
-    msg = f"{projection} is not stopped at position {position}, and only what stops it can be skipped: {where}"
+    msg = f"the event at position {position} cannot be skipped: {projection} is not stopped there, {where}"
     raise NotStoppedAtEvent(msg)

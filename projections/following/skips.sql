@@ -1,5 +1,5 @@
 -- name: record
--- Within a transaction: skip the event a projection is stopped at, if it still is. The lock keeps its follower off.
+-- Skip the event at $3 if the projection is still stopped there; the lock blocks its follower.
 WITH stopped AS (
     SELECT stopped_topic, error FROM projection_checkpoints
      WHERE log_id = $1 AND projection = $2 AND stopped_at = $3
@@ -11,20 +11,15 @@ ON CONFLICT (log_id, projection, position) DO NOTHING
 RETURNING position, topic, error, reason, actor, skipped_at;
 
 -- name: stopped_at
--- What a projection is stopped at, if anything.
+-- The position at which a projection is stopped.
 SELECT stopped_at FROM projection_checkpoints WHERE log_id = $1 AND projection = $2;
 
--- name: find
--- One skip.
-SELECT position, topic, error, reason, actor, skipped_at
-  FROM projection_skips WHERE log_id = $1 AND projection = $2 AND position = $3;
-
 -- name: read
--- Every skip of a projection and log, in position order.
+-- The skips of a projection in a log, in position order.
 SELECT position, topic, error, reason, actor, skipped_at
   FROM projection_skips WHERE log_id = $1 AND projection = $2
  ORDER BY position;
 
 -- name: positions
--- What is skipped after $3 and up to $4.
+-- The skipped positions after $3 and up to $4.
 SELECT position FROM projection_skips WHERE log_id = $1 AND projection = $2 AND position > $3 AND position <= $4;

@@ -1,41 +1,33 @@
-"""How the projections of a log are: where each is, who follows, what it stopped at, what was skipped."""
+"""The status of projections: position, lag, holder of the lease, where they stopped, and what they skip."""
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Literal, Protocol
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Literal
 
 import asyncpg
 from msgspec import Struct
 
-from ledger.domain.clock import Clock
-from ledger.postgres.logs import NO_LOG, Log
+from ledger.postgres.logs import Log
 from ledger.postgres.statements import load_statements
 from projections.following.skips import Skip, read_skips
+from projections.projection import Projection
 
 SQL = load_statements("projections.following", "status.sql")
 
 LIVE_LAG_SECONDS = 2.0
-"""How far behind the log a projection may be, in seconds, and still count as live."""
+"""A projection with a smaller lag is live."""
+
+RATE_WINDOW = timedelta(seconds=5)
 
 Mode = Literal["inline", "catch-up"]
 State = Literal["live", "catching up", "rebuilding", "stopped", "stale", "not followed"]
 STATES: tuple[State, ...] = ("live", "catching up", "rebuilding", "stopped", "stale", "not followed")
 STALLED_STATES: frozenset[State] = frozenset({"stopped", "stale"})
-"""States that nothing but a person ends."""
-
-
-class Declared(Protocol):
-    """What has to be known of a projection to find out how it is."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102 (as in Projection)
-
-    @property
-    def version(self) -> int: ...  # noqa: D102
 
 
 class StoppedEvent(Struct, frozen=True):
-    """The event that a projection could not apply. `error` may quote what the event holds."""
+    """The event that a projection could not apply. `error` may quote its contents."""
 
     position: int
     topic: str
@@ -43,7 +35,7 @@ class StoppedEvent(Struct, frozen=True):
 
 
 class BuildStatus(Struct, frozen=True):
-    """A projection being built anew beside its live tables; `state` is what whoever builds says of it."""
+    """A rebuild in progress; `position` is in this log, `state` is set by the builder."""
 
     version: int
     state: str
@@ -53,10 +45,10 @@ class BuildStatus(Struct, frozen=True):
 
 
 class ProjectionStatus(Struct, frozen=True, kw_only=True):
-    """One projection in one log. An inline one is at the head by construction.
+    """One projection in one log. An inline projection is always at the head.
 
-    `version` is that of its rows, None while there are none; `expected_version` is what this release would write.
-    `lag_seconds` is how long the oldest event that is not applied has been waiting.
+    `version` is that of its rows, None if there are none; `expected_version` is the one that this release writes.
+    `lag_seconds` is the age of the oldest event that is not applied.
     """
 
     projection: str
@@ -77,14 +69,34 @@ class ProjectionStatus(Struct, frozen=True, kw_only=True):
 
     @property
     def is_stalled(self) -> bool:
-        """Whether it goes on only once somebody does something."""
+        """Whether the projection continues only after an operator has acted."""
         return self.state in STALLED_STATES
+
+
+class EventRates:
+    """Events applied per second, by log and projection, over the last few statuses."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str], deque[tuple[datetime, int]]] = {}
+
+    def update(self, statuses: Iterable[ProjectionStatus]) -> dict[tuple[str, str], float | None]:
+        """Add statuses and return the rates; None after a single status."""
+        return {(status.log, status.projection): self._rate(status) for status in statuses}
+
+    def _rate(self, status: ProjectionStatus) -> float | None:
+        seen = self._seen.setdefault((status.log, status.projection), deque())
+        seen.append((status.as_of, status.position))
+        while len(seen) > 2 and status.as_of - seen[0][0] > RATE_WINDOW:  # noqa: PLR2004 (a rate needs two)
+            seen.popleft()
+        since, position = seen[0]
+        seconds = (status.as_of - since).total_seconds()
+        return max(status.position - position, 0) / seconds if seconds > 0 else None
 
 
 def state_of(
     *, version: int | None, expected_version: int, stopped: bool, building: bool, held: bool, lag: float, head: int
 ) -> State:
-    """The one word for how a catch-up projection is: the first that applies. `lag` is in seconds."""
+    """Return the state of a catch-up projection: the first that applies. `lag` is in seconds."""
     if stopped:
         return "stopped"
     if version not in {None, expected_version}:
@@ -96,81 +108,46 @@ def state_of(
     return "live" if lag < LIVE_LAG_SECONDS else "catching up"
 
 
-async def read_status(
-    log: Log, *, inline: Sequence[Declared], catch_up: Sequence[Declared], clock: Clock
-) -> list[ProjectionStatus]:
-    """How the projections of a log are, inline ones first. `clock` is for a log that is not there yet.
-
-    Raises Unavailable.
-    """
+async def read_status(log: Log, projections: Sequence[Projection]) -> list[ProjectionStatus]:
+    """Read the status of projections in a log. Raises Unavailable."""
     log_id = await log.find_id()
-    by_name = {declared.name: declared for declared in (*inline, *catch_up)}
     async with log.database.connection() as connection:
-        rows = await connection.fetch(SQL["status"], log_id, list(by_name)) if log_id != NO_LOG else []
-        found = {row["name"]: row for row in rows}
-        skips = {declared.name: await read_skips(connection, log_id, declared.name) for declared in catch_up}
-    now = rows[0]["now"] if rows else clock()
-    return [
-        *(_inline(declared, log.name, found.get(declared.name), now) for declared in inline),
-        *(_catch_up(d, log.name, found.get(d.name), now, skips[d.name]) for d in catch_up),
-    ]
+        rows = await connection.fetch(SQL["status"], log_id, [projection.name for projection in projections])
+        skips = [[] if p.inline else await read_skips(connection, log_id, p.name) for p in projections]
+    return [_status(log.name, *found) for found in zip(projections, rows, skips, strict=True)]
 
 
-def _inline(declared: Declared, log: str, row: asyncpg.Record | None, now: datetime) -> ProjectionStatus:
-    head = row["head"] if row else 0
+def _status(log: str, projection: Projection, row: asyncpg.Record, skips: Sequence[Skip]) -> ProjectionStatus:
     build = _build(row)
-    version = row["version"] if row else declared.version
-    state: State = "rebuilding" if build else "live"
-    return ProjectionStatus(
-        projection=declared.name,
-        log=log,
-        mode="inline",
-        state=state if version == declared.version else "stale",
-        version=version,
-        expected_version=declared.version,
-        position=head,
-        head=head,
-        build=build,
-        as_of=now,
-    )
-
-
-def _catch_up(
-    declared: Declared, log: str, row: asyncpg.Record | None, now: datetime, skips: Sequence[Skip]
-) -> ProjectionStatus:
-    if row is None:
-        return ProjectionStatus(
-            projection=declared.name,
-            log=log,
-            mode="catch-up",
-            state="live",
-            version=None,
-            expected_version=declared.version,
-            position=0,
-            head=0,
-            as_of=now,
-        )
-    lag = 0.0 if row["behind_since"] is None else max((now - row["behind_since"]).total_seconds(), 0.0)
-    build = _build(row)
-    stopped = None if row["stopped_at"] is None else StoppedEvent(row["stopped_at"], row["stopped_topic"], row["error"])
-    return ProjectionStatus(
-        projection=declared.name,
-        log=log,
-        mode="catch-up",
-        state=state_of(
+    head, now, since = row["head"], row["now"], row["lagging_since"]
+    if projection.inline:
+        current = row["version"] == projection.version
+        state: State = "stale" if not current else "live" if build is None else "rebuilding"
+        position, lag, stopped = head, 0.0, None
+    else:
+        position = row["position"]
+        lag = 0.0 if since is None else max((now - since).total_seconds(), 0.0)
+        at = row["stopped_at"]
+        stopped = None if at is None else StoppedEvent(at, row["stopped_topic"], row["error"])
+        state = state_of(
             version=row["version"],
-            expected_version=declared.version,
+            expected_version=projection.version,
             stopped=stopped is not None,
             building=build is not None,
             held=row["held"],
             lag=lag,
-            head=row["head"],
-        ),
+            head=head,
+        )
+    return ProjectionStatus(
+        projection=projection.name,
+        log=log,
+        mode="inline" if projection.inline else "catch-up",
+        state=state,
         version=row["version"],
-        expected_version=declared.version,
-        position=row["position"],
-        head=row["head"],
-        lag_events=row["head"] - row["position"],
+        expected_version=projection.version,
+        position=position,
+        head=head,
+        lag_events=head - position,
         lag_seconds=lag,
         holder=row["holder"] if row["held"] else None,
         stopped=stopped,
@@ -180,8 +157,8 @@ def _catch_up(
     )
 
 
-def _build(row: asyncpg.Record | None) -> BuildStatus | None:
-    if row is None or row["build_version"] is None:
+def _build(row: asyncpg.Record) -> BuildStatus | None:
+    if row["build_version"] is None:
         return None
     return BuildStatus(
         version=row["build_version"],

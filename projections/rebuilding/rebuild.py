@@ -300,7 +300,7 @@ async def stored_versions(connection: BuildConnection, live: LiveSchema) -> Mapp
     return stored
 
 
-def is_older(projection: Projection | type[Projection], stored: Mapping[str, set[int]]) -> bool:
+def is_older(projection: Projection, stored: Mapping[str, set[int]]) -> bool:
     """Whether rows have to be built: one that follows begins by itself, an inline one cannot."""
     found = stored.get(projection.name, set())
     return any(version < projection.version for version in found) or (projection.inline and not found)

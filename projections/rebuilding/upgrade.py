@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from ledger.domain.recording import EventMapper
-from projections.catalogue import projection_types
+from projections.catalogue import all_projections
 from projections.projection import Projection
 from projections.rebuilding.connections import connect, find_live_schema
 from projections.rebuilding.errors import AlreadyUpgraded, ArchivesRequired, BuildInProgress, BuildRefused
@@ -51,7 +51,4 @@ async def upgrade_projections(dsn: str, *, holder: str, tell: Tell) -> Sequence[
 async def _first_older(dsn: str) -> Projection | None:
     async with connect(dsn) as connection:
         stored = await stored_versions(connection, await find_live_schema(connection))
-    for declaration in projection_types():
-        if is_older(declaration, stored):
-            return declaration(EventMapper())
-    return None
+    return next((projection for projection in all_projections(EventMapper()) if is_older(projection, stored)), None)

@@ -104,7 +104,7 @@ async def test_when_the_one_that_follows_is_killed_another_takes_over(ledger, fo
     async with ledger() as log:
         killed, other = await take_over(log, followers, signal.SIGKILL)
         assert killed.wait_for_exit() == -signal.SIGKILL
-        assert other.wait_for_event("following")["projection"] == "token_history"
+        assert other.wait_for_event("projection followed")["projection"] == "token_history"
         await log.is_the_fold()
         assert other.stop() == 0
         assert await log.holder() is None, "the lease was not let go"
@@ -114,7 +114,7 @@ async def test_one_that_was_paused_and_wakes_up_writes_nothing(ledger, followers
     async with ledger() as log:
         paused, other = await take_over(log, followers, signal.SIGSTOP)
         paused.send_signal(signal.SIGCONT)
-        paused.wait_for_event("another process follows")
+        paused.wait_for_event("lease lost")
         before = counted(paused)
         await log.applied(await log.write())
         assert counted(paused) == before

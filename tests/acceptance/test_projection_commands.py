@@ -23,9 +23,9 @@ from service_process import (
 from benchmarks.filled_log import fill
 from ledger.domain.events import TokenIssued, TokenRevoked
 from ledger.domain.recording import EventMapper
-from projections.catalogue import projection_types
+from projections.catalogue import PROJECTIONS
 
-NAMES = [declaration.name for declaration in projection_types()]
+NAMES = [declaration.name for declaration in PROJECTIONS]
 TOKENS = 24_000
 KILLS = 6
 
@@ -188,7 +188,7 @@ def test_a_projection_as_it_was_and_what_changed_since(demo, database):
         (
             ("rebuild", "nothing"),
             1,
-            "there is no projection 'nothing': there are active_tokens, clients, token_history",
+            "projection 'nothing' does not exist; the projections are active_tokens, clients, token_history",
         ),
         (("verify", "clients", "--at", "5"), 1, "there is no log 'ms-auth-server' in this database"),
         (("diff", "clients", "--from", "1", "--to", "noon"), 2, "'noon' is neither a position nor an instant"),

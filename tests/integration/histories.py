@@ -7,13 +7,13 @@ import asyncpg
 from ledger.domain.recording import EventMapper
 from ledger.postgres.archive.catalogue import ArchiveSource
 from ledger.use_cases.issuer import Issuer
-from projections.catalogue import find_projection, projection_types
+from projections.catalogue import PROJECTIONS, find_projection
 from projections.projection import Projection
 from projections.rebuilding.rebuild import RebuildResult, rebuild_projection
 from projections.rebuilding.verification import ProjectionVerification, verify_projection
 from tests.integration.conftest import CAUSE, register_client
 
-NAMES = [declaration.name for declaration in projection_types()]
+NAMES = [declaration.name for declaration in PROJECTIONS]
 
 
 def of(name: str) -> Projection:

@@ -1,7 +1,6 @@
-"""The worked example of docs/how-to/add-a-projection.md: one file and one migration, and everything works."""
+"""The example of docs/how-to/add-a-projection.md is followed, rebuilt, verified and replayed."""
 
 import re
-import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from uuid import UUID
@@ -9,8 +8,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-import projections
-from projections.catalogue import projection_types
+from projections import catalogue
 from projections.rebuilding.replay import replay_projection
 from tests.databases import SERVICE
 from tests.integration.conftest import CAUSE, register_client
@@ -22,20 +20,18 @@ NAME = "revocation_reasons"
 
 @pytest.fixture
 def example(tmp_path, monkeypatch):
-    """The two files of the page: the declaration where the others are found, the migration as a module."""
-    declaration, migration = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    found_here = tmp_path / "projections"
-    found_here.mkdir()
-    (found_here / f"{NAME}.py").write_text(declaration)
-    (tmp_path / "migration.py").write_text(migration)
-    monkeypatch.setattr(projections, "__path__", [*projections.__path__, str(found_here)])
-    spec = spec_from_file_location("example_migration", tmp_path / "migration.py")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    projection_types.cache_clear()
-    yield module
-    projection_types.cache_clear()
-    sys.modules.pop(f"projections.{NAME}", None)
+    """The two modules of the page: the projection, added to the catalogue, and the migration, which is returned."""
+    modules = []
+    blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    for name, text in zip(("example_projection", "example_migration"), blocks, strict=True):
+        (tmp_path / f"{name}.py").write_text(text)
+        spec = spec_from_file_location(name, tmp_path / f"{name}.py")
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        modules.append(module)
+    projection, migration = modules
+    monkeypatch.setattr(catalogue, "PROJECTIONS", (*catalogue.PROJECTIONS, projection.RevocationReasons))
+    return migration
 
 
 @pytest.fixture
@@ -49,7 +45,7 @@ async def owner(database, example):
     await connection.close()
 
 
-async def test_it_is_followed_rebuilt_and_verified_as_it_stands_on_the_page(database, owner, start_process):
+async def test_example_projection_is_followed_rebuilt_verified_and_replayed(database, owner, start_process):
     service = await start_process()
     issuer = service.issuers[0]
     client = await register_client(issuer)

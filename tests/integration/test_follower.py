@@ -1,4 +1,4 @@
-"""A projection follows the log: once each event, by one process at a time, and never past one it cannot apply."""
+"""A follower applies each event once, in one process at a time, and stops at an event that it cannot apply."""
 
 import asyncio
 from contextlib import suppress
@@ -13,9 +13,10 @@ from ledger.postgres.logs import Log
 from ledger.postgres.notifications import LogNotifications
 from ledger.use_cases.audit import NotCaughtUp, TokenQuery
 from projections.audit import checkpoint as history_checkpoint
-from projections.following import follower
+from projections.following import batches, follower
 from projections.following import lease as checkpoint
-from projections.following.follower import EventNotApplied, Follower
+from projections.following.batches import EventNotApplied
+from projections.following.follower import Follower
 from projections.following.lease import LeaseLost, VersionMismatch
 from projections.token_history import TokenHistoryProjection
 from tests.integration.conftest import CAUSE, ISSUER, register_client
@@ -24,7 +25,7 @@ NAME = TokenHistoryProjection.name
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch):
+def _short_pauses(monkeypatch):
     monkeypatch.setattr(follower, "RETRY_SECONDS", 0.02)
     monkeypatch.setattr(follower, "GATHER_SECONDS", 0.0)
 
@@ -59,7 +60,7 @@ async def status(superuser):
     return await superuser.fetchrow("SELECT * FROM projection_checkpoints")
 
 
-async def test_it_catches_up_and_lets_go(make_follower, issuer, client, superuser):
+async def test_follower_releases_lease_when_it_has_caught_up(make_follower, issuer, client, superuser):
     issued = await issue(issuer, client, 3)
     assert await make_follower().catch_up()
     assert await history(superuser) == [token.jti for token in issued]
@@ -67,25 +68,25 @@ async def test_it_catches_up_and_lets_go(make_follower, issuer, client, superuse
     assert (row["position"], row["holder"], row["lease_until"]) == (issued[-1].position, None, None)
 
 
-async def test_a_long_log_is_read_batch_by_batch(make_follower, issuer, client, superuser, monkeypatch):
-    monkeypatch.setattr(follower, "BATCH", 2)
+async def test_events_are_applied_in_batches_when_log_is_long(make_follower, issuer, client, superuser, monkeypatch):
+    monkeypatch.setattr(batches, "BATCH_SIZE", 2)
     issued = await issue(issuer, client, 5)
     assert await make_follower().catch_up()
     assert await history(superuser) == [token.jti for token in issued]
 
 
-async def test_events_of_other_topics_move_the_checkpoint(make_follower, issuer, client, superuser):
+async def test_checkpoint_advances_when_events_are_of_other_topics(make_follower, issuer, client, superuser):
     await register_client(issuer, "other")
     assert await make_follower().catch_up()
     assert (await status(superuser))["position"] == 2
 
 
-async def test_a_log_that_was_never_written_is_not_followed(make_follower, superuser):
+async def test_follower_does_nothing_when_log_does_not_exist(make_follower, superuser):
     assert not await make_follower().catch_up()
     assert await status(superuser) is None
 
 
-async def test_a_token_issued_and_revoked_in_one_batch_is_whole(make_follower, issuer, client, superuser):
+async def test_token_is_complete_when_issued_and_revoked_in_one_batch(make_follower, issuer, client, superuser):
     (token,) = await issue(issuer, client)
     await issuer.revocation.revoke_token(client, token.access_token, CAUSE)
     assert await make_follower().catch_up()
@@ -94,7 +95,7 @@ async def test_a_token_issued_and_revoked_in_one_batch_is_whole(make_follower, i
     assert row["revoked_by"] == CAUSE.actor
 
 
-async def test_a_service_that_follows_hears_of_what_is_recorded(service, issuer, client):
+async def test_running_follower_applies_events_as_they_are_recorded(service, issuer, client):
     service.follow()
     for _ in range(3):
         (token,) = await issue(issuer, client)
@@ -103,7 +104,7 @@ async def test_a_service_that_follows_hears_of_what_is_recorded(service, issuer,
         assert str(page.tokens[0].jti) == token.jti
 
 
-async def test_it_hears_again_after_its_connections_were_cut(service, issuer, client, superuser):
+async def test_running_follower_recovers_when_connections_are_cut(service, issuer, client, superuser):
     service.follow()
     (token,) = await issue(issuer, client)
     await issuer.audit.moments.resolve(min_position=token.position)
@@ -115,25 +116,26 @@ async def test_it_hears_again_after_its_connections_were_cut(service, issuer, cl
             await issuer.audit.moments.resolve(min_position=token.position)
             return
         await asyncio.sleep(0.05)
-    pytest.fail("it never came back")
+    pytest.fail("the follower did not reconnect")
 
 
-async def test_it_follows_without_notifications_too(service, issuer, client, monkeypatch):
+async def test_running_follower_polls_when_notifications_are_lost(service, issuer, client, monkeypatch):
     monkeypatch.setattr(LogNotifications, "_on_notify", lambda *_: None)
-    monkeypatch.setattr(follower, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(follower, "POLL_WITHOUT_NOTIFICATIONS_SECONDS", 0.02)
+    monkeypatch.setattr(follower, "POLL_SECONDS", 0.02)
     service.follow()
     (token,) = await issue(issuer, client)
     assert (await issuer.audit.moments.resolve(min_position=token.position)).position >= token.position
 
 
-async def test_a_read_that_nobody_follows_for_is_refused_for_now(issuer, client, monkeypatch):
+async def test_read_is_refused_for_now_when_no_process_follows(issuer, client, monkeypatch):
     monkeypatch.setattr(history_checkpoint, "CATCH_UP_TIMEOUT_SECONDS", 0.05)
     (token,) = await issue(issuer, client)
     with pytest.raises(NotCaughtUp, match=str(token.position)):
         await issuer.audit.moments.resolve(min_position=token.position)
 
 
-async def test_two_processes_that_follow_apply_every_event_once(start_process, client, superuser):
+async def test_events_are_applied_once_when_two_processes_follow(start_process, client, superuser):
     processes = [await start_process() for _ in range(2)]
     for process in processes:
         process.follow()
@@ -147,17 +149,17 @@ async def test_two_processes_that_follow_apply_every_event_once(start_process, c
     assert counted == len(issued)
 
 
-async def test_only_one_has_the_lease_and_the_next_takes_it_when_it_is_let_go(parts):
+async def test_lease_is_taken_by_the_next_process_when_released(parts):
     log, _ = parts
     log_id = await log.ensure_id()
     first = await checkpoint.take_lease(log.database, log_id, NAME, 1, "first")
     assert await checkpoint.take_lease(log.database, log_id, NAME, 1, "second") is None
-    await checkpoint.release(log.database, first)
+    await checkpoint.release_lease(log.database, first)
     second = await checkpoint.take_lease(log.database, log_id, NAME, 1, "second")
     assert second.token != first.token
 
 
-async def test_a_lease_that_ran_out_is_taken_over(parts, superuser):
+async def test_lease_is_taken_by_the_next_process_when_expired(parts, superuser):
     log, _ = parts
     log_id = await log.ensure_id()
     assert await checkpoint.take_lease(log.database, log_id, NAME, 1, "killed")
@@ -165,38 +167,38 @@ async def test_a_lease_that_ran_out_is_taken_over(parts, superuser):
     assert await checkpoint.take_lease(log.database, log_id, NAME, 1, "next")
 
 
-async def test_who_lost_the_lease_writes_nothing(make_follower, parts, issuer, client, superuser):
-    """A process that was paused: it wakes up after another took over, and finds its token is no longer good."""
+async def test_follower_writes_nothing_when_it_has_lost_the_lease(make_follower, parts, issuer, client, superuser):
+    """A paused process resumes after another process has taken the lease."""
     log, _ = parts
     paused = make_follower(holder="paused")
-    assert await paused._take()
+    lease = await paused._take()
     await superuser.execute("UPDATE projection_checkpoints SET lease_until = clock_timestamp() - interval '1 ms'")
     assert await checkpoint.take_lease(log.database, await log.find_id(), NAME, 1, "next")
     await issue(issuer, client)
     with pytest.raises(LeaseLost):
-        await paused._step(follower.BATCH)
+        await paused._applier.apply_batch(lease)
     assert await history(superuser) == []
     assert (await status(superuser))["holder"] == "next"
-    await paused._let_go()
+    await paused._release()
     assert (await status(superuser))["holder"] == "next"
 
 
-async def test_nobody_takes_over_in_the_middle_of_a_batch(parts, superuser):
+async def test_lease_is_not_taken_when_a_batch_is_in_progress(parts, superuser):
     log, _ = parts
     log_id = await log.ensure_id()
     lease = await checkpoint.take_lease(log.database, log_id, NAME, 1, "slow")
     async with log.database.connection() as connection, connection.transaction():
-        await checkpoint.hold(connection, lease)
+        await checkpoint.lock_checkpoint(connection, lease)
         later = timedelta(seconds=-1)
         await connection.execute(checkpoint.SQL["advance"], log_id, NAME, lease.token, 0, later)
         assert await checkpoint.take_lease(log.database, log_id, NAME, 1, "next") is None
     assert await checkpoint.take_lease(log.database, log_id, NAME, 1, "next")
 
 
-async def test_a_holder_that_is_paused_in_the_middle_of_a_copy_is_taken_over_from(parts, monkeypatch):
-    """The server waits for the rows of a COPY for as long as the connection is there, whatever its timeouts."""
-    monkeypatch.setattr(checkpoint, "PAUSED", timedelta(seconds=0))
-    monkeypatch.setattr(checkpoint, "LEASE", timedelta(seconds=0.3))
+async def test_lease_is_taken_when_its_holder_is_paused_during_copy(parts, monkeypatch):
+    """The server waits for the rows of a COPY as long as the connection exists; no timeout applies."""
+    monkeypatch.setattr(checkpoint, "PAUSE_LIMIT", timedelta(seconds=0))
+    monkeypatch.setattr(checkpoint, "LEASE_DURATION", timedelta(seconds=0.3))
     log, _ = parts
     log_id = await log.ensure_id()
     lease = await checkpoint.take_lease(log.database, log_id, NAME, 1, "paused")
@@ -209,8 +211,8 @@ async def test_a_holder_that_is_paused_in_the_middle_of_a_copy_is_taken_over_fro
 
     async def pause():
         async with log.database.connection() as connection, connection.transaction():
-            await connection.execute(follower.TRANSACTION)
-            await checkpoint.hold(connection, lease)
+            await connection.execute(batches.TRANSACTION)
+            await checkpoint.lock_checkpoint(connection, lease)
             await connection.copy_to_table("token_history", source=rows())
 
     paused = asyncio.create_task(pause())
@@ -226,25 +228,25 @@ async def test_a_holder_that_is_paused_in_the_middle_of_a_copy_is_taken_over_fro
         await paused
 
 
-async def test_a_session_that_works_is_not_taken_for_a_paused_one(parts, monkeypatch):
-    monkeypatch.setattr(checkpoint, "PAUSED", timedelta(seconds=0))
+async def test_session_is_not_terminated_when_it_is_working(parts, monkeypatch):
+    monkeypatch.setattr(checkpoint, "PAUSE_LIMIT", timedelta(seconds=0))
     log, _ = parts
     async with log.database.connection() as connection, connection.transaction():
-        await connection.execute(follower.TRANSACTION)
+        await connection.execute(batches.TRANSACTION)
         async with log.database.connection() as other:
             await other.execute("SELECT pg_advisory_lock(1)")
             working = asyncio.create_task(connection.fetchval("SELECT pg_advisory_lock(1) IS NULL"))
             await until(lambda: other.fetchval("SELECT count(*) = 1 FROM pg_locks WHERE NOT granted"))
             for _ in range(5):
-                await other.execute(checkpoint.SQL["end_paused"], checkpoint.APPLYING, checkpoint.PAUSED)
+                await other.execute(checkpoint.SQL["end_paused"], checkpoint.APPLYING, checkpoint.PAUSE_LIMIT)
             await other.execute("SELECT pg_advisory_unlock(1)")
             assert await working is False
     async with log.database.connection() as connection:
         assert await connection.fetchval("SHOW application_name") == "token-ledger"
 
 
-async def test_a_cancellation_that_meets_a_broken_connection_is_not_lost(make_follower, issuer, client, monkeypatch):
-    """A process that is told to stop while its database goes away stops all the same."""
+async def test_follower_stops_when_cancelled_as_its_connection_breaks(make_follower, issuer, client, monkeypatch):
+    """A process that is told to stop while its database goes away still stops."""
     await issue(issuer, client)
     entered = asyncio.Event()
 
@@ -263,9 +265,7 @@ async def test_a_cancellation_that_meets_a_broken_connection_is_not_lost(make_fo
         await asyncio.wait_for(asyncio.shield(following), 60)
 
 
-async def test_a_database_of_an_older_release_is_said_once_and_followed_once_it_is_migrated(
-    make_follower, issuer, client, superuser, capsys
-):
+async def test_follower_logs_once_and_waits_when_schema_is_too_old(make_follower, issuer, client, superuser, capsys):
     await issue(issuer, client)
     await superuser.execute("ALTER TABLE projection_skips RENAME TO not_yet")
     made, tries = make_follower(), []
@@ -287,21 +287,21 @@ async def test_a_database_of_an_older_release_is_said_once_and_followed_once_it_
     assert capsys.readouterr().out.count("projection not followed") == 1
 
 
-async def test_another_version_is_not_mixed_with(make_follower, issuer, client, superuser):
+async def test_follower_refuses_when_rows_are_of_another_version(make_follower, issuer, client, superuser):
     assert await make_follower().catch_up()
     await superuser.execute("UPDATE projection_checkpoints SET version = 2")
-    with pytest.raises(VersionMismatch, match="version 2, this release has 1"):
+    with pytest.raises(VersionMismatch, match="version 2 in this database, this release has 1"):
         await make_follower().catch_up()
     assert (await status(superuser))["lease_until"] is None
 
 
-class Allergic(TokenHistoryProjection):
-    """Cannot apply what was issued with this jti."""
+class Failing(TokenHistoryProjection):
+    """Cannot apply the events of the token `fails_on`."""
 
-    poison = None
+    fails_on = None
 
     async def fold(self, connection, log_id, events):
-        if any(str(projected.event.jti) == self.poison for projected in events):
+        if any(str(projected.event.jti) == self.fails_on for projected in events):
             msg = "no such thing"
             raise RuntimeError(msg)
         await super().fold(connection, log_id, events)
@@ -312,13 +312,13 @@ async def until(condition):
         if await condition():
             return
         await asyncio.sleep(0.01)
-    pytest.fail("it never came true")
+    pytest.fail("the condition did not become true")
 
 
-async def test_it_stops_at_an_event_that_cannot_be_applied_and_says_so(make_follower, issuer, client, superuser):
+async def test_follower_records_where_it_stops_when_an_event_fails(make_follower, issuer, client, superuser):
     issued = await issue(issuer, client, 5)
-    projection = Allergic(EventMapper())
-    projection.poison = issued[2].jti
+    projection = Failing(EventMapper())
+    projection.fails_on = issued[2].jti
     following = asyncio.create_task(make_follower(projection).run())
 
     async def stopped():
@@ -332,7 +332,7 @@ async def test_it_stops_at_an_event_that_cannot_be_applied_and_says_so(make_foll
     assert row["position"] == issued[1].position
     assert await history(superuser) == [token.jti for token in issued[:2]]
 
-    projection.poison = None  # the code is mended
+    projection.fails_on = None  # a fixed release
 
     async def caught_up():
         return (await status(superuser))["position"] == issued[-1].position
@@ -345,7 +345,7 @@ async def test_it_stops_at_an_event_that_cannot_be_applied_and_says_so(make_foll
     await asyncio.gather(following, return_exceptions=True)
 
 
-async def test_an_event_that_cannot_be_read_stops_it_too(make_follower, issuer, client, superuser):
+async def test_follower_stops_when_an_event_cannot_be_decoded(make_follower, issuer, client, superuser):
     await issue(issuer, client)
     await superuser.execute(
         """
@@ -357,7 +357,7 @@ async def test_an_event_that_cannot_be_read_stops_it_too(make_follower, issuer, 
         await make_follower().catch_up()
 
 
-async def test_a_revocation_of_what_was_never_issued_stops_it(make_follower, issuer, client, superuser):
+async def test_follower_stops_when_a_revoked_token_was_never_issued(make_follower, issuer, client, superuser):
     await issue(issuer, client)
     await make_follower().catch_up()
     await superuser.execute("DELETE FROM token_history")
@@ -367,7 +367,7 @@ async def test_a_revocation_of_what_was_never_issued_stops_it(make_follower, iss
         await make_follower().catch_up()
 
 
-async def test_what_stopped_it_is_said_without_the_row(make_follower, issuer, client, superuser):
+async def test_error_does_not_quote_the_row_when_an_event_fails(make_follower, issuer, client, superuser):
     await issue(issuer, client)
     await make_follower().catch_up()
     await superuser.execute("UPDATE projection_checkpoints SET position = 0")
@@ -377,7 +377,7 @@ async def test_what_stopped_it_is_said_without_the_row(make_follower, issuer, cl
     assert str(raised.value) == f"UniqueViolationError: {unique}"
 
 
-async def test_closing_a_service_lets_go_of_the_lease(start_process, client, superuser):
+async def test_lease_is_released_when_the_service_closes(start_process, client, superuser):
     process = await start_process()
     process.follow()
     (token,) = await issue(process.issuers[0], client)

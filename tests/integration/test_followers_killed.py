@@ -1,4 +1,4 @@
-"""Two followers, killed at random while the log grows: every event is applied once, whatever happened in between."""
+"""Two followers are killed at random while the log grows; every event is still applied exactly once."""
 
 import asyncio
 import random
@@ -12,7 +12,7 @@ from ledger.domain.recording import EventMapper
 from ledger.postgres.database import Database
 from ledger.postgres.logs import Log
 from ledger.postgres.notifications import LogNotifications
-from projections.following import follower
+from projections.following import batches, follower
 from projections.following import lease as checkpoint
 from projections.following.follower import Follower
 from projections.token_history import TokenHistoryProjection
@@ -21,11 +21,11 @@ from tests.integration.conftest import CAUSE, ISSUER
 
 KILLS = 25
 TURNS = 30
-"""At most so many turns of the event loop until the kill: it hits anywhere in a batch, or between two."""
+"""At most this many turns of the event loop before each kill, which therefore hits any point of a batch."""
 
 
 class Process:
-    """What one process has to follow with. Killed, it neither finishes a batch nor lets go of its lease."""
+    """A follower with connections of its own. A killed one neither finishes its batch nor releases its lease."""
 
     def __init__(self, dsn: str, number: int) -> None:
         self._database = Database(dsn)
@@ -37,7 +37,7 @@ class Process:
         self._task = asyncio.create_task(self.follower.run())
 
     async def kill(self) -> None:
-        """As by kill -9: its connections break wherever they are, and nothing more is sent over them."""
+        """Like kill -9: break its connections at once."""
         self._database._refuse_until = float("inf")
         if self._database._pool is not None:
             self._database._pool.terminate()
@@ -45,7 +45,7 @@ class Process:
         await self.stop()
 
     async def stop(self) -> None:
-        """As by SIGTERM in the middle of whatever it does."""
+        """Like SIGTERM: cancel it and close its connections."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         await self._notifications.close()
@@ -53,17 +53,18 @@ class Process:
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch):
+def _short_pauses(monkeypatch):
     monkeypatch.setattr(follower, "RETRY_SECONDS", 0.01)
     monkeypatch.setattr(follower, "GATHER_SECONDS", 0.0)
-    monkeypatch.setattr(follower, "LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(follower, "BATCH", 7)
-    monkeypatch.setattr(checkpoint, "LEASE", timedelta(seconds=0.05))
+    monkeypatch.setattr(follower, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(batches, "RENEW_SECONDS", 0.02)
+    monkeypatch.setattr(batches, "BATCH_SIZE", 7)
+    monkeypatch.setattr(checkpoint, "LEASE_DURATION", timedelta(seconds=0.05))
 
 
 async def write(issuer, client, over: asyncio.Event, seed: int) -> None:
-    """Issue tokens and revoke some of them until it is over."""
-    choose = random.Random(seed)  # noqa: S311 (to be repeated, not to be secret)
+    """Issue tokens and revoke some of them until `over` is set."""
+    choose = random.Random(seed)  # noqa: S311 (repeatable, not secret)
     issued = []
     while not over.is_set():
         issued.append(await issuer.issuance.issue_token(client, None, CAUSE))
@@ -73,14 +74,14 @@ async def write(issuer, client, over: asyncio.Event, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_every_event_is_applied_once(database, issuer, client, service, seed):
-    choose = random.Random(seed)  # noqa: S311 (to be repeated, not to be secret)
+async def test_every_event_is_applied_once_when_followers_are_killed(database, issuer, client, service, seed):
+    choose = random.Random(seed)  # noqa: S311 (repeatable, not secret)
     over = asyncio.Event()
     writers = [asyncio.create_task(write(issuer, client, over, seed + number)) for number in range(3)]
     running = [Process(database.service_dsn, number) for number in range(2)]
     async with asyncio.timeout(300):
         for number in range(KILLS):
-            victim = await one_that_applied(running, choose.randrange(1, 40))
+            victim = await wait_for_events_applied(running, choose.randrange(1, 40))
             for _ in range(choose.randrange(TURNS)):
                 await asyncio.sleep(0)
             await (running[victim].kill if choose.random() < 0.6 else running[victim].stop)()
@@ -97,8 +98,8 @@ async def test_every_event_is_applied_once(database, issuer, client, service, se
         await connection.close()
 
 
-async def one_that_applied(running: list[Process], events: int) -> int:
-    """Which of them has, once one has applied so many events."""
+async def wait_for_events_applied(running: list[Process], events: int) -> int:
+    """Return the index of the first process that has applied this many events."""
     while True:
         for number, process in enumerate(running):
             if process.follower.counts.events >= events:
@@ -107,7 +108,7 @@ async def one_that_applied(running: list[Process], events: int) -> int:
 
 
 async def until_caught_up(service) -> None:
-    """The lease of one that was killed runs out first."""
+    """Catch up once the lease of a killed process has expired."""
     async with asyncio.timeout(60):
         while True:
             try:

@@ -1,4 +1,4 @@
-"""An event that cannot be applied is passed over when an operator says so: that one, for ever, by whoever applies."""
+"""An operator can skip the event at which a projection has stopped; followers and rebuilds then skip it for ever."""
 
 import asyncio
 
@@ -9,8 +9,9 @@ from ledger.domain.recording import EventMapper
 from ledger.postgres.database import Database
 from ledger.postgres.logs import Log
 from ledger.postgres.notifications import LogNotifications
-from projections.following import follower
-from projections.following.follower import EventNotApplied, Follower
+from projections.following import batches, follower
+from projections.following.batches import EventNotApplied
+from projections.following.follower import Follower
 from projections.following.skips import (
     AlreadySkipped,
     NotStoppedAtEvent,
@@ -27,29 +28,29 @@ NAME = TokenHistoryProjection.name
 WHY = {"reason": "INC-1: known", "actor": "operator:ada"}
 
 
-class Unreadable(Exception):
-    """What a projection cannot apply."""
+class Failure(Exception):
+    """Raised by a projection that cannot apply an event."""
 
 
-class Allergic(TokenHistoryProjection):
-    """Cannot apply the events at some positions; keeps the positions that it applied."""
+class Failing(TokenHistoryProjection):
+    """Cannot apply the events at some positions; records the positions that it applied."""
 
-    def __init__(self, *poison: int) -> None:
+    def __init__(self, *failing: int) -> None:
         super().__init__(EventMapper())
-        self.poison = poison
+        self.failing = failing
         self.applied: list[int] = []
 
     async def fold(self, connection, log_id, events):
         positions = [projected.row.position for projected in events]
-        if bad := sorted(set(positions) & set(self.poison)):
+        if bad := sorted(set(positions) & set(self.failing)):
             msg = f"no such thing at {bad[0]}"
-            raise Unreadable(msg)
+            raise Failure(msg)
         await super().fold(connection, log_id, events)
         self.applied += positions
 
 
 class Other(Projection):
-    """A second projection that follows, and applies whatever comes."""
+    """A second catch-up projection, which applies every event."""
 
     name = "other"
     version = 1
@@ -61,7 +62,7 @@ class Other(Projection):
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch):
+def _short_pauses(monkeypatch):
     monkeypatch.setattr(follower, "RETRY_SECONDS", 0.02)
     monkeypatch.setattr(follower, "GATHER_SECONDS", 0.0)
 
@@ -75,7 +76,7 @@ async def log(database, issuer):
 
 @pytest.fixture
 async def follow(log, database):
-    """Follows with projections, until the end of the test."""
+    """Start followers, which run until the end of the test."""
     notifications = LogNotifications(database.service_dsn)
     tasks = []
 
@@ -100,7 +101,7 @@ async def issued(issuer, client):
 
 
 @pytest.fixture
-def comes_to(superuser):
+def wait_until_at(superuser):
     async def wait(position: int, *, stopped_at: int | None, projection: str = NAME):
         query = "SELECT position, stopped_at FROM projection_checkpoints WHERE projection = $1"
         async with asyncio.timeout(60):
@@ -117,11 +118,11 @@ async def skip(log, position, **why):
     return await skip_event(log.database, await log.find_id(), NAME, position, **WHY | why)
 
 
-async def test_only_what_it_is_stopped_at_can_be_skipped(log, follow, issued, comes_to, superuser):
+async def test_skip_is_refused_when_projection_is_not_stopped_there(log, follow, issued, wait_until_at, superuser):
     with pytest.raises(NotStoppedAtEvent, match="it is not stopped"):
         await skip(log, 4)
-    follow(Allergic(4))
-    await comes_to(3, stopped_at=4)
+    follow(Failing(4))
+    await wait_until_at(3, stopped_at=4)
     for position in (3, 5, 0, 99):
         with pytest.raises(NotStoppedAtEvent, match="it is stopped at position 4"):
             await skip(log, position)
@@ -130,48 +131,48 @@ async def test_only_what_it_is_stopped_at_can_be_skipped(log, follow, issued, co
     assert await superuser.fetchval("SELECT count(*) FROM projection_skips") == 0
 
 
-async def test_it_passes_over_exactly_that_event(log, follow, issued, comes_to, superuser):
-    projection = Allergic(4)
+async def test_follower_skips_exactly_that_event_when_it_is_skipped(log, follow, issued, wait_until_at, superuser):
+    projection = Failing(4)
     follow(projection)
-    await comes_to(3, stopped_at=4)
+    await wait_until_at(3, stopped_at=4)
     skipped = await skip(log, 4)
-    await comes_to(6, stopped_at=None)
+    await wait_until_at(6, stopped_at=None)
     assert projection.applied == [2, 3, 5, 6]
-    assert (skipped.position, skipped.topic, skipped.error) == (4, "token.issued", "Unreadable: no such thing at 4")
+    assert (skipped.position, skipped.topic, skipped.error) == (4, "token.issued", "Failure: no such thing at 4")
     assert (skipped.reason, skipped.actor) == ("INC-1: known", "operator:ada")
     async with log.database.connection() as connection:
         assert await read_skips(connection, await log.find_id(), NAME) == [skipped]
 
 
-async def test_it_stops_at_the_next_one_that_cannot_be_applied(log, follow, issued, comes_to):
-    projection = Allergic(3, 5)
+async def test_follower_stops_again_when_a_later_event_fails(log, follow, issued, wait_until_at):
+    projection = Failing(3, 5)
     follow(projection)
-    await comes_to(2, stopped_at=3)
+    await wait_until_at(2, stopped_at=3)
     await skip(log, 3)
-    await comes_to(4, stopped_at=5)
+    await wait_until_at(4, stopped_at=5)
     await skip(log, 5)
-    await comes_to(6, stopped_at=None)
+    await wait_until_at(6, stopped_at=None)
     assert projection.applied == [2, 4, 6]
 
 
-async def test_what_was_skipped_is_passed_over_by_code_that_could_apply_it_too(log, issued):
-    """So that a projection built anew has the same rows."""
-    stopped = Allergic(4)
+async def test_event_stays_skipped_when_a_fixed_release_could_apply_it(log, issued):
+    """So a rebuilt projection has the same rows."""
+    stopped = Failing(4)
     with pytest.raises(EventNotApplied):
         await catch_up(log, stopped)
     await mark_stopped(log, 4)
     await skip(log, 4)
-    mended = Allergic()
-    await catch_up(log, mended)
-    assert (stopped.applied, mended.applied) == ([], [2, 3, 5, 6])
+    fixed = Failing()
+    await catch_up(log, fixed)
+    assert (stopped.applied, fixed.applied) == ([], [2, 3, 5, 6])
 
 
-async def test_nobody_skips_an_event_twice_or_takes_it_back(log, issued):
+async def test_skip_is_refused_when_event_is_skipped_and_is_permanent(log, issued):
     with pytest.raises(EventNotApplied):
-        await catch_up(log, Allergic(4))
+        await catch_up(log, Failing(4))
     await mark_stopped(log, 4)
     await skip(log, 4)
-    with pytest.raises(AlreadySkipped, match="by operator:ada: INC-1: known"):
+    with pytest.raises(AlreadySkipped, match="already skipped by operator:ada: INC-1: known"):
         await skip(log, 4, actor="operator:ben")
     for statement in ("DELETE FROM projection_skips", "UPDATE projection_skips SET actor = 'operator:ben'"):
         async with log.database.connection() as connection:
@@ -179,7 +180,7 @@ async def test_nobody_skips_an_event_twice_or_takes_it_back(log, issued):
                 await connection.execute(statement)
 
 
-async def test_skips_are_of_one_projection_and_one_log_and_can_be_asked_for_in_part(log, issued):
+async def test_skips_are_read_per_projection_log_and_range(log, issued):
     log_id = await log.find_id()
     async with log.database.connection() as connection:
         for of, projection, position in ((log_id, NAME, 3), (log_id, NAME, 5), (log_id, "other", 4), (99, NAME, 6)):
@@ -196,46 +197,46 @@ async def test_skips_are_of_one_projection_and_one_log_and_can_be_asked_for_in_p
         assert isinstance((await read_skips(connection, log_id, NAME))[0], Skip)
 
 
-async def test_the_other_projections_go_on(follow, issued, comes_to, issuer, client):
-    follow(Allergic(4), Other(EventMapper()))
-    await comes_to(3, stopped_at=4)
+async def test_other_projections_continue_when_one_is_stopped(follow, issued, wait_until_at, issuer, client):
+    follow(Failing(4), Other(EventMapper()))
+    await wait_until_at(3, stopped_at=4)
     token = await issuer.issuance.issue_token(client, None, CAUSE)
-    await comes_to(token.position, stopped_at=None, projection="other")
+    await wait_until_at(token.position, stopped_at=None, projection="other")
 
 
-async def test_it_goes_on_in_whichever_process_has_code_that_can(follow, issued, comes_to):
-    follow(Allergic(4))
-    await comes_to(3, stopped_at=4)
-    mended = Allergic()
-    follow(mended)
-    await comes_to(6, stopped_at=None)
-    assert mended.applied == [4, 5, 6]
+async def test_projection_continues_when_another_process_can_apply(follow, issued, wait_until_at):
+    follow(Failing(4))
+    await wait_until_at(3, stopped_at=4)
+    fixed = Failing()
+    follow(fixed)
+    await wait_until_at(6, stopped_at=None)
+    assert fixed.applied == [4, 5, 6]
 
 
-async def test_after_a_batch_that_failed_it_goes_on_in_batches(log, issued, monkeypatch):
-    monkeypatch.setattr(follower, "BATCH", 2)
+async def test_follower_resumes_batches_when_a_batch_failed_once(log, issued, monkeypatch):
+    monkeypatch.setattr(batches, "BATCH_SIZE", 2)
 
-    class Moody(Allergic):
-        """Fails once, for no reason of its own."""
+    class FailingOnce(Failing):
+        """Fails its first batch."""
 
         batches = 0
 
         async def fold(self, connection, log_id, events):
             self.batches += 1
             if self.batches == 1:
-                raise Unreadable
+                raise Failure
             await super().fold(connection, log_id, events)
 
-    projection = Moody()
+    projection = FailingOnce()
     made = Follower(log, projection, None, holder="test")
-    assert await made._take()
+    lease = await made._take()
     position = 0
     while position < 6:
-        position = (await made._apply_up_to_failure()).position
+        position = (await made._applier.apply_up_to_failure(lease)).position
     assert projection.applied == [2, 3, 4, 5, 6]
     assert made.counts.events == 6
     assert made.counts.batches == 4  # 1 and 2 one by one, then two at a time
-    await made._let_go()
+    await made._release()
 
 
 async def catch_up(log, projection):

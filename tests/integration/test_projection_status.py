@@ -1,10 +1,9 @@
-"""How the projections of a log are is read from the database, as of one instant."""
+"""The status of projections is read from the database as of one instant."""
 
 from datetime import UTC, datetime
 
 import pytest
 
-from ledger.domain.clock import utc_now
 from ledger.domain.recording import EventMapper
 from projections.active_tokens import ActiveTokensProjection
 from projections.following import lease as checkpoint
@@ -18,16 +17,12 @@ STARTED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 @pytest.fixture
 def look(service, issuer):
-    """The catch-up projection of the issuer's log, and the inline one."""
+    """Read the status of a catch-up projection and of an inline one."""
 
     async def read():
         mapper = EventMapper()
-        inline, catch_up = await read_status(
-            service.log(issuer.identifier),
-            inline=[ActiveTokensProjection(mapper)],
-            catch_up=[TokenHistoryProjection(mapper)],
-            clock=utc_now,
-        )
+        projections = [ActiveTokensProjection(mapper), TokenHistoryProjection(mapper)]
+        inline, catch_up = await read_status(service.log(issuer.identifier), projections)
         return catch_up, inline
 
     return read
@@ -38,12 +33,12 @@ async def issued(issuer, client):
     return [await issuer.issuance.issue_token(client, None, CAUSE) for _ in range(3)]
 
 
-async def test_a_log_that_is_not_there_has_nothing_to_follow(look):
+async def test_projections_are_live_when_log_does_not_exist(look):
     for status in await look():
         assert (status.state, status.position, status.head, status.lag_events) == ("live", 0, 0, 0)
 
 
-async def test_where_nobody_ever_followed(look, issued):
+async def test_projection_is_not_followed_when_it_never_was(look, issued):
     status, inline = await look()
     assert (status.state, status.version, status.expected_version, status.mode) == ("not followed", None, 1, "catch-up")
     assert (status.position, status.head, status.lag_events, status.holder) == (0, 4, 4, None)
@@ -52,7 +47,7 @@ async def test_where_nobody_ever_followed(look, issued):
     assert (inline.lag_events, inline.lag_seconds) == (0, 0)
 
 
-async def test_where_somebody_follows(look, issued, service, issuer):
+async def test_projection_is_live_when_a_process_follows(look, issued, service, issuer):
     await service.catch_up()
     log = service.log(issuer.identifier)
     assert await checkpoint.take_lease(log.database, await log.find_id(), NAME, 1, "host:7")
@@ -60,7 +55,7 @@ async def test_where_somebody_follows(look, issued, service, issuer):
     assert (status.state, status.holder, status.lag_events, status.lag_seconds) == ("live", "host:7", 0, 0)
 
 
-async def test_a_holder_that_did_not_renew_its_lease_is_none(look, issued, service, issuer, superuser):
+async def test_projection_is_not_followed_when_lease_has_expired(look, issued, service, issuer, superuser):
     await service.catch_up()
     log = service.log(issuer.identifier)
     assert await checkpoint.take_lease(log.database, await log.find_id(), NAME, 1, "host:7")
@@ -69,7 +64,7 @@ async def test_a_holder_that_did_not_renew_its_lease_is_none(look, issued, servi
     assert (status.state, status.holder) == ("not followed", None)
 
 
-async def test_the_lag_is_how_long_the_oldest_that_is_not_applied_has_waited(look, issued, service, superuser):
+async def test_lag_is_the_age_of_the_oldest_event_not_applied(look, issued, service, superuser):
     await service.catch_up()
     await superuser.execute("UPDATE projection_checkpoints SET position = 2, lease_until = now() + interval '1 hour'")
     await superuser.execute("UPDATE event_log SET recorded_at = recorded_at - interval '90 s' WHERE position <= 3")
@@ -78,7 +73,7 @@ async def test_the_lag_is_how_long_the_oldest_that_is_not_applied_has_waited(loo
     assert 90 <= status.lag_seconds < 150
 
 
-async def test_what_it_is_stopped_at(look, issued, service, superuser):
+async def test_projection_is_stalled_when_it_stopped_at_an_event(look, issued, service, superuser):
     await service.catch_up()
     await superuser.execute(
         "UPDATE projection_checkpoints"
@@ -93,14 +88,14 @@ async def test_what_it_is_stopped_at(look, issued, service, superuser):
     assert inline.state == "live"
 
 
-async def test_rows_of_another_version_are_stale(look, issued, service, superuser):
+async def test_projection_is_stale_when_rows_are_of_another_version(look, issued, service, superuser):
     await service.catch_up()
     await superuser.execute("UPDATE projection_checkpoints SET version = 2")
     status, _ = await look()
     assert (status.state, status.version, status.expected_version) == ("stale", 2, 1)
 
 
-async def test_a_build_is_shown_with_how_far_it_is_in_this_log(look, issued, service, issuer, superuser):
+async def test_status_shows_the_build_when_projection_is_rebuilt(look, issued, service, issuer, superuser):
     log_id = await service.log(issuer.identifier).find_id()
     await superuser.execute(
         "INSERT INTO projection_builds VALUES ('token_history', 2, 'building', $1, $1, 'host:9')", STARTED
@@ -115,13 +110,13 @@ async def test_a_build_is_shown_with_how_far_it_is_in_this_log(look, issued, ser
     assert inline.build is None
 
 
-async def test_a_service_tells_of_every_projection_of_every_issuer(service, issued):
+async def test_service_reports_every_projection_of_every_issuer(service, issued):
     found = {(status.log, status.projection) for status in await service.projections()}
     names = ("active_tokens", "clients", "token_history")
     assert found == {(log, name) for log in ("first", "second") for name in names}
 
 
-async def test_who_follows_counts_what_it_does(service, issued, issuer):
+async def test_follower_counts_events_and_batches(service, issued, issuer):
     service.follow()
     await issuer.audit.moments.resolve(min_position=4)
     (counts,) = [c for c in service.counts().followers if c.log == "first"]

@@ -165,7 +165,7 @@ HOT = {
     "archive: grants to remove": (ARCHIVES["page_of_grants"], (1, 100, 20000, 200), {"event_log"}),
     "archive: their streams": (ARCHIVES["streams"], (1, [STREAM]), {"event_log"}),
     "checkpoint": (CHECKPOINTS["read"], (1, "token_history"), {"projection_checkpoints"}),
-    "follow: hold": (CHECKPOINTS["hold"], (1, "token_history", 1), {"projection_checkpoints"}),
+    "follow: hold": (CHECKPOINTS["lock"], (1, "token_history", 1), {"projection_checkpoints"}),
     "follow: revoke": (
         HISTORY["revoke"],
         (1, [b"x" * 32], [5], [NOW], [NOW], ["a"], ["r"], ["h"], ["why"]),

@@ -15,7 +15,7 @@ from api.service.composition import Service, ServiceConfig
 from ledger.domain.recording import EventMapper
 from ledger.use_cases.issuer import IssuerIdentifier
 from projections.active_tokens import COLUMNS, ActiveTokensProjection
-from projections.catalogue import projection_types
+from projections.catalogue import PROJECTIONS
 from projections.expiry_sweep import GRACE_SECONDS
 from projections.memory.views import MemoryActiveTokens, MemoryClients
 from projections.rebuilding import throttle
@@ -26,7 +26,7 @@ from tests.properties.audited import CatchUp, Historian, histories
 
 EXAMPLES = max(15, settings.default.max_examples // 10)
 PHASES = [Phase.reuse, Phase.generate] if settings.default.derandomize else settings.default.phases
-TABLES = [table for declaration in projection_types() for table in declaration.tables]
+TABLES = [table for declaration in PROJECTIONS for table in declaration.tables]
 
 EXPIRES_AT = COLUMNS.index("expires_at")
 
@@ -91,7 +91,7 @@ class Example:
             assert await self._issuer.audit._active_tokens.get(digest) == await tokens.get(digest)
 
     async def _rebuild(self, page: int) -> None:
-        for declaration in projection_types():
+        for declaration in PROJECTIONS:
             projection = declaration(EventMapper())
             await self._verify(projection)
             await rebuild_projection(
@@ -107,7 +107,7 @@ class Example:
 
     async def _replay(self, rows, position: int, written) -> None:
         """As of a position: what a log has that ends there; and nothing is different from itself."""
-        for declaration in projection_types():
+        for declaration in PROJECTIONS:
             projection = declaration(EventMapper())
             for schema, until in (("half", position), ("whole", len(rows))):
                 await replay_projection(

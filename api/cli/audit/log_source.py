@@ -24,7 +24,7 @@ from ledger.domain.recording import EventMapper
 from ledger.domain.secrets import hash_token
 from ledger.use_cases.audit import EventQuery, TokenQuery
 from ledger.use_cases.issuer import Issuer
-from projections.following.follower import EventNotApplied
+from projections.following.batches import EventNotApplied
 
 CLIENTS_OF_A_SUMMARY = 100
 WAIT_SECONDS = 60.0

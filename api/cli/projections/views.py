@@ -13,8 +13,7 @@ from rich.text import Text
 
 from api.cli.output import format_instant, print_json, print_result, printable
 from ledger.domain.errors import Unavailable
-from projections.following.rates import EventRates
-from projections.following.status import ProjectionStatus
+from projections.following.status import EventRates, ProjectionStatus
 
 Look = Callable[[], Awaitable[Sequence[ProjectionStatus]]]
 
@@ -30,7 +29,7 @@ Rated = Sequence[tuple[ProjectionStatus, float | None]]
 async def show_statuses(look: Look, pause: float, *, json: bool) -> bool:
     """Show how the projections are, after a second look for the rates; returns whether one needs a person."""
     rates = EventRates()
-    rates.look(await look())
+    rates.update(await look())
     await asyncio.sleep(pause)
     rated = _rated(rates, await look())
     if json:
@@ -68,7 +67,7 @@ async def _looks(rates: EventRates, look: Look) -> AsyncIterator[Rated | Unavail
 
 
 def _rated(rates: EventRates, statuses: Sequence[ProjectionStatus]) -> Rated:
-    found = rates.look(statuses)
+    found = rates.update(statuses)
     return [(status, found[status.log, status.projection]) for status in statuses]
 
 

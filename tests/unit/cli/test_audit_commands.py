@@ -11,7 +11,7 @@ from audit_scenario import ADA, settings
 
 from ledger.domain.recording import Cause
 from ledger.domain.secrets import hash_token
-from projections.following.follower import EventNotApplied
+from projections.following.batches import EventNotApplied
 
 
 @pytest.fixture(params=["log", "http"])

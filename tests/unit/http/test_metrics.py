@@ -17,7 +17,7 @@ from api.http.metrics.exposition import ProcessCounts, exposition
 from api.http.metrics.peer_workers import PeerWorkers
 from api.service.counts import ServiceCounts
 from projections.expiry_sweep import SweepCounts
-from projections.following.follower import FollowerCounts
+from projections.following.batches import FollowerCounts
 from projections.following.status import STATES
 from tests.statuses import SKIP, status, stopped
 

@@ -5,8 +5,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from projections.following.rates import EventRates
-from projections.following.status import STATES, state_of
+from projections.following.status import STATES, EventRates, state_of
 from tests.statuses import AT, status
 
 LIVE = {
@@ -50,7 +49,7 @@ class TestRates:
     @pytest.fixture
     def look(self):
         rates = EventRates()
-        return lambda second, position: rates.look(
+        return lambda second, position: rates.update(
             [replace(status(), position=position, as_of=AT + timedelta(seconds=second))]
         )["main", "token_history"]
 
@@ -81,7 +80,7 @@ class TestRates:
     def test_each_projection_of_each_log_has_its_own(self):
         rates = EventRates()
         ours, theirs = status(position=0), status(log="other", position=0)
-        rates.look([ours, theirs])
+        rates.update([ours, theirs])
         later = AT + timedelta(seconds=1)
         moved = [replace(ours, position=5, as_of=later), replace(theirs, position=7, as_of=later)]
-        assert rates.look(moved) == {("main", "token_history"): 5, ("other", "token_history"): 7}
+        assert rates.update(moved) == {("main", "token_history"): 5, ("other", "token_history"): 7}
