@@ -23,8 +23,8 @@ from pathlib import Path
 import aiohttp
 import psutil
 
-from api.cli.database import migrate
 from api.embedded_postgres import EmbeddedPostgres
+from api.operations.database import migrate
 from benchmarks.beside import issue
 from benchmarks.filled_log import fill
 from benchmarks.forms import TOKEN
@@ -90,7 +90,7 @@ def _measure(tokens: int, seconds: int) -> Measured:
         folder = Path(name)
         print(f"filling a log with {tokens:,} tokens ...", file=sys.stderr)
         with EmbeddedPostgres(folder / "postgres") as postgres:
-            asyncio.run(migrate(postgres.owner_dsn, "token_ledger_service"))
+            asyncio.run(migrate(postgres.owner_dsn, "token_ledger_service", print))
             events = asyncio.run(fill(postgres.owner_dsn, LOG, tokens=tokens, demo=True)).events
         with service(folder) as served:
             print("measuring ...", file=sys.stderr)

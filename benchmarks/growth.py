@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from api.cli.database import migrate
+from api.operations.database import migrate
 from benchmarks.command import benchmark, passing_folder
 from benchmarks.contenders.starting import family
 from benchmarks.contenders.token_ledger import PATH, TokenLedger, service_role
@@ -54,7 +54,7 @@ class Measured:
         self.folder.mkdir()
         database = server.database(f"growth_{tokens}")
         role = asyncio.run(service_role(database))
-        asyncio.run(migrate(database.url, role.user))
+        asyncio.run(migrate(database.url, role.user, print))
         begun = time.perf_counter()
         filled = asyncio.run(fill(database.url, PATH.strip("/"), tokens=tokens, rate=RATE, lifetime=LIFETIME))
         self.size = Size(tokens, filled.events, time.perf_counter() - begun)

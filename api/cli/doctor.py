@@ -1,4 +1,4 @@
-"""`token-ledger doctor`: is this database fit to serve from, and if not, what to do."""
+"""`token-ledger doctor`."""
 
 import asyncio
 
@@ -7,16 +7,16 @@ import msgspec
 import typer
 
 from api.cli import flags
-from api.cli.database import connection_errors, provide_database
 from api.cli.exit_codes import ExitCode
 from api.cli.output import print_json, print_result
+from api.operations.database import connection_errors, provide_database
+from api.operations.doctor.checks import CheckContext, CheckResult
 from api.operations.doctor.examination import examine
-from api.operations.doctor.findings import Finding, Patient
 from api.service.settings import Settings, load_settings
 from ledger.postgres.database import CONNECT_SECONDS
 from migrations.head import newest_revision
 
-MARKS = {"ok": "ok      ", "warning": "warning ", "problem": "PROBLEM "}
+LABELS = {"ok": "ok      ", "warning": "warning ", "problem": "PROBLEM "}
 
 
 def doctor(
@@ -28,46 +28,46 @@ def doctor(
     pool_size: flags.PoolSize = None,
     json: flags.Json = False,
 ) -> None:
-    """Examine the database as the service would use it, and say what to do about each finding. Changes nothing.
+    """Check that the service can run on this database, and how to fix what it finds. It changes nothing.
 
-    Give it the service's own settings. Ends with 1 when there is a problem, with 0 when there are only warnings.
+    Give it the settings of the service. The exit code is 1 if there is a problem, 0 if there are only warnings.
     """
     settings = load_settings(
         {"dsn": dsn, "embedded": embedded, "issuers": issuers, "workers": workers, "pool_size": pool_size}
     )
     with provide_database(settings) as dsns:
-        findings = asyncio.run(_examine(settings, dsns.service_dsn))
-    problems = sum(finding.level == "problem" for finding in findings)
-    warnings = sum(finding.level == "warning" for finding in findings)
+        results = asyncio.run(_examine(settings, dsns.service_dsn))
+    problems = sum(result.level == "problem" for result in results)
+    warnings = sum(result.level == "warning" for result in results)
     if json:
-        print_json({"healthy": problems == 0, "findings": [msgspec.to_builtins(finding) for finding in findings]})
+        print_json({"healthy": problems == 0, "findings": [msgspec.to_builtins(result) for result in results]})
     else:
-        width = max(len(finding.check) for finding in findings)
-        for finding in findings:
-            print_result(f"{MARKS[finding.level]} {finding.check:<{width}}  {finding.found}")
-            if finding.advice:
-                print_result(f"{'':<{len(MARKS['ok']) + width + 1}}  -> {finding.advice}")
+        width = max(len(result.check) for result in results)
+        for result in results:
+            print_result(f"{LABELS[result.level]} {result.check:<{width}}  {result.found}")
+            if result.advice:
+                print_result(f"{'':<{len(LABELS['ok']) + width + 1}}  -> {result.advice}")
         print_result()
-        print_result(f"{_counted(problems, 'problem')}, {_counted(warnings, 'warning')}")
+        print_result(f"{_count(problems, 'problem')}, {_count(warnings, 'warning')}")
     if problems:
         raise typer.Exit(int(ExitCode.REFUSED))
 
 
-async def _examine(settings: Settings, dsn: str) -> list[Finding]:
+async def _examine(settings: Settings, dsn: str) -> list[CheckResult]:
     with connection_errors():
         connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
         try:
             return await examine(
-                Patient(
+                CheckContext(
                     connection=connection,
                     issuers=settings.issuer_identifiers(),
                     head_revision=newest_revision(),
-                    connections_wanted=settings.workers * settings.pool_size,
+                    connections_needed=settings.workers * settings.pool_size,
                 )
             )
         finally:
             await connection.close()
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+def _count(number: int, noun: str) -> str:
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"

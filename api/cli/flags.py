@@ -1,7 +1,7 @@
-"""The flags that commands share. Each has a twin in the environment, and its help says which.
+"""The flags that several commands share. Each has an environment variable, which its help names.
 
-The flags of settings are defined by `Settings`: its descriptions, its variables, its checks. They are None when not
-given, so that the setting decides. The others name their variable here.
+Flags of settings take their description, variable and validation from `Settings` and default to None, so that the
+setting decides. The other flags name their variable here.
 """
 
 from pathlib import Path
@@ -13,8 +13,8 @@ from pydantic import SecretStr
 from api.service.settings import PREFIX, Settings, flag_name, variable_name
 
 
-def of_setting(field: str, **more: Any) -> Any:
-    """The option that overrides a setting."""
+def setting_option(field: str, **more: Any) -> Any:
+    """Define the option that overrides a setting."""
     info = Settings.model_fields[field]
     default = info.default
     shown = "" if default is None or default == () or isinstance(default, bool) else f"; default: {default}"
@@ -26,8 +26,8 @@ def of_setting(field: str, **more: Any) -> Any:
     )
 
 
-def of_command(name: str, *names: str, **more: Any) -> Any:
-    """An option of single commands; its twin is TOKEN_LEDGER_ and `name`."""
+def command_option(name: str, *names: str, **more: Any) -> Any:
+    """Define an option that is not a setting; its environment variable is TOKEN_LEDGER_`name`."""
     return typer.Option(*names, envvar=PREFIX + name, **more)
 
 
@@ -35,36 +35,36 @@ def _secret(value: str) -> SecretStr:
     return SecretStr(value)
 
 
-Dsn = Annotated[SecretStr | None, of_setting("dsn", metavar="URL", parser=_secret)]
-OwnerDsn = Annotated[SecretStr | None, of_setting("owner_dsn", metavar="URL", parser=_secret)]
-Embedded = Annotated[Path | None, of_setting("embedded", metavar="DIR")]
-Issuers = Annotated[str | None, of_setting("issuers", metavar="URL,URL")]
-ServiceRole = Annotated[str | None, of_setting("service_role", metavar="ROLE")]
-Host = Annotated[str | None, of_setting("host", metavar="ADDRESS")]
-Port = Annotated[int | None, of_setting("port")]
-Workers = Annotated[int | None, of_setting("workers")]
-LogFormat = Annotated[str | None, of_setting("log_format", metavar="auto|json|console")]
-LogLevel = Annotated[str | None, of_setting("log_level", metavar="debug|info|warning|error")]
-BehindProxy = Annotated[bool | None, of_setting("behind_proxy")]
-MaxWaitingAppends = Annotated[int | None, of_setting("max_waiting_appends")]
-PoolSize = Annotated[int | None, of_setting("pool_size")]
-Follow = Annotated[bool | None, of_setting("follow")]
-SweepSeconds = Annotated[float | None, of_setting("sweep_seconds")]
-Metrics = Annotated[bool | None, of_setting("metrics")]
-ShutdownSeconds = Annotated[float | None, of_setting("shutdown_seconds")]
+Dsn = Annotated[SecretStr | None, setting_option("dsn", metavar="URL", parser=_secret)]
+OwnerDsn = Annotated[SecretStr | None, setting_option("owner_dsn", metavar="URL", parser=_secret)]
+Embedded = Annotated[Path | None, setting_option("embedded", metavar="DIR")]
+Issuers = Annotated[str | None, setting_option("issuers", metavar="URL,URL")]
+ServiceRole = Annotated[str | None, setting_option("service_role", metavar="ROLE")]
+Host = Annotated[str | None, setting_option("host", metavar="ADDRESS")]
+Port = Annotated[int | None, setting_option("port")]
+Workers = Annotated[int | None, setting_option("workers")]
+LogFormat = Annotated[str | None, setting_option("log_format", metavar="auto|json|console")]
+LogLevel = Annotated[str | None, setting_option("log_level", metavar="debug|info|warning|error")]
+BehindProxy = Annotated[bool | None, setting_option("behind_proxy")]
+MaxWaitingAppends = Annotated[int | None, setting_option("max_waiting_appends")]
+PoolSize = Annotated[int | None, setting_option("pool_size")]
+Follow = Annotated[bool | None, setting_option("follow")]
+SweepSeconds = Annotated[float | None, setting_option("sweep_seconds")]
+Metrics = Annotated[bool | None, setting_option("metrics")]
+ShutdownSeconds = Annotated[float | None, setting_option("shutdown_seconds")]
 
 IssuerChoice = Annotated[
     str | None,
-    of_command(
+    command_option(
         "ISSUER",
         "--issuer",
         metavar="URL|PATH",
-        help="Which of the configured issuers to work on, by its URL or its path. Needed when there are several.",
+        help="The issuer to work on, by URL or path. Required if several issuers are configured.",
     ),
 ]
 Actor = Annotated[
     str | None,
-    of_command(
+    command_option(
         "ACTOR",
         "--actor",
         metavar="NAME",
@@ -73,12 +73,12 @@ Actor = Annotated[
 ]
 Archives = Annotated[
     Path | None,
-    of_command(
+    command_option(
         "ARCHIVES",
         "--archives",
         metavar="FOLDER",
-        help="Where the archives of the log are: read them for what is no longer in the log.",
+        help="The folder of the log's archives; archived events are read from it.",
     ),
 ]
-Json = Annotated[bool, of_command("JSON", "--json", help="Print the result as one JSON document.")]
-Reason = Annotated[str, of_command("REASON", "--reason", help="Why, in a word or a sentence; recorded for auditors.")]
+Json = Annotated[bool, command_option("JSON", "--json", help="Print the result as one JSON document.")]
+Reason = Annotated[str, command_option("REASON", "--reason", help="The reason, in one line; recorded for auditors.")]

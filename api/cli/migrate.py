@@ -1,11 +1,11 @@
-"""`token-ledger migrate`: bring the database to the schema of this release."""
+"""`token-ledger migrate`."""
 
 import asyncio
 
 from api.cli import flags
-from api.cli.database import migrate as apply_migrations
-from api.cli.database import provide_database
-from api.cli.output import print_json, print_result
+from api.cli.output import print_json, print_note, print_result
+from api.operations.database import migrate as apply_migrations
+from api.operations.database import provide_database
 from api.operations.errors import UsageError
 from api.service.settings import Settings, load_settings, setting_name
 from migrations.head import newest_revision
@@ -19,32 +19,34 @@ def migrate(
     service_role: flags.ServiceRole = None,
     json: flags.Json = False,
 ) -> None:
-    """Apply the migrations that are missing, as the owner of the tables. With nothing to do it does nothing.
+    """Apply the missing migrations as the owner of the tables. It does nothing if none are missing.
 
-    It then builds the projections that this release has in a newer version; the older serves meanwhile.
-    --dsn is taken where --owner-dsn is not given; it must then be the owner's.
+    Afterwards it builds the projections that have a newer version in this release; the older version serves meanwhile.
+    Without --owner-dsn, --dsn must name the owner.
     """
     settings = load_settings({"owner_dsn": owner_dsn, "dsn": dsn, "embedded": embedded, "service_role": service_role})
-    applied = _apply(settings)
+    applied = _migrate_database(settings)
     revision = newest_revision()
     if json:
         print_json({"applied": applied, "revision": revision})
-    elif applied:
-        print_result(f"applied {', '.join(applied)}; the database is at revision {revision}")
     else:
-        print_result(f"nothing to apply; the database is at revision {revision}")
+        print_result(f"{_summarize(applied)}; the database is at revision {revision}")
 
 
-def _apply(settings: Settings) -> list[str]:
+def _migrate_database(settings: Settings) -> list[str]:
     if settings.embedded is not None:
         with provide_database(settings) as dsns:
-            return _run(dsns.owner_dsn or dsns.service_dsn, settings)
+            return _apply(dsns.owner_dsn or dsns.service_dsn, settings)
     dsn = settings.owner_dsn or settings.dsn
     if dsn is None:
         msg = f"no database: give {setting_name('owner_dsn')} or {setting_name('embedded')}"
         raise UsageError(msg)
-    return _run(dsn.get_secret_value(), settings)
+    return _apply(dsn.get_secret_value(), settings)
 
 
-def _run(owner_dsn: str, settings: Settings) -> list[str]:
-    return list(asyncio.run(apply_migrations(owner_dsn, settings.service_role)))
+def _apply(owner_dsn: str, settings: Settings) -> list[str]:
+    return list(asyncio.run(apply_migrations(owner_dsn, settings.service_role, print_note)))
+
+
+def _summarize(applied: list[str]) -> str:
+    return f"applied {', '.join(applied)}" if applied else "nothing to apply"

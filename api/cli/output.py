@@ -1,4 +1,4 @@
-"""How commands speak: results on standard output, everything else on standard error."""
+"""Print results on standard output, and notes, warnings and errors on standard error."""
 
 import json
 import sys
@@ -13,90 +13,89 @@ from rich.table import Table
 from rich.text import Text
 
 PIPED_WIDTH = 240
-"""How wide a table may be where there is no terminal to fit it to."""
+"""The width of a table, in columns, when standard output is not a terminal."""
 
-READABLE = 30
-"""How narrow a column of text may become."""
+MIN_TEXT_WIDTH = 30
+"""A column of text is not made narrower than this, in columns of the terminal."""
 
 INDENT = "    "
 
 
 def print_result(line: str = "") -> None:
-    """A line of the result."""
+    """Print a line of the result."""
     _write(sys.stdout, line)
 
 
 def print_note(line: str = "") -> None:
-    """A line about the result, for a person."""
+    """Print a line about the result on standard error."""
     _write(sys.stderr, line)
 
 
 def print_warning(message: str, label: str = "warning") -> None:
-    """A warning or an error, one line of it at a time."""
+    """Print a warning or an error on standard error, with the label before each line."""
     for line in message.split("\n"):
         _write(sys.stderr, f"{label}: {line}")
 
 
 def print_json(value: Any) -> None:
-    """A result for programs: one JSON document."""
+    """Print a result as one JSON document."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, whole: Collection[str] = ()) -> None:
-    """A result for people. Nothing in a cell is taken for markup or for a control sequence.
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, unbroken: Collection[str] = ()) -> None:
+    """Print a table. Cells are printed literally: neither markup nor control sequences take effect.
 
-    Cells of the columns in `whole` are never broken over lines. On a terminal too narrow for that, each row is a line
-    with those and the others below it.
+    Cells of `unbroken` columns are never wrapped. On a terminal too narrow for them, each row becomes a line with these
+    cells, followed by indented lines with the others.
     """
-    shown = [[printable(cell) for cell in row] for row in rows]
+    shown = [[make_printable(cell) for cell in row] for row in rows]
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
-    if whole and console.width < _least_width(columns, shown, whole):
-        _write_blocks(columns, shown, whole, console.width)
+    if unbroken and console.width < _find_min_width(columns, shown, unbroken):
+        _write_blocks(columns, shown, unbroken, console.width)
         return
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in whole)
+        table.add_column(column, overflow="fold", no_wrap=column in unbroken)
     for row in shown:
         table.add_row(*map(Text, row))
-    with console.capture() as drawn:  # written by ourselves: where nobody reads on, the console would end the process
+    with console.capture() as drawn:  # written below, because the console would exit on a broken pipe
         console.print(table)
     sys.stdout.write(drawn.get())
     sys.stdout.flush()
 
 
-def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]], whole: Collection[str]) -> int:
-    """From how many columns of a terminal on the table can be read."""
-    natural = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
-    needed = [n if column in whole else min(n, READABLE) for column, n in zip(columns, natural, strict=True)]
-    return sum(needed) + 2 * len(columns)
-
-
-def _write_blocks(columns: Sequence[str], rows: Sequence[Sequence[str]], whole: Collection[str], width: int) -> None:
-    for row in rows:
-        cells = dict(zip(columns, row, strict=True))
-        print_result("  ".join(cells[column] for column in columns if column in whole))
-        rest = "; ".join(f"{column.lower()}: {cells[column] or '-'}" for column in columns if column not in whole)
-        for line in textwrap.wrap(rest, max(width - len(INDENT), READABLE), break_on_hyphens=False):
-            print_result(INDENT + line)
-
-
 def print_fields(fields: Mapping[str, str]) -> None:
-    """Names and values, one a line."""
+    """Print one name and value per line."""
     width = max(map(len, fields), default=0)
     for name, value in fields.items():
         print_result(f"{name:<{width}}  {value}")
 
 
-def printable(text: str) -> str:
-    """The text with control characters made visible: what is recorded must not steer a terminal."""
+def make_printable(text: str) -> str:
+    """Escape control characters, so that recorded text cannot control the terminal."""
     return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
 
 
 def format_instant(at: datetime | None) -> str:
-    """An instant for people: UTC, to the second; a dash for none."""
+    """Format an instant in UTC, to the second; None is a dash."""
     return "-" if at is None else at.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def _find_min_width(columns: Sequence[str], rows: Sequence[Sequence[str]], unbroken: Collection[str]) -> int:
+    natural = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
+    needed = [n if column in unbroken else min(n, MIN_TEXT_WIDTH) for column, n in zip(columns, natural, strict=True)]
+    return sum(needed) + 2 * len(columns)
+
+
+def _write_blocks(columns: Sequence[str], rows: Sequence[Sequence[str]], unbroken: Collection[str], width: int) -> None:
+    for row in rows:
+        cells = dict(zip(columns, row, strict=True))
+        print_result("  ".join(cells[column] for column in columns if column in unbroken))
+        rest = "; ".join(f"{column.lower()}: {cells[column] or '-'}" for column in columns if column not in unbroken)
+        for line in textwrap.wrap(rest, max(width - len(INDENT), MIN_TEXT_WIDTH), break_on_hyphens=False):
+            print_result(INDENT + line)
+
+
 def _write(stream: Any, line: str) -> None:
-    stream.write(printable(line) + "\n")
+    stream.write(make_printable(line) + "\n")
     stream.flush()

@@ -1,4 +1,4 @@
-"""How far long work is, on a terminal."""
+"""A progress bar for long work, shown if standard error is a terminal."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -9,32 +9,32 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgres
 from rich.text import Text
 
 
-class _Rate(ProgressColumn):
-    """Events a second."""
+class _EventRate(ProgressColumn):
+    """Events per second."""
 
     def __init__(self, passes: int) -> None:
         super().__init__()
         self._passes = passes
 
     def render(self, task: Task) -> Text:
-        """The rate of the last half minute, of the whole once it is done."""
+        """Render the recent rate, or the average of a finished task."""
         steps = task.finished_speed or task.speed or 0.0
         return Text(f"{steps / self._passes:,.0f} events/s", style="progress.data.speed")
 
 
 @contextmanager
-def events_done(what: str, events: int, *, passes: int = 1, already: int = 0) -> Iterator[Callable[[int], None]]:
-    """Gives what is to be told of every event done, `passes` times for each. Without a terminal nothing is shown.
+def show_progress(what: str, events: int, *, passes: int = 1, already: int = 0) -> Iterator[Callable[[int], None]]:
+    """Yield a function to call with the number of events done; each event counts once per pass.
 
-    `already` were done by somebody before.
+    `already` steps were done by an earlier process.
     """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
-        _Rate(passes),
+        _EventRate(passes),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as shown:
-        task = shown.add_task(what, total=events * passes, completed=already)
-        yield lambda done: shown.advance(task, done)
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task(what, total=events * passes, completed=already)
+        yield lambda done: progress.advance(task, done)

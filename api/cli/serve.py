@@ -1,24 +1,28 @@
-"""`token-ledger serve`: its flags. What it does is in `api.cli.serving`."""
+"""`token-ledger serve`."""
 
 from typing import Annotated
 
+import typer
+
 from api.cli import flags
-from api.service.settings import Settings, load_settings
+from api.cli.exit_codes import ExitCode
+from api.cli.output import print_result, print_warning
+from api.service.settings import load_settings
 
 Demo = Annotated[
     bool,
-    flags.of_command(
+    flags.command_option(
         "DEMO",
         "--demo",
-        help="Register clients with public secrets, to try the service out. Refuses a database with other clients.",
+        help="Register clients with public secrets, to try the service out. Refused if the database has other clients.",
     ),
 ]
 Migrate = Annotated[
     bool,
-    flags.of_command(
+    flags.command_option(
         "MIGRATE",
         "--migrate",
-        help="Apply missing migrations before serving, with the owner's DSN. An embedded database always is migrated.",
+        help="Apply missing migrations before serving, with the owner's DSN. Embedded databases are always migrated.",
     ),
 ]
 
@@ -47,11 +51,34 @@ def serve(
 ) -> None:
     """Serve OAuth 2.0 over HTTP until SIGTERM or Ctrl-C.
 
-    Requests in flight are answered and what waits is recorded before it ends; a second signal hurries it.
-    It starts while the database is away or not migrated: /livez answers, /readyz says what is missing.
+    On a signal it finishes requests in flight and drains the append queue; a second signal stops waiting for requests.
+    It starts even if the database is unreachable or not migrated: /livez responds, /readyz says what is missing.
     """
-    given = dict(locals())
-    given = {name: given[name] for name in Settings.model_fields if name in given}
-    from api.cli.serving import run_serve  # noqa: PLC0415 (the HTTP server, slow to load, and of no use to the others)
+    settings = load_settings(
+        {
+            "host": host,
+            "port": port,
+            "workers": workers,
+            "dsn": dsn,
+            "owner_dsn": owner_dsn,
+            "embedded": embedded,
+            "service_role": service_role,
+            "issuers": issuers,
+            "log_format": log_format,
+            "log_level": log_level,
+            "behind_proxy": behind_proxy,
+            "max_waiting_appends": max_waiting_appends,
+            "pool_size": pool_size,
+            "follow": follow,
+            "sweep_seconds": sweep_seconds,
+            "metrics": metrics,
+            "shutdown_seconds": shutdown_seconds,
+        }
+    )
+    from api.operations.serve import serve as run_server  # noqa: PLC0415 (imports the HTTP server, which is slow)
 
-    run_serve(load_settings(given), with_demo=demo, migrating=migrate)
+    stopped_by_signal = run_server(
+        settings, with_demo=demo, migrate_first=migrate, print_result=print_result, print_warning=print_warning
+    )
+    if not stopped_by_signal:
+        raise typer.Exit(int(ExitCode.REFUSED))

@@ -1,7 +1,6 @@
-"""From clients as they are to clients as they should be: what to change, and changing it.
+"""Plan and apply the changes that bring registered clients to their declared state.
 
-A plan is made for all clients, and refused as a whole, before the first change is recorded. Clients that are not
-declared are left alone.
+The whole plan is made, or refused, before the first change is recorded. Clients that are not declared are not changed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,8 +20,8 @@ from ledger.domain.secrets import verify_chosen_secret, verify_generated_secret
 from ledger.use_cases.client_registry import ClientRegistry
 
 
-class FieldChange(Struct, frozen=True):
-    """A field of a client's settings that changes."""
+class SettingChange(Struct, frozen=True):
+    """A setting of a client that changes."""
 
     field: str
     old: Any
@@ -30,18 +29,18 @@ class FieldChange(Struct, frozen=True):
 
 
 class ClientChange(Struct, frozen=True):
-    """What it takes to bring one client to what is declared; `new_secrets` are those it does not accept yet."""
+    """The changes of one client; `new_secrets` are the declared secrets that it does not accept yet."""
 
     declared: DeclaredClient
     action: Literal["added", "changed", "unchanged"]
-    fields: tuple[FieldChange, ...] = ()
+    fields: tuple[SettingChange, ...] = ()
     new_secrets: tuple[SecretStr, ...] = ()
     generate_secret: bool = False
     enabled: bool = True
 
 
 class GeneratedSecret(Struct, frozen=True):
-    """A secret that was generated, on its way to whoever needs it."""
+    """A generated secret, to be shown once."""
 
     client_id: str
     secret_id: str
@@ -51,9 +50,9 @@ class GeneratedSecret(Struct, frozen=True):
 def plan_changes(
     declared: Iterable[DeclaredClient], registered: Mapping[str, Client], now: datetime
 ) -> list[ClientChange]:
-    """What there is to change. Comparing chosen secrets takes tens of milliseconds each.
+    """Plan the changes of all clients. Comparing a chosen secret takes tens of milliseconds.
 
-    Raises InvalidRegistration with one line for each client that cannot become what is declared.
+    Raises InvalidRegistration, with one line per client that cannot be changed as declared.
     """
     changes, problems = [], []
     for client in declared:
@@ -69,10 +68,10 @@ def plan_changes(
 def _plan(declared: DeclaredClient, client: Client | None, now: datetime) -> ClientChange:
     wanted = tuple({s.get_secret_value(): s for s in declared.secrets or ()}.values())
     valid = client.valid_secrets(now) if client is not None else ()
-    new = tuple(secret for secret in wanted if not any(accepts(stored, secret) for stored in valid))
+    new = tuple(secret for secret in wanted if not any(_accepts(stored, secret) for stored in valid))
     if len(valid) + len(new) > MAX_VALID_SECRETS:
         msg = (
-            f"it would have {len(valid) + len(new)} valid secrets, and may have {MAX_VALID_SECRETS}: retire one of "
+            f"it would have {len(valid) + len(new)} valid secrets, of at most {MAX_VALID_SECRETS}: retire one of "
             f"{', '.join(s.secret_id for s in valid) or 'those declared'} with 'token-ledger clients retire-secret'"
         )
         raise InvalidRegistration(msg)
@@ -80,22 +79,22 @@ def _plan(declared: DeclaredClient, client: Client | None, now: datetime) -> Cli
         return ClientChange(declared, "added", (), new, generate_secret=declared.secrets is None)
     if client.settings.demo != declared.settings.demo:
         kind = "a demo client" if client.settings.demo else "not a demo client"
-        msg = f"it is registered as {kind}, and that cannot be changed: use another id"
+        msg = f"it is registered as {kind}, which cannot be changed: use another id"
         raise InvalidRegistration(msg)
-    fields = compare_settings(client.settings, declared.settings)
-    # A client that never had a secret was left behind by a run that broke off.
+    fields = _compare_settings(client.settings, declared.settings)
+    # A client without any secret was registered by a run that failed before it generated the secret.
     generate = declared.secrets is None and not client.secrets
     action: Literal["changed", "unchanged"] = "changed" if fields or new or generate else "unchanged"
     return ClientChange(declared, action, fields, new, generate, client.enabled)
 
 
-async def carry_out(
+async def apply_changes(
     registry: ClientRegistry, changes: Sequence[ClientChange], cause: Cause, generated: list[GeneratedSecret]
 ) -> None:
-    """Make the changes, in order. Secrets that are generated are added to `generated` and cannot be seen again.
+    """Apply the changes in order, and append each generated secret to `generated`, which is the only copy of it.
 
-    The list holds them also when this breaks off; running it again then does what is left. Raises as ClientRegistry
-    does.
+    After an error the list has the secrets generated so far; running it again applies the rest. Raises the errors of
+    ClientRegistry.
     """
     for change in changes:
         client_id = change.declared.client_id
@@ -110,13 +109,13 @@ async def carry_out(
             generated.append(GeneratedSecret(client_id, secret_id, SecretStr(text)))
 
 
-def compare_settings(old: ClientSettings, new: ClientSettings) -> tuple[FieldChange, ...]:
-    """The fields that differ, in the order they are declared."""
+def _compare_settings(old: ClientSettings, new: ClientSettings) -> tuple[SettingChange, ...]:
+    """Return the settings that differ, in the order of their declaration."""
     before, after = asdict(old), asdict(new)
-    return tuple(FieldChange(name, before[name], after[name]) for name in before if before[name] != after[name])
+    return tuple(SettingChange(name, before[name], after[name]) for name in before if before[name] != after[name])
 
 
-def accepts(stored: StoredSecret, secret: SecretStr) -> bool:
-    """Whether a stored secret is this one. Takes tens of milliseconds for a chosen one."""
+def _accepts(stored: StoredSecret, secret: SecretStr) -> bool:
+    """Compare a secret with a stored one; this takes tens of milliseconds for a chosen secret."""
     text = secret.get_secret_value()
     return verify_generated_secret(text, stored) if stored.kind == "sha256" else verify_chosen_secret(text, stored.hash)

@@ -1,4 +1,4 @@
-"""The declarative clients file: TOML in, clients as they should be out.
+"""Read a clients file: TOML that declares clients.
 
     [clients.billing]
     name = "Billing"
@@ -6,7 +6,7 @@
     scopes = ["invoice.read"]
     secrets = [{ env = "BILLING_SECRET" }]
 
-Every problem of a file is found before anything is changed, and named with its line where it has one.
+All problems of a file are reported together, with their line numbers where they are known, before anything changes.
 """
 
 import re
@@ -25,18 +25,17 @@ from ledger.domain.events import ClientSettings
 from ledger.domain.secrets import MAX_SECRET_CHARACTERS
 
 SECRET_SOURCES = ("env", "file", "value")
-SHORTEST_SECRET = 8
-_NOT_IN_FILES = {"demo"}
-SETTINGS_KEYS = tuple(name for name in ClientSettings.__struct_fields__ if name not in _NOT_IN_FILES)
+MIN_SECRET_LENGTH = 8
+SETTINGS_KEYS = tuple(name for name in ClientSettings.__struct_fields__ if name != "demo")
 KEYS = (*SETTINGS_KEYS, "secrets")
 
 
 class ClientsFileError(Refusal):
-    """A clients file that cannot be applied; the message has one line per problem."""
+    """The clients file is invalid; the message has one line per problem."""
 
 
 class DeclaredClient(Struct, frozen=True):
-    """A client as it should be. `secrets` are those it should accept; None leaves them to be generated."""
+    """A declared client. `secrets` are those it must accept; None means that one is generated."""
 
     client_id: str
     settings: ClientSettings
@@ -44,9 +43,9 @@ class DeclaredClient(Struct, frozen=True):
 
 
 def read_clients_file(path: Path, environment: Mapping[str, str]) -> list[DeclaredClient]:
-    """The clients a file declares, in its order. Secrets are fetched from where it says, relative to its folder.
+    """Return the declared clients in the order of the file, with their secrets read from where the file says.
 
-    Raises ClientsFileError with everything that is wrong.
+    Paths are relative to the folder of the file. Raises ClientsFileError, which lists every problem.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -77,7 +76,7 @@ class _Reader:
             self._problem("'clients' must hold tables: [clients.CLIENT_ID]", "clients")
             tables = {}
         if not tables and not self._problems:
-            self._problem("declares no client: add a table [clients.CLIENT_ID]")
+            self._problem("no client is declared: add a table [clients.CLIENT_ID]")
         declared = [self._client(client_id, table) for client_id, table in tables.items()]
         if self._problems:
             raise ClientsFileError("\n".join(self._problems))
@@ -89,7 +88,7 @@ class _Reader:
             self._problem(f"client {client_id!r} must be a table: [clients.{client_id}]", client_id)
             return None
         for key in table.keys() - set(KEYS):
-            self._problem(f"client {client_id!r}: unknown key {key!r}; known are {', '.join(KEYS)}", key, client_id)
+            self._problem(f"client {client_id!r}: unknown key {key!r}; the keys are {', '.join(KEYS)}", key, client_id)
         secrets = self._secrets(client_id, table["secrets"]) if "secrets" in table else None
         fields = {"name": client_id} | {key: table[key] for key in SETTINGS_KEYS if key in table}
         try:
@@ -124,7 +123,7 @@ class _Reader:
         return tuple(secrets)
 
     def _fetch(self, source: str, where: str) -> str:
-        """Raises LookupError with what is wrong; the secret is not in it."""
+        """Read a secret from its source. Raises LookupError, which does not quote the secret."""
         secret, name = where, "a value"
         if source == "env":
             name = f"the environment variable {where}"
@@ -139,8 +138,8 @@ class _Reader:
             except (OSError, UnicodeDecodeError) as error:
                 msg = f"{name} cannot be read: {error.strerror if isinstance(error, OSError) else 'it is not UTF-8'}"
                 raise LookupError(msg) from None
-        if not SHORTEST_SECRET <= len(secret) <= MAX_SECRET_CHARACTERS:
-            msg = f"{name} must hold {SHORTEST_SECRET} to {MAX_SECRET_CHARACTERS} characters, it has {len(secret)}"
+        if not MIN_SECRET_LENGTH <= len(secret) <= MAX_SECRET_CHARACTERS:
+            msg = f"{name} must have {MIN_SECRET_LENGTH} to {MAX_SECRET_CHARACTERS} characters, but has {len(secret)}"
             raise LookupError(msg)
         return secret
 
@@ -149,7 +148,7 @@ class _Reader:
         self._problems.append(f"{self._path}{f':{line}' if line else ''}: {what}")
 
     def _line_of(self, key: str | None, client_id: str | None) -> int | None:
-        """Where a key stands, as far as a look at the text tells; TOML's reader does not keep it."""
+        """Find the line of a key with a regular expression, because tomllib does not report lines."""
         if key is None and client_id is None:
             return None
         table = None
@@ -168,7 +167,7 @@ class _Reader:
 
 
 def _field_of(message: str) -> str | None:
-    """The field a refusal names: `scopes: …` of the ledger, `… - at `$.scopes[0]`` of msgspec."""
+    """The field that an error names: `scopes: …` in the domain, `… - at `$.scopes[0]`` in msgspec."""
     found = re.match(r"(\w+):", message) or re.search(r"`\$\.(\w+)", message)
     return found[1] if found else None
 

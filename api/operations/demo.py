@@ -1,10 +1,10 @@
-"""Demo mode: clients whose secrets are public, and the guard that keeps them away from real ones."""
+"""Demo mode: clients with public secrets, which never share a database with real clients."""
 
 from collections.abc import Sequence
 
 from pydantic import SecretStr
 
-from api.operations.client_changes import carry_out, plan_changes
+from api.operations.client_changes import apply_changes, plan_changes
 from api.operations.clients_file import DeclaredClient
 from ledger.domain.client import MAX_VALID_SECRETS, Client
 from ledger.domain.clock import utc_now
@@ -51,38 +51,38 @@ CAUSE = Cause(actor="operator:demo")
 
 
 class DemoRefused(Refusal):
-    """Demo clients and others would share a database."""
+    """Demo clients and real clients would share a database."""
 
 
 def refuse_real_clients(issuer: Issuer, clients: Sequence[Client]) -> None:
-    """Raises DemoRefused when the issuer has a client that is not of the demo."""
+    """Raise DemoRefused if the issuer has a client that is not a demo client."""
     real = [client.client_id for client in clients if not client.settings.demo]
     if real:
         msg = (
-            f"issuer {issuer.identifier.url} has {_counted(real)} not of the demo: --demo would add clients with "
-            "public secrets beside them. Use another database, or serve without --demo."
+            f"issuer {issuer.identifier.url} has {_count_clients(real)} not from --demo, which adds clients with "
+            "public secrets. Use another database, or serve without --demo."
         )
         raise DemoRefused(msg)
 
 
 def refuse_demo_clients(issuer: Issuer, clients: Sequence[Client]) -> None:
-    """Raises DemoRefused when the issuer has demo clients that can authenticate: anyone knows their secrets."""
+    """Raise DemoRefused if the issuer has enabled demo clients, whose secrets are public."""
     demo = [client.client_id for client in clients if client.settings.demo and client.enabled]
     if demo:
         disable = "\n".join(
             f"    token-ledger clients disable {client_id} --issuer {issuer.identifier.url}" for client_id in demo
         )
         msg = (
-            f"issuer {issuer.identifier.url} has {_counted(demo)} of the demo, whose secrets are public. "
-            f"Serve with --demo if this is a demo; else shut them out first:\n{disable}"
+            f"issuer {issuer.identifier.url} has {_count_clients(demo)} from --demo, whose secrets are public. "
+            f"Serve with --demo if this is a demo, or disable them first:\n{disable}"
         )
         raise DemoRefused(msg)
 
 
 async def register_demo_clients(issuer: Issuer) -> list[str]:
-    """Register the demo clients that are missing and mend those that differ; returns the ids of those changed.
+    """Register missing demo clients and restore changed ones; returns the ids of those it changed.
 
-    What somebody disabled stays disabled. Raises DemoRefused when the issuer has clients not of the demo.
+    Disabled clients stay disabled. Raises DemoRefused if the issuer has real clients.
     """
     clients = await issuer.clients.all()
     refuse_real_clients(issuer, clients)
@@ -93,14 +93,14 @@ async def register_demo_clients(issuer: Issuer) -> list[str]:
         full = client is not None and len(client.valid_secrets(utc_now())) >= MAX_VALID_SECRETS
         wanted = DeclaredClient(declared.client_id, declared.settings, ()) if full else declared
         (change,) = plan_changes((wanted,), registered, utc_now())
-        await carry_out(issuer.registry, (change,), CAUSE, [])
+        await apply_changes(issuer.registry, (change,), CAUSE, [])
         if change.action != "unchanged":
             changed.append(declared.client_id)
     return changed
 
 
 def try_it_out(url: str) -> str:
-    """The four requests to try, to be pasted into a shell: token, introspect, revoke, introspect again."""
+    """Return four requests to paste into a shell: token, introspect, revoke, introspect again."""
 
     def request(endpoint: str, client_id: str, secret: str, *fields: str) -> str:
         data = [f"client_id={client_id}", f"client_secret={secret}", *fields]
@@ -128,7 +128,7 @@ def try_it_out(url: str) -> str:
     )
 
 
-def _counted(client_ids: Sequence[str]) -> str:
+def _count_clients(client_ids: Sequence[str]) -> str:
     first = ", ".join(client_ids[:3])
     more = f" and {len(client_ids) - 3} more" if len(client_ids) > 3 else ""  # noqa: PLR2004 (as many as shown)
     return f"{len(client_ids)} client{'s' if len(client_ids) != 1 else ''} ({first}{more})"

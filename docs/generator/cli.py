@@ -9,7 +9,7 @@ from typer.main import get_command
 
 import api.cli.exit_codes
 from api.cli.exit_codes import ExitCode
-from api.cli.main import all_commands, app
+from api.cli.main import app, find_commands
 from api.service.settings import Settings, flag_name
 from docs.generator.attribute_docs import attribute_docs
 from docs.generator.markdown import table
@@ -23,7 +23,7 @@ SETTINGS = {flag_name(field): field for field in Settings.model_fields}
 
 def cli_regions() -> Mapping[str, str]:
     """A region for each command, one for the flags that commands share, and one for the exit codes."""
-    commands = all_commands(get_command(app))
+    commands = find_commands(get_command(app))
     uses = Counter((_names(option), option.help) for command in commands.values() for option in _own(command))
     options = {_names(o): o for c in commands.values() for o in _own(c) if uses[_names(o), o.help] >= SHARED_FROM}
     docs = attribute_docs(api.cli.exit_codes)

@@ -67,7 +67,7 @@ def test_what_was_issued_is_listed_at_once(demo, audit):
     assert len(audit("tokens", "--client-id", "user-client-opaque", "--limit", "2").splitlines()) == 3
     counted = json.loads(audit("summary", "--client-id", "user-client-opaque", "--json"))
     assert [(c["issued"], c["revoked"], c["active"]) for c in counted["clients"]] == [(4, 1, 3)]
-    assert "4 in all" in audit("summary", "--client-id", "user-client-opaque", "--bucket", "minute")
+    assert "4 in total" in audit("summary", "--client-id", "user-client-opaque", "--bucket", "minute")
 
 
 def test_over_a_database_without_a_service_nothing_is_missing(demo, database):
@@ -95,8 +95,8 @@ def test_a_change_of_a_client_tells_who_and_from_what_to_what(database, audit):
 @pytest.mark.parametrize(
     ("more", "code", "says"),
     [
-        ({"TOKEN_LEDGER_AUDIT_CLIENT_SECRET": "open-sesame"}, 1, "does not know client 'auditor' with this secret"),
-        ({"TOKEN_LEDGER_AUDIT_CLIENT_ID": "user-client-opaque"}, 1, "does not know client 'user-client-opaque'"),
+        ({"TOKEN_LEDGER_AUDIT_CLIENT_SECRET": "open-sesame"}, 1, "does not accept client 'auditor' with this secret"),
+        ({"TOKEN_LEDGER_AUDIT_CLIENT_ID": "user-client-opaque"}, 1, "does not accept client 'user-client-opaque'"),
         ({"TOKEN_LEDGER_AUDIT_TOKEN": "open-sesame"}, 1, "does not accept the token"),
         ({"TOKEN_LEDGER_URL": "http://127.0.0.1:1/ms-auth-server"}, 3, "cannot be reached (connection refused)"),
     ],

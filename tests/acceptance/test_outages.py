@@ -130,7 +130,7 @@ def test_a_database_with_demo_clients_that_comes_back_later_ends_it(own_postgres
     service = start("--dsn", dsn, "--workers", workers).wait_until_ready(int(workers))
     own_postgres.start()
     assert service.wait_for_exit() == 1
-    assert "of the demo" in service.wait_for_event("refusing to serve")["reason"]
+    assert "from --demo" in service.wait_for_event("refusing to serve")["reason"]
 
 
 def test_a_database_that_is_not_migrated_is_said_so_and_becomes_ready_without_a_restart(empty_database, start):

@@ -138,10 +138,10 @@ def test_a_row_that_was_tampered_with_ends_a_verification_with_1_and_is_shown(de
     assert done.returncode == 1
     heading, row, _, last = done.stdout.splitlines()
     assert heading.split() == ["TABLE", "ROW", "KEY", "COLUMNS"]
-    assert row.startswith("active_tokens  is not as in the log  log_id=1 digest=\\x")
+    assert row.startswith("active_tokens  differs  log_id=1 digest=\\x")
     assert "scope: " in row
     assert row.rstrip().endswith("-> admin")
-    assert last.startswith("active_tokens is NOT what the log says: 1 rows differ; ")
+    assert last.startswith("active_tokens does NOT match the log: 1 row differs; ")
     clients = run_command("projections", "verify", "clients", "--dsn", database.service_dsn)
     assert clients.returncode == 1
     assert "document: (not shown) -> (not shown)" in clients.stdout
@@ -172,14 +172,14 @@ def test_a_projection_as_it_was_and_what_changed_since(demo, database):
     )  # fmt: skip
     assert then.stdout.splitlines() == [
         f'active_tokens as of position {before} is in "then".active_tokens',
-        'when you are done with it: DROP SCHEMA "then" CASCADE',
+        'to remove it: DROP SCHEMA "then" CASCADE',
     ]
     points = ("--from", str(before), "--to", str(before + 1))
     found = run_json_command("projections", "diff", "active_tokens", *points, "--dsn", database.service_dsn)
     assert found["differences"]["count"] == 1
     assert found["differences"]["first"][0]["after"] is None
     said = run_command("projections", "diff", "active_tokens", *points, "--dsn", database.service_dsn)
-    assert said.stdout.splitlines()[-1] == f"1 rows of active_tokens changed from position {before} to {before + 1}"
+    assert said.stdout.splitlines()[-1] == f"1 row of active_tokens changed from position {before} to {before + 1}"
 
 
 @pytest.mark.parametrize(

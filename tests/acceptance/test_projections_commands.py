@@ -70,7 +70,7 @@ def test_an_operator_finds_out_what_stopped_a_projection_and_has_it_skipped(demo
 
     said = projections("status")
     assert said.returncode == 0, said.stdout
-    assert f"passes over position {position}, token.issued" in said.stdout
+    assert f"skips position {position}, token.issued" in said.stdout
     assert "by operator:ada: broken by hand" in said.stdout
     assert projections(*skip).returncode == 1
     assert query_value("SELECT count(*) FROM token_history") == 2

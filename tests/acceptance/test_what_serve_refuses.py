@@ -22,7 +22,7 @@ def test_demo_refuses_a_database_with_other_clients_and_changes_nothing(database
     add_client("billing")
     done = run_command(*WRONG, "--demo", "--dsn", database.service_dsn)
     assert done.returncode == 1
-    assert "1 client (billing) not of the demo" in done.stderr
+    assert "1 client (billing) not from --demo" in done.stderr
     assert [c["client_id"] for c in run_json_command("clients", "list", "--dsn", database.service_dsn)] == ["billing"]
 
 
@@ -39,7 +39,7 @@ def test_without_demo_it_refuses_demo_clients_until_they_are_disabled(demo, star
     assert demo.stop() == 0
     done = run_command(*WRONG, "--dsn", database.service_dsn)
     assert done.returncode == 1
-    assert "3 clients (auditor, service-client-jwt, user-client-opaque) of the demo" in done.stderr
+    assert "3 clients (auditor, service-client-jwt, user-client-opaque) from --demo" in done.stderr
     for client_id in ("auditor", "service-client-jwt", "user-client-opaque"):
         assert f"token-ledger clients disable {client_id}" in done.stderr
         assert run_command("clients", "disable", client_id, "--dsn", database.service_dsn).returncode == 0

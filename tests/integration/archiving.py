@@ -3,7 +3,7 @@
 from datetime import datetime
 from pathlib import Path
 
-from api.cli.progress import events_done
+from api.cli.progress import show_progress
 from api.operations.archive_folder import ArchiveFolder
 from api.operations.archive_log import ArchiveResult, archive_log
 from ledger.archive.export_format import ExportWriter, build_header
@@ -29,7 +29,7 @@ class Archivist:
         return ArchiveFolder(self.path)
 
     async def move(self, before: datetime) -> ArchiveResult:
-        return await archive_log(self.log, ISSUER.url, before, self.folder, events_done)
+        return await archive_log(self.log, ISSUER.url, before, self.folder, show_progress)
 
     async def verify(self, *, with_archives: bool = True) -> LogVerification:
         folder = self.folder if with_archives else None

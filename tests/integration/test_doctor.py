@@ -3,9 +3,9 @@
 import asyncpg
 import pytest
 
+from api.operations.doctor.checks import CheckContext
 from api.operations.doctor.examination import examine
-from api.operations.doctor.findings import Patient
-from api.operations.doctor.ledger_checks import NEEDED
+from api.operations.doctor.ledger_checks import REQUIRED_PRIVILEGES
 from ledger.domain.events import ClientSettings
 from ledger.domain.recording import Cause
 from ledger.use_cases.issuer import IssuerIdentifier
@@ -19,8 +19,8 @@ def look(database):
     async def run(dsn: str | None = None, **changes):
         connection = await asyncpg.connect(dsn or database.service_dsn)
         try:
-            given = {"issuers": (FIRST,), "head_revision": newest_revision(), "connections_wanted": 8} | changes
-            return {finding.check: finding for finding in await examine(Patient(connection=connection, **given))}
+            given = {"issuers": (FIRST,), "head_revision": newest_revision(), "connections_needed": 8} | changes
+            return {finding.check: finding for finding in await examine(CheckContext(connection=connection, **given))}
         finally:
             await connection.close()
 
@@ -58,7 +58,7 @@ async def test_the_version_is_as_the_server_gives_it(look, database):
 
 
 async def test_whatever_is_found_comes_with_advice_exactly_where_something_is_wrong(look):
-    for finding in (await look(connections_wanted=100_000)).values():
+    for finding in (await look(connections_needed=100_000)).values():
         assert bool(finding.advice) == (finding.level != "ok"), finding
 
 
@@ -111,7 +111,7 @@ async def test_a_role_that_may_change_recorded_events_is_found(look, spoil, priv
 
 @pytest.mark.parametrize(
     ("table", "privilege"),
-    [(t, p) for t, ps in NEEDED.items() for p in sorted(ps) if (t, p) != ("alembic_version", "SELECT")],
+    [(t, p) for t, ps in REQUIRED_PRIVILEGES.items() for p in sorted(ps) if (t, p) != ("alembic_version", "SELECT")],
 )
 async def test_a_role_that_lacks_what_the_service_needs_is_found(look, spoil, table, privilege):
     await spoil(f"REVOKE {privilege} ON {table} FROM token_ledger_service")
@@ -141,7 +141,7 @@ async def test_an_issuer_without_a_log_is_a_warning_that_names_the_logs_there_ar
     found = (await look(issuers=(FIRST, IssuerIdentifier("http://localhost:8085/frist"))))["logs"]
     assert (found.level, found.found) == (
         "warning",
-        "no log yet for http://localhost:8085/frist; there are logs for first",
+        "no log yet for http://localhost:8085/frist; the logs are first",
     )
 
 
@@ -157,8 +157,8 @@ async def test_enabled_demo_clients_are_a_warning_and_disabled_ones_are_not(look
 async def test_connections_that_do_not_fit_are_found(look, spoil, database):
     await spoil("ALTER ROLE token_ledger_service CONNECTION LIMIT 40", dsn=database.superuser_dsn)
     try:
-        levels = [(await look(connections_wanted=wanted))["connections"].level for wanted in (20, 21, 40, 41)]
+        levels = [(await look(connections_needed=wanted))["connections"].level for wanted in (20, 21, 40, 41)]
     finally:
         await spoil("ALTER ROLE token_ledger_service CONNECTION LIMIT -1", dsn=database.superuser_dsn)
     assert levels == ["ok", "warning", "warning", "problem"]
-    assert (await look(connections_wanted=100_000))["connections"].level == "problem"
+    assert (await look(connections_needed=100_000))["connections"].level == "problem"

@@ -1,4 +1,4 @@
-"""`token-ledger audit`: questions about tokens, events and clients, put to the log itself or to a service over HTTP.
+"""`token-ledger audit`: read the history of tokens, events and clients, from the database or over HTTP.
 
-The commands and their views know `source.AuditSource` alone; `opening` decides which one it is.
+Commands and views depend on `source.AuditSource` only; `context.open_source` chooses the implementation.
 """

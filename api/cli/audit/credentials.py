@@ -1,6 +1,6 @@
-"""What the audit commands show a service: a token, or a client's id and secret to get one with.
+"""The credentials of the audit commands over HTTP.
 
-A secret stands in the environment or in a file: what is in an argument every user of the machine can read.
+Secrets are given in the environment or in a file, because every local user can read command-line arguments.
 """
 
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ TOKEN = f"{PREFIX}AUDIT_TOKEN"
 CLIENT_SECRET = f"{PREFIX}AUDIT_CLIENT_SECRET"
 CLIENT_ID = f"{PREFIX}AUDIT_CLIENT_ID"
 
-WITHOUT_FLAG = (TOKEN, CLIENT_SECRET)
-"""Variables that no flag is a twin of, as they hold secrets."""
+SECRET_VARIABLES = (TOKEN, CLIENT_SECRET)
+"""Variables without a flag, because they hold secrets."""
 
 
 class Credentials(Struct, frozen=True):
-    """Either a token, or a client."""
+    """An access token, or the id and secret of a client that can request one."""
 
     token: SecretStr | None
     client_id: str = ""
@@ -31,16 +31,16 @@ class Credentials(Struct, frozen=True):
 def find_credentials(
     environment: Mapping[str, str], *, client_id: str | None, secret_file: Path | None, token_file: Path | None
 ) -> Credentials:
-    """The credentials given; a file wins over a variable, a token over a client. Raises OperationError."""
+    """Find the credentials; a file takes precedence over a variable, a token over a client. Raises UsageError."""
     token = _read(token_file, "--audit-token-file") if token_file else environment.get(TOKEN, "").strip()
     if token:
-        return Credentials(_printable(token, "the token"))
+        return Credentials(_check_printable(token, "token"))
     secret = _read(secret_file, "--audit-secret-file") if secret_file else environment.get(CLIENT_SECRET, "")
     if client_id and secret:
-        return Credentials(None, client_id, _printable(secret, "the secret"))
+        return Credentials(None, client_id, _check_printable(secret, "secret"))
     missing = "a client's secret" if client_id else "a client's id" if secret else "a client's id and secret"
     msg = (
-        f"{missing} is needed to ask over HTTP: give {CLIENT_ID} and {CLIENT_SECRET} (or --audit-secret-file) of a "
+        f"{missing} is required over HTTP: give {CLIENT_ID} and {CLIENT_SECRET} (or --audit-secret-file) of a "
         f"client with scope audit.read, or a token in {TOKEN}"
     )
     raise UsageError(msg)
@@ -56,8 +56,8 @@ def _read(path: Path, flag: str) -> str:
     return text.rstrip("\r\n")
 
 
-def _printable(text: str, what: str) -> SecretStr:
+def _check_printable(text: str, what: str) -> SecretStr:
     if not text.isascii() or not text.isprintable():
-        msg = f"{what} to ask with holds characters that none has: check that it is whole, and alone in its place"
+        msg = f"the {what} has characters that are not printable ASCII: check that it is complete and on one line"
         raise UsageError(msg)
     return SecretStr(text)

@@ -1,4 +1,4 @@
-"""Speaking to a service over HTTP: the token, the requests, and what goes wrong with them."""
+"""The connection of the audit commands to a service: access token, requests and connection errors."""
 
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -13,38 +13,38 @@ from pydantic import SecretStr
 from yarl import URL
 
 from api.cli.audit.credentials import Credentials
-from api.cli.audit.http_errors import TokenRefused, failure, token_failure
+from api.cli.audit.http_errors import TokenRefused, explain_failure, explain_token_failure
 from api.operations.errors import OperationError, UsageError
 from ledger.domain.errors import Unavailable
 
 SCOPE = "audit.read"
-CONNECT_SECONDS = 5.0
-SILENCE_SECONDS = 60.0
-"""How long an answer may pause. Where events are followed, heartbeats come more often."""
+CONNECT_TIMEOUT_SECONDS = 5.0
+READ_TIMEOUT_SECONDS = 60.0
+"""The longest pause within a response. The heartbeats of an event stream are more frequent."""
 
-LONGEST_LINE = 2**22
-LOST = (aiohttp.ClientError, TimeoutError, OSError)
+MAX_LINE_BYTES = 2**22
+CONNECTION_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
 
 
-class _Granted(Struct, frozen=True):
+class _TokenResponse(Struct, frozen=True):
     access_token: str
 
 
 @asynccontextmanager
-async def connect(issuer: str, credentials: Credentials) -> AsyncIterator["Connection"]:
-    """A connection to an issuer; nothing is sent yet."""
+async def connect(issuer: str, credentials: Credentials) -> AsyncIterator["ServiceConnection"]:
+    """Yield a connection to an issuer. Nothing is sent before the first request."""
     async with aiohttp.ClientSession(
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_SECONDS, sock_read=READ_TIMEOUT_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
-        read_bufsize=LONGEST_LINE,
+        read_bufsize=MAX_LINE_BYTES,
     ) as session:
-        yield Connection(session, issuer, credentials)
+        yield ServiceConnection(session, issuer, credentials)
 
 
-class Connection:
-    """Asks with a bearer token; one that was got for a client is got anew when it is no longer accepted.
+class ServiceConnection:
+    """Sends requests with a bearer token. A token obtained with client credentials is renewed once when refused.
 
-    Redirections are not followed: the token is for this issuer. Every method raises Unavailable or OperationError.
+    Redirects are not followed, because the token is for this issuer. Every method raises Unavailable, OperationError.
     """
 
     def __init__(self, session: aiohttp.ClientSession, issuer: str, credentials: Credentials) -> None:
@@ -54,40 +54,42 @@ class Connection:
         self.issuer = issuer
 
     async def get(self, path: str, params: Mapping[str, str]) -> bytes:
-        """The body of an answer. `path` is below the issuer, its parts quoted."""
-        async with self.answer("GET", path, params=params) as response:
+        """Return a response body. `path` is relative to the issuer, with its segments quoted."""
+        async with self.request("GET", path, params=params) as response:
             return await response.read()
 
     async def post(self, path: str, form: Mapping[str, str]) -> bytes:
-        """The body of the answer to a form."""
-        async with self.answer("POST", path, data=form) as response:
+        """Send a form and return the response body."""
+        async with self.request("POST", path, data=form) as response:
             return await response.read()
 
     @asynccontextmanager
-    async def answer(self, method: str, path: str, **more: Any) -> AsyncIterator[aiohttp.ClientResponse]:
-        """An answer of status 200 with its body still to be read; losing it meanwhile is Unavailable as well."""
-        with _losses(self.issuer):
+    async def request(self, method: str, path: str, **more: Any) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Yield a response of status 200. Losing the connection while its body is read is Unavailable too."""
+        with _explain_connection_errors(self.issuer):
             try:
-                response = await self._ask(method, path, **more)
+                response = await self._send_authorized(method, path, **more)
             except TokenRefused:
                 if self._credentials.token is not None:
                     raise
                 self._token = None
-                response = await self._ask(method, path, **more)
+                response = await self._send_authorized(method, path, **more)
             async with response:
                 yield response
 
-    async def _ask(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> Any:
+    async def _send_authorized(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **more: Any
+    ) -> aiohttp.ClientResponse:
         if self._token is None:
-            self._token = await self._get_token()
+            self._token = await self._request_token()
         authorized = {"Authorization": f"Bearer {self._token.get_secret_value()}"} | dict(headers or {})
-        response = await self._request(method, path, headers=authorized, **more)
+        response = await self._send(method, path, headers=authorized, **more)
         if response.status != HTTPStatus.OK:
             async with response:
-                raise failure(self.issuer, response.status, response.headers, await response.read())
+                raise explain_failure(self.issuer, response.status, response.headers, await response.read())
         return response
 
-    async def _get_token(self) -> SecretStr:
+    async def _request_token(self) -> SecretStr:
         client_id = self._credentials.client_id
         form = {
             "grant_type": "client_credentials",
@@ -95,17 +97,17 @@ class Connection:
             "client_secret": self._credentials.client_secret.get_secret_value(),
             "scope": SCOPE,
         }
-        async with await self._request("POST", "/oauth2/token", data=form) as response:
+        async with await self._send("POST", "/oauth2/token", data=form) as response:
             body = await response.read()
             if response.status != HTTPStatus.OK:
-                raise token_failure(self.issuer, client_id, response.status, response.headers, body)
+                raise explain_token_failure(self.issuer, client_id, response.status, response.headers, body)
         try:
-            return SecretStr(msgspec.json.decode(body, type=_Granted).access_token)
+            return SecretStr(msgspec.json.decode(body, type=_TokenResponse).access_token)
         except msgspec.MsgspecError:
-            msg = f"{self.issuer} answered the request for a token with something else: is this the URL of an issuer?"
+            msg = f"the token response of {self.issuer} is not valid: check that this is the URL of an issuer"
             raise OperationError(msg) from None
 
-    async def _request(
+    async def _send(
         self, method: str, path: str, *, params: Mapping[str, str] | None = None, **more: Any
     ) -> aiohttp.ClientResponse:
         url = URL(self.issuer + path, encoded=True).with_query(params)
@@ -113,30 +115,29 @@ class Connection:
 
 
 @contextmanager
-def _losses(issuer: str) -> Iterator[None]:
-    """Turn what goes wrong on the way into Unavailable."""
+def _explain_connection_errors(issuer: str) -> Iterator[None]:
     try:
         yield
     except aiohttp.InvalidURL:
-        msg = f"{issuer} is no URL that can be asked"
+        msg = f"{issuer} is not a valid URL"
         raise UsageError(msg) from None
-    except LOST as error:
-        msg = f"{issuer} cannot be reached ({_words(error)}): check the URL, and that the service runs"
+    except CONNECTION_ERRORS as error:
+        msg = f"{issuer} cannot be reached ({_explain(error)}): check the URL, and that the service runs"
         raise Unavailable(msg) from None
 
 
-def _words(error: Exception) -> str:
-    """What went wrong, without what it was for."""
+def _explain(error: Exception) -> str:
+    """Explain a connection error without quoting the request."""
     match error:
         case TimeoutError():
-            return "it takes too long"
+            return "timeout"
         case aiohttp.ClientConnectorCertificateError():
             return "its certificate is not trusted"
         case aiohttp.ClientSSLError():
-            return "TLS fails"
+            return "TLS failed"
         case aiohttp.ClientConnectorDNSError():
             return "its name cannot be resolved"
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError():
-            return "the connection was cut"
+            return "the connection was closed"
     number = getattr(getattr(error, "os_error", error), "errno", None)
     return os.strerror(number).lower() if isinstance(number, int) and number > 0 else type(error).__name__

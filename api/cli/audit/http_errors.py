@@ -1,6 +1,6 @@
-"""What an answer of a service comes to when it is none: one message, with the same exit codes as over the database.
+"""Map error responses of a service to errors with the same exit codes as over the database.
 
-Problem details (RFC 9457) and OAuth errors (RFC 6749 §5.2) are quoted; of other bodies nothing is.
+Messages quote problem details (RFC 9457) and OAuth errors (RFC 6749 §5.2), and no other body.
 """
 
 from collections.abc import Mapping
@@ -13,15 +13,13 @@ from api.cli.audit.credentials import CLIENT_ID, TOKEN
 from api.operations.errors import OperationError
 from ledger.domain.errors import Archived, LedgerError, Unavailable
 
-TOO_MANY_REQUESTS = 429
-
 
 class TokenRefused(OperationError):
-    """The bearer token is not accepted, and another could be."""
+    """The service refused the bearer token; a new one may be accepted."""
 
 
-class Problem(Struct, frozen=True):
-    """The members of both kinds of error that say something to a person."""
+class ErrorBody(Struct, frozen=True):
+    """The members of problem details and OAuth errors that are fit for display."""
 
     title: str = ""
     detail: str = ""
@@ -31,57 +29,58 @@ class Problem(Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """What it says, with the parameter that it is about."""
-        said = self.detail or self.title or self.error_description or self.error
-        return f"{self.parameter}: {said}" if self.parameter and not said.startswith(self.parameter) else said
+        """The most specific message, with the parameter it concerns."""
+        text = self.detail or self.title or self.error_description or self.error
+        return f"{self.parameter}: {text}" if self.parameter and not text.startswith(self.parameter) else text
 
 
-def failure(issuer: str, status: int, headers: Mapping[str, str], body: bytes) -> OperationError | LedgerError:
-    """The error that an answer to an audit question stands for."""
-    if status == HTTPStatus.GONE:
-        return Archived(problem_of(body).text or f"{issuer} has archived this")
-    return _failure(issuer, status, headers, body)
-
-
-def _failure(issuer: str, status: int, headers: Mapping[str, str], body: bytes) -> OperationError | LedgerError:
-    said = problem_of(body).text
-    details = f": {said}" if said else ""
+def explain_failure(issuer: str, status: int, headers: Mapping[str, str], body: bytes) -> OperationError | LedgerError:
+    """Map an error response of an audit endpoint to an error."""
+    text = _decode(body).text
+    details = f": {text}" if text else ""
     match status:
+        case HTTPStatus.GONE:
+            return Archived(text or f"{issuer} has archived this")
         case HTTPStatus.UNAUTHORIZED:
             return TokenRefused(f"{issuer} does not accept the token: it is expired, revoked, or not of this issuer")
         case HTTPStatus.FORBIDDEN:
             return OperationError(f"{issuer} refuses this token, it needs the scope audit.read{details}")
-        case HTTPStatus.NOT_FOUND if not said:
-            return OperationError(f"{issuer} has no such answer: is this the URL of an issuer, and of this release?")
         case HTTPStatus.NOT_FOUND | HTTPStatus.BAD_REQUEST:
-            return OperationError(said or f"{issuer} does not understand the question ({status})")
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == TOO_MANY_REQUESTS:
-        return Unavailable(f"{issuer} cannot answer now ({status}){details}{_again(headers)}")
-    return OperationError(f"{issuer} answered {status}, which is no answer to an audit question{details}")
+            return OperationError(text or f"{issuer} refuses the request ({status}): check that it is an issuer's URL")
+    if _is_temporary(status):
+        return Unavailable(f"{issuer} is unavailable ({status}){details}{_format_retry(headers)}")
+    return OperationError(f"{issuer} sent an unexpected response ({status}){details}")
 
 
-def token_failure(issuer: str, client_id: str, status: int, headers: Mapping[str, str], body: bytes) -> Exception:
-    """The error that an answer of the token endpoint stands for."""
-    problem = problem_of(body)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == TOO_MANY_REQUESTS:
-        return failure(issuer, status, headers, body)
+def explain_token_failure(
+    issuer: str, client_id: str, status: int, headers: Mapping[str, str], body: bytes
+) -> OperationError | LedgerError:
+    """Map an error response of the token endpoint to an error."""
+    if _is_temporary(status):
+        return explain_failure(issuer, status, headers, body)
+    problem = _decode(body)
     if problem.error == "invalid_client":
-        return OperationError(f"{issuer} does not know client {client_id!r} with this secret: check {CLIENT_ID}")
+        return OperationError(f"{issuer} does not accept client {client_id!r} with this secret: check {CLIENT_ID}")
     if problem.error == "invalid_scope":
-        return OperationError(f"{issuer} gives client {client_id!r} no token with scope audit.read: {problem.text}")
+        return OperationError(f"{issuer} grants client {client_id!r} no token with scope audit.read: {problem.text}")
     if problem.error:
-        return OperationError(f"{issuer} gives client {client_id!r} no token: {problem.text}")
-    return OperationError(f"{issuer} has no token endpoint ({status}): is this the URL of an issuer? Or give {TOKEN}")
+        return OperationError(f"{issuer} grants client {client_id!r} no token: {problem.text}")
+    return OperationError(
+        f"{issuer} has no token endpoint ({status}): check that this is the URL of an issuer, or give {TOKEN}"
+    )
 
 
-def problem_of(body: bytes) -> Problem:
-    """The problem or OAuth error in a body; an empty one when there is none."""
+def _is_temporary(status: int) -> bool:
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
+
+
+def _decode(body: bytes) -> ErrorBody:
     try:
-        return msgspec.json.decode(body, type=Problem)
+        return msgspec.json.decode(body, type=ErrorBody)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return Problem()
+        return ErrorBody()
 
 
-def _again(headers: Mapping[str, str]) -> str:
+def _format_retry(headers: Mapping[str, str]) -> str:
     seconds = headers.get("Retry-After", "")
-    return f"; try again in {seconds} s" if seconds.isdecimal() else ""
+    return f"; retry in {seconds} s" if seconds.isdecimal() else ""

@@ -1,16 +1,16 @@
-"""Answers over HTTP: an AuditSource over the audit endpoints of a service."""
+"""An AuditSource that reads the audit endpoints of a service over HTTP."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
+from msgspec import Struct
 
-from api.cli.audit.event_stream import messages
-from api.cli.audit.http_connection import Connection
-from api.cli.audit.source import PAGE, AsOf, SummaryQuestion, page_size
+from api.cli.audit.http_connection import ServiceConnection
+from api.cli.audit.source import PAGE_SIZE, AsOf, SummaryQuery, limit_page_size
 from api.http.audit.documents import (
     ClientEventDocument,
     ClientEventsDocument,
@@ -26,94 +26,125 @@ from ledger.use_cases.audit import EventQuery, TokenQuery
 
 T = TypeVar("T")
 
-AUDIT = "/audit"
-BEGINNING = datetime.fromtimestamp(0, UTC)
+AUDIT_PATH = "/audit"
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class HttpSource:
-    """Implements `source.AuditSource`. What the service answers that this release does not know is left out."""
+    """Implements `source.AuditSource`. Fields that this release does not know are ignored."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: ServiceConnection) -> None:
         self._connection = connection
-        self.issuer = connection.issuer
 
-    async def token(self, jti: UUID, as_of: AsOf = None) -> TokenDocument:
-        """A token by its jti."""
-        return await self._get(TokenDocument, f"/tokens/{jti}", _given(as_of=as_of))
+    async def find_token(self, jti: UUID, as_of: AsOf = None) -> TokenDocument:
+        """Find a token by its jti."""
+        return await self._get(TokenDocument, f"/tokens/{jti}", _parameters(as_of=as_of))
 
-    async def presented_token(self, token: str, as_of: AsOf = None) -> TokenDocument:
-        """A token by itself: in the body of a request, where no log has it."""
-        body = await self._connection.post(f"{AUDIT}/tokens/lookup", {"token": token} | _given(as_of=as_of))
-        return self._decode(TokenDocument, body)
+    async def find_presented_token(self, token: str, as_of: AsOf = None) -> TokenDocument:
+        """Find a token by its value, which is sent in the request body so that no access log contains it."""
+        form = {"token": token} | _parameters(as_of=as_of)
+        return self._decode(TokenDocument, await self._connection.post(f"{AUDIT_PATH}/tokens/lookup", form))
 
-    async def token_events(self, jti: UUID) -> Sequence[EventDocument]:
-        """All events of a token."""
+    async def read_token_events(self, jti: UUID) -> Sequence[EventDocument]:
+        """Read all events of a token."""
         return (await self._get(TokenEventsDocument, f"/tokens/{jti}/events", {})).events
 
-    async def token_pages(
+    async def read_token_pages(
         self, query: TokenQuery, as_of: AsOf = None, *, limit: int | None = None
     ) -> AsyncIterator[TokenPageDocument]:
-        """Tokens as of one moment, which the cursor holds on to."""
-        filters = _given(**msgspec.structs.asdict(query))
-        where = _given(as_of=as_of)
-        left = limit
+        """Read tokens as of one moment, which the cursor carries from page to page."""
+        filters = _parameters(**msgspec.structs.asdict(query))
+        start = _parameters(as_of=as_of)
+        remaining = limit
         while True:
-            found = await self._get(TokenPageDocument, "/tokens", filters | where | _given(limit=page_size(left)))
+            parameters = filters | start | _parameters(limit=limit_page_size(remaining))
+            found = await self._get(TokenPageDocument, "/tokens", parameters)
             yield found
-            left = None if left is None else left - len(found.tokens)
-            if found.next is None or left == 0:
+            remaining = None if remaining is None else remaining - len(found.tokens)
+            if found.next is None or remaining == 0:
                 return
-            where = _given(cursor=found.next)
+            start = _parameters(cursor=found.next)
 
-    async def event_page(self, query: EventQuery, *, after: int, limit: int = PAGE) -> EventPageDocument:
-        """Events after a position."""
-        filters = _filters(query) | _given(since=query.since, until=query.until, subject=query.subject)
-        return await self._get(EventPageDocument, "/events", filters | _given(after=after, limit=limit))
+    async def read_event_page(self, query: EventQuery, *, after: int, limit: int = PAGE_SIZE) -> EventPageDocument:
+        """Read events after a position."""
+        filters = _stream_filters(query) | _parameters(since=query.since, until=query.until, subject=query.subject)
+        return await self._get(EventPageDocument, "/events", filters | _parameters(after=after, limit=limit))
 
-    async def end(self) -> int:
-        """The newest position of the log: that up to which a search for nothing has looked."""
-        return (await self.event_page(EventQuery(until=BEGINNING), after=0, limit=1)).position
+    async def read_last_position(self) -> int:
+        """Read the newest position: a search without matches returns the position that it has read up to."""
+        return (await self.read_event_page(EventQuery(until=EPOCH), after=0, limit=1)).position
 
-    async def news(self, query: EventQuery, *, after: int) -> AsyncGenerator[EventDocument]:
-        """Server-sent events after a position, until the line is cut."""
-        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
-        answer = self._connection.answer("GET", f"{AUDIT}/events/stream", params=_filters(query), headers=headers)
-        async with answer as response:
-            async for message in messages(response.content):
+    async def stream_events(self, query: EventQuery, *, after: int) -> AsyncGenerator[EventDocument]:
+        """Yield server-sent events after a position until the connection ends."""
+        request = self._connection.request(
+            "GET",
+            f"{AUDIT_PATH}/events/stream",
+            params=_stream_filters(query),
+            headers={"Accept": "text/event-stream", "Last-Event-ID": str(after)},
+        )
+        async with request as response:
+            async for message in read_server_sent_events(response.content):
                 if message.id:
                     yield self._decode(EventDocument, message.data.encode())
 
-    async def client_events(self, client_id: str) -> Sequence[ClientEventDocument]:
-        """Who changed a client."""
+    async def read_client_events(self, client_id: str) -> Sequence[ClientEventDocument]:
+        """Read who changed a client."""
         path = f"/clients/{quote(client_id, safe='')}/events"
         return (await self._get(ClientEventsDocument, path, {})).events
 
-    async def summary(self, question: SummaryQuestion) -> SummaryDocument:
-        """What happened over time, and per client."""
-        return await self._get(SummaryDocument, "/summary", _given(**msgspec.structs.asdict(question)))
+    async def summarize(self, query: SummaryQuery) -> SummaryDocument:
+        """Count tokens over time and per client."""
+        return await self._get(SummaryDocument, "/summary", _parameters(**msgspec.structs.asdict(query)))
 
-    async def _get(self, document: type[T], path: str, params: Mapping[str, str]) -> T:
-        return self._decode(document, await self._connection.get(AUDIT + path, params))
+    async def _get(self, document: type[T], path: str, parameters: Mapping[str, str]) -> T:
+        return self._decode(document, await self._connection.get(AUDIT_PATH + path, parameters))
 
     def _decode(self, document: type[T], body: bytes) -> T:
         try:
             return msgspec.json.decode(body, type=document)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            msg = f"{self.issuer} gives an answer that this release does not understand: are both of one release?"
+            msg = f"the response of {self._connection.issuer} is not understood by this release: compare both releases"
             raise OperationError(msg) from None
 
 
-def _filters(query: EventQuery) -> dict[str, str]:
+class ServerSentEvent(Struct, frozen=True):
+    """A server-sent event with data; `id` is empty if it has none."""
+
+    id: str
+    event: str
+    data: str
+
+
+async def read_server_sent_events(lines: AsyncIterable[bytes]) -> AsyncIterator[ServerSentEvent]:
+    """Parse a stream as the HTML standard §9.2.6 requires; comments and an incomplete last event are dropped."""
+    fields = {"id": "", "event": ""}
+    data: list[str] = []
+    async for raw in lines:
+        line = raw.decode("utf-8", "replace").rstrip("\r\n")
+        if not line:
+            if data:
+                yield ServerSentEvent(fields["id"], fields["event"], "\n".join(data))
+            fields, data = {"id": "", "event": ""}, []
+            continue
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if name == "data":
+            data.append(value)
+        elif name in fields:
+            fields[name] = value
+
+
+def _stream_filters(query: EventQuery) -> dict[str, str]:
     types = ",".join(dict.fromkeys(query.types)) or None
-    return _given(type=types, client_id=query.client_id, actor=query.actor)
+    return _parameters(type=types, client_id=query.client_id, actor=query.actor)
 
 
-def _given(**values: object) -> dict[str, str]:
-    """Parameters as they go over the wire; those that are None are left out."""
-    return {name: _text(value) for name, value in values.items() if value is not None}
+def _parameters(**values: object) -> dict[str, str]:
+    """Format query parameters, without those that are None."""
+    return {name: _format(value) for name, value in values.items() if value is not None}
 
 
-def _text(value: object) -> str:
+def _format(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return str(value)

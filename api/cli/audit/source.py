@@ -1,7 +1,7 @@
-"""Where answers about the past come from: what the audit commands ask, whoever answers.
+"""The interface through which the audit commands read history, from a database or over HTTP.
 
-Everything is a document of `api.http.audit.documents`, so both ways show the same. Every method raises Unavailable when
-nothing can be answered now, and a refusal or a OperationError that says what to change.
+Both implementations return the documents of `api.http.audit.documents`. Every method raises Unavailable when the
+history cannot be read now, and a Refusal or an OperationError that says what to change.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -23,19 +23,19 @@ from api.http.audit.window import Bucket
 from ledger.use_cases.audit import EventQuery, TokenQuery
 
 AsOf = datetime | int | None
-"""A moment that is asked about: an instant, a position, or None for now."""
+"""The moment of a query: an instant, a position, or None for now."""
 
-PAGE = 500
-"""How many tokens or events are asked for at once."""
-
-
-def page_size(left: int | None) -> int:
-    """How many to ask for when so many are still wanted; None for all."""
-    return PAGE if left is None else min(PAGE, left)
+PAGE_SIZE = 500
+"""The number of tokens or events read at once."""
 
 
-class SummaryQuestion(Struct, frozen=True, kw_only=True):
-    """What a summary is to be about; what is None is decided by whoever answers."""
+def limit_page_size(remaining: int | None) -> int:
+    """The size of the next page if this many items are still wanted; None means all."""
+    return PAGE_SIZE if remaining is None else min(PAGE_SIZE, remaining)
+
+
+class SummaryQuery(Struct, frozen=True, kw_only=True):
+    """The parameters of a summary; the source chooses a default for None."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -46,51 +46,46 @@ class SummaryQuestion(Struct, frozen=True, kw_only=True):
 class AuditSource(Protocol):
     """The history of one issuer."""
 
-    @property
-    def issuer(self) -> str:
-        """The issuer's URL, for people."""
+    async def find_token(self, jti: UUID, as_of: AsOf = None) -> TokenDocument:
+        """Find a token by its jti. Raises UnknownToken."""
         ...
 
-    async def token(self, jti: UUID, as_of: AsOf = None) -> TokenDocument:
-        """A token by its jti. Raises UnknownToken."""
+    async def find_presented_token(self, token: str, as_of: AsOf = None) -> TokenDocument:
+        """Find a token by its value. Raises UnknownToken, which does not quote it."""
         ...
 
-    async def presented_token(self, token: str, as_of: AsOf = None) -> TokenDocument:
-        """A token by itself, as somebody found it. Raises UnknownToken, which does not quote it."""
+    async def read_token_events(self, jti: UUID) -> Sequence[EventDocument]:
+        """Read all events of a token, in order. Raises UnknownToken, Archived."""
         ...
 
-    async def token_events(self, jti: UUID) -> Sequence[EventDocument]:
-        """All events of a token, in order. Raises UnknownToken."""
-        ...
-
-    def token_pages(
+    def read_token_pages(
         self, query: TokenQuery, as_of: AsOf = None, *, limit: int | None = None
     ) -> AsyncIterator[TokenPageDocument]:
-        """Tokens as of one moment, newest first, up to so many; a page is fetched when it is asked for.
+        """Read at most `limit` tokens as of one moment, newest first; each page is read when it is requested.
 
-        There is at least one page. Where the last has a `next` there may be more than were asked for.
+        There is at least one page. If the last one has a `next`, more tokens may match.
         """
         ...
 
-    async def event_page(self, query: EventQuery, *, after: int, limit: int = PAGE) -> EventPageDocument:
-        """Events after a position, up to so many."""
+    async def read_event_page(self, query: EventQuery, *, after: int, limit: int = PAGE_SIZE) -> EventPageDocument:
+        """Read at most `limit` events after a position."""
         ...
 
-    async def end(self) -> int:
-        """The newest position of the log."""
+    async def read_last_position(self) -> int:
+        """Read the newest position of the log."""
         ...
 
-    def news(self, query: EventQuery, *, after: int) -> AsyncGenerator[EventDocument]:
-        """Events after a position, as they are recorded; `types`, `client_id` and `actor` of the query count.
+    def stream_events(self, query: EventQuery, *, after: int) -> AsyncGenerator[EventDocument]:
+        """Yield events after a position as they are recorded, filtered by `types`, `client_id` and `actor`.
 
-        It ends, or raises Unavailable, when the line is cut: go on after the last event that came.
+        When the connection is lost it ends or raises Unavailable; call it again after the last event received.
         """
         ...
 
-    async def client_events(self, client_id: str) -> Sequence[ClientEventDocument]:
-        """Who changed a client, when, from what to what. Raises UnknownClient."""
+    async def read_client_events(self, client_id: str) -> Sequence[ClientEventDocument]:
+        """Read who changed a client, when, from what to what. Raises UnknownClient."""
         ...
 
-    async def summary(self, question: SummaryQuestion) -> SummaryDocument:
-        """What happened over time, and per client."""
+    async def summarize(self, query: SummaryQuery) -> SummaryDocument:
+        """Count tokens over time and per client."""
         ...

@@ -1,4 +1,4 @@
-"""`token-ledger clients apply FILE`: make the clients what a file says."""
+"""`token-ledger clients apply FILE`."""
 
 import os
 from pathlib import Path
@@ -7,66 +7,76 @@ from typing import Annotated, Any
 import typer
 
 from api.cli import flags
-from api.cli.clients.commands import clients
-from api.cli.context import Desk, issuer_command
+from api.cli.clients.views import print_secret
+from api.cli.context import CommandContext, DatabaseFlags, run_on_issuer
 from api.cli.output import print_json, print_note, print_result
-from api.cli.secret_output import show_secret
-from api.operations.client_changes import ClientChange, FieldChange, GeneratedSecret, carry_out, plan_changes
+from api.operations.client_changes import ClientChange, GeneratedSecret, apply_changes, plan_changes
 from api.operations.clients_file import read_clients_file
 from ledger.domain.clock import utc_now
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="A TOML file with a table [clients.CLIENT_ID] each.")]
-DryRun = Annotated[bool, flags.of_command("DRY_RUN", "--dry-run", help="Show what would change, and change nothing.")]
+File = Annotated[
+    Path, typer.Argument(metavar="FILE", help="A TOML file with one [clients.CLIENT_ID] table per client.")
+]
+DryRun = Annotated[bool, flags.command_option("DRY_RUN", "--dry-run", help="Show the changes without making them.")]
 
 
-@clients.command("apply")
-@issuer_command
-async def apply(desk: Desk, file: File, *, dry_run: DryRun = False, json: flags.Json = False) -> None:
-    """Register and update clients as FILE says. Running it again changes nothing.
+def apply(
+    file: File,
+    *,
+    dry_run: DryRun = False,
+    json: flags.Json = False,
+    dsn: flags.Dsn = None,
+    embedded: flags.Embedded = None,
+    issuers: flags.Issuers = None,
+    issuer: flags.IssuerChoice = None,
+    actor: flags.Actor = None,
+) -> None:
+    """Register and update clients as FILE declares. Running it again changes nothing.
 
-    The whole file is checked before the first change. Clients that are not in it are neither disabled nor removed.
+    The whole file is checked before the first change. Clients that the file does not name are not changed.
     """
     declared = read_clients_file(file, os.environ)
-    registered = {client.client_id: client for client in await desk.issuer.clients.all()}
-    changes = plan_changes(declared, registered, utc_now())
-    generated: list[GeneratedSecret] = []
-    others = sorted(registered.keys() - {client.client_id for client in declared})
-    complete = False
-    try:
-        if not dry_run:
-            await carry_out(desk.issuer.registry, changes, desk.cause, generated)
-        complete = True
-    finally:  # secrets generated before it broke off are not seen again
-        if json:
-            print_json(_document(changes, generated, others, dry_run=dry_run, complete=complete))
-        elif complete:
-            _print_changes(changes, others, dry_run=dry_run)
-        if not json:
-            for secret in generated:
-                show_secret(secret.client_id, secret.secret_id, secret.secret.get_secret_value())
+
+    async def work(context: CommandContext) -> None:
+        registered = {client.client_id: client for client in await context.issuer.clients.all()}
+        changes = plan_changes(declared, registered, utc_now())
+        others = sorted(registered.keys() - {client.client_id for client in declared})
+        generated: list[GeneratedSecret] = []
+        complete = False
+        try:
+            if not dry_run:
+                await apply_changes(context.issuer.registry, changes, context.cause, generated)
+            complete = True
+        finally:  # after a failure this is the only chance to show the secrets generated so far
+            if json:
+                print_json(_document(changes, generated, others, dry_run=dry_run, complete=complete))
+            else:
+                if complete:
+                    _print_changes(changes, others, dry_run=dry_run)
+                for secret in generated:
+                    print_secret(secret.client_id, secret.secret_id, secret.secret.get_secret_value())
+
+    database = DatabaseFlags(dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer)
+    run_on_issuer(database, work, actor=actor)
 
 
 def _print_changes(changes: list[ClientChange], others: list[str], *, dry_run: bool) -> None:
     for change in changes:
-        print_result(_line(change))
+        disabled = "" if change.enabled else " (disabled; the file does not change that)"
+        print_result(f"{change.action:<9}  {change.declared.client_id}{disabled}")
         for field in change.fields:
-            print_result(f"    {field.field}: {_shown(field.old)} -> {_shown(field.new)}")
+            print_result(f"    {field.field}: {_format_value(field.old)} -> {_format_value(field.new)}")
         for _ in change.new_secrets:
             print_result("    secrets: one added")
         if change.generate_secret:
             print_result("    secrets: one generated")
     if others:
-        print_note(f"left alone, as the file does not name them: {', '.join(others)}")
+        print_note(f"not changed, because the file does not name them: {', '.join(others)}")
     if dry_run:
         print_note("dry run: nothing was changed")
 
 
-def _line(change: ClientChange) -> str:
-    disabled = "" if change.enabled else " (disabled; the file does not change that)"
-    return f"{change.action:<9}  {change.declared.client_id}{disabled}"
-
-
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return "[" + ", ".join(value) + "]" if isinstance(value, tuple) else str(value)
 
 
@@ -74,27 +84,17 @@ def _document(
     changes: list[ClientChange], generated: list[GeneratedSecret], others: list[str], *, dry_run: bool, complete: bool
 ) -> dict[str, Any]:
     secrets = {secret.client_id: secret for secret in generated}
-
-    def one(change: ClientChange) -> dict[str, Any]:
+    clients: list[dict[str, Any]] = []
+    for change in changes:
         document: dict[str, Any] = {
             "client_id": change.declared.client_id,
             "action": change.action,
             "enabled": change.enabled,
-            "fields": {field.field: _field(field) for field in change.fields},
+            "fields": {field.field: {"from": field.old, "to": field.new} for field in change.fields},
             "secrets_added": len(change.new_secrets) + change.generate_secret,
         }
         secret = secrets.get(change.declared.client_id)
         if secret is not None:
             document |= {"secret_id": secret.secret_id, "client_secret": secret.secret.get_secret_value()}
-        return document
-
-    return {
-        "dry_run": dry_run,
-        "complete": complete,
-        "clients": [one(change) for change in changes],
-        "left_alone": others,
-    }
-
-
-def _field(change: FieldChange) -> dict[str, Any]:
-    return {"from": change.old, "to": change.new}
+        clients.append(document)
+    return {"dry_run": dry_run, "complete": complete, "clients": clients, "left_alone": others}

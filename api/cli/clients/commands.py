@@ -1,4 +1,4 @@
-"""`token-ledger clients`: register clients and look at them."""
+"""`token-ledger clients add`, `list`, `show`, `disable` and `enable`."""
 
 from typing import Annotated, Literal
 
@@ -6,68 +6,67 @@ import msgspec
 import typer
 
 from api.cli import flags
-from api.cli.clients.views import client_document, client_row, show_client
-from api.cli.context import Desk, issuer_command
-from api.cli.output import print_json, print_result, print_table
-from api.cli.secret_output import show_secret
-from api.cli.tokens.commands import checked_reason
+from api.cli.arguments import check_reason
+from api.cli.clients.views import client_document, print_client, print_clients, print_secret
+from api.cli.context import CommandContext, DatabaseFlags, run_on_issuer
+from api.cli.output import print_json, print_result
+from api.http.audit.documents import ClientEventDocument
 from ledger.domain.client import Client
 from ledger.domain.clock import utc_now
 from ledger.domain.errors import UnknownClient
 from ledger.domain.events import ClientSettings
 from ledger.domain.grant import CLIENT_CREDENTIALS
 
-clients = typer.Typer(help="Register clients, change them, look at them.", no_args_is_help=True)
-
 ClientId = Annotated[str, typer.Argument(metavar="CLIENT_ID", help="The client's id.")]
 Name = Annotated[
-    str | None, flags.of_command("CLIENT_NAME", "--name", help="What people call the client. Default: its id.")
+    str | None, flags.command_option("CLIENT_NAME", "--name", help="The client's display name. Default: its id.")
 ]
 Scopes = Annotated[
     list[str] | None,
-    flags.of_command("SCOPE", "--scope", metavar="SCOPE", help="A scope it may ask for. Repeat for more."),
+    flags.command_option("SCOPE", "--scope", metavar="SCOPE", help="A scope it may request. Repeatable."),
 ]
 DefaultScopes = Annotated[
     list[str] | None,
-    flags.of_command(
-        "DEFAULT_SCOPE", "--default-scope", metavar="SCOPE", help="A scope it gets when it asks for none. Repeat."
+    flags.command_option(
+        "DEFAULT_SCOPE", "--default-scope", metavar="SCOPE", help="A scope it gets if it requests none. Repeatable."
     ),
 ]
 GrantTypes = Annotated[
     list[str] | None,
-    flags.of_command(
+    flags.command_option(
         "GRANT_TYPE",
         "--grant-type",
         metavar="GRANT",
-        help=f"A grant it may use. Repeat for more. Default: {CLIENT_CREDENTIALS} if it has scopes, else none.",
+        help=f"A grant type it may use. Repeatable. Default: {CLIENT_CREDENTIALS} if it has scopes, else none.",
     ),
 ]
 Audience = Annotated[
     list[str] | None,
-    flags.of_command(
-        "AUDIENCE", "--audience", metavar="ID", help="A resource server its tokens are for. Default: the client itself."
+    flags.command_option(
+        "AUDIENCE",
+        "--audience",
+        metavar="ID",
+        help="A resource server its tokens are for. Repeatable. Default: the client itself.",
     ),
 ]
 Lifetime = Annotated[
-    int, flags.of_command("LIFETIME", "--lifetime", metavar="SECONDS", help="How long its access tokens live.")
+    int, flags.command_option("LIFETIME", "--lifetime", metavar="SECONDS", help="The lifetime of its access tokens.")
 ]
 Introspection = Annotated[
     Literal["none", "audience", "issuer"],
-    flags.of_command(
+    flags.command_option(
         "INTROSPECTION",
         "--introspection",
-        help="Which tokens it may introspect: none, those whose audience names it, or any of the issuer.",
+        help="The tokens it may introspect: none, those with it in their audience, or all of the issuer.",
     ),
 ]
 NoSecret = Annotated[
-    bool, flags.of_command("NO_SECRET", "--no-secret", help="Register it without a secret: it cannot authenticate yet.")
+    bool,
+    flags.command_option("NO_SECRET", "--no-secret", help="Register it without a secret: it cannot authenticate yet."),
 ]
 
 
-@clients.command("add")
-@issuer_command
-async def add(
-    desk: Desk,
+def add(
     client_id: ClientId,
     *,
     name: Name = None,
@@ -79,83 +78,123 @@ async def add(
     introspection: Introspection = "none",
     no_secret: NoSecret = False,
     json: flags.Json = False,
+    dsn: flags.Dsn = None,
+    embedded: flags.Embedded = None,
+    issuers: flags.Issuers = None,
+    issuer: flags.IssuerChoice = None,
+    actor: flags.Actor = None,
 ) -> None:
-    """Register a client and generate a secret for it, which is shown this once."""
-    grants = grant_type or ([CLIENT_CREDENTIALS] if scope else [])
+    """Register a client and generate a secret for it. The secret is shown only once."""
     settings = ClientSettings(
         name=client_id if name is None else name,
-        grant_types=tuple(grants),
+        grant_types=tuple(grant_type or ([CLIENT_CREDENTIALS] if scope else [])),
         scopes=tuple(scope or ()),
         default_scopes=tuple(default_scope or ()),
         audience=tuple(audience or ()),
         access_token_lifetime=lifetime,
         introspection=introspection,
     )
-    registry = desk.issuer.registry
-    client = await registry.register(client_id, settings, desk.cause)
-    secret = None if no_secret else await registry.add_generated_secret(client_id, desk.cause)
+
+    async def work(context: CommandContext) -> tuple[Client, tuple[str, str] | None, str]:
+        registry = context.issuer.registry
+        client = await registry.register(client_id, settings, context.cause)
+        secret = None if no_secret else await registry.add_generated_secret(client_id, context.cause)
+        return await registry.load(client_id) or client, secret, context.identifier.url
+
+    database = DatabaseFlags(dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer)
+    client, secret, url = run_on_issuer(database, work, actor=actor)
     if json:
-        client = await registry.load(client_id) or client
         shown = {"secret_id": secret[0], "client_secret": secret[1]} if secret else {}
         print_json(client_document(client, utc_now()) | shown)
         return
-    print_result(f"registered {client_id} with {desk.issuer.identifier.url}")
+    print_result(f"registered {client_id} with {url}")
     if secret:
-        show_secret(client_id, *secret)
+        print_secret(client_id, *secret)
 
 
-@clients.command("list")
-@issuer_command
-async def list_(desk: Desk, *, json: flags.Json = False) -> None:
+def list_clients(
+    *,
+    json: flags.Json = False,
+    dsn: flags.Dsn = None,
+    embedded: flags.Embedded = None,
+    issuers: flags.Issuers = None,
+    issuer: flags.IssuerChoice = None,
+) -> None:
     """List the clients of the issuer."""
-    everyone = await desk.issuer.clients.all()
+    database = DatabaseFlags(dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer)
+    clients = run_on_issuer(database, lambda context: context.issuer.clients.all())
     now = utc_now()
     if json:
-        print_json([client_document(client, now) for client in everyone])
-        return
-    columns = ("CLIENT ID", "NAME", "GRANTS", "SCOPES", "INTROSPECTION", "VALID SECRETS", "STATE")
-    print_table(columns, [client_row(client, now) for client in everyone])
+        print_json([client_document(client, now) for client in clients])
+    else:
+        print_clients(clients, now)
 
 
-@clients.command("show")
-@issuer_command
-async def show(desk: Desk, client_id: ClientId, *, json: flags.Json = False) -> None:
-    """Show a client's settings and secrets (never the secrets themselves), and its history: who changed what, when."""
-    client = await load(desk, client_id)
-    history = await desk.history.client_events(client_id)
+def show(
+    client_id: ClientId,
+    *,
+    json: flags.Json = False,
+    dsn: flags.Dsn = None,
+    embedded: flags.Embedded = None,
+    issuers: flags.Issuers = None,
+    issuer: flags.IssuerChoice = None,
+) -> None:
+    """Show a client: its settings, its secrets without their values, and its history."""
+
+    async def work(context: CommandContext) -> tuple[Client, list[ClientEventDocument]]:
+        client = await context.issuer.registry.load(client_id)
+        if client is None:
+            msg = f"no client {client_id!r} is registered with {context.identifier.url}"
+            raise UnknownClient(msg)
+        return client, list(await context.history.read_client_events(client_id))
+
+    database = DatabaseFlags(dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer)
+    client, history = run_on_issuer(database, work)
     if json:
         print_json(client_document(client, utc_now()) | {"history": msgspec.to_builtins(history)})
-        return
-    show_client(client, history, utc_now())
+    else:
+        print_client(client, history, utc_now())
 
 
-@clients.command("disable")
-@issuer_command
-async def disable(
-    desk: Desk, client_id: ClientId, *, reason: flags.Reason = "disabled by an operator", json: flags.Json = False
+def disable(
+    client_id: ClientId,
+    *,
+    reason: flags.Reason = "disabled by an operator",
+    json: flags.Json = False,
+    dsn: flags.Dsn = None,
+    embedded: flags.Embedded = None,
+    issuers: flags.Issuers = None,
+    issuer: flags.IssuerChoice = None,
+    actor: flags.Actor = None,
 ) -> None:
-    """Shut a client out, at once and on every process. Tokens it has live on until revoked or expired."""
-    client = await desk.issuer.registry.disable(client_id, checked_reason(reason), desk.cause)
-    _changed(client, json=json)
+    """Disable a client at once, in every process. Its tokens stay valid until they expire or are revoked."""
+    checked = check_reason(reason)
+    database = DatabaseFlags(dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer)
+    client = run_on_issuer(
+        database, lambda context: context.issuer.registry.disable(client_id, checked, context.cause), actor=actor
+    )
+    _print_state(client, json=json)
 
 
-@clients.command("enable")
-@issuer_command
-async def enable(desk: Desk, client_id: ClientId, *, json: flags.Json = False) -> None:
-    """Let a disabled client in again."""
-    _changed(await desk.issuer.registry.enable(client_id, desk.cause), json=json)
+def enable(
+    client_id: ClientId,
+    *,
+    json: flags.Json = False,
+    dsn: flags.Dsn = None,
+    embedded: flags.Embedded = None,
+    issuers: flags.Issuers = None,
+    issuer: flags.IssuerChoice = None,
+    actor: flags.Actor = None,
+) -> None:
+    """Enable a disabled client."""
+    database = DatabaseFlags(dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer)
+    client = run_on_issuer(
+        database, lambda context: context.issuer.registry.enable(client_id, context.cause), actor=actor
+    )
+    _print_state(client, json=json)
 
 
-async def load(desk: Desk, client_id: str) -> Client:
-    """The client as its stream says. Raises UnknownClient, Unavailable."""
-    client = await desk.issuer.registry.load(client_id)
-    if client is None:
-        msg = f"no client {client_id!r} is registered with {desk.issuer.identifier.url}"
-        raise UnknownClient(msg)
-    return client
-
-
-def _changed(client: Client, *, json: bool) -> None:
+def _print_state(client: Client, *, json: bool) -> None:
     if json:
         print_json(client_document(client, utc_now()))
     else:

@@ -7,33 +7,36 @@ from typing import Annotated
 import typer
 
 from api.cli import flags
-from api.cli.clients.commands import ClientId, clients
-from api.cli.context import Desk, issuer_command
+from api.cli.arguments import parse_future
+from api.cli.clients.commands import ClientId
+from api.cli.clients.views import print_secret
+from api.cli.context import CommandContext, DatabaseFlags, run_on_issuer
 from api.cli.output import format_instant, print_json, print_result
-from api.cli.secret_output import show_secret
-from api.cli.times import after_now
 from api.operations.errors import OperationError
 from ledger.domain.clock import utc_now
 
 ExpiresIn = Annotated[
     str | None,
-    flags.of_command(
-        "EXPIRES_IN", "--expires-in", metavar="TIME", help="How long it is valid: 3600, 90m, 24h, 30d. Default: no end."
+    flags.command_option(
+        "EXPIRES_IN",
+        "--expires-in",
+        metavar="TIME",
+        help="How long the secret is valid: 3600, 90m, 24h, 30d. Default: without limit.",
     ),
 ]
 SecretFile = Annotated[
     Path | None,
-    flags.of_command(
+    flags.command_option(
         "SECRET_FILE",
         "--secret-file",
         metavar="FILE",
-        help="Take the secret from this file, or from standard input for '-', instead of generating one.",
+        help="Read the secret from this file instead of generating it; '-' is standard input.",
     ),
 ]
 After = Annotated[
     str | None,
-    flags.of_command(
-        "AFTER", "--after", metavar="TIME", help="End it only after this time: 3600, 90m, 24h, 30d. Default: at once."
+    flags.command_option(
+        "AFTER", "--after", metavar="TIME", help="Expire it after this time: 3600, 90m, 24h, 30d. Default: at once."
     ),
 ]
 SecretId = Annotated[
@@ -41,53 +44,71 @@ SecretId = Annotated[
 ]
 
 
-@clients.command("add-secret")
-@issuer_command
-async def add_secret(
-    desk: Desk,
+def add_secret(
     client_id: ClientId,
     *,
     expires_in: ExpiresIn = None,
     secret_file: SecretFile = None,
     json: flags.Json = False,
+    dsn: flags.Dsn = None,
+    embedded: flags.Embedded = None,
+    issuers: flags.Issuers = None,
+    issuer: flags.IssuerChoice = None,
+    actor: flags.Actor = None,
 ) -> None:
-    """Add a secret beside those the client has, at most two valid at once. A generated one is shown this once."""
-    ends = after_now(expires_in, "--expires-in", utc_now()) if expires_in else None
-    if secret_file is not None:
-        chosen = _read_secret(secret_file)
-        secret_id = await desk.issuer.registry.add_chosen_secret(client_id, chosen, desk.cause, ends)
-        if json:
-            print_json({"client_id": client_id, "secret_id": secret_id})
-        else:
-            print_result(f"added secret {secret_id} to {client_id}")
-        return
-    secret_id, secret = await desk.issuer.registry.add_generated_secret(client_id, desk.cause, ends)
+    """Add a secret; a client has at most two valid ones. A generated secret is shown only once."""
+    expires_at = parse_future(expires_in, "--expires-in", utc_now()) if expires_in else None
+    chosen = None if secret_file is None else _read_secret(secret_file)
+
+    async def work(context: CommandContext) -> tuple[str, str | None]:
+        registry = context.issuer.registry
+        if chosen is None:
+            return await registry.add_generated_secret(client_id, context.cause, expires_at)
+        return await registry.add_chosen_secret(client_id, chosen, context.cause, expires_at), None
+
+    database = DatabaseFlags(dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer)
+    secret_id, generated = run_on_issuer(database, work, actor=actor)
     if json:
-        print_json({"client_id": client_id, "secret_id": secret_id, "client_secret": secret})
+        shown = {} if generated is None else {"client_secret": generated}
+        print_json({"client_id": client_id, "secret_id": secret_id} | shown)
+    elif generated is None:
+        print_result(f"added secret {secret_id} to {client_id}")
     else:
-        show_secret(client_id, secret_id, secret)
+        print_secret(client_id, secret_id, generated)
 
 
-@clients.command("retire-secret")
-@issuer_command
-async def retire_secret(
-    desk: Desk, client_id: ClientId, secret_id: SecretId, *, after: After = None, json: flags.Json = False
+def retire_secret(
+    client_id: ClientId,
+    secret_id: SecretId,
+    *,
+    after: After = None,
+    json: flags.Json = False,
+    dsn: flags.Dsn = None,
+    embedded: flags.Embedded = None,
+    issuers: flags.Issuers = None,
+    issuer: flags.IssuerChoice = None,
+    actor: flags.Actor = None,
 ) -> None:
-    """End a secret, at once or after a while in which the client can move to its new one."""
-    ends = after_now(after, "--after", utc_now()) if after else None
-    client = await desk.issuer.registry.retire_secret(client_id, secret_id, desk.cause, ends)
+    """Expire a secret, at once or after a time in which the client can switch to its new one."""
+    ends = parse_future(after, "--after", utc_now()) if after else None
+    database = DatabaseFlags(dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer)
+    client = run_on_issuer(
+        database,
+        lambda context: context.issuer.registry.retire_secret(client_id, secret_id, context.cause, ends),
+        actor=actor,
+    )
     expires_at = next(s.expires_at for s in client.secrets if s.secret_id == secret_id)
     if json:
-        ending = expires_at.isoformat() if expires_at else None
-        print_json({"client_id": client_id, "secret_id": secret_id, "expires_at": ending})
+        shown = expires_at.isoformat() if expires_at else None
+        print_json({"client_id": client_id, "secret_id": secret_id, "expires_at": shown})
         return
-    print_result(f"secret {secret_id} of {client_id} ends at {format_instant(expires_at)}")
+    print_result(f"secret {secret_id} of {client_id} expires at {format_instant(expires_at)}")
     if not client.valid_secrets(max(utc_now(), expires_at or utc_now())):
-        print_result("it is the last one: without another the client cannot authenticate after that")
+        print_result("it is the last valid secret: the client cannot authenticate afterwards without another one")
 
 
 def _read_secret(path: Path) -> str:
-    """A file's text, or a line of standard input. In an argument every user of the machine could read it."""
+    """Read a secret from a file, or one line of standard input. Every local user can read command-line arguments."""
     try:
         text = sys.stdin.readline() if str(path) == "-" else path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""Clients for people and programs; a secret is its id, its kind and its times, never its hash."""
+"""How clients are printed. A secret is shown by its id, kind and times, never by its hash."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,15 +6,15 @@ from typing import Any
 
 import msgspec
 
-from api.cli.audit.event_views import show_client_events
-from api.cli.output import format_instant, print_fields, print_result, print_table
+from api.cli.audit.event_views import print_client_events
+from api.cli.output import format_instant, print_fields, print_note, print_result, print_table
 from api.http.audit.documents import ClientEventDocument
 from ledger.domain.client import Client
 from ledger.domain.events import StoredSecret
 
 
 def client_document(client: Client, now: datetime) -> dict[str, Any]:
-    """A client as JSON."""
+    """Convert a client to JSON."""
     settings: dict[str, Any] = msgspec.to_builtins(client.settings)
     secrets = [
         {
@@ -29,8 +29,13 @@ def client_document(client: Client, now: datetime) -> dict[str, Any]:
     return {"client_id": client.client_id, "enabled": client.enabled, **settings, "secrets": secrets}
 
 
-def client_row(client: Client, now: datetime) -> tuple[str, ...]:
-    """A client as a row of `clients list`."""
+def print_clients(clients: Sequence[Client], now: datetime) -> None:
+    """Print one row per client."""
+    columns = ("CLIENT ID", "NAME", "GRANTS", "SCOPES", "INTROSPECTION", "VALID SECRETS", "STATE")
+    print_table(columns, [_client_row(client, now) for client in clients])
+
+
+def _client_row(client: Client, now: datetime) -> tuple[str, ...]:
     settings = client.settings
     return (
         client.client_id,
@@ -43,8 +48,8 @@ def client_row(client: Client, now: datetime) -> tuple[str, ...]:
     )
 
 
-def show_client(client: Client, history: Sequence[ClientEventDocument], now: datetime) -> None:
-    """A client in full, with its history."""
+def print_client(client: Client, history: Sequence[ClientEventDocument], now: datetime) -> None:
+    """Print everything about a client, with its history."""
     settings = client.settings
     print_fields(
         {
@@ -65,7 +70,7 @@ def show_client(client: Client, history: Sequence[ClientEventDocument], now: dat
         [_secret_row(secret, valid=secret in client.valid_secrets(now)) for secret in client.secrets],
     )
     print_result()
-    show_client_events(history)
+    print_client_events(history)
 
 
 def _secret_row(secret: StoredSecret, *, valid: bool) -> tuple[str, ...]:
@@ -76,3 +81,11 @@ def _secret_row(secret: StoredSecret, *, valid: bool) -> tuple[str, ...]:
 
 def _state(client: Client) -> str:
     return ("enabled" if client.enabled else "disabled") + (", demo" if client.settings.demo else "")
+
+
+def print_secret(client_id: str, secret_id: str, secret: str) -> None:
+    """Print a generated secret."""
+    print_result(f"client_id      {client_id}")
+    print_result(f"secret_id      {secret_id}")
+    print_result(f"client_secret  {secret}")
+    print_note("The secret is not shown again: the ledger stores only its hash.")

@@ -1,4 +1,4 @@
-"""`token-ledger log`: an issuer's log as a whole; prove that it is sound, and what it consists of."""
+"""`token-ledger log verify` and `stats`."""
 
 from datetime import UTC, timedelta
 from typing import Annotated
@@ -7,82 +7,102 @@ import msgspec
 import typer
 
 from api.cli import flags
-from api.cli.context import LogDesk, log_command
+from api.cli.context import CommandContext, DatabaseFlags, run_on_issuer
 from api.cli.exit_codes import ExitCode
 from api.cli.output import format_instant, print_fields, print_json, print_result, print_table
-from api.cli.progress import events_done
+from api.cli.progress import show_progress
 from api.operations.archive_folder import open_archive_folder
 from ledger.domain.clock import utc_now
 from ledger.postgres.log_statistics import LogStatistics, count_log
 from ledger.postgres.log_verification import LogVerification, verify_log
 from ledger.postgres.whole_log import LogBounds, read_log_bounds
 
-log = typer.Typer(help="Prove that a log is sound, back it up, restore it.", no_args_is_help=True)
-
 FindingsShown = Annotated[
-    int, flags.of_command("FINDINGS", "--findings", min=1, help="How many findings are shown; all are counted.")
+    int, flags.command_option("FINDINGS", "--findings", min=1, help="How many findings are shown; all are counted.")
 ]
-Days = Annotated[int, flags.of_command("DAYS", "--days", min=1, max=366, help="How many of the last days are shown.")]
+Days = Annotated[
+    int, flags.command_option("DAYS", "--days", min=1, max=366, help="How many of the last days are shown.")
+]
 
 
-@log.command("verify")
-@log_command
-async def verify_(
-    desk: LogDesk, *, findings: FindingsShown = 20, archives: flags.Archives = None, json: flags.Json = False
+def verify(
+    *,
+    findings: FindingsShown = 20,
+    archives: flags.Archives = None,
+    json: flags.Json = False,
+    dsn: flags.Dsn = None,
+    embedded: flags.Embedded = None,
+    issuers: flags.Issuers = None,
+    issuer: flags.IssuerChoice = None,
 ) -> None:
-    """Prove that the log is what it promises to be, from its first event to the newest as it starts.
+    """Verify that the log is complete and consistent, from its first event to the newest at the start.
 
-    What is archived is read with --archives; without, what is left in the log of it is checked.
+    Archived events are read from --archives. Without it, only the events still in the log are verified.
     """
-    bounds = await read_log_bounds(desk.log)
-    with events_done("verifying", bounds.head.position, passes=2) as done:
-        found = await verify_log(desk.log, bounds, limit=findings, progress=done, folder=open_archive_folder(archives))
+
+    async def work(context: CommandContext) -> tuple[str, LogVerification]:
+        log = context.log
+        bounds = await read_log_bounds(log)
+        with show_progress("verifying", bounds.head.position, passes=2) as progress:
+            folder = open_archive_folder(archives)
+            return log.name, await verify_log(log, bounds, limit=findings, progress=progress, folder=folder)
+
+    log_name, found = run_on_issuer(DatabaseFlags(dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer), work)
     if json:
-        document = msgspec.to_builtins(found)
-        print_json({"log": desk.log.name, "sound": found.sound} | document)
+        print_json({"log": log_name, "sound": found.sound} | msgspec.to_builtins(found))
     else:
-        _show_verification(desk, found)
+        _print_verification(log_name, found)
     if not found.sound:
         raise typer.Exit(int(ExitCode.REFUSED))
 
 
-@log.command("stats")
-@log_command
-async def stats(desk: LogDesk, *, days: Days = 7, json: flags.Json = False) -> None:
-    """Show how much is in the log: events by topic and by day, streams, bytes."""
-    bounds = await read_log_bounds(desk.log)
-    with events_done("counting", bounds.head.position) as done:
-        numbers = await count_log(desk.log, bounds, done)
+def stats(
+    *,
+    days: Days = 7,
+    json: flags.Json = False,
+    dsn: flags.Dsn = None,
+    embedded: flags.Embedded = None,
+    issuers: flags.Issuers = None,
+    issuer: flags.IssuerChoice = None,
+) -> None:
+    """Count the events of the log by topic and by day, its streams and its bytes."""
+
+    async def work(context: CommandContext) -> tuple[str, LogStatistics, LogBounds]:
+        bounds = await read_log_bounds(context.log)
+        with show_progress("counting", bounds.head.position) as progress:
+            return context.log.name, await count_log(context.log, bounds, progress), bounds
+
+    log_name, numbers, bounds = run_on_issuer(
+        DatabaseFlags(dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer), work
+    )
     today = utc_now().astimezone(UTC).date()
     numbers.days = {day: numbers.days.get(day, 0) for day in (today - timedelta(days=ago) for ago in range(days))}
     if json:
-        place = {"position": bounds.head.position, "archived_until": bounds.archived_until}
-        print_json({"log": desk.log.name} | place | msgspec.to_builtins(numbers))
-        return
-    _show_statistics(desk, numbers, bounds)
+        positions = {"position": bounds.head.position, "archived_until": bounds.archived_until}
+        print_json({"log": log_name} | positions | msgspec.to_builtins(numbers))
+    else:
+        _print_statistics(log_name, numbers, bounds)
 
 
-def _show_verification(desk: LogDesk, found: LogVerification) -> None:
+def _print_verification(log_name: str, found: LogVerification) -> None:
     if found.sound:
-        print_result(f"log {desk.log.name!r} is sound: {found.events:,} events")
+        print_result(f"log {log_name!r} is sound: {found.events:,} events")
         if found.events < found.head.position:
-            print_result(f"up to position {found.archived:,} it is archived; those files are verified with --archives")
+            print_result(f"events up to position {found.archived:,} are archived; verify them with --archives")
         return
     print_table(("POSITION", "FINDING"), [(str(finding.position), finding.what) for finding in found.findings])
     print_result()
     shown = "" if found.count == len(found.findings) else f", of which the first {len(found.findings)} are shown"
-    print_result(f"log {desk.log.name!r} is NOT sound: {found.count:,} findings in {found.events:,} events{shown}")
+    print_result(f"log {log_name!r} is NOT sound: {found.count:,} findings in {found.events:,} events{shown}")
 
 
-def _show_statistics(desk: LogDesk, numbers: LogStatistics, bounds: LogBounds) -> None:
+def _print_statistics(log_name: str, numbers: LogStatistics, bounds: LogBounds) -> None:
     archived = {}
     if bounds.archives:
-        archived["archived"] = (
-            f"up to position {bounds.archived_until:,}; what is counted here is what the log has left"
-        )
+        archived["archived"] = f"up to position {bounds.archived_until:,}; only events still in the log are counted"
     print_fields(
         {
-            "log": desk.log.name,
+            "log": log_name,
             **archived,
             "events": f"{numbers.events:,}",
             "streams": f"{numbers.streams:,}",

@@ -1,4 +1,4 @@
-"""What operators see of projections: a table that fits a terminal, or JSON, once or again and again."""
+"""How the status of projections is printed: a table or JSON, once or repeatedly."""
 
 import asyncio
 import sys
@@ -11,67 +11,66 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from api.cli.output import format_instant, print_json, print_result, printable
+from api.cli.output import PIPED_WIDTH, format_instant, make_printable, print_json, print_result
 from ledger.domain.errors import Unavailable
 from projections.following.status import EventRates, ProjectionStatus
 
-Look = Callable[[], Awaitable[Sequence[ProjectionStatus]]]
+ReadStatuses = Callable[[], Awaitable[Sequence[ProjectionStatus]]]
+RatedStatuses = Sequence[tuple[ProjectionStatus, float | None]]
+"""Statuses with their rates, in events per second."""
 
-WATCH_SECONDS = 1.0
-COLUMNS = ("LOG", "PROJECTION", "VERSION", "MODE", "STATE", "POSITION", "HEAD", "LAG", "BEHIND", "RATE", "HOLDER")
-RIGHT = frozenset({"VERSION", "POSITION", "HEAD", "LAG", "BEHIND", "RATE"})
+WATCH_INTERVAL_SECONDS = 1.0
+COLUMNS = ("LOG", "PROJECTION", "VERSION", "MODE", "STATE", "POSITION", "HEAD", "LAG", "DELAY", "RATE", "HOLDER")
+RIGHT_ALIGNED = frozenset({"VERSION", "POSITION", "HEAD", "LAG", "DELAY", "RATE"})
 STYLES = {"live": "green", "stopped": "bold red", "stale": "bold red", "not followed": "yellow"}
 
-Rated = Sequence[tuple[ProjectionStatus, float | None]]
-"""Statuses with events a second."""
 
-
-async def show_statuses(look: Look, pause: float, *, json: bool) -> bool:
-    """Show how the projections are, after a second look for the rates; returns whether one needs a person."""
+async def print_statuses(read: ReadStatuses, interval: float, *, json: bool) -> bool:
+    """Print the statuses, read twice to compute rates; returns whether one needs an operator."""
     rates = EventRates()
-    rates.update(await look())
-    await asyncio.sleep(pause)
-    rated = _rated(rates, await look())
+    rates.update(await read())
+    await asyncio.sleep(interval)
+    rated = _add_rates(rates, await read())
     if json:
         print_json(_document(rated))
     else:
-        _console().print(_page(rated))
+        _console().print(_render(rated))
     return any(status.is_stalled for status, _ in rated)
 
 
-async def watch_statuses(look: Look, *, json: bool) -> None:
-    """Show them again and again until cancelled: in place on a terminal, else one after the other."""
+async def watch_statuses(read: ReadStatuses, *, json: bool) -> None:
+    """Print the statuses every second until cancelled: in place on a terminal, else one after the other."""
     rates = EventRates()
     if json or not sys.stdout.isatty():
-        async for rated in _looks(rates, look):
+        async for rated in _poll(rates, read):
             if isinstance(rated, Unavailable):
-                print_result(_line({"unavailable": str(rated)}) if json else str(rated))
+                print_result(_encode_line({"unavailable": str(rated)}) if json else str(rated))
             elif json:
-                print_result(_line(_document(rated)))
+                print_result(_encode_line(_document(rated)))
             else:
-                _console().print(_page(rated), "")
+                _console().print(_render(rated), "")
         return
     with Live(console=_console(), auto_refresh=False, transient=False) as live:
-        async for rated in _looks(rates, look):
-            shown = Text(str(rated), "bold red") if isinstance(rated, Unavailable) else _page(rated)
+        async for rated in _poll(rates, read):
+            shown = Text(str(rated), "bold red") if isinstance(rated, Unavailable) else _render(rated)
             live.update(shown, refresh=True)
 
 
-async def _looks(rates: EventRates, look: Look) -> AsyncIterator[Rated | Unavailable]:
+async def _poll(rates: EventRates, read: ReadStatuses) -> AsyncIterator[RatedStatuses | Unavailable]:
     while True:
         try:
-            yield _rated(rates, await look())
-        except Unavailable as error:  # whoever watches wants to see it come back
+            yield _add_rates(rates, await read())
+        except Unavailable as error:  # keep watching until the database is back
             yield error
-        await asyncio.sleep(WATCH_SECONDS)
+        await asyncio.sleep(WATCH_INTERVAL_SECONDS)
 
 
-def _rated(rates: EventRates, statuses: Sequence[ProjectionStatus]) -> Rated:
+def _add_rates(rates: EventRates, statuses: Sequence[ProjectionStatus]) -> RatedStatuses:
     found = rates.update(statuses)
     return [(status, found[status.log, status.projection]) for status in statuses]
 
 
-def _document(rated: Rated) -> dict[str, Any]:
+def _document(rated: RatedStatuses) -> dict[str, Any]:
     return {
         "stalled": any(status.is_stalled for status, _ in rated),
         "projections": [
@@ -80,18 +79,18 @@ def _document(rated: Rated) -> dict[str, Any]:
     }
 
 
-def _line(document: dict[str, Any]) -> str:
+def _encode_line(document: dict[str, Any]) -> str:
     return msgspec.json.encode(document).decode()
 
 
-def _page(rated: Rated) -> Group:
+def _render(rated: RatedStatuses) -> Group:
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     for column in COLUMNS:
-        table.add_column(column, overflow="fold", justify="right" if column in RIGHT else "left")
+        table.add_column(column, overflow="fold", justify="right" if column in RIGHT_ALIGNED else "left")
     for status, rate in rated:
         table.add_row(*_cells(status, rate))
     remarks = [remark for status, _ in rated for remark in _remarks(status)]
-    return Group(table, *([Text()] if remarks else []), *(Text(printable(remark)) for remark in remarks))
+    return Group(table, *([Text()] if remarks else []), *(Text(make_printable(remark)) for remark in remarks))
 
 
 def _cells(status: ProjectionStatus, rate: float | None) -> Iterator[Text]:
@@ -103,36 +102,35 @@ def _cells(status: ProjectionStatus, rate: float | None) -> Iterator[Text]:
     yield Text(f"{status.position:,}")
     yield Text(f"{status.head:,}")
     yield Text(f"{status.lag_events:,}")
-    yield Text(duration(status.lag_seconds))
+    yield Text(format_duration(status.lag_seconds))
     yield Text("-" if rate is None else f"{rate:,.0f}/s")
-    yield Text(printable(status.holder or ("every writer" if status.mode == "inline" else "-")))
+    yield Text(make_printable(status.holder or ("every writer" if status.mode == "inline" else "-")))
 
 
 def _remarks(status: ProjectionStatus) -> Iterator[str]:
-    """A sentence for everything that does not fit a cell."""
+    """Yield a sentence for everything that does not fit a cell."""
     which = f"{status.projection} of log {status.log!r}"
     if (stopped := status.stopped) is not None:
         yield f"{which} is stopped at position {stopped.position}, {stopped.topic}: {stopped.error}"
     if status.state == "stale":
         yield (
-            f"{which} has rows of version {status.version}, this release reads and writes version "
-            f"{status.expected_version}: it is to be rebuilt"
+            f"{which} has rows of version {status.version}, but this release needs version "
+            f"{status.expected_version}: rebuild it"
         )
     if (build := status.build) is not None:
         yield (
-            f"{status.projection} is being built, version {build.version}: {build.state}, at position "
-            f"{build.position:,} of {status.head:,} of log {status.log!r}, by {build.holder}, "
-            f"since {format_instant(build.started_at)}"
+            f"version {build.version} of {status.projection} is {build.state} at position {build.position:,} of "
+            f"{status.head:,} of log {status.log!r}, by {build.holder}, since {format_instant(build.started_at)}"
         )
     for skip in status.skips:
         yield (
-            f"{which} passes over position {skip.position}, {skip.topic}, since {format_instant(skip.skipped_at)} "
+            f"{which} skips position {skip.position}, {skip.topic}, since {format_instant(skip.skipped_at)} "
             f"by {skip.actor}: {skip.reason} (it failed with: {skip.error or 'no message'})"
         )
 
 
-def duration(seconds: float) -> str:
-    """A length of time in the two units that matter."""
+def format_duration(seconds: float) -> str:
+    """Format a duration in its two largest units."""
     if seconds < 60:  # noqa: PLR2004 (a minute)
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"  # noqa: PLR2004
     minutes, rest = divmod(int(seconds), 60)
@@ -144,4 +142,4 @@ def duration(seconds: float) -> str:
 
 
 def _console() -> Console:
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 240)
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)

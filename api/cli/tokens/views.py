@@ -1,36 +1,54 @@
-"""Tokens for people and programs."""
+"""How tokens are printed, with their events."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
+from uuid import UUID
 
 import msgspec
+from msgspec import Struct
 
-from api.cli.audit.event_views import show_events
+from api.cli.audit.event_views import print_event_table
+from api.cli.audit.source import AuditSource
 from api.cli.output import format_instant, print_fields, print_result, print_table
-from api.cli.tokens.token_events import TokenEvents
-from api.http.audit.documents import TokenDocument
+from api.http.audit.documents import EventDocument, TokenDocument
+from ledger.domain.errors import Archived
 from ledger.domain.token_record import Recorded
 
 COLUMNS = ("ISSUED AT", "JTI", "STATE", "ENDS", "CLIENT", "SUBJECT", "SCOPE", "POSITION")
-WHOLE = ("ISSUED AT", "JTI", "STATE")
+UNBROKEN = ("ISSUED AT", "JTI", "STATE")
+
+
+class TokenEvents(Struct, frozen=True):
+    """The events of a token. If they are archived, there are none here and `archived` says where they are."""
+
+    events: Sequence[EventDocument]
+    archived: str = ""
+
+
+async def read_token_events(source: AuditSource, jti: UUID) -> TokenEvents:
+    """Read the events of a token. Raises UnknownToken, Unavailable."""
+    try:
+        return TokenEvents(await source.read_token_events(jti))
+    except Archived as error:
+        return TokenEvents((), str(error))
 
 
 def token_with_events(token: TokenDocument, events: TokenEvents) -> dict[str, Any]:
-    """A token and its history as JSON, and where its events are when they are archived."""
+    """Convert a token and its history to JSON."""
     document: dict[str, Any] = msgspec.to_builtins(token)
     archived = {"archived": events.archived} if events.archived else {}
-    return document | {"events": msgspec.to_builtins(events.there)} | archived
+    return document | {"events": msgspec.to_builtins(events.events)} | archived
 
 
-def show_history(token: TokenDocument, events: TokenEvents) -> None:
-    """The history of a token, and in the last line what it comes to."""
-    _show_events(events)
+def print_token_history(token: TokenDocument, events: TokenEvents) -> None:
+    """Print the events of a token, then its state."""
+    _print_events(events)
     print_result()
     print_result(token.explanation)
 
 
-def show_token(token: TokenDocument, events: TokenEvents) -> None:
-    """All about a token: what it comes to, what it is, what happened to it."""
+def print_token(token: TokenDocument, events: TokenEvents) -> None:
+    """Print the state of a token, its fields and its events."""
     print_result(token.explanation)
     print_result()
     fields = {
@@ -43,27 +61,27 @@ def show_token(token: TokenDocument, events: TokenEvents) -> None:
         "audience": " ".join(token.audience) or "(none)",
         "grant": f"{token.grant_type}, {token.grant_id}",
         "format": token.token_format,
-        "issued": f"{format_instant(token.issued_at)} {_by(token.issued)}",
+        "issued": f"{format_instant(token.issued_at)} {_format_cause(token.issued)}",
         "expires": format_instant(token.expires_at),
     }
     if token.revoked is not None:
-        fields["revoked"] = f"{format_instant(token.revoked.revoked_at)} {_by(token.revoked)}"
+        fields["revoked"] = f"{format_instant(token.revoked.revoked_at)} {_format_cause(token.revoked)}"
         fields["reason"] = token.revoked.reason
     print_fields(fields)
     print_result()
-    _show_events(events)
+    _print_events(events)
 
 
-def show_tokens(tokens: Iterable[TokenDocument]) -> None:
-    """A table of tokens."""
-    print_table(COLUMNS, map(_row, tokens), whole=WHOLE)
+def print_token_table(tokens: Iterable[TokenDocument]) -> None:
+    """Print one row per token."""
+    print_table(COLUMNS, map(_row, tokens), unbroken=UNBROKEN)
 
 
-def _show_events(events: TokenEvents) -> None:
+def _print_events(events: TokenEvents) -> None:
     if events.archived:
         print_result(events.archived)
     else:
-        show_events(events.there, leave_out=("jti",))
+        print_event_table(events.events, leave_out=("jti",))
 
 
 def _row(token: TokenDocument) -> tuple[str, ...]:
@@ -79,8 +97,7 @@ def _row(token: TokenDocument) -> tuple[str, ...]:
     )
 
 
-def _by(recorded: Recorded) -> str:
-    """Who caused it, from where, in which request, and where the log has it."""
+def _format_cause(recorded: Recorded) -> str:
     origin = f" from {recorded.remote_address}" if recorded.remote_address else ""
     request = f", request {recorded.request_id}" if recorded.request_id else ""
     return f"by {recorded.actor or 'unknown'}{origin}{request}, position {recorded.position}"

@@ -1,1 +1,1 @@
-"""Examines a database and how it is reached: what is wrong, and what to do about it. It changes nothing."""
+"""Checks whether the service can run on a database, and how to fix what is wrong. It changes nothing."""

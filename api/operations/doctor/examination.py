@@ -1,10 +1,10 @@
-"""All checks in order, each on its own: one that cannot be made is a finding too."""
+"""Run all checks in order. A check that lacks a privilege becomes a problem, and the others still run."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
 
-from api.operations.doctor.findings import Finding, Patient, problem
+from api.operations.doctor.checks import CheckContext, CheckResult, problem
 from api.operations.doctor.ledger_checks import (
     check_demo,
     check_logs,
@@ -16,42 +16,42 @@ from api.operations.doctor.ledger_checks import (
 from api.operations.doctor.server_checks import (
     check_autovacuum,
     check_clock,
+    check_connections,
     check_durability,
-    check_room,
     check_version,
 )
 
-Check = Callable[[Patient], Awaitable[Finding | list[Finding]]]
+Check = Callable[[CheckContext], Awaitable[CheckResult | list[CheckResult]]]
 
-OF_THE_SERVER: Sequence[Check] = (
+SERVER_CHECKS: Sequence[Check] = (
     check_version,
     check_durability,
     check_clock,
     check_autovacuum,
-    check_room,
+    check_connections,
     check_role,
 )
-OF_THE_LEDGER: Sequence[Check] = (check_privileges, check_projections, check_logs, check_demo)
+LEDGER_CHECKS: Sequence[Check] = (check_privileges, check_projections, check_logs, check_demo)
 
 
-async def examine(patient: Patient) -> list[Finding]:
-    """Every finding, good ones too. The ledger is looked into only where there is one. Raises connection errors."""
-    findings: list[Finding] = []
-    for check in OF_THE_SERVER:
-        findings += await _make(check, patient)
-    schema = await _make(check_schema, patient)
-    findings += schema
-    if all(finding.level != "problem" for finding in schema):
-        for check in OF_THE_LEDGER:
-            findings += await _make(check, patient)
-    return findings
+async def examine(context: CheckContext) -> list[CheckResult]:
+    """Return the results of all checks; the ledger is checked only if its schema is. Raises connection errors."""
+    results: list[CheckResult] = []
+    for check in SERVER_CHECKS:
+        results += await _run(check, context)
+    schema = await _run(check_schema, context)
+    results += schema
+    if all(result.level != "problem" for result in schema):
+        for check in LEDGER_CHECKS:
+            results += await _run(check, context)
+    return results
 
 
-async def _make(check: Check, patient: Patient) -> list[Finding]:
+async def _run(check: Check, context: CheckContext) -> list[CheckResult]:
     try:
-        found = await check(patient)
+        result = await check(context)
     except asyncpg.InsufficientPrivilegeError as error:
         name = check.__name__.removeprefix("check_")
         advice = "Run 'token-ledger migrate' as the owner, with --service-role set to the role of this DSN."
         return [problem(name, f"could not be checked: {error}", advice)]
-    return found if isinstance(found, list) else [found]
+    return result if isinstance(result, list) else [result]

@@ -1,13 +1,13 @@
-"""Checks of the PostgreSQL server: its version, durability, clock, vacuuming, and its room for connections."""
+"""Checks of the PostgreSQL server: version, durability, clock, autovacuum, connections."""
 
 import time
 from datetime import UTC, datetime
 
-from api.operations.doctor.findings import Finding, Patient, ok, problem, warning
+from api.operations.doctor.checks import CheckContext, CheckResult, ok, problem, warning
 from migrations.preconditions import MIN_POSTGRES_VERSION
 
-TOLERATED_SECONDS = 1.0
-"""Tokens live in whole seconds: clocks that differ by more end them visibly early or late."""
+MAX_CLOCK_DIFFERENCE_SECONDS = 1.0
+"""Lifetimes are whole seconds: with a larger difference, tokens visibly expire early or late."""
 
 CLOCK = "SELECT clock_timestamp()"
 SETTING = "SELECT current_setting($1)"
@@ -19,26 +19,26 @@ SELECT current_setting('max_connections')::int - current_setting('superuser_rese
 DURABILITY = {
     "fsync": (
         {"on"},
-        "a power cut can destroy the whole database. Set fsync = on in postgresql.conf and reload.",
+        "a power failure can destroy the whole database. Set fsync = on in postgresql.conf and reload.",
     ),
     "full_page_writes": (
         {"on"},
-        "a power cut can leave half-written pages. Set full_page_writes = on in postgresql.conf and reload.",
+        "a power failure can leave half-written pages. Set full_page_writes = on in postgresql.conf and reload.",
     ),
     "synchronous_commit": (
         {"on", "remote_apply", "remote_write", "local"},
         (
-            "a crash can lose tokens and revocations that were answered. Set synchronous_commit = on, also for the "
+            "a crash can lose tokens and revocations that were confirmed. Set synchronous_commit = on, also for the "
             "service's role and database."
         ),
     ),
 }
 
 
-async def check_version(patient: Patient) -> Finding:
-    """The server's major version."""
-    version = patient.connection.get_server_version()
-    found = f"PostgreSQL {version.major}.{version.micro}"  # the library has 18.4 as 18.0.4
+async def check_version(context: CheckContext) -> CheckResult:
+    """Check the major version of the server."""
+    version = context.connection.get_server_version()
+    found = f"PostgreSQL {version.major}.{version.micro}"  # asyncpg parses 18.4 as 18.0.4
     if version.major < MIN_POSTGRES_VERSION:
         return problem(
             "version", found, f"The ledger needs PostgreSQL {MIN_POSTGRES_VERSION} or later: upgrade the server."
@@ -46,55 +46,55 @@ async def check_version(patient: Patient) -> Finding:
     return ok("version", found)
 
 
-async def check_clock(patient: Patient) -> Finding:
-    """The difference between the clock here and the server's, less the way there."""
+async def check_clock(context: CheckContext) -> CheckResult:
+    """Compare the clocks of this machine and the server, corrected for the round trip."""
     before, started = datetime.now(UTC), time.monotonic()
-    there: datetime = await patient.connection.fetchval(CLOCK)
-    travelled = time.monotonic() - started
-    ahead = (there - before).total_seconds() - travelled / 2
-    found = f"the database's clock is {abs(ahead):.3f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
-    if abs(ahead) - travelled / 2 > TOLERATED_SECONDS:
-        advice = "Tokens expire by this machine's clock and are recorded by the database's: run NTP on both."
+    server_time: datetime = await context.connection.fetchval(CLOCK)
+    round_trip = time.monotonic() - started
+    ahead = (server_time - before).total_seconds() - round_trip / 2
+    found = f"the database's clock is {abs(ahead):.3f} s {'ahead of' if ahead > 0 else 'behind'} this machine's clock"
+    if abs(ahead) - round_trip / 2 > MAX_CLOCK_DIFFERENCE_SECONDS:
+        advice = "Tokens expire by this machine's clock, events are recorded by the database's: run NTP on both."
         return problem("clock", found, advice)
     return ok("clock", found)
 
 
-async def check_durability(patient: Patient) -> list[Finding]:
-    """The settings that decide whether what was answered survives a crash."""
+async def check_durability(context: CheckContext) -> list[CheckResult]:
+    """Check the settings that decide whether a confirmed append survives a crash."""
     findings = []
-    for name, (fit, danger) in DURABILITY.items():
-        value = await patient.connection.fetchval(SETTING, name)
+    for name, (safe, danger) in DURABILITY.items():
+        value = await context.connection.fetchval(SETTING, name)
         found = f"{name} = {value}"
-        findings.append(ok(name, found) if value in fit else problem(name, found, f"With it {danger}"))
+        findings.append(ok(name, found) if value in safe else problem(name, found, f"With it {danger}"))
     return findings
 
 
-async def check_autovacuum(patient: Patient) -> Finding:
-    """Whether the server removes dead rows by itself. Each append leaves some."""
-    off = [name for name in ("autovacuum", "track_counts") if await patient.connection.fetchval(SETTING, name) != "on"]
+async def check_autovacuum(context: CheckContext) -> CheckResult:
+    """Check that the server removes dead rows, which every append leaves."""
+    off = [name for name in ("autovacuum", "track_counts") if await context.connection.fetchval(SETTING, name) != "on"]
     if off:
         found = " and ".join(f"{name} = off" for name in off)
         advice = (
-            "The tables that change with every append grow for ever, and slow down. Set it on in postgresql.conf and "
+            "Tables that every append updates grow without bound and get slow. Set it to on in postgresql.conf and "
             "reload."
         )
         return warning("autovacuum", found, advice)
     return ok("autovacuum", "on")
 
 
-async def check_room(patient: Patient) -> Finding:
-    """Whether the connections of all workers fit."""
-    row = await patient.connection.fetchrow(ROOM)
-    if row is None:  # a SELECT without FROM has a row
+async def check_connections(context: CheckContext) -> CheckResult:
+    """Check that the server accepts the connections of all workers."""
+    row = await context.connection.fetchrow(ROOM)
+    if row is None:  # a SELECT without FROM returns one row
         raise AssertionError
     limit: int = row["role_limit"]  # -1 for none
     room = row["room"] if limit < 0 else min(row["room"], limit)
-    wanted = patient.connections_wanted
-    found = f"workers x pool size = {wanted} connections, the server has room for {room}"
-    if wanted > room:
+    needed = context.connections_needed
+    found = f"workers x pool size = {needed} connections, the server accepts {room}"
+    if needed > room:
         advice = "Raise max_connections, or lower TOKEN_LEDGER_POOL_SIZE or TOKEN_LEDGER_WORKERS."
         return problem("connections", found, advice)
-    if wanted * 2 > room:
-        advice = "It leaves no room for a second host, nor for old and new processes side by side in an upgrade."
+    if needed * 2 > room:
+        advice = "Raise max_connections to run a second host, or old and new processes during an upgrade."
         return warning("connections", found, advice)
     return ok("connections", found)

@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import web
 
 from api.cli.audit.log_source import LogSource
-from api.cli.audit.source import SummaryQuestion
+from api.cli.audit.source import SummaryQuery
 from api.http.audit.documents import ClientEventsDocument, TokenEventsDocument
 from ledger.domain.errors import LedgerError, UnknownClient, UnknownToken
 from ledger.use_cases.audit import EventQuery, TokenQuery
@@ -109,15 +109,15 @@ class AuditService:
 
     async def _one(self, request: web.Request) -> web.Response:
         as_of = moment(request.query.get("as_of"))
-        return document(await self.source.token(UUID(request.match_info["jti"]), as_of))
+        return document(await self.source.find_token(UUID(request.match_info["jti"]), as_of))
 
     async def _lookup(self, request: web.Request) -> web.Response:
         form = await request.post()
-        return document(await self.source.presented_token(form["token"], moment(form.get("as_of"))))
+        return document(await self.source.find_presented_token(form["token"], moment(form.get("as_of"))))
 
     async def _events_of_token(self, request: web.Request) -> web.Response:
         jti = UUID(request.match_info["jti"])
-        return document(TokenEventsDocument(jti=jti, events=await self.source.token_events(jti)))
+        return document(TokenEventsDocument(jti=jti, events=await self.source.read_token_events(jti)))
 
     async def _tokens(self, request: web.Request) -> web.Response:
         """As the real ones: the cursor is opaque, and keeps the moment."""
@@ -130,7 +130,7 @@ class AuditService:
             before, seconds = map(int, cursor.removeprefix("cursor-").split("-"))
             as_of = datetime.fromtimestamp(seconds, UTC)
         query = msgspec.convert(given, TokenQuery, strict=False)
-        first = [page async for page in self.source.token_pages(query, as_of)]
+        first = [page async for page in self.source.read_token_pages(query, as_of)]
         tokens = [t for page in first for t in page.tokens if before is None or t.issued.position < before]
         more = len(tokens) > limit
         at = first[0].as_of
@@ -140,7 +140,7 @@ class AuditService:
     async def _events(self, request: web.Request) -> web.Response:
         given = dict(request.query)
         after, limit = int(given.pop("after")), min(int(given.pop("limit")), self.page)
-        return document(await self.source.event_page(event_query(given), after=after, limit=limit))
+        return document(await self.source.read_event_page(event_query(given), after=after, limit=limit))
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         self._streaming.add(asyncio.current_task())
@@ -148,7 +148,7 @@ class AuditService:
         await response.prepare(request)
         after, sent = int(request.headers["Last-Event-ID"]), 0
         await response.write(b": heartbeat\n\n")
-        async for event in self.source.news(event_query(dict(request.query)), after=after):
+        async for event in self.source.stream_events(event_query(dict(request.query)), after=after):
             if sent == self.cut_after:
                 await response.write(b'id: 99\nevent: token.issued\ndata: {"posi')
                 request.transport.abort()
@@ -160,12 +160,12 @@ class AuditService:
 
     async def _events_of_client(self, request: web.Request) -> web.Response:
         client_id = request.match_info["client_id"]
-        events = await self.source.client_events(client_id)
+        events = await self.source.read_client_events(client_id)
         return document(ClientEventsDocument(client_id=client_id, events=events))
 
     async def _summary(self, request: web.Request) -> web.Response:
-        question = msgspec.convert(dict(request.query), SummaryQuestion)
-        return document(await self.source.summary(question))
+        question = msgspec.convert(dict(request.query), SummaryQuery)
+        return document(await self.source.summarize(question))
 
 
 class InThread:

@@ -17,13 +17,14 @@ from typer.testing import CliRunner, Result
 
 from api.cli import context as issuer_commands
 from api.cli.audit import commands as audit_commands
-from api.cli.audit import opening as audit_opening
-from api.cli.audit import searches as audit_searches
+from api.cli.audit import context as audit_context
+from api.cli.audit import events as audit_events
 from api.cli.audit.log_source import LogSource
+from api.cli.clients import apply as apply_command
 from api.cli.clients import commands as clients_commands
 from api.cli.clients import secrets as client_secrets_commands
-from api.cli.database import Dsns
 from api.cli.main import app
+from api.operations.database import Dsns
 from ledger.domain.client import Client
 from ledger.domain.recording import RecordedEvent
 from ledger.use_cases.issuer import Issuer, IssuerIdentifier
@@ -127,7 +128,7 @@ def memory(monkeypatch) -> MemoryDatabase:
     database = MemoryDatabase()
 
     @asynccontextmanager
-    async def open_database(_settings) -> AsyncIterator[Dsns]:
+    async def open_database(*_) -> AsyncIterator[Dsns]:
         yield Dsns("postgresql:///memory", None)
 
     monkeypatch.setattr(issuer_commands, "open_database", open_database)
@@ -138,8 +139,9 @@ def memory(monkeypatch) -> MemoryDatabase:
         issuer_commands,
         client_secrets_commands,
         audit_commands,
-        audit_opening,
-        audit_searches,
+        audit_context,
+        audit_events,
+        apply_command,
     ):
         monkeypatch.setattr(module, "utc_now", database.clock)
     return database

@@ -11,7 +11,7 @@ from audit_scenario import ADA, settings
 
 from ledger.domain.recording import Cause
 from ledger.domain.secrets import hash_token
-from projections.following.batches import EventNotApplied
+from projections.following.follower import EventNotApplied
 
 
 @pytest.fixture(params=["log", "http"])
@@ -93,11 +93,11 @@ class TestToken:
     @pytest.mark.parametrize(
         ("words", "stdin", "says"),
         [
-            ((), None, "name one token"),
-            ((str(UUID(int=7)), "--token-stdin"), "x", "name one token"),
+            ((), None, "give either a JTI, or --token-stdin"),
+            ((str(UUID(int=7)), "--token-stdin"), "x", "give either a JTI, or --token-stdin"),
             (("z" * 128,), None, "JTI must be a UUID"),
             (("--token-stdin",), "", "standard input holds no token"),
-            ((str(UUID(int=7)), "--as-of", "noon"), None, "--as-of: 'noon' is no moment"),
+            ((str(UUID(int=7)), "--as-of", "noon"), None, "--as-of: 'noon' is not an instant"),
         ],
     )
     def test_what_is_no_question_is_2(self, audit, words, stdin, says):
@@ -143,7 +143,7 @@ class TestTokens:
         assert (document["next"] is not None, "there may be more: raise --limit" in result.stderr) == (more, more)
 
     def test_all_are_fetched_page_by_page(self, documents, shop, monkeypatch):
-        monkeypatch.setattr("api.cli.audit.source.PAGE", 1)
+        monkeypatch.setattr("api.cli.audit.source.PAGE_SIZE", 1)
         assert [token["jti"] for token in documents("tokens", "--all")["tokens"]] == [t.jti for t in reversed(shop)]
 
     def test_as_comma_separated_values(self, told, shop):
@@ -159,7 +159,7 @@ class TestTokens:
             (("--json", "--csv"), "--json and --csv exclude each other"),
             (("--all", "--limit", "3"), "--limit and --all exclude each other"),
             (("--status", "lost"), "lost"),
-            (("--issued-after", "17"), "--issued-after: '17' is no moment"),
+            (("--issued-after", "17"), "--issued-after: '17' is not an instant"),
         ],
     )
     def test_what_is_no_question_is_2(self, audit, words, says):
@@ -187,8 +187,8 @@ class TestEvents:
         assert [json.loads(line)["position"] for line in lines] == positions
 
     def test_what_is_beyond_the_limit_is_told_with_where_to_go_on(self, audit):
-        assert "go on with --after 2" in audit("events", "--limit", "2").stderr
-        assert "go on" not in audit("events", "--limit", "7").stderr
+        assert "continue with --after 2" in audit("events", "--limit", "2").stderr
+        assert "continue" not in audit("events", "--limit", "7").stderr
 
     def test_as_a_table(self, told):
         heading, first, *rest = told("events").splitlines()
@@ -218,7 +218,7 @@ class TestEvents:
     @pytest.mark.parametrize(
         ("words", "says"),
         [
-            (("--type", "token.lost"), "there is no type 'token.lost'; there are client.disabled, "),
+            (("--type", "token.lost"), "'token.lost' is not an event type; the types are client.disabled, "),
             (("--follow", "--subject", "shop"), "--subject cannot be given with --follow"),
             (("--follow", "--until", "1h"), "--until cannot be given with --follow"),
             (("--after", "-1"), "--after"),
@@ -274,8 +274,8 @@ class TestSummary:
         lines = told("summary", "--since", "2026-03-01T12:00:00Z", "--bucket", "minute").splitlines()
         assert lines[0] == "2026-03-01 12:00:00 UTC to 2026-03-01 12:02:00 UTC by minute, as of position 6"
         assert lines[2:5] == [
-            "issued   |█▄|  3 in all, at most 2 a minute",
-            "revoked  | █|  1 in all, at most 1 a minute",
+            "issued   |█▄|  3 in total, at most 2 per minute",
+            "revoked  | █|  1 in total, at most 1 per minute",
             "active   |██|  2 at the end, at most 2",
         ]
         assert [line.split() for line in lines[6:]] == [
@@ -298,12 +298,12 @@ def test_over_the_log_what_the_history_cannot_read_is_told_and_the_rest_is_answe
     memory.poison = EventNotApplied(row, ValueError("open-sesame"))
     result = cli("audit", "tokens")
     assert result.exit_code == 0
-    assert "warning: the history cannot go beyond position 4 (token.issued)" in result.stderr
+    assert "warning: the projections cannot apply the event at position 4 (token.issued)" in result.stderr
     assert "open-sesame" not in result.output
 
 
 def test_and_that_is_told_once(cli, shop, memory, monkeypatch):
-    monkeypatch.setattr("api.cli.audit.source.PAGE", 1)
+    monkeypatch.setattr("api.cli.audit.source.PAGE_SIZE", 1)
     memory.poison = EventNotApplied(memory.events()[5], ValueError())
     result = cli("audit", "events", "--client-id", "shop", "--json")
     assert len(result.stdout.splitlines()) == 4

@@ -8,9 +8,9 @@ from audit_scenario import ADA, happen
 from audit_service import CLIENT, AuditService, Given
 from pydantic import SecretStr
 
-from api.cli.audit import following
+from api.cli.audit import events
 from api.cli.audit.credentials import Credentials
-from api.cli.audit.following import follow
+from api.cli.audit.events import follow_events
 from api.cli.audit.http_connection import connect
 from api.cli.audit.http_source import HttpSource
 from api.operations.errors import OperationError
@@ -22,7 +22,7 @@ AUDITOR = Credentials(None, CLIENT["client_id"], SecretStr(CLIENT["client_secret
 
 @pytest.fixture(autouse=True)
 def _no_rest(monkeypatch):
-    monkeypatch.setattr(following, "RETRY_SECONDS", 0.001)
+    monkeypatch.setattr(events, "RETRY_SECONDS", 0.001)
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ async def positions(events, count: int) -> list[int]:
 
 
 async def test_what_is_there_comes_first_then_what_is_recorded(source, issuer):
-    async with aclosing(follow(source, EventQuery(), after=0)) as events:
+    async with aclosing(follow_events(source, EventQuery(), after=0)) as events:
         assert await positions(events, 6) == [1, 2, 3, 4, 5, 6]
         waiting = asyncio.create_task(positions(events, 2))
         await issuer.registry.disable("desk", "left", ADA)
@@ -72,7 +72,7 @@ async def test_what_is_there_comes_first_then_what_is_recorded(source, issuer):
 
 async def test_only_what_is_asked_for(source, issuer):
     query = EventQuery(types=("client.disabled", "token.revoked"), actor="operator:ada")
-    async with aclosing(follow(source, query, after=0)) as events:
+    async with aclosing(follow_events(source, query, after=0)) as events:
         assert await positions(events, 1) == [5]
         await issuer.registry.disable("desk", "left", ADA)
         await issuer.registry.enable("desk", ADA)
@@ -82,7 +82,7 @@ async def test_only_what_is_asked_for(source, issuer):
 
 async def test_of_one_client_since_an_instant(source, issuer, memory):
     query = EventQuery(client_id="desk", since=memory.clock.now)
-    async with aclosing(follow(source, query, after=0)) as events:
+    async with aclosing(follow_events(source, query, after=0)) as events:
         waiting = asyncio.create_task(positions(events, 1))
         await issuer.registry.disable("shop", "left", ADA)
         await issuer.registry.disable("desk", "left", ADA)
@@ -90,7 +90,7 @@ async def test_of_one_client_since_an_instant(source, issuer, memory):
 
 
 async def test_a_restart_of_the_service_is_waited_out_and_nothing_skipped_or_repeated(running, issuer, capsys):
-    async with over_http(running) as source, aclosing(follow(source, EventQuery(), after=4)) as events:
+    async with over_http(running) as source, aclosing(follow_events(source, EventQuery(), after=4)) as events:
         assert await positions(events, 2) == [5, 6]
         await issuer.registry.disable("desk", "left", ADA)
         assert await positions(events, 1) == [7]
@@ -104,13 +104,13 @@ async def test_a_restart_of_the_service_is_waited_out_and_nothing_skipped_or_rep
         assert await waiting == [8, 9, 10]
     told = capsys.readouterr().err
     assert told.count("waiting: ") == 1
-    assert "it will go on after position 7" in told
+    assert "resuming after position 7" in told
     assert [headers["Last-Event-ID"] for path, _, headers in running.seen if "stream" in path][-1] == "7"
 
 
 async def test_a_line_cut_in_the_middle_of_an_event_costs_nothing(running, issuer):
     running.cut_after = 1
-    async with over_http(running) as source, aclosing(follow(source, EventQuery(), after=6)) as events:
+    async with over_http(running) as source, aclosing(follow_events(source, EventQuery(), after=6)) as events:
         for _ in range(2):
             await issuer.registry.disable("desk", "left", ADA)
             await issuer.registry.enable("desk", ADA)
@@ -122,16 +122,16 @@ async def test_what_is_sent_again_is_not_told_again(memory, issuer):
         def __init__(self):
             self.real = memory.history()
 
-        async def event_page(self, query, **more):
-            return await self.real.event_page(query, **more)
+        async def read_event_page(self, query, **more):
+            return await self.real.read_event_page(query, **more)
 
-        async def news(self, query, *, after):
-            async with aclosing(self.real.news(query, after=max(after - 2, 0))) as news:
-                async for event in news:
+        async def stream_events(self, query, *, after):
+            async with aclosing(self.real.stream_events(query, after=max(after - 2, 0))) as stream:
+                async for event in stream:
                     yield event
 
     source = Repeating()
-    async with aclosing(follow(source, EventQuery(), after=0)) as events:
+    async with aclosing(follow_events(source, EventQuery(), after=0)) as events:
         assert await positions(events, 6) == [1, 2, 3, 4, 5, 6]
         await issuer.registry.disable("desk", "left", ADA)
         assert await positions(events, 1) == [7]
@@ -140,14 +140,14 @@ async def test_what_is_sent_again_is_not_told_again(memory, issuer):
 
 async def test_what_cannot_be_asked_at_all_is_not_waited_for(running):
     await running.stop()
-    async with over_http(running) as source, aclosing(follow(source, EventQuery(), after=0)) as events:
+    async with over_http(running) as source, aclosing(follow_events(source, EventQuery(), after=0)) as events:
         with pytest.raises(Unavailable, match="cannot be reached"):
             await anext(events)
     await running.start()
 
 
 async def test_a_refusal_ends_it(running):
-    async with over_http(running) as source, aclosing(follow(source, EventQuery(), after=6)) as events:
+    async with over_http(running) as source, aclosing(follow_events(source, EventQuery(), after=6)) as events:
         waiting = asyncio.create_task(positions(events, 1))
         running.instead.extend([Given(200, {"events": [], "position": 6, "next": None}), Given(403, {"detail": "No."})])
         with pytest.raises(OperationError, match=r"needs the scope audit\.read: No\."):

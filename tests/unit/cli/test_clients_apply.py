@@ -79,7 +79,7 @@ def test_a_dry_run_shows_the_same_and_records_nothing(applied, memory):
 def test_a_client_that_is_not_in_the_file_is_left_alone_and_named(applied, apply, cli):
     cli.ok("clients", "add", "other")
     assert applied(FILE)["left_alone"] == ["other"]
-    assert "left alone, as the file does not name them: other" in apply(FILE).stderr
+    assert "not changed, because the file does not name them: other" in apply(FILE).stderr
     assert cli.json("clients", "show", "other")["enabled"]
 
 
@@ -105,7 +105,7 @@ def test_nothing_is_changed_when_any_client_cannot_be(applied, apply, memory, mo
     before = len(memory.events())
     result = apply("[clients.new]\n" + FILE)
     assert result.exit_code == 1
-    assert "client 'billing': it would have 3 valid secrets, and may have 2" in result.stderr
+    assert "client 'billing': it would have 3 valid secrets, of at most 2" in result.stderr
     assert len(memory.events()) == before
 
 
@@ -128,13 +128,13 @@ def test_an_empty_list_of_secrets_generates_none(applied):
 
 
 def test_secrets_generated_before_it_broke_off_are_still_shown(apply, memory, monkeypatch):
-    real = command.carry_out
+    real = command.apply_changes
 
     async def breaking(registry, changes, cause, generated):
         await real(registry, changes[:1], cause, generated)
         raise Unavailable
 
-    monkeypatch.setattr(command, "carry_out", breaking)
+    monkeypatch.setattr(command, "apply_changes", breaking)
     result = apply("[clients.first]\n[clients.second]")
     assert result.exit_code == 3
     assert "client_secret" in result.stdout

@@ -141,7 +141,7 @@ def test_a_third_valid_secret_is_refused(cli):
 
 def test_retiring_the_last_secret_is_pointed_out(cli):
     secret_id = cli.json(*ADD)["secret_id"]
-    assert "the last one" in cli.ok("clients", "retire-secret", "billing", secret_id)
+    assert "the last valid secret" in cli.ok("clients", "retire-secret", "billing", secret_id)
 
 
 def test_a_chosen_secret_comes_from_a_file_or_standard_input_and_is_not_repeated(cli, memory, tmp_path):

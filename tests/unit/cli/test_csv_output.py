@@ -1,6 +1,6 @@
 import pytest
 
-from api.cli.audit.csv_output import write_row
+from api.cli.audit.output import write_csv_row
 
 
 @pytest.mark.parametrize(
@@ -17,5 +17,5 @@ from api.cli.audit.csv_output import write_row
     ],
 )
 def test_a_cell_is_neither_a_formula_nor_a_control_sequence(capsys, cell, written):
-    write_row(("first", cell))
+    write_csv_row(("first", cell))
     assert capsys.readouterr().out == f"first,{written}\n"

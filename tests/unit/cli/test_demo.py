@@ -53,7 +53,7 @@ def test_a_demo_client_whose_secrets_were_rotated_does_not_stop_the_start(regist
 
 def test_other_clients_are_refused_by_name_and_nothing_is_registered(register, memory):
     memory.run(memory.issuer().registry.register("billing", ClientSettings(name="Billing"), CAUSE))
-    with pytest.raises(DemoRefused, match=r"1 client \(billing\) not of the demo"):
+    with pytest.raises(DemoRefused, match=r"1 client \(billing\) not from --demo"):
         register()
     assert [c.client_id for c in memory.run(memory.issuer().clients.all())] == ["billing"]
 

@@ -5,17 +5,17 @@ import asyncpg
 import pytest
 
 from api.cli import doctor as doctor_command
+from api.operations.doctor.checks import CheckContext, ok, problem, warning
 from api.operations.doctor.examination import examine
-from api.operations.doctor.findings import Patient, ok, problem, warning
 from api.operations.doctor.server_checks import check_clock, check_version
 
 
-def patient(**answers) -> Patient:
+def patient(**answers) -> CheckContext:
     async def fetchval(*_):
         return answers["value"]()
 
     connection = SimpleNamespace(fetchval=fetchval, get_server_version=lambda: answers["version"])
-    return Patient(connection=connection, issuers=(), head_revision="0001", connections_wanted=8)
+    return CheckContext(connection=connection, issuers=(), head_revision="0001", connections_needed=8)
 
 
 @pytest.mark.parametrize(("seconds", "level"), [(0, "ok"), (0.5, "ok"), (5, "problem"), (-5, "problem")])
@@ -40,8 +40,8 @@ async def test_a_check_that_may_not_be_made_is_a_finding_and_the_others_go_on(mo
     async def fine(_):
         return ok("schema", "revision 0001")
 
-    monkeypatch.setattr("api.operations.doctor.examination.OF_THE_SERVER", (refused,))
-    monkeypatch.setattr("api.operations.doctor.examination.OF_THE_LEDGER", ())
+    monkeypatch.setattr("api.operations.doctor.examination.SERVER_CHECKS", (refused,))
+    monkeypatch.setattr("api.operations.doctor.examination.LEDGER_CHECKS", ())
     monkeypatch.setattr("api.operations.doctor.examination.check_schema", fine)
     denied, schema = await examine(patient())
     assert (denied.level, denied.found) == ("problem", "could not be checked: permission denied for table logs")

@@ -62,7 +62,7 @@ def test_a_foreseen_error_is_its_message(bare_cli, monkeypatch, error, code):
     def fails(*_args, **_flags):
         raise error
 
-    monkeypatch.setattr("api.cli.migrate._run", fails)
+    monkeypatch.setattr("api.cli.migrate._apply", fails)
     result = bare_cli("migrate", "--dsn", NOWHERE)
     assert (result.exit_code, result.stderr) == (code, f"error: {error}\n")
 

@@ -2,13 +2,13 @@
 
 from typer.main import get_command
 
-from api.cli.main import all_commands, app
+from api.cli.main import app, find_commands
 from api.service.settings import Settings, flag_name, variable_name
 
 VARIABLES_OF_SETTINGS = {flag_name(field): variable_name(field) for field in Settings.model_fields}
 FLAGS = [
     option
-    for command in all_commands(get_command(app)).values()
+    for command in find_commands(get_command(app)).values()
     for option in command.params
     if option.param_type_name == "option" and "--help" not in option.opts
 ]

@@ -72,7 +72,7 @@ ROWS = [("0" * 36, "active", "words " * 20 + HOSTILE)]
 
 def test_a_table_folds_what_may_be_folded_where_there_is_room_for_the_rest(terminal):
     written = terminal(100)
-    print_table(("JTI", "STATE", "TEXT"), ROWS, whole=("JTI", "STATE"))
+    print_table(("JTI", "STATE", "TEXT"), ROWS, unbroken=("JTI", "STATE"))
     lines = re.sub(r"\x1b\[\d*m", "", written.getvalue()).splitlines()
     assert lines[0].split() == ["JTI", "STATE", "TEXT"]
     assert lines[1].split()[:2] == ["0" * 36, "active"]
@@ -81,7 +81,7 @@ def test_a_table_folds_what_may_be_folded_where_there_is_room_for_the_rest(termi
 
 def test_on_a_narrow_terminal_a_row_is_a_line_with_the_rest_below_it(terminal):
     written = terminal(60)
-    print_table(("JTI", "STATE", "TEXT"), ROWS, whole=("JTI", "STATE"))
+    print_table(("JTI", "STATE", "TEXT"), ROWS, unbroken=("JTI", "STATE"))
     first, *rest = written.getvalue().splitlines()
     assert first == "0" * 36 + "  active"
     assert rest[0].startswith("    text: words words")

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from api.cli.projections import views as projection_views
-from api.cli.projections.views import duration, show_statuses, watch_statuses
+from api.cli.projections.views import format_duration, print_statuses, watch_statuses
 from ledger.domain.errors import Unavailable
 from tests.statuses import AT, BUILD, SKIP, status, stopped
 
@@ -17,7 +17,7 @@ def shown(capsys, *statuses, **options):
     async def look():
         return statuses
 
-    needed = asyncio.run(show_statuses(look, 0.0, **{"json": False} | options))
+    needed = asyncio.run(print_statuses(look, 0.0, **{"json": False} | options))
     return capsys.readouterr().out, needed
 
 
@@ -60,20 +60,20 @@ def test_what_it_is_stopped_at_and_why_is_said_below(capsys):
 
 def test_a_stale_one_says_what_is_to_be_done(capsys):
     out, needed = shown(capsys, status(state="stale", version=2))
-    assert "has rows of version 2, this release reads and writes version 1: it is to be rebuilt" in out
+    assert "has rows of version 2, but this release needs version 1: rebuild it" in out
     assert needed
 
 
 def test_a_build_is_said_below(capsys):
     out, needed = shown(capsys, status(state="rebuilding", build=BUILD))
-    assert "token_history is being built, version 2: building, at position 20 of 42 of log 'main', by host:9" in out
+    assert "version 2 of token_history is building at position 20 of 42 of log 'main', by host:9" in out
     assert not needed
 
 
 def test_every_skip_is_said_below(capsys):
     out, needed = shown(capsys, status(skips=[SKIP]))
     assert (
-        "passes over position 17, token.issued, since 2026-03-01 12:00:00 UTC by operator:ada: known defect "
+        "skips position 17, token.issued, since 2026-03-01 12:00:00 UTC by operator:ada: known defect "
         "(it failed with: ValueError: no)"
     ) in out
     assert not needed
@@ -98,7 +98,7 @@ def test_as_json_all_of_it(capsys):
 
 @pytest.mark.parametrize("as_json", [True, False])
 def test_watching_goes_on_while_the_database_is_away(capsys, monkeypatch, as_json):
-    monkeypatch.setattr(projection_views, "WATCH_SECONDS", 0.0)
+    monkeypatch.setattr(projection_views, "WATCH_INTERVAL_SECONDS", 0.0)
     answers = iter([[status()], Unavailable("The database is away."), [status(position=42)]])
 
     async def look():
@@ -135,4 +135,4 @@ def test_watching_goes_on_while_the_database_is_away(capsys, monkeypatch, as_jso
     ],
 )
 def test_a_length_of_time_is_said_in_the_units_that_matter(seconds, said):
-    assert duration(seconds) == said
+    assert format_duration(seconds) == said

@@ -1,6 +1,6 @@
 import pytest
 
-from api.cli.audit.sparkline import narrowed, sparkline
+from api.cli.audit.summary_view import draw_sparkline, resample
 
 
 @pytest.mark.parametrize(
@@ -16,17 +16,17 @@ from api.cli.audit.sparkline import narrowed, sparkline
     ],
 )
 def test_each_value_has_its_height_and_only_none_at_all_is_blank(values, line):
-    assert sparkline(values) == line
+    assert draw_sparkline(values) == line
 
 
 def test_neighbours_share_a_place_where_there_is_not_room_for_all():
-    assert narrowed([1, 2, 3, 4, 5], 2, add=True) == [3, 12]
-    assert narrowed([1, 2, 3, 4, 5], 2, add=False) == [2, 5]
-    assert narrowed([1, 2], 2, add=True) == [1, 2]
+    assert resample([1, 2, 3, 4, 5], 2, add=True) == [3, 12]
+    assert resample([1, 2, 3, 4, 5], 2, add=False) == [2, 5]
+    assert resample([1, 2], 2, add=True) == [1, 2]
 
 
 def test_nothing_is_lost_however_narrow():
     values = list(range(1000))
     for width in (1, 7, 999):
-        drawn = narrowed(values, width, add=True)
+        drawn = resample(values, width, add=True)
         assert (len(drawn), sum(drawn)) == (width, sum(values))

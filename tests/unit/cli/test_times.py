@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from api.cli.times import after_now, instant_or_position, moment_of_past
+from api.cli.arguments import parse_future, parse_past, parse_past_or_position
 from api.operations.errors import OperationError
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -21,26 +21,26 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
     ],
 )
 def test_a_moment_of_the_past(text, moment):
-    assert moment_of_past(text, "--since", NOW) == moment
+    assert parse_past(text, "--since", NOW) == moment
 
 
 @pytest.mark.parametrize("text", ["", "noon", "-5m", "5 m", "2026-13-01", "17", "tomorrow"])
 def test_what_is_no_moment_is_refused_with_what_would_be(text):
-    with pytest.raises(OperationError, match=r"^--since: .* is no moment; write 2026-03-01T12:00:00Z, "):
-        moment_of_past(text, "--since", NOW)
+    with pytest.raises(OperationError, match=r"^--since: .* is not an instant; write 2026-03-01T12:00:00Z, "):
+        parse_past(text, "--since", NOW)
 
 
 @pytest.mark.parametrize("text", ["999999999d", "0001-01-01T00:00:00+14:00"])
 def test_what_no_calendar_holds_is_refused(text):
-    with pytest.raises(OperationError, match="beyond what a calendar holds"):
-        moment_of_past(text, "--since", NOW)
+    with pytest.raises(OperationError, match="outside the range of the calendar"):
+        parse_past(text, "--since", NOW)
 
 
 def test_a_number_by_itself_is_a_position_where_one_may_stand():
-    assert instant_or_position("17", "--as-of", NOW) == 17
-    assert instant_or_position("0", "--as-of", NOW) == 0
-    assert instant_or_position("17m", "--as-of", NOW) == NOW - timedelta(minutes=17)
+    assert parse_past_or_position("17", "--as-of", NOW) == 17
+    assert parse_past_or_position("0", "--as-of", NOW) == 0
+    assert parse_past_or_position("17m", "--as-of", NOW) == NOW - timedelta(minutes=17)
 
 
 def test_so_long_ahead():
-    assert after_now("3600", "--after", NOW) == after_now("1h", "--after", NOW) == NOW + timedelta(hours=1)
+    assert parse_future("3600", "--after", NOW) == parse_future("1h", "--after", NOW) == NOW + timedelta(hours=1)

@@ -5,20 +5,16 @@ from pathlib import Path
 
 import pytest
 from documents import ROOT, markdown_files
+from typer.main import get_command
 
-from api.cli.audit.credentials import WITHOUT_FLAG
+from api.cli.main import app, find_flag_variables
 from api.service.settings import Settings, find_unknown_variables, variable_name
 
 CONTAINER_FILES = [ROOT / name for name in ("Dockerfile", "compose.yaml", ".env.example")]
 OF_TESTS = {"TOKEN_LEDGER_TEST_DSN"}
 
 
-def variables_of_commands():
-    text = "".join(file.read_text() for file in (ROOT / "api/cli").rglob("*.py"))
-    return {variable_name(name) for name in re.findall(r'of_command\(\s*"([A-Z_]+)"', text)}
-
-
-KNOWN = {variable_name(name) for name in Settings.model_fields} | variables_of_commands() | set(WITHOUT_FLAG) | OF_TESTS
+KNOWN = {variable_name(name) for name in Settings.model_fields} | find_flag_variables(get_command(app)) | OF_TESTS
 
 
 def named_in(file: Path) -> set[str]:

@@ -1,11 +1,10 @@
-"""The database a command works on: one that is connected to, or an embedded one for as long as the command runs."""
+"""The database of a command: an existing server, or an embedded one that runs as long as the command."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from api.cli.output import print_note
 from api.embedded_postgres import EmbeddedPostgres
 from api.operations.errors import UsageError
 from api.service.composition import ServiceConfig, get_process_name
@@ -16,10 +15,16 @@ from ledger.use_cases.issuer import IssuerIdentifier
 from migrations.head import newest_revision, read_revision
 from projections.rebuilding.upgrade import upgrade_projections
 
+Report = Callable[[str], None]
+"""Called with one line for the operator."""
+
 
 @dataclass(frozen=True)
 class Dsns:
-    """How to reach a database: as the service, and as the owner of its tables where that is known."""
+    """The DSNs of a database: for the service role and, if known, for the owner of the tables.
+
+    `directory` holds the data of an embedded database.
+    """
 
     service_dsn: str
     owner_dsn: str | None
@@ -28,9 +33,9 @@ class Dsns:
 
 @contextmanager
 def provide_database(settings: Settings) -> Iterator[Dsns]:
-    """The database of the settings; an embedded one runs until the end, unless others use it too.
+    """Yield the DSNs of the configured database; an embedded one stops at the end unless another process uses it.
 
-    Raises OperationError when no database is named.
+    Raises UsageError when no database is configured.
     """
     if settings.embedded is not None:
         directory = settings.embedded.expanduser().absolute()
@@ -45,35 +50,34 @@ def provide_database(settings: Settings) -> Iterator[Dsns]:
 
 
 @asynccontextmanager
-async def open_database(settings: Settings, *, build: bool = True) -> AsyncIterator[Dsns]:
-    """provide_database, with an embedded one migrated, as `migrate` does it. Raises OperationError, Unavailable."""
+async def open_database(settings: Settings, report: Report, *, build: bool = True) -> AsyncIterator[Dsns]:
+    """Provide the database; an embedded one is migrated first. Raises UsageError, Unavailable."""
     with provide_database(settings) as dsns:
         if dsns.directory is not None and dsns.owner_dsn is not None:
-            await migrate(dsns.owner_dsn, settings.service_role, build=build)
+            await migrate(dsns.owner_dsn, settings.service_role, report, build=build)
         yield dsns
 
 
-async def migrate(owner_dsn: str, service_role: str, *, build: bool = True) -> Sequence[str]:
-    """Apply the migrations that are missing, then build the projections that this release has in a newer version.
+async def migrate(owner_dsn: str, service_role: str, report: Report, *, build: bool = True) -> Sequence[str]:
+    """Apply missing migrations, then build the projections whose version is newer in this release.
 
-    Without `build` that is left to whoever knows where the archives of a log are.
-
-    Returns the revisions. Raises Unavailable, MigrationError or BuildRefused.
+    `build=False` leaves that to a command that knows where the archives are. Returns the applied revisions.
+    Raises Unavailable, MigrationError or BuildRefused.
     """
     applied: Sequence[str] = ()
     with connection_errors():
         if await read_revision(owner_dsn) != newest_revision():
-            from migrations.runner import upgrade  # noqa: PLC0415 (slow to load, and seldom needed)
+            from migrations.runner import upgrade  # noqa: PLC0415 (slow to import and seldom needed)
 
             applied = await upgrade(owner_dsn, service_role=service_role)
     if build:
-        await upgrade_projections(owner_dsn, holder=get_process_name(), tell=print_note)
+        await upgrade_projections(owner_dsn, holder=get_process_name(), tell=report)
     return applied
 
 
 @contextmanager
 def connection_errors() -> Iterator[None]:
-    """Turn errors of connecting into Unavailable. The server's words may quote a DSN, so only their kind is kept."""
+    """Turn connection errors into Unavailable. Their text may quote a DSN, so only the type is kept."""
     try:
         yield
     except CONNECTION_ERRORS as error:
@@ -87,7 +91,7 @@ def connection_errors() -> Iterator[None]:
 
 
 def service_config(settings: Settings, dsn: str, issuers: tuple[IssuerIdentifier, ...]) -> ServiceConfig:
-    """The configuration of a service over this database."""
+    """Build the configuration of a service over this database."""
     return ServiceConfig(
         dsn=dsn,
         issuers=issuers,

@@ -1,0 +1,221 @@
+"""`token-ledger projections verify`, `replay` and `diff`: compare a projection with the log, now or in the past."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Annotated
+
+import msgspec
+import typer
+
+from api.cli import flags
+from api.cli.arguments import parse_point
+from api.cli.context import DatabaseFlags
+from api.cli.exit_codes import ExitCode
+from api.cli.output import print_json, print_result, print_table
+from api.cli.progress import show_progress
+from api.cli.projections.context import Name, ProjectionContext, Rows, run_on_projection
+from api.operations.archive_folder import open_archive_folder
+from projections.rebuilding.comparison import Difference, Values
+from projections.rebuilding.replay import ProjectionChanges, ReplayResult, find_changes, replay_projection
+from projections.rebuilding.verification import ProjectionVerification, verify_projection
+
+POINT = "POSITION|INSTANT"
+
+At = Annotated[
+    int | None,
+    flags.command_option(
+        "AT_POSITION",
+        "--at",
+        metavar="POSITION",
+        min=1,
+        help="Wait until the projection has applied this position of the issuer's log. Default: do not wait.",
+    ),
+]
+Sample = Annotated[
+    int | None,
+    flags.command_option(
+        "SAMPLE",
+        "--sample",
+        metavar="EVENTS",
+        min=1,
+        help="Check only the streams of this many random events per log, and only rows of single streams.",
+    ),
+]
+Until = Annotated[
+    str,
+    flags.command_option(
+        "UNTIL", "--until", metavar=POINT, help="The last position to replay, or the last instant of recording."
+    ),
+]
+Into = Annotated[
+    str, flags.command_option("INTO", "--into", metavar="SCHEMA", help="The schema to create; it must not exist.")
+]
+From = Annotated[str, flags.command_option("FROM", "--from", metavar=POINT, help="The earlier point.")]
+To = Annotated[str, flags.command_option("TO", "--to", metavar=POINT, help="The later point.")]
+
+
+def verify(
+    name: Name,
+    *,
+    at: At = None,
+    sample: Sample = None,
+    rows: Rows = 20,
+    archives: flags.Archives = None,
+    json: flags.Json = False,
+    owner_dsn: flags.OwnerDsn = None,
+    dsn: flags.Dsn = None,
+    embedded: flags.Embedded = None,
+    issuers: flags.Issuers = None,
+    issuer: flags.IssuerChoice = None,
+) -> None:
+    """Replay the log and compare the result with the live rows, in both directions, while the service runs.
+
+    Without --issuer it checks every log. The exit code is 1 if a row differs from the log.
+    """
+
+    async def work(context: ProjectionContext) -> ProjectionVerification:
+        with ExitStack() as stack:
+            return await verify_projection(
+                context.dsn,
+                context.projection,
+                log_id=await context.find_log_id() if issuer is not None or at is not None else None,
+                at=at,
+                sample=sample,
+                limit=rows,
+                progress=lambda events: stack.enter_context(show_progress("verifying", events)),
+                archives=open_archive_folder(archives),
+            )
+
+    database = DatabaseFlags(owner_dsn=owner_dsn, dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer)
+    found = run_on_projection(database, name, work)
+    if json:
+        print_json({"equal": found.equal} | msgspec.to_builtins(found, str_keys=True))
+    else:
+        _print_verification(name, found)
+    if not found.equal:
+        raise typer.Exit(int(ExitCode.REFUSED))
+
+
+def replay(
+    name: Name,
+    *,
+    until: Until,
+    into: Into,
+    archives: flags.Archives = None,
+    json: flags.Json = False,
+    owner_dsn: flags.OwnerDsn = None,
+    dsn: flags.Dsn = None,
+    embedded: flags.Embedded = None,
+    issuers: flags.Issuers = None,
+    issuer: flags.IssuerChoice = None,
+) -> None:
+    """Create a schema with a projection's tables as of a point of the issuer's log, to query with SQL."""
+    point = parse_point(until)
+
+    async def work(context: ProjectionContext) -> tuple[ReplayResult, Sequence[str]]:
+        with ExitStack() as stack:
+            replayed = await replay_projection(
+                context.dsn,
+                context.projection,
+                await context.find_log_id(),
+                until=point,
+                schema=into,
+                progress=lambda events: stack.enter_context(show_progress("replaying", events)),
+                archives=open_archive_folder(archives),
+            )
+        return replayed, context.projection.tables
+
+    database = DatabaseFlags(owner_dsn=owner_dsn, dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer)
+    replayed, tables = run_on_projection(database, name, work)
+    if json:
+        print_json(msgspec.to_builtins(replayed) | {"tables": tables})
+        return
+    created = ", ".join(f"{replayed.quoted}.{table}" for table in tables)
+    print_result(f"{name} as of position {replayed.position} is in {created}")
+    print_result(f"to remove it: DROP SCHEMA {replayed.quoted} CASCADE")
+
+
+def diff(
+    name: Name,
+    *,
+    from_: From,
+    to: To,
+    rows: Rows = 20,
+    archives: flags.Archives = None,
+    json: flags.Json = False,
+    owner_dsn: flags.OwnerDsn = None,
+    dsn: flags.Dsn = None,
+    embedded: flags.Embedded = None,
+    issuers: flags.Issuers = None,
+    issuer: flags.IssuerChoice = None,
+) -> None:
+    """Show which rows of a projection changed between two points of the issuer's log, and how. It changes nothing."""
+    points = parse_point(from_), parse_point(to)
+
+    async def work(context: ProjectionContext) -> ProjectionChanges:
+        with ExitStack() as stack:
+            return await find_changes(
+                context.dsn,
+                context.projection,
+                await context.find_log_id(),
+                points=points,
+                limit=rows,
+                progress=lambda events: stack.enter_context(show_progress("replaying", events)),
+                archives=open_archive_folder(archives),
+            )
+
+    database = DatabaseFlags(owner_dsn=owner_dsn, dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer)
+    found = run_on_projection(database, name, work)
+    if json:
+        print_json(msgspec.to_builtins(found))
+        return
+    first, count = found.differences.first, found.differences.count
+    if first:
+        _print_differences(first, only_before="removed", only_after="added", both="changed")
+        print_result()
+    positions = f"from position {found.first} to {found.last}"
+    print_result(f"{_count_rows(count)} of {name} changed {positions}{_shown_of(count, len(first))}")
+
+
+def _print_verification(name: str, found: ProjectionVerification) -> None:
+    positions = ", ".join(f"log {log_id} at position {position}" for log_id, position in found.positions.items())
+    scope = f"{found.events:,} events checked ({positions or 'no log'})"
+    if found.equal:
+        print_result(f"{name} matches the log: {scope} in {found.seconds:.1f} s")
+        return
+    first, count = found.differences.first, found.differences.count
+    _print_differences(first, only_before="missing", only_after="not in the log", both="differs")
+    print_result()
+    verb = "differs" if count == 1 else "differ"
+    print_result(f"{name} does NOT match the log: {_count_rows(count)} {verb}{_shown_of(count, len(first))}; {scope}")
+
+
+def _print_differences(found: Sequence[Difference], *, only_before: str, only_after: str, both: str) -> None:
+    """Print one row per difference, with its key and the columns that differ."""
+    rows = []
+    for difference in found:
+        if difference.after is None:
+            what, columns = only_before, ""
+        elif difference.before is None:
+            what, columns = only_after, ""
+        else:
+            what, columns = both, _format_changes(difference.before, difference.after)
+        key = " ".join(f"{column}={value}" for column, value in difference.key.items())
+        rows.append((difference.table, what, key, columns))
+    print_table(("TABLE", "ROW", "KEY", "COLUMNS"), rows)
+
+
+def _format_changes(before: Values, after: Values) -> str:
+    return "; ".join(f"{column}: {_format(before[column])} -> {_format(after[column])}" for column in before)
+
+
+def _format(value: object) -> str:
+    return "-" if value is None else str(value)
+
+
+def _count_rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"
+
+
+def _shown_of(count: int, shown: int) -> str:
+    return "" if count == shown else f" (the first {shown} are shown)"
