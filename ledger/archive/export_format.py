@@ -11,6 +11,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec.structs import asdict
 
 from ledger.domain.events import Instant
 from ledger.domain.recording import RecordedEvent
@@ -63,35 +64,16 @@ class ExportedEvent(ExportLine, frozen=True, kw_only=True, tag="event"):
     @classmethod
     def from_row(cls, row: RecordedEvent) -> "ExportedEvent":
         """Build the line of a recorded event."""
-        embedded = fits_on_one_line(row.payload)
-        return cls(
-            position=row.position,
-            recorded_at=row.recorded_at,
-            stream_id=row.stream_id,
-            stream_version=row.stream_version,
-            topic=row.topic,
-            schema_version=row.schema_version,
-            actor=row.actor,
-            request_id=row.request_id,
-            remote_address=row.remote_address,
-            payload=Raw(row.payload) if embedded else UNSET,
-            payload_base64=UNSET if embedded else row.payload,
-        )
+        columns = asdict(row)
+        if fits_on_one_line(row.payload):
+            return cls(**columns | {"payload": Raw(row.payload)})
+        return cls(**columns | {"payload": UNSET, "payload_base64": row.payload})
 
     def to_row(self) -> RecordedEvent:
         """Build the recorded event. Raises ValueError when the line has no payload, or two."""
-        return RecordedEvent(
-            stream_id=self.stream_id,
-            stream_version=self.stream_version,
-            topic=self.topic,
-            payload=self._payload(),
-            position=self.position,
-            schema_version=self.schema_version,
-            recorded_at=self.recorded_at,
-            actor=self.actor,
-            request_id=self.request_id,
-            remote_address=self.remote_address,
-        )
+        columns = asdict(self) | {"payload": self._payload()}
+        del columns["payload_base64"]
+        return RecordedEvent(**columns)
 
     def _payload(self) -> bytes:
         match self.payload, self.payload_base64:

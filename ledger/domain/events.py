@@ -1,8 +1,8 @@
-"""The facts that are recorded. Past tense, explicit topics, frozen.
+"""The events that are recorded.
 
-A topic and its schema version are stored with every event and outlive this code: a class may be renamed or moved, its
-TOPIC may not change. When a field is added, renamed or removed, SCHEMA_VERSION goes up by one, an upcaster for the old
-version goes into `ledger.domain.upcasting`, and a sample of the old form stays in the golden corpus of the tests.
+A topic and its schema version are stored with every event and outlive this code: a class may be renamed or moved, but
+its TOPIC must not change. When a field is added, renamed or removed, increment SCHEMA_VERSION, add an upcaster for the
+old version to `ledger.domain.upcasting`, and keep a sample of the old form in the golden corpus of the tests.
 """
 
 from datetime import datetime
@@ -12,18 +12,18 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 Instant = Annotated[datetime, Meta(tz=True)]
-"""A moment in UTC. A payload that holds one without its zone is corrupt."""
+"""An instant in UTC. A payload in which it has no time zone is corrupt."""
 
 
 class Event(Struct, frozen=True, kw_only=True):
-    """Base of all events: what happened, without when it was recorded and who asked (see `ledger.domain.recording`)."""
+    """Base of all events. Time and cause are recorded with an event (see `ledger.domain.recording`)."""
 
     TOPIC: ClassVar[str]
     SCHEMA_VERSION: ClassVar[int] = 1
 
 
 class TokenIssued(Event, frozen=True, kw_only=True):
-    """An access token was issued. The token itself is not here: `digest` is its SHA-256, 32 bytes."""
+    """An access token was issued."""
 
     TOPIC: ClassVar[str] = "token.issued"
 
@@ -50,7 +50,7 @@ class TokenIssued(Event, frozen=True, kw_only=True):
 
 
 class TokenRevoked(Event, frozen=True, kw_only=True):
-    """An access token was revoked before its time. `reason` is for people: why, in a word or a sentence."""
+    """An access token was revoked before it expired."""
 
     TOPIC: ClassVar[str] = "token.revoked"
 
@@ -68,11 +68,7 @@ SecretKind = Literal["sha256", "argon2id"]
 
 
 class StoredSecret(Struct, frozen=True, kw_only=True):
-    """A client secret as it is kept: never the secret, only its hash.
-
-    `kind` sha256 is for the 256 random bits that we generate (`hash` is hexadecimal), argon2id for what people chose
-    (`hash` is in PHC string form). Valid until `expires_at`, or without end.
-    """
+    """A client secret as it is stored: only its hash."""
 
     secret_id: str
     """Eight hexadecimal digits."""
@@ -90,12 +86,7 @@ IntrospectionPolicy = Literal["none", "audience", "issuer"]
 
 
 class ClientSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a client may do, as a whole; each change records the whole again.
-
-    `access_token_lifetime` is in seconds. `audience` names the resource servers of its tokens; empty means the client
-    itself. `introspection` says which tokens it may introspect: none, those whose audience names it, or any of
-    the issuer.
-    """
+    """All settings of a client. Each change records all of them again."""
 
     name: str
     """For people: 1 to 255 printable characters."""
@@ -117,7 +108,7 @@ class ClientSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class ClientRegistered(Event, frozen=True, kw_only=True):
-    """A client was registered, with no secret yet."""
+    """A client was registered, without a secret."""
 
     TOPIC: ClassVar[str] = "client.registered"
 
@@ -139,7 +130,7 @@ class ClientUpdated(Event, frozen=True, kw_only=True):
 
 
 class ClientSecretAdded(Event, frozen=True, kw_only=True):
-    """A secret was added; those the client already had stay valid."""
+    """A secret was added. The other secrets stay valid."""
 
     TOPIC: ClassVar[str] = "client.secret_added"
 
@@ -148,7 +139,7 @@ class ClientSecretAdded(Event, frozen=True, kw_only=True):
 
 
 class ClientSecretRetired(Event, frozen=True, kw_only=True):
-    """A secret ends at `expires_at`, which may lie ahead, so that a rotation can overlap."""
+    """The end of a secret was set."""
 
     TOPIC: ClassVar[str] = "client.secret_retired"
 
@@ -159,7 +150,7 @@ class ClientSecretRetired(Event, frozen=True, kw_only=True):
 
 
 class ClientDisabled(Event, frozen=True, kw_only=True):
-    """The client can no longer authenticate. Tokens it already has live on until revoked or expired."""
+    """The client can no longer authenticate. Its tokens stay active until they expire or are revoked."""
 
     TOPIC: ClassVar[str] = "client.disabled"
 
@@ -178,7 +169,6 @@ class ClientEnabled(Event, frozen=True, kw_only=True):
     enabled_at: Instant
 
 
-GrantEvent = TokenIssued | TokenRevoked
 ClientEvent = (
     ClientRegistered | ClientUpdated | ClientSecretAdded | ClientSecretRetired | ClientDisabled | ClientEnabled
 )
@@ -193,4 +183,4 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     ClientDisabled,
     ClientEnabled,
 )
-"""Every event there is. The codec knows these and no others."""
+"""All event types. The codec refuses any other."""

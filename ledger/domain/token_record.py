@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from uuid import UUID
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from ledger.domain.events import TokenIssued, TokenRevoked
 from ledger.domain.recording import EventMapper, RecordedEvent
@@ -90,19 +90,9 @@ def fold_token_record(stream: Iterable[RecordedEvent], mapper: EventMapper) -> T
     for row in stream:
         match mapper.decode(row).event:
             case TokenIssued() as event:
-                record = TokenRecord(
-                    jti=event.jti,
-                    grant_id=event.jti,
-                    client_id=event.client_id,
-                    subject=event.subject,
-                    scope=event.scope,
-                    audience=event.audience,
-                    grant_type=event.grant_type,
-                    token_format=event.token_format,
-                    issued_at=event.issued_at,
-                    expires_at=event.expires_at,
-                    issued=Recorded(**_origin(row)),
-                )
+                fields = asdict(event)
+                del fields["digest"]
+                record = TokenRecord(**fields, grant_id=event.jti, issued=Recorded(**_origin(row)))
             case TokenRevoked() as event if record is not None:
                 revoked = Revocation(revoked_at=event.revoked_at, reason=event.reason, **_origin(row))
                 record = replace(record, revoked=revoked)

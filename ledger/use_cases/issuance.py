@@ -1,6 +1,7 @@
 """Use case: issue an access token (RFC 6749 §4.4)."""
 
 import math
+from dataclasses import dataclass
 from uuid import UUID
 
 from msgspec import Struct
@@ -34,17 +35,15 @@ class IssuedToken(Struct, frozen=True):
         return str(self.grant_id)
 
 
+@dataclass(kw_only=True, eq=False)
 class TokenIssuance:
     """Issues the tokens of one issuer."""
 
-    def __init__(
-        self, *, clients: Clients, writer: Writer, mapper: EventMapper, clock: Clock, random_bytes: RandomBytes
-    ) -> None:
-        self._clients = clients
-        self._writer = writer
-        self._mapper = mapper
-        self._clock = clock
-        self._random_bytes = random_bytes
+    clients: Clients
+    writer: Writer
+    mapper: EventMapper
+    clock: Clock
+    random_bytes: RandomBytes
 
     async def issue_token(self, client: Client, requested: Scope | None, cause: Cause) -> IssuedToken:
         """Issue a token to an authenticated client; return once it is recorded and visible to introspection.
@@ -53,24 +52,24 @@ class TokenIssuance:
         again. Raises UnauthorizedClient, InvalidScope, InvalidClient (disabled meanwhile) or Unavailable.
         """
         while True:
-            now = self._clock()
-            random_bytes = self._random_bytes(TOKEN_BYTES + UUID7_RANDOM_BYTES)
+            now = self.clock()
+            random_bytes = self.random_bytes(TOKEN_BYTES + UUID7_RANDOM_BYTES)
             token = generate_token(random_bytes[:TOKEN_BYTES])
             grant_id = build_uuid7(now, random_bytes[TOKEN_BYTES:])
             issued = issue_by_client_credentials(
                 client, requested, now=now, grant_id=grant_id, digest=hash_token(token)
             )
-            row = self._mapper.encode(StreamEvent(grant_id, 1, issued), cause)
+            row = self.mapper.encode(StreamEvent(grant_id, 1, issued), cause)
             try:
-                result = await self._writer.write(Write((row,), (StreamGuard(client.id, client.version),)))
+                result = await self.writer.write(Write((row,), (StreamGuard(client.id, client.version),)))
             except VersionConflict:
                 client = await self._reload(client.client_id)
                 continue
-            remaining = issued.expires_at.timestamp() - self._clock().timestamp()
+            remaining = issued.expires_at.timestamp() - self.clock().timestamp()
             return IssuedToken(token, issued.scope, max(0, math.floor(remaining)), grant_id, result.positions[-1])
 
     async def _reload(self, client_id: str) -> Client:
-        client = await self._clients.get(client_id)
+        client = await self.clients.get(client_id)
         if client is None or not client.enabled:
             raise InvalidClient
         return client

@@ -1,5 +1,6 @@
 """Use case: revoke a token, as its client (RFC 7009) or as an operator."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from ledger.domain.client import Client
@@ -14,17 +15,15 @@ from ledger.use_cases.ports import ActiveTokens, Streams, Writer
 BY_CLIENT = "revoked by its client"
 
 
+@dataclass(kw_only=True, eq=False)
 class TokenRevocation:
     """Revokes the tokens of one issuer. Revoking a token twice appends one event."""
 
-    def __init__(
-        self, *, active_tokens: ActiveTokens, streams: Streams, writer: Writer, mapper: EventMapper, clock: Clock
-    ) -> None:
-        self._active_tokens = active_tokens
-        self._streams = streams
-        self._writer = writer
-        self._mapper = mapper
-        self._clock = clock
+    active_tokens: ActiveTokens
+    streams: Streams
+    writer: Writer
+    mapper: EventMapper
+    clock: Clock
 
     async def revoke_token(self, client: Client, token: str, cause: Cause) -> int | None:
         """Revoke a token for the client it was issued to (RFC 7009 §2.1).
@@ -32,8 +31,8 @@ class TokenRevocation:
         Returns the position of the revocation, or None when the token is unknown, or expired or revoked already. Raises
         UnauthorizedClient when it was issued to another client, or Unavailable.
         """
-        found = await self._active_tokens.get(hash_token(token))
-        if found is None or found.expires_at <= self._clock().timestamp():
+        found = await self.active_tokens.get(hash_token(token))
+        if found is None or found.expires_at <= self.clock().timestamp():
             return None
         if found.client_id != client.client_id:
             msg = "The token was issued to another client."
@@ -44,21 +43,21 @@ class TokenRevocation:
         """Revoke any token by its jti; returns as `revoke_token` does. Raises UnknownToken or Unavailable."""
         while True:
             grant = await self._load(jti)
-            revoked = grant.revoke(now=self._clock(), reason=reason)
+            revoked = grant.revoke(now=self.clock(), reason=reason)
             if revoked is None:
                 return None
-            row = self._mapper.encode(StreamEvent(grant.id, grant.version + 1, revoked), cause)
+            row = self.mapper.encode(StreamEvent(grant.id, grant.version + 1, revoked), cause)
             try:
-                result = await self._writer.write(Write((row,)))
+                result = await self.writer.write(Write((row,)))
             except VersionConflict:
                 continue
             return result.positions[-1]
 
     async def _load(self, jti: UUID) -> Grant:
-        rows = await self._streams.read_stream(jti)
+        rows = await self.streams.read_stream(jti)
         if not rows or rows[0].topic != TokenIssued.TOPIC:  # the id of a client's stream is not a jti
             msg = f"No token with jti {jti} was ever issued by this issuer."
             raise UnknownToken(msg)
-        grant = fold_grant(self._mapper.decode(row) for row in rows)
+        grant = fold_grant(self.mapper.decode(row) for row in rows)
         assert grant is not None
         return grant

@@ -214,7 +214,7 @@ class Run:
 
     async def _hold_writes_of(self, tasks: list[asyncio.Task]) -> None:
         """Return once each of the tasks waits for its write, or is done; then all of those writes are one batch."""
-        writer = self._issuer.issuance._writer
+        writer = self._issuer.issuance.writer
         every_write_waits = asyncio.Event()
 
         async def hold() -> None:
