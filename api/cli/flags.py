@@ -26,9 +26,10 @@ def setting_option(field: str, **more: Any) -> Any:
     )
 
 
-def command_option(name: str, *names: str, **more: Any) -> Any:
-    """Define an option that is not a setting; its environment variable is TOKEN_LEDGER_`name`."""
-    return typer.Option(*names, envvar=PREFIX + name, **more)
+def option(flag: str, help_text: str, metavar: str | None = None, *, variable: str | None = None, **more: Any) -> Any:
+    """Define an option that is not a setting. Its environment variable is named after the flag, or `variable`."""
+    name = variable or flag.removeprefix("--").replace("-", "_").upper()
+    return typer.Option(flag, help=help_text, metavar=metavar, envvar=PREFIX + name, **more)
 
 
 def _secret(value: str) -> SecretStr:
@@ -55,30 +56,15 @@ ShutdownSeconds = Annotated[float | None, setting_option("shutdown_seconds")]
 
 IssuerChoice = Annotated[
     str | None,
-    command_option(
-        "ISSUER",
-        "--issuer",
-        metavar="URL|PATH",
-        help="The issuer to work on, by URL or path. Required if several issuers are configured.",
+    option(
+        "--issuer", "The issuer to work on, by URL or path. Required if several issuers are configured.", "URL|PATH"
     ),
 ]
 Actor = Annotated[
-    str | None,
-    command_option(
-        "ACTOR",
-        "--actor",
-        metavar="NAME",
-        help="Who makes this change; recorded as operator:NAME. Default: the login name.",
-    ),
+    str | None, option("--actor", "Who makes this change; recorded as operator:NAME. Default: the login name.", "NAME")
 ]
 Archives = Annotated[
-    Path | None,
-    command_option(
-        "ARCHIVES",
-        "--archives",
-        metavar="FOLDER",
-        help="The folder of the log's archives; archived events are read from it.",
-    ),
+    Path | None, option("--archives", "The folder of the log's archives; archived events are read from it.", "FOLDER")
 ]
-Json = Annotated[bool, command_option("JSON", "--json", help="Print the result as one JSON document.")]
-Reason = Annotated[str, command_option("REASON", "--reason", help="The reason, in one line; recorded for auditors.")]
+Json = Annotated[bool, option("--json", "Print the result as one JSON document.")]
+Reason = Annotated[str, option("--reason", "The reason, in one line; recorded for auditors.")]

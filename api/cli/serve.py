@@ -11,18 +11,16 @@ from api.service.settings import load_settings
 
 Demo = Annotated[
     bool,
-    flags.command_option(
-        "DEMO",
+    flags.option(
         "--demo",
-        help="Register clients with public secrets, to try the service out. Refused if the database has other clients.",
+        "Register clients with public secrets, to try the service out. Refused if the database has other clients.",
     ),
 ]
 Migrate = Annotated[
     bool,
-    flags.command_option(
-        "MIGRATE",
+    flags.option(
         "--migrate",
-        help="Apply missing migrations before serving, with the owner's DSN. Embedded databases are always migrated.",
+        "Apply missing migrations before serving, with the owner's DSN. Embedded databases are always migrated.",
     ),
 ]
 
@@ -54,27 +52,12 @@ def serve(
     On a signal it finishes requests in flight and drains the append queue; a second signal stops waiting for requests.
     It starts even if the database is unreachable or not migrated: /livez responds, /readyz says what is missing.
     """
-    settings = load_settings(
-        {
-            "host": host,
-            "port": port,
-            "workers": workers,
-            "dsn": dsn,
-            "owner_dsn": owner_dsn,
-            "embedded": embedded,
-            "service_role": service_role,
-            "issuers": issuers,
-            "log_format": log_format,
-            "log_level": log_level,
-            "behind_proxy": behind_proxy,
-            "max_waiting_appends": max_waiting_appends,
-            "pool_size": pool_size,
-            "follow": follow,
-            "sweep_seconds": sweep_seconds,
-            "metrics": metrics,
-            "shutdown_seconds": shutdown_seconds,
-        }
-    )
+    network = {"host": host, "port": port, "behind_proxy": behind_proxy, "issuers": issuers}
+    database = {"dsn": dsn, "owner_dsn": owner_dsn, "embedded": embedded, "service_role": service_role}
+    capacity = {"workers": workers, "pool_size": pool_size, "max_waiting_appends": max_waiting_appends}
+    background = {"follow": follow, "sweep_seconds": sweep_seconds, "shutdown_seconds": shutdown_seconds}
+    monitoring = {"log_format": log_format, "log_level": log_level, "metrics": metrics}
+    settings = load_settings(network | database | capacity | background | monitoring)
     from api.operations.serve import serve as run_server  # noqa: PLC0415 (imports the HTTP server, which is slow)
 
     stopped_by_signal = run_server(

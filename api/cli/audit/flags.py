@@ -6,42 +6,36 @@ from typing import Annotated
 import typer
 
 from api.cli.arguments import INSTANT_EXAMPLES
-from api.cli.flags import command_option
+from api.cli.flags import option
 from api.http.audit.window import Bucket
 from ledger.domain.codec import CODEC
 from ledger.domain.token_record import TokenStatus
 
 Url = Annotated[
     str | None,
-    command_option(
-        "URL",
+    option(
         "--url",
-        metavar="ISSUER_URL",
-        help="Read from this issuer's service over HTTP instead of a database. Needs scope audit.read.",
+        "Read from this issuer's service over HTTP instead of a database. Needs scope audit.read.",
+        "ISSUER_URL",
     ),
 ]
 AuditClientId = Annotated[
     str | None,
-    command_option(
-        "AUDIT_CLIENT_ID",
+    option(
         "--audit-client-id",
-        metavar="CLIENT_ID",
-        help="With --url: the client that requests the token. Its secret is in TOKEN_LEDGER_AUDIT_CLIENT_SECRET.",
+        "With --url: the client that requests the token. Its secret is in TOKEN_LEDGER_AUDIT_CLIENT_SECRET.",
+        "CLIENT_ID",
     ),
 ]
 AuditSecretFile = Annotated[
-    Path | None,
-    command_option(
-        "AUDIT_SECRET_FILE", "--audit-secret-file", metavar="FILE", help="With --url: a file with that client's secret."
-    ),
+    Path | None, option("--audit-secret-file", "With --url: a file with that client's secret.", "FILE")
 ]
 AuditTokenFile = Annotated[
     Path | None,
-    command_option(
-        "AUDIT_TOKEN_FILE",
+    option(
         "--audit-token-file",
-        metavar="FILE",
-        help="With --url: a file with an access token. The variable TOKEN_LEDGER_AUDIT_TOKEN can hold it instead.",
+        "With --url: a file with an access token. The variable TOKEN_LEDGER_AUDIT_TOKEN can hold it instead.",
+        "FILE",
     ),
 ]
 
@@ -53,91 +47,66 @@ Jti = Annotated[
         show_default=False,
     ),
 ]
-TokenStdin = Annotated[
-    bool, command_option("TOKEN_STDIN", "--token-stdin", help="Read the token itself from standard input.")
-]
+TokenStdin = Annotated[bool, option("--token-stdin", "Read the token itself from standard input.")]
 AsOf = Annotated[
     str | None,
-    command_option(
-        "AS_OF",
+    option(
         "--as-of",
-        metavar="INSTANT|POSITION",
-        help=f"The moment to report on: a position of the log, or {INSTANT_EXAMPLES}. Default: now.",
+        f"The moment to report on: a position of the log, or {INSTANT_EXAMPLES}. Default: now.",
+        "INSTANT|POSITION",
     ),
 ]
-Client = Annotated[
-    str | None, command_option("QUERY_CLIENT_ID", "--client-id", metavar="CLIENT_ID", help="Only this client.")
-]
+Client = Annotated[str | None, option("--client-id", "Only this client.", "CLIENT_ID", variable="QUERY_CLIENT_ID")]
 Subject = Annotated[
-    str | None, command_option("QUERY_SUBJECT", "--subject", metavar="SUBJECT", help="Only tokens of this subject.")
+    str | None, option("--subject", "Only tokens of this subject.", "SUBJECT", variable="QUERY_SUBJECT")
 ]
-Scope = Annotated[
-    str | None, command_option("QUERY_SCOPE", "--scope", metavar="SCOPE", help="Only tokens with this scope.")
-]
+Scope = Annotated[str | None, option("--scope", "Only tokens with this scope.", "SCOPE", variable="QUERY_SCOPE")]
 Status = Annotated[
-    TokenStatus | None, command_option("QUERY_STATUS", "--status", help="Only tokens in this state at that moment.")
+    TokenStatus | None, option("--status", "Only tokens in this state at that moment.", variable="QUERY_STATUS")
 ]
 IssuedAfter = Annotated[
     str | None,
-    command_option(
-        "QUERY_ISSUED_AFTER",
+    option(
         "--issued-after",
-        metavar="INSTANT",
-        help=f"Only tokens issued at this time or later: {INSTANT_EXAMPLES}.",
+        f"Only tokens issued at this time or later: {INSTANT_EXAMPLES}.",
+        "INSTANT",
+        variable="QUERY_ISSUED_AFTER",
     ),
 ]
 IssuedBefore = Annotated[
     str | None,
-    command_option(
-        "QUERY_ISSUED_BEFORE", "--issued-before", metavar="INSTANT", help="Only tokens issued at this time or earlier."
-    ),
+    option("--issued-before", "Only tokens issued at this time or earlier.", "INSTANT", variable="QUERY_ISSUED_BEFORE"),
 ]
 Types = Annotated[
     list[str] | None,
-    command_option(
-        "QUERY_TYPE",
+    option(
         "--type",
-        metavar="TYPE",
-        help=f"Only events of this type. Repeatable. One of {', '.join(sorted(CODEC.topics))}.",
+        f"Only events of this type. Repeatable. One of {', '.join(sorted(CODEC.topics))}.",
+        "TYPE",
+        variable="QUERY_TYPE",
     ),
 ]
 ByActor = Annotated[
     str | None,
-    command_option(
-        "QUERY_ACTOR", "--actor", metavar="ACTOR", help="Only events caused by client:CLIENT_ID or operator:NAME."
-    ),
+    option("--actor", "Only events caused by client:CLIENT_ID or operator:NAME.", "ACTOR", variable="QUERY_ACTOR"),
 ]
 Since = Annotated[
-    str | None,
-    command_option("QUERY_SINCE", "--since", metavar="INSTANT", help=f"The start of the period: {INSTANT_EXAMPLES}."),
+    str | None, option("--since", f"The start of the period: {INSTANT_EXAMPLES}.", "INSTANT", variable="QUERY_SINCE")
 ]
-Until = Annotated[
-    str | None, command_option("QUERY_UNTIL", "--until", metavar="INSTANT", help="The end of the period.")
-]
+Until = Annotated[str | None, option("--until", "The end of the period.", "INSTANT", variable="QUERY_UNTIL")]
 AfterPosition = Annotated[
     int | None,
-    command_option(
-        "QUERY_AFTER", "--after", metavar="POSITION", min=0, help="Only events after this position of the log."
-    ),
+    option("--after", "Only events after this position of the log.", "POSITION", variable="QUERY_AFTER", min=0),
 ]
 Follow = Annotated[
     bool,
-    command_option(
-        "FOLLOW",
-        "--follow",
-        help="Print events as they are recorded, from now on (or from --after or --since), until Ctrl-C.",
-    ),
+    option("--follow", "Print events as they are recorded, from now on (or from --after or --since), until Ctrl-C."),
 ]
-Limit = Annotated[
-    int | None, command_option("LIMIT", "--limit", metavar="N", min=1, help="The maximum number. Default: 100.")
-]
+Limit = Annotated[int | None, option("--limit", "The maximum number. Default: 100.", "N", min=1)]
 LimitOfEvents = Annotated[
-    int | None,
-    command_option(
-        "LIMIT", "--limit", metavar="N", min=1, help="The maximum number. Default: 100; unlimited with --follow."
-    ),
+    int | None, option("--limit", "The maximum number. Default: 100; unlimited with --follow.", "N", min=1)
 ]
-All = Annotated[bool, command_option("ALL", "--all", help="List all, without a limit.")]
-Csv = Annotated[bool, command_option("CSV", "--csv", help="Print CSV with a header row.")]
-JsonLines = Annotated[bool, command_option("JSON", "--json", help="Print one JSON document per line for each event.")]
-BucketWidth = Annotated[Bucket, command_option("BUCKET", "--bucket", help="The width of a bucket of time.")]
+All = Annotated[bool, option("--all", "List all, without a limit.")]
+Csv = Annotated[bool, option("--csv", "Print CSV with a header row.")]
+JsonLines = Annotated[bool, option("--json", "Print one JSON document per line for each event.")]
+BucketWidth = Annotated[Bucket, option("--bucket", "The width of a bucket of time.")]

@@ -17,7 +17,7 @@ from ledger.domain.clock import utc_now
 File = Annotated[
     Path, typer.Argument(metavar="FILE", help="A TOML file with one [clients.CLIENT_ID] table per client.")
 ]
-DryRun = Annotated[bool, flags.command_option("DRY_RUN", "--dry-run", help="Show the changes without making them.")]
+DryRun = Annotated[bool, flags.option("--dry-run", "Show the changes without making them.")]
 
 
 def apply(

@@ -19,51 +19,32 @@ from ledger.domain.grant import CLIENT_CREDENTIALS
 
 ClientId = Annotated[str, typer.Argument(metavar="CLIENT_ID", help="The client's id.")]
 Name = Annotated[
-    str | None, flags.command_option("CLIENT_NAME", "--name", help="The client's display name. Default: its id.")
+    str | None, flags.option("--name", "The client's display name. Default: its id.", variable="CLIENT_NAME")
 ]
-Scopes = Annotated[
-    list[str] | None,
-    flags.command_option("SCOPE", "--scope", metavar="SCOPE", help="A scope it may request. Repeatable."),
-]
+Scopes = Annotated[list[str] | None, flags.option("--scope", "A scope it may request. Repeatable.", "SCOPE")]
 DefaultScopes = Annotated[
-    list[str] | None,
-    flags.command_option(
-        "DEFAULT_SCOPE", "--default-scope", metavar="SCOPE", help="A scope it gets if it requests none. Repeatable."
-    ),
+    list[str] | None, flags.option("--default-scope", "A scope it gets if it requests none. Repeatable.", "SCOPE")
 ]
 GrantTypes = Annotated[
     list[str] | None,
-    flags.command_option(
-        "GRANT_TYPE",
+    flags.option(
         "--grant-type",
-        metavar="GRANT",
-        help=f"A grant type it may use. Repeatable. Default: {CLIENT_CREDENTIALS} if it has scopes, else none.",
+        f"A grant type it may use. Repeatable. Default: {CLIENT_CREDENTIALS} if it has scopes, else none.",
+        "GRANT",
     ),
 ]
 Audience = Annotated[
     list[str] | None,
-    flags.command_option(
-        "AUDIENCE",
-        "--audience",
-        metavar="ID",
-        help="A resource server its tokens are for. Repeatable. Default: the client itself.",
-    ),
+    flags.option("--audience", "A resource server its tokens are for. Repeatable. Default: the client itself.", "ID"),
 ]
-Lifetime = Annotated[
-    int, flags.command_option("LIFETIME", "--lifetime", metavar="SECONDS", help="The lifetime of its access tokens.")
-]
+Lifetime = Annotated[int, flags.option("--lifetime", "The lifetime of its access tokens.", "SECONDS")]
 Introspection = Annotated[
     Literal["none", "audience", "issuer"],
-    flags.command_option(
-        "INTROSPECTION",
-        "--introspection",
-        help="The tokens it may introspect: none, those with it in their audience, or all of the issuer.",
+    flags.option(
+        "--introspection", "The tokens it may introspect: none, those with it in their audience, or all of the issuer."
     ),
 ]
-NoSecret = Annotated[
-    bool,
-    flags.command_option("NO_SECRET", "--no-secret", help="Register it without a secret: it cannot authenticate yet."),
-]
+NoSecret = Annotated[bool, flags.option("--no-secret", "Register it without a secret: it cannot authenticate yet.")]
 
 
 def add(

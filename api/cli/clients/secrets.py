@@ -17,27 +17,16 @@ from ledger.domain.clock import utc_now
 
 ExpiresIn = Annotated[
     str | None,
-    flags.command_option(
-        "EXPIRES_IN",
-        "--expires-in",
-        metavar="TIME",
-        help="How long the secret is valid: 3600, 90m, 24h, 30d. Default: without limit.",
-    ),
+    flags.option("--expires-in", "How long the secret is valid: 3600, 90m, 24h, 30d. Default: without limit.", "TIME"),
 ]
 SecretFile = Annotated[
     Path | None,
-    flags.command_option(
-        "SECRET_FILE",
-        "--secret-file",
-        metavar="FILE",
-        help="Read the secret from this file instead of generating it; '-' is standard input.",
+    flags.option(
+        "--secret-file", "Read the secret from this file instead of generating it; '-' is standard input.", "FILE"
     ),
 ]
 After = Annotated[
-    str | None,
-    flags.command_option(
-        "AFTER", "--after", metavar="TIME", help="Expire it after this time: 3600, 90m, 24h, 30d. Default: at once."
-    ),
+    str | None, flags.option("--after", "Expire it after this time: 3600, 90m, 24h, 30d. Default: at once.", "TIME")
 ]
 SecretId = Annotated[
     str, typer.Argument(metavar="SECRET_ID", help="The secret's id, as 'token-ledger clients show' lists it.")

@@ -25,20 +25,17 @@ MAX_FINDINGS_SHOWN = 20
 
 Before = Annotated[
     str,
-    flags.command_option(
-        "ARCHIVE_BEFORE",
-        "--before",
-        metavar="INSTANT",
-        help=f"Archive the events recorded before: {INSTANT_EXAMPLES}.",
+    flags.option(
+        "--before", f"Archive the events recorded before: {INSTANT_EXAMPLES}.", "INSTANT", variable="ARCHIVE_BEFORE"
     ),
 ]
 To = Annotated[
     Path,
-    flags.command_option(
-        "ARCHIVE_TO",
+    flags.option(
         "--to",
-        metavar="FOLDER",
-        help="Where to write the archive. If an earlier run was interrupted, its file must be there.",
+        "Where to write the archive. If an earlier run was interrupted, its file must be there.",
+        "FOLDER",
+        variable="ARCHIVE_TO",
     ),
 ]
 

@@ -17,12 +17,8 @@ from ledger.postgres.log_statistics import LogStatistics, count_log
 from ledger.postgres.log_verification import LogVerification, verify_log
 from ledger.postgres.whole_log import LogBounds, read_log_bounds
 
-FindingsShown = Annotated[
-    int, flags.command_option("FINDINGS", "--findings", min=1, help="How many findings are shown; all are counted.")
-]
-Days = Annotated[
-    int, flags.command_option("DAYS", "--days", min=1, max=366, help="How many of the last days are shown.")
-]
+FindingsShown = Annotated[int, flags.option("--findings", "How many findings are shown; all are counted.", min=1)]
+Days = Annotated[int, flags.option("--days", "How many of the last days are shown.", min=1, max=366)]
 
 
 def verify(

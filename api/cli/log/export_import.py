@@ -24,20 +24,14 @@ Source = Annotated[
 ]
 After = Annotated[
     int,
-    flags.command_option(
-        "AFTER_POSITION", "--after", metavar="POSITION", min=0, help="Export only events after this position."
-    ),
+    flags.option("--after", "Export only events after this position.", "POSITION", variable="AFTER_POSITION", min=0),
 ]
 Until = Annotated[
     int | None,
-    flags.command_option(
-        "UNTIL_POSITION", "--until", metavar="POSITION", min=1, help="Export only events up to this position."
-    ),
+    flags.option("--until", "Export only events up to this position.", "POSITION", variable="UNTIL_POSITION", min=1),
 ]
-Compress = Annotated[
-    bool, flags.command_option("COMPRESS", "--compress", help="Compress with gzip, whatever the name of the file.")
-]
-Force = Annotated[bool, flags.command_option("FORCE", "--force", help="Replace an existing file.")]
+Compress = Annotated[bool, flags.option("--compress", "Compress with gzip, whatever the name of the file.")]
+Force = Annotated[bool, flags.option("--force", "Replace an existing file.")]
 
 
 def export_log(

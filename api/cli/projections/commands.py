@@ -24,15 +24,14 @@ RATE_INTERVAL_SECONDS = 0.5
 
 MetricsPort = Annotated[
     int | None,
-    flags.command_option(
-        "METRICS_PORT",
+    flags.option(
         "--metrics-port",
+        "Serve /metrics, /livez and /readyz on this port of --host; 0 takes a free one. Default: do not listen.",
         min=0,
         max=65535,
-        help="Serve /metrics, /livez and /readyz on this port of --host; 0 takes a free one. Default: do not listen.",
     ),
 ]
-Watch = Annotated[bool, flags.command_option("WATCH", "--watch", help="Refresh every second, until Ctrl-C.")]
+Watch = Annotated[bool, flags.option("--watch", "Refresh every second, until Ctrl-C.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The projection, as 'status' names it.")]
 Position = Annotated[
     int, typer.Argument(metavar="POSITION", min=1, help="The position of the event at which it is stopped.")
@@ -57,18 +56,9 @@ def run(
     lets one process at a time follow each projection of a log. If that process ends or hangs, another takes over within
     5 seconds.
     """
-    settings = load_settings(
-        {
-            "dsn": dsn,
-            "embedded": embedded,
-            "issuers": issuers,
-            "host": host,
-            "sweep_seconds": sweep_seconds,
-            "pool_size": pool_size,
-            "log_format": log_format,
-            "log_level": log_level,
-        }
-    )
+    database = {"dsn": dsn, "embedded": embedded, "issuers": issuers, "pool_size": pool_size}
+    process = {"host": host, "sweep_seconds": sweep_seconds, "log_format": log_format, "log_level": log_level}
+    settings = load_settings(database | process)
     from api.operations.serve import run_followers  # noqa: PLC0415 (imports the HTTP server, which is slow)
 
     if not run_followers(settings, metrics_port=metrics_port, report=print_note):

@@ -23,35 +23,27 @@ POINT = "POSITION|INSTANT"
 
 At = Annotated[
     int | None,
-    flags.command_option(
-        "AT_POSITION",
+    flags.option(
         "--at",
-        metavar="POSITION",
+        "Wait until the projection has applied this position of the issuer's log. Default: do not wait.",
+        "POSITION",
+        variable="AT_POSITION",
         min=1,
-        help="Wait until the projection has applied this position of the issuer's log. Default: do not wait.",
     ),
 ]
 Sample = Annotated[
     int | None,
-    flags.command_option(
-        "SAMPLE",
+    flags.option(
         "--sample",
-        metavar="EVENTS",
+        "Check only the streams of this many random events per log, and only rows of single streams.",
+        "EVENTS",
         min=1,
-        help="Check only the streams of this many random events per log, and only rows of single streams.",
     ),
 ]
-Until = Annotated[
-    str,
-    flags.command_option(
-        "UNTIL", "--until", metavar=POINT, help="The last position to replay, or the last instant of recording."
-    ),
-]
-Into = Annotated[
-    str, flags.command_option("INTO", "--into", metavar="SCHEMA", help="The schema to create; it must not exist.")
-]
-From = Annotated[str, flags.command_option("FROM", "--from", metavar=POINT, help="The earlier point.")]
-To = Annotated[str, flags.command_option("TO", "--to", metavar=POINT, help="The later point.")]
+Until = Annotated[str, flags.option("--until", "The last position to replay, or the last instant of recording.", POINT)]
+Into = Annotated[str, flags.option("--into", "The schema to create; it must not exist.", "SCHEMA")]
+From = Annotated[str, flags.option("--from", "The earlier point.", POINT)]
+To = Annotated[str, flags.option("--to", "The later point.", POINT)]
 
 
 def verify(

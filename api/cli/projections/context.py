@@ -31,9 +31,7 @@ NICE_INCREMENT = 10
 T = TypeVar("T")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The projection.")]
-Rows = Annotated[
-    int, flags.command_option("ROWS", "--rows", min=1, help="How many differing rows are shown; all are counted.")
-]
+Rows = Annotated[int, flags.option("--rows", "How many differing rows are shown; all are counted.", min=1)]
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,8 @@ from api.service.composition import get_process_name
 from projections.rebuilding.estimate import RebuildEstimate, estimate_rebuild
 from projections.rebuilding.rebuild import RebuildResult, rebuild_projection
 
-DryRun = Annotated[
-    bool,
-    flags.command_option("DRY_RUN", "--dry-run", help="RebuildEstimate the work and its duration, and change nothing."),
-]
-Restart = Annotated[
-    bool, flags.command_option("RESTART", "--restart", help="Start over instead of resuming an interrupted rebuild.")
-]
+DryRun = Annotated[bool, flags.option("--dry-run", "RebuildEstimate the work and its duration, and change nothing.")]
+Restart = Annotated[bool, flags.option("--restart", "Start over instead of resuming an interrupted rebuild.")]
 
 
 def rebuild(
