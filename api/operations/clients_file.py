@@ -13,7 +13,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -27,6 +27,7 @@ from ledger.domain.secrets import MAX_SECRET_CHARACTERS
 SECRET_SOURCES = ("env", "file", "value")
 MIN_SECRET_LENGTH = 8
 SETTINGS_KEYS = tuple(name for name in ClientSettings.__struct_fields__ if name != "demo")
+SETTING_TYPES = get_type_hints(ClientSettings, include_extras=True)
 KEYS = (*SETTINGS_KEYS, "secrets")
 
 
@@ -90,14 +91,19 @@ class _Reader:
         for key in table.keys() - set(KEYS):
             self._problem(f"client {client_id!r}: unknown key {key!r}; the keys are {', '.join(KEYS)}", key, client_id)
         secrets = self._secrets(client_id, table["secrets"]) if "secrets" in table else None
-        fields = {"name": client_id} | {key: table[key] for key in SETTINGS_KEYS if key in table}
+        values: dict[str, Any] = {"name": client_id}
+        try:
+            for key in filter(table.__contains__, SETTINGS_KEYS):
+                values[key] = msgspec.convert(table[key], SETTING_TYPES[key])
+        except msgspec.ValidationError as error:
+            self._problem(f"client {client_id!r}: {key}: {error}", key, client_id)
+            return None
+        settings = ClientSettings(**values)
         try:
             check_client_id(client_id)
-            settings = msgspec.convert(fields, ClientSettings)
             check_settings(settings)
-        except (msgspec.ValidationError, InvalidRegistration) as error:
-            key = _field_of(str(error))
-            self._problem(f"client {client_id!r}: {_plain(error)}", key, client_id)
+        except InvalidRegistration as error:
+            self._problem(f"client {client_id!r}: {error}", error.field, client_id)
             return None
         return DeclaredClient(client_id, settings, secrets) if len(self._problems) == before else None
 
@@ -164,15 +170,3 @@ class _Reader:
             elif table == client_id and key is not None and assignment.match(line):
                 return number
         return fallback
-
-
-def _field_of(message: str) -> str | None:
-    """The field that an error names: `scopes: …` in the domain, `… - at `$.scopes[0]`` in msgspec."""
-    found = re.match(r"(\w+):", message) or re.search(r"`\$\.(\w+)", message)
-    return found[1] if found else None
-
-
-def _plain(error: Exception) -> str:
-    message = str(error)
-    found = re.fullmatch(r"(?P<what>.*) - at `\$\.(?P<where>[^`]+)`", message)
-    return f"{found['where']}: {found['what'][0].lower()}{found['what'][1:]}" if found else message

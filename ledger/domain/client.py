@@ -163,31 +163,32 @@ def check_client_id(client_id: str) -> None:
 
 def check_settings(settings: ClientSettings) -> None:
     """Raises InvalidRegistration naming the first invalid field."""
-    for problem in _problems(settings):
-        raise InvalidRegistration(problem)
+    for field, problem in _problems(settings):
+        msg = f"{field}: {problem}"
+        raise InvalidRegistration(msg, field)
 
 
-def _problems(settings: ClientSettings) -> Iterator[str]:
+def _problems(settings: ClientSettings) -> Iterator[tuple[str, str]]:
     if not settings.name.strip() or len(settings.name) > MAX_NAME_CHARACTERS or not settings.name.isprintable():
-        yield f"name: must be 1 to {MAX_NAME_CHARACTERS} printable characters"
+        yield "name", f"must be 1 to {MAX_NAME_CHARACTERS} printable characters"
     yield from _unsupported_values(settings)
     for field, values in (("scopes", settings.scopes), ("default_scopes", settings.default_scopes)):
         for malformed in (s for s in values if not is_scope_token(s)):
-            yield f"{field}: {malformed!r} is not a scope token (RFC 6749 §3.3)"
+            yield field, f"{malformed!r} is not a scope token (RFC 6749 §3.3)"
     for unknown in (s for s in settings.default_scopes if s not in settings.scopes):
-        yield f"default_scopes: {unknown!r} is not among the client's scopes"
+        yield "default_scopes", f"{unknown!r} is not among the client's scopes"
     for malformed in (a for a in settings.audience if _VISIBLE.fullmatch(a) is None):
-        yield f"audience: {malformed!r} must be 1 to 255 visible ASCII characters without spaces"
+        yield "audience", f"{malformed!r} must be 1 to 255 visible ASCII characters without spaces"
     if not 1 <= settings.access_token_lifetime <= MAX_LIFETIME_SECONDS:
         lifetime = settings.access_token_lifetime
-        yield f"access_token_lifetime: must be 1 to {MAX_LIFETIME_SECONDS} seconds, got {lifetime}"
+        yield "access_token_lifetime", f"must be 1 to {MAX_LIFETIME_SECONDS} seconds, got {lifetime}"
     for field in ("grant_types", "scopes", "default_scopes", "audience"):
         values = getattr(settings, field)
         if len(set(values)) != len(values):
-            yield f"{field}: a value is listed twice"
+            yield field, "a value is listed twice"
 
 
-def _unsupported_values(settings: ClientSettings) -> Iterator[str]:
+def _unsupported_values(settings: ClientSettings) -> Iterator[tuple[str, str]]:
     # The types promise this too, but an event that breaks the promise could never be read again.
     closed: tuple[tuple[str, Sequence[str], Collection[str]], ...] = (
         ("grant_types", settings.grant_types, SUPPORTED_GRANT_TYPES),
@@ -196,4 +197,4 @@ def _unsupported_values(settings: ClientSettings) -> Iterator[str]:
     )
     for field, values, known in closed:
         for unknown in (value for value in values if value not in known):
-            yield f"{field}: {unknown!r} is not supported; known are {', '.join(sorted(known))}"
+            yield field, f"{unknown!r} is not supported; known are {', '.join(sorted(known))}"

@@ -29,7 +29,11 @@ class InvalidScope(Refusal):
 
 
 class InvalidRegistration(Refusal):
-    """A client registration or change is not acceptable. The message names the field."""
+    """A client registration or change is not acceptable. `field` is the invalid setting, if it is one."""
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class UnknownClient(Refusal):

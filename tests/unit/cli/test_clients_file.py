@@ -66,10 +66,10 @@ def test_secrets_do_not_show_in_a_representation(file):
         ("[clients.a]\nname='A'\n\n[clients.b]\nscope = ['x']", "clients.toml:5: client 'b': unknown key 'scope'"),
         ("[clients.a]\ndemo = true", "clients.toml:2: client 'a': unknown key 'demo'"),
         ("[client.a]\n", "unknown key 'client'"),
-        ("[clients.a]\nscopes = 'x'", "clients.toml:2: client 'a': scopes: expected `array`, got `str`"),
+        ("[clients.a]\nscopes = 'x'", "clients.toml:2: client 'a': scopes: Expected `array`, got `str`"),
         ("[clients.a]\nscopes = ['x y']", "clients.toml:2: client 'a': scopes: 'x y' is not a scope token"),
         ("[clients.a]\naccess_token_lifetime = 0", "clients.toml:2: client 'a': access_token_lifetime: must be 1 to"),
-        ("[clients.a]\nintrospection = 'all'", "clients.toml:2: client 'a': introspection: invalid enum value 'all'"),
+        ("[clients.a]\nintrospection = 'all'", "clients.toml:2: client 'a': introspection: Invalid enum value 'all'"),
         ("[clients.'a b']", "client_id 'a b': must be 1 to 255 visible ASCII characters"),
         (
             "[clients.a]\nsecrets = [{ env = 'NOPE' }]",
