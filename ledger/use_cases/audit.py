@@ -14,7 +14,11 @@ from ledger.domain.token_record import Moment, TokenRecord, TokenStatus
 
 
 class AheadOfLog(Refusal):
-    """The moment of an audit query is in the future, or beyond the head of the log."""
+    """The requested position or instant is beyond the head of the log; `instant` is set if it was an instant."""
+
+    def __init__(self, message: str, *, instant: datetime | None = None) -> None:
+        super().__init__(message)
+        self.instant = instant
 
 
 def position_beyond_head(position: int, head: int) -> AheadOfLog:

@@ -69,7 +69,7 @@ class PostgresAuditMoments:
             now = await connection.fetchrow(LOG["clock_and_head"], log_id)
             if now is not None and instant > now["now"]:
                 msg = f"as_of is in the future: it is {now['now'].isoformat()} here"
-                raise AheadOfLog(msg)
+                raise AheadOfLog(msg, instant=instant)
             if now is not None and instant >= now["recorded_at"]:
                 await connection.fetch(LOG["settle"], log_id)
             return await find_position_at(connection, log_id, instant)

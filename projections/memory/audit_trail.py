@@ -58,7 +58,7 @@ class _Fold:
         _check(min_position, rows)
         if as_of > self._clock():
             msg = f"as_of is in the future: it is {self._clock().isoformat()} here"
-            raise AheadOfLog(msg)
+            raise AheadOfLog(msg, instant=as_of)
         return Moment(sum(row.recorded_at <= as_of for row in rows), as_of)
 
     async def resolve_in_log(self, as_of: datetime | int | None = None, min_position: int = 0) -> Moment:

@@ -8,7 +8,7 @@ from aiohttp import ClientSession, TCPConnector
 from aiohttp.test_utils import TestServer
 
 from api.http.app import create_app
-from api.http.audit import event_stream, export
+from api.http.audit import event_stream, events
 from api.http.http_server import create_runner
 from projections.audit import checkpoint
 from tests.integration.conftest import CAUSE, register_client
@@ -72,7 +72,7 @@ async def events_of(response, until):
 
 
 async def test_an_export_equals_the_log(http, there, monkeypatch):
-    monkeypatch.setattr(export, "PAGE", 100)
+    monkeypatch.setattr(events, "EXPORT_PAGE_EVENTS", 100)
     last = await write(there, 600)
     rows = await there.streams.read(0, 10_000)
     for query in ("", f"?client_id=shop&min_position={last}", "?type=token.revoked", "?actor=operator:test"):
@@ -95,7 +95,7 @@ def matches(query, row):
 @pytest.mark.parametrize("query", ["", "&client_id=shop", "&type=token.issued,token.revoked"])
 async def test_a_stream_that_is_resumed_again_and_again_skips_and_repeats_nothing(http, there, query, monkeypatch):
     """While it is read, another process writes."""
-    monkeypatch.setattr(event_stream, "PAGE", 50)
+    monkeypatch.setattr(event_stream, "PAGE_EVENTS", 50)
     start = (await there.streams.head()).position
     writing = asyncio.create_task(write(there, 600))
     found = []

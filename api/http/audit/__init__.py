@@ -1,1 +1,1 @@
-"""The audit endpoints of an issuer: every token can explain itself."""
+"""The audit endpoints of an issuer: the history of tokens, clients and events."""

@@ -1,4 +1,4 @@
-"""Who asks: an access token of this very issuer, in the Authorization header (RFC 6750 §2.1) and nowhere else."""
+"""Authenticate auditors by an access token of the same issuer, in the Authorization header only (RFC 6750 §2.1)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -8,14 +8,14 @@ from api.http.errors import INSUFFICIENT_SCOPE, INVALID_REQUEST, INVALID_TOKEN, 
 from ledger.use_cases.introspection import TokenIntrospection
 from ledger.use_cases.ports import ActiveToken
 
-TOKENS_IN_URLS = ("access_token", "token")
-"""Query parameters in which a token might be sent, and never may (RFC 6750 §5.3)."""
+TOKEN_PARAMETERS = ("access_token", "token")
+"""Query parameters that may carry a token by mistake (RFC 6750 §5.3)."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 
 class Bearer:
-    """Whoever presents a token. `still_there` is for answers that take longer than a moment."""
+    """An authenticated auditor."""
 
     def __init__(self, introspection: TokenIntrospection, token: str, found: ActiveToken) -> None:
         self._introspection = introspection
@@ -23,25 +23,25 @@ class Bearer:
         self.client_id = found.client_id
         self.jti = found.jti
 
-    async def still_there(self) -> bool:
-        """Whether the token is active now. Raises Unavailable."""
+    async def is_still_active(self) -> bool:
+        """Whether the token is still active; long responses check it repeatedly. Raises Unavailable."""
         return await self._introspection.find_active_token(self._token) is not None
 
 
-def refuse_tokens_in_url(query: Mapping[str, str]) -> None:
-    """Raises RequestError (400): what is in a URL is written down by whatever the request passes."""
-    for name in TOKENS_IN_URLS:
+def reject_tokens_in_url(query: Mapping[str, str]) -> None:
+    """Raise RequestError (400) for a token in the URL: proxies, browsers and logs keep URLs."""
+    for name in TOKEN_PARAMETERS:
         if name in query:
-            message = "A token must never be in a URL. Revoke this one if it was real."
+            message = "A token must never be sent in a URL. If this one is real, revoke it."
             raise RequestError(INVALID_REQUEST, message, parameter=name)
 
 
 async def authenticate(introspection: TokenIntrospection, authorization: Sequence[str]) -> Bearer:
-    """Whoever presents a token that is active now and has the scope audit.read.
+    """Authenticate an active token with the scope audit.read.
 
     Raises RequestError (RFC 6750 §3.1) or Unavailable.
     """
-    token = _read(authorization)
+    token = _read_token(authorization)
     found = await introspection.find_active_token(token)
     if found is None:
         raise RequestError(INVALID_TOKEN)
@@ -50,9 +50,9 @@ async def authenticate(introspection: TokenIntrospection, authorization: Sequenc
     return Bearer(introspection, token, found)
 
 
-def _read(authorization: Sequence[str]) -> str:
+def _read_token(authorization: Sequence[str]) -> str:
     if len(authorization) > 1:
-        raise RequestError(INVALID_REQUEST, "The Authorization header is given more than once.")
+        raise RequestError(INVALID_REQUEST, "The Authorization header is repeated.")
     scheme, _, token = authorization[0].partition(" ") if authorization else ("", "", "")
     if scheme.lower() != "bearer":
         raise RequestError(NOT_AUTHENTICATED)

@@ -1,6 +1,6 @@
-"""What auditors are shown, over HTTP and on the command line alike. Instants are RFC 3339 in UTC.
+"""The documents that auditors see, over HTTP and on the command line. Instants are RFC 3339 in UTC.
 
-What a stolen copy could be tested against never is in here: the digest of a token, the hash of a secret.
+They never contain token digests or secret hashes, which a stolen token or secret could be tested against.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from ledger.use_cases.audit import Activity, ClientActivity, Summary
 
 
 class TokenDocument(Struct, frozen=True, kw_only=True):
-    """A token, its state at `as_of`, and one line that accounts for it. `scope` is space-delimited."""
+    """A token, its state at `as_of`, and a one-line explanation. `scope` is space-delimited."""
 
     jti: UUID
     state: TokenState
@@ -40,7 +40,7 @@ class TokenDocument(Struct, frozen=True, kw_only=True):
 
 
 class TokenPageDocument(Struct, frozen=True, kw_only=True):
-    """Tokens as of one moment, newest first. `next` is the cursor of the next page; null after the last."""
+    """Tokens as of one moment, newest first. `next` is the cursor of the next page, null on the last."""
 
     tokens: Sequence[TokenDocument]
     as_of: Moment
@@ -48,7 +48,7 @@ class TokenPageDocument(Struct, frozen=True, kw_only=True):
 
 
 class EventDocument(Struct, frozen=True, kw_only=True):
-    """A recorded event. `data` is what happened, by the fields of its type."""
+    """A recorded event. `data` has the fields of its type."""
 
     position: int
     recorded_at: datetime
@@ -63,10 +63,7 @@ class EventDocument(Struct, frozen=True, kw_only=True):
 
 
 class EventPageDocument(Struct, frozen=True, kw_only=True):
-    """Events in position order, of all up to and including `position`.
-
-    `next` is what to go on after, null where the log, or what was asked of it, ends for now.
-    """
+    """The matching events up to and including `position`, in order. `next` is null at the end of the log."""
 
     events: Sequence[EventDocument]
     position: int
@@ -74,14 +71,14 @@ class EventPageDocument(Struct, frozen=True, kw_only=True):
 
 
 class TokenEventsDocument(Struct, frozen=True, kw_only=True):
-    """A token's history from the log itself, in order."""
+    """The events of a token, in order."""
 
     jti: UUID
     events: Sequence[EventDocument]
 
 
 class FieldChange(Struct, frozen=True, kw_only=True, rename={"old": "from", "new": "to"}):
-    """A field of a client's settings before and after."""
+    """A changed field of a client's settings, before and after."""
 
     field: str
     old: Any
@@ -89,20 +86,20 @@ class FieldChange(Struct, frozen=True, kw_only=True, rename={"old": "from", "new
 
 
 class ClientEventDocument(EventDocument, frozen=True, kw_only=True):
-    """An event of a client. `changes` says from what to what its settings went; of a registration, from nothing."""
+    """An event of a client. `changes` lists its changed settings; all of them for a registration."""
 
     changes: Sequence[FieldChange]
 
 
 class ClientEventsDocument(Struct, frozen=True, kw_only=True):
-    """Who changed a client, when, from what to what."""
+    """The events of a client, in order."""
 
     client_id: str
     events: Sequence[ClientEventDocument]
 
 
 class SummaryDocument(Struct, frozen=True, kw_only=True):
-    """What happened over time, and per client. Counts everything up to `position` of the log."""
+    """Counts over time and per client, of the log up to `position`."""
 
     since: datetime
     until: datetime
@@ -113,7 +110,7 @@ class SummaryDocument(Struct, frozen=True, kw_only=True):
 
 
 def token_document(token: TokenRecord, moment: Moment) -> TokenDocument:
-    """A token as of a moment; what came after the moment is left out."""
+    """Describe a token as of a moment; later events are left out."""
     revoked = token.revoked
     return TokenDocument(
         jti=token.jti,
@@ -135,12 +132,12 @@ def token_document(token: TokenRecord, moment: Moment) -> TokenDocument:
 
 
 def event_document(row: RecordedEvent) -> EventDocument:
-    """A row of the log. Raises StoredDataError when this release cannot read it."""
+    """Describe an event. Raises StoredDataError if this release cannot read it."""
     return EventDocument(**_fields(row))
 
 
 def client_event_documents(rows: Sequence[RecordedEvent], mapper: EventMapper) -> Sequence[ClientEventDocument]:
-    """The rows of one client's stream. Raises StoredDataError when this release cannot read one."""
+    """Describe the events of a client's stream. Raises StoredDataError if this release cannot read one."""
     documents = []
     settings: ClientSettings | None = None
     for row in rows:
@@ -154,7 +151,7 @@ def client_event_documents(rows: Sequence[RecordedEvent], mapper: EventMapper) -
 
 
 def summary_document(summary: Summary, *, since: datetime, until: datetime, bucket: str) -> SummaryDocument:
-    """A summary, with what was asked for."""
+    """Describe a summary and its window."""
     return SummaryDocument(
         since=since,
         until=until,

@@ -1,102 +1,99 @@
-"""What the audit endpoints have in common: who asks is known, what is asked is read strictly, and both are logged."""
+"""What the audit endpoints share: the bearer token, strict parameters, and a log line that says what was requested."""
 
-from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from aiohttp import hdrs, web
 from msgspec import Struct
 
-from api.http.audit.bearer import Bearer, authenticate, refuse_tokens_in_url
+from api.http.audit.bearer import Bearer, authenticate, reject_tokens_in_url
 from api.http.audit.parameters import AS_OF, MIN_POSITION
 from api.http.errors import AHEAD_OF_LOG, ARCHIVED, RequestError
 from api.http.form import Form, parse_query, read_form
-from api.http.operation import Operation
+from api.http.operation import Operation, ResponseSpec
 from api.http.parameters import Values, loggable, parse_values
 from api.http.request_context import REQUEST_CONTEXT
-from api.http.responses import encode_json, json_response
+from api.http.responses import POSITION_HEADER, encode_json, json_response
 from ledger.domain.errors import Archived
 from ledger.use_cases.audit import AheadOfLog
 from ledger.use_cases.issuer import Issuer
 
 
 class AuditRequest(Struct, frozen=True):
-    """An audit request that may be answered."""
+    """An authenticated audit request with its parsed parameters."""
 
-    request: web.Request
+    http: web.Request
     values: Values
     bearer: Bearer
 
-    def note(self, **more: str) -> None:
-        """Have the log line of the request say more."""
-        context = self.request[REQUEST_CONTEXT]
-        context.more = {**(context.more or {}), **more}
+    @property
+    def min_position(self) -> int:
+        """The position that the response must include; 0 if omitted."""
+        return self.values.get(MIN_POSITION, 0)
 
 
 class AuditEndpoint:
     """An endpoint of one issuer for auditors.
 
-    A request is read in this order, and the first thing wrong with it is what is answered: a token in the URL, the
-    access token (RFC 6750), the form where there is one, then the parameters.
+    Requests are checked in this order, and the first problem determines the response: a token in the URL, the access
+    token (RFC 6750), the form if there is one, then the parameters.
     """
 
     OPERATION: ClassVar[Operation]
 
     def __init__(self, issuer: Issuer) -> None:
         self._issuer = issuer
+        self._audit = issuer.audit
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request. Raises RequestError, or what the audit trail raises."""
+        """Handle a request. Raises RequestError, or what the audit trail raises."""
         query = parse_query(request.raw_path.partition("?")[2])
-        refuse_tokens_in_url(query)
-        context = request[REQUEST_CONTEXT]
+        reject_tokens_in_url(query)
         bearer = await authenticate(self._issuer.introspection, request.headers.getall(hdrs.AUTHORIZATION, ()))
+        context = request[REQUEST_CONTEXT]
         context.client_id = bearer.client_id
-        given = await self._given(request, query)
+        given = await self._collect_parameters(request, query)
         declared = self.OPERATION.parameters
-        context.more = {"jti": str(bearer.jti), "filter": loggable(declared, given)}
+        context.log_more(jti=str(bearer.jti), filter=loggable(declared, given))
         values = parse_values(declared, given)
         try:
-            return await self._answer(AuditRequest(request, values, bearer))
+            return await self._respond(AuditRequest(request, values, bearer))
         except AheadOfLog as error:
-            raise RequestError(AHEAD_OF_LOG, str(error), parameter=self._ahead(values, error)) from error
+            raise RequestError(AHEAD_OF_LOG, str(error), parameter=self._parameter_ahead(values, error)) from error
         except Archived as error:
             raise RequestError(ARCHIVED, str(error)) from error
 
-    async def _answer(self, asked: AuditRequest) -> web.StreamResponse:
+    async def _respond(self, request: AuditRequest) -> web.StreamResponse:
         raise NotImplementedError
 
-    def _ahead(self, values: Values, error: AheadOfLog) -> str:
-        """The parameter that names a moment that has not come."""
-        as_of, min_position = values.get(AS_OF), values.get(MIN_POSITION, 0)
-        if isinstance(as_of, int):
-            return AS_OF.name if as_of >= min_position else MIN_POSITION.name
-        if isinstance(as_of, datetime) and str(error).startswith(AS_OF.name):
+    def _parameter_ahead(self, values: Values, error: AheadOfLog) -> str:
+        """The name of the parameter that is beyond the head of the log."""
+        as_of = values.get(AS_OF)
+        if error.instant is not None or (isinstance(as_of, int) and as_of >= values.get(MIN_POSITION, 0)):
             return AS_OF.name
         return MIN_POSITION.name
 
-    async def _given(self, request: web.Request, query: Form) -> Form:
-        """What the request carries, by name, of whatever place. Raises RequestError."""
+    async def _collect_parameters(self, request: web.Request, query: Form) -> Form:
+        """Collect the parameters of the query or form, the path and the headers. Raises RequestError."""
         operation = self.OPERATION
         if operation.parameters_in("form"):
-            # Nothing is read from the query of such a request, so that nothing is passed over in silence there either.
-            parse_values((), query)
+            parse_values((), query)  # a request with a form has no query parameters
             query = await read_form(request)
-        for parameter in operation.parameters_in("path"):
-            _place_apart(query, parameter.name)
-            query[parameter.name] = request.match_info[parameter.name]
-        for parameter in operation.parameters_in("header"):
-            _place_apart(query, parameter.name)
-            if parameter.name in request.headers:
-                query[parameter.name] = ",".join(request.headers.getall(parameter.name))
+        for parameter in operation.parameters_in("path", "header"):
+            name = parameter.name
+            if name in query:
+                parse_values((), {name: query[name]})  # it is unknown in a query
+            if parameter.location == "path":
+                query[name] = request.match_info[name]
+            elif name in request.headers:
+                query[name] = ",".join(request.headers.getall(name))
         return query
 
 
-def _place_apart(query: Form, name: str) -> None:
-    """What belongs into the path or a header is not known in a query."""
-    if name in query:
-        parse_values((), {name: query[name]})
+def audit_response(description: str, model: Any, example: Any, **more: Any) -> ResponseSpec:
+    """Declare a response with a position."""
+    return ResponseSpec(description=description, models=(model,), example=example, headers=(POSITION_HEADER,), **more)
 
 
-def json_of(document: object, position: int | None = None) -> web.StreamResponse:
-    """A document as an answer; `position` is what of the log it reflects."""
+def document_response(document: object, position: int) -> web.StreamResponse:
+    """A document that reflects the log up to a position."""
     return json_response(encode_json(document), position=position)

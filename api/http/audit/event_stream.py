@@ -1,30 +1,29 @@
-"""Events as they are recorded: server-sent events, resumable, each position once and none left out."""
+"""Events as they are recorded: server-sent events, resumable, each position exactly once."""
 
 import asyncio
 from collections.abc import Sequence
 
 import msgspec
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from api.http.audit.bearer import Bearer
 from api.http.audit.documents import EventDocument
-from api.http.audit.endpoint import AuditEndpoint, AuditRequest
+from api.http.audit.endpoint import AuditEndpoint, AuditRequest, audit_response
 from api.http.audit.examples import STREAM_EXAMPLE
 from api.http.audit.parameters import ACTOR, AFTER, CLIENT_ID, LAST_EVENT_ID, TYPE
 from api.http.audit.shown_events import event_line
 from api.http.audit.streaming import OpenStreams, Send, stream
 from api.http.errors import AHEAD_OF_LOG, ARCHIVED
-from api.http.operation import READ, Operation, ResponseSpec
+from api.http.operation import READ, Operation
 from api.http.parameters import Values
-from api.http.responses import POSITION_HEADER
 from ledger.domain.recording import RecordedEvent
 from ledger.use_cases.audit import AheadOfLog, EventQuery
 from ledger.use_cases.issuer import Issuer
 
 MEDIA_TYPE = "text/event-stream"
-PAGE = 500
+PAGE_EVENTS = 500
 HEARTBEAT_SECONDS = 15.0
-"""How long nothing may be sent. Then the id goes ahead, and whether the token is still active is looked at again."""
+"""Longest silence. A heartbeat advances the id and checks that the token is still active."""
 
 RETRY_SECONDS = 0.2
 
@@ -32,10 +31,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 class EventStreamEndpoint(AuditEndpoint):
-    """Sends events for as long as somebody listens.
+    """Streams events until the reader disconnects.
 
-    It reads the log page by page until its end, then waits to be told of news. Nothing is read before what was read has
-    been taken, so a slow reader holds one page.
+    It reads the log page by page to its end, then waits to be notified. It reads the next page only after the reader
+    has taken the last one, so a slow reader holds one page.
     """
 
     OPERATION = Operation(
@@ -45,75 +44,59 @@ class EventStreamEndpoint(AuditEndpoint):
         summary="Events as they are recorded",
         description=(
             "Server-sent events: `id` is the position, `event` the type, `data` an EventDocument. To resume, send the "
-            "last id as `Last-Event-ID`; without it or `after` the stream begins at the end of the log. Blocks with an "
-            "id alone say how far the log was looked at. It ends when the service stops, and soon after its token does."
+            "last id as `Last-Event-ID`; without it or `after` the stream begins at the head of the log. A block with "
+            "only an id advances the position. The stream ends when the service stops or the token becomes inactive."
         ),
         security="bearer",
         parameters=(TYPE, CLIENT_ID, ACTOR, AFTER, LAST_EVENT_ID),
         responses=(
-            ResponseSpec(
-                description="Events, without end.",
-                media_type=MEDIA_TYPE,
-                models=(EventDocument,),
-                example=STREAM_EXAMPLE,
-                headers=(POSITION_HEADER,),
-            ),
+            audit_response("An endless stream of events.", EventDocument, STREAM_EXAMPLE, media_type=MEDIA_TYPE),
         ),
-        errors=(
-            AHEAD_OF_LOG,
-            ARCHIVED,
-        ),
+        errors=(AHEAD_OF_LOG, ARCHIVED),
     )
 
     def __init__(self, issuer: Issuer, open_streams: OpenStreams) -> None:
         super().__init__(issuer)
         self._open_streams = open_streams
 
-    async def _answer(self, asked: AuditRequest) -> web.StreamResponse:
-        values = asked.values
+    async def _respond(self, request: AuditRequest) -> web.StreamResponse:
+        values = request.values
         after = values.get(LAST_EVENT_ID)
         if after is None:
             after = values.get(AFTER)
-        moment = await self._issuer.audit.moments.resolve_in_log(None, after or 0)
+        moment = await self._audit.moments.resolve_in_log(None, after or 0)
         start = moment.position if after is None else after
         query = EventQuery(types=values.get(TYPE, ()), client_id=values.get(CLIENT_ID), actor=values.get(ACTOR))
-        if after is not None:  # what is wrong with it can still be said
-            await self._issuer.audit.events.find_events(query, after=start, limit=1)
-        headers = {
-            hdrs.CONTENT_TYPE: MEDIA_TYPE,
-            hdrs.CACHE_CONTROL: "no-store",
-            "X-Content-Type-Options": "nosniff",
-            "X-Accel-Buffering": "no",
-            POSITION_HEADER: str(start),
-        }
+        if after is not None:  # an error can still be reported before the response begins
+            await self._audit.events.find_events(query, after=start, limit=1)
 
         async def send_all(send: Send) -> bool:
-            return await self._follow(send, query, start, asked.bearer)
+            return await self._follow(send, query, start, request.bearer)
 
-        return await stream(asked.request, headers, send_all, self._open_streams)
+        return await stream(request.http, MEDIA_TYPE, start, send_all, self._open_streams)
 
-    def _ahead(self, values: Values, error: AheadOfLog) -> str:  # noqa: ARG002 (there is only one such moment here)
+    def _parameter_ahead(self, values: Values, error: AheadOfLog) -> str:  # noqa: ARG002 (only one parameter can be)
         return AFTER.name if values.get(LAST_EVENT_ID) is None else LAST_EVENT_ID.name
 
     async def _follow(self, send: Send, query: EventQuery, position: int, bearer: Bearer) -> bool:
-        """Send all that comes after a position; ends, with False, when the token is no longer active."""
-        audit = self._issuer.audit
-        await send(_mark(position))
-        at_the_end = False
+        """Send all events after a position. Returns False once the token is no longer active."""
+        events = self._audit.events
+        await send(_heartbeat(position))
+        at_head = False
         while True:
-            waited = at_the_end
+            waited = at_head
             if waited:
-                page = await audit.events.wait_for_events(query, after=position, seconds=HEARTBEAT_SECONDS)
+                page = await events.wait_for_events(query, after=position, seconds=HEARTBEAT_SECONDS)
             else:
-                page = await audit.events.find_events(query, after=position, limit=PAGE)
-            at_the_end = page.ended
-            if not await bearer.still_there():
+                page = await events.find_events(query, after=position, limit=PAGE_EVENTS)
+            at_head = page.ended
+            if not await bearer.is_still_active():
                 return False
             if page.events:
                 await send(_blocks(page.events))
-            elif page.position > position or (waited and at_the_end):
-                await send(_mark(page.position))
-            elif waited:  # what finds the events of a client is far behind the log
+            elif page.position > position or (waited and at_head):
+                await send(_heartbeat(page.position))
+            elif waited:  # the index of events by client lags far behind the log
                 await asyncio.sleep(RETRY_SECONDS)
             position = page.position
 
@@ -125,6 +108,6 @@ def _blocks(rows: Sequence[RecordedEvent]) -> bytes:
     )
 
 
-def _mark(position: int) -> bytes:
-    """A block without data: it moves the reader's last id and is no event (HTML, §9.2.6)."""
+def _heartbeat(position: int) -> bytes:
+    """A block without data: it advances the reader's last id and dispatches no event (HTML §9.2.6)."""
     return b"id: %d\n\n" % position

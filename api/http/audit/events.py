@@ -1,11 +1,14 @@
-"""Events of the whole log: a page as a document, or all of them as lines of JSON."""
+"""Events of the whole log: one page as a JSON document, or all events as NDJSON in constant memory."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 from aiohttp import hdrs, web
 
 from api.http.audit.documents import EventDocument, EventPageDocument, event_document
-from api.http.audit.endpoint import AuditEndpoint, AuditRequest, json_of
+from api.http.audit.endpoint import AuditEndpoint, AuditRequest, audit_response, document_response
 from api.http.audit.examples import EVENT_EXAMPLE, EVENT_PAGE_EXAMPLE
-from api.http.audit.export import MEDIA_TYPE, export, wants_export
 from api.http.audit.parameters import (
     ACTOR,
     AFTER,
@@ -18,14 +21,20 @@ from api.http.audit.parameters import (
     TYPE,
     UNTIL,
 )
-from api.http.errors import AHEAD_OF_LOG, ARCHIVED, INVALID_REQUEST, NOT_CAUGHT_UP, RequestError
-from api.http.operation import READ, Operation, ResponseSpec
-from api.http.responses import POSITION_HEADER
-from ledger.use_cases.audit import EventQuery
+from api.http.audit.shown_events import event_lines
+from api.http.audit.streaming import Send, stream
+from api.http.errors import AHEAD_OF_LOG, ARCHIVED, NOT_CAUGHT_UP
+from api.http.operation import READ, Operation
+from api.http.parameters import parameter_error
+from ledger.use_cases.audit import EventPage, EventQuery
+
+EXPORT_MEDIA_TYPE = "application/x-ndjson"
+EXPORT_PAGE_EVENTS = 2000
+"""Events read, encoded and sent at a time; one page is read ahead."""
 
 
 class EventsEndpoint(AuditEndpoint):
-    """Gives events."""
+    """Lists or exports events."""
 
     OPERATION = Operation(
         name="audit_events",
@@ -33,31 +42,20 @@ class EventsEndpoint(AuditEndpoint):
         tag="audit",
         summary="Events, in the order of the log",
         description=(
-            f"With `Accept: {MEDIA_TYPE}` all from `after` to the end of the log at the time of the request, "
-            "one a line, however many; `limit` is not for that. One that is broken off ends without its last chunk."
+            f"With `Accept: {EXPORT_MEDIA_TYPE}`, all events from `after` to the head of the log at the time of the "
+            "request, one per line; `limit` is not allowed. An incomplete export ends without the last chunk."
         ),
         security="bearer",
         parameters=(TYPE, CLIENT_ID, SUBJECT, ACTOR, SINCE, UNTIL, AFTER, MIN_POSITION, LIMIT),
         responses=(
-            ResponseSpec(
-                description="A page of events.",
-                models=(EventPageDocument,),
-                example=EVENT_PAGE_EXAMPLE,
-                headers=(POSITION_HEADER,),
-            ),
-            ResponseSpec(
-                description="All events, one a line.",
-                media_type=MEDIA_TYPE,
-                models=(EventDocument,),
-                example=EVENT_EXAMPLE,
-                headers=(POSITION_HEADER,),
-            ),
+            audit_response("A page of events.", EventPageDocument, EVENT_PAGE_EXAMPLE),
+            audit_response("All events, one per line.", EventDocument, EVENT_EXAMPLE, media_type=EXPORT_MEDIA_TYPE),
         ),
         errors=(AHEAD_OF_LOG, ARCHIVED, NOT_CAUGHT_UP),
     )
 
-    async def _answer(self, asked: AuditRequest) -> web.StreamResponse:
-        values = asked.values
+    async def _respond(self, request: AuditRequest) -> web.StreamResponse:
+        values = request.values
         query = EventQuery(
             types=values.get(TYPE, ()),
             client_id=values.get(CLIENT_ID),
@@ -66,17 +64,57 @@ class EventsEndpoint(AuditEndpoint):
             since=values.get(SINCE),
             until=values.get(UNTIL),
         )
-        audit = self._issuer.audit
-        after, min_position = values.get(AFTER, 0), values.get(MIN_POSITION, 0)
-        if wants_export(asked.request.headers.get(hdrs.ACCEPT, "")):
+        after = values.get(AFTER, 0)
+        if accepts_export(request.http.headers.get(hdrs.ACCEPT, "")):
             if values.get(LIMIT) is not None:
-                raise RequestError(INVALID_REQUEST, f"{LIMIT.name}: an export has none", parameter=LIMIT.name)
-            return await export(asked.request, audit, asked.bearer, query, after=after, min_position=min_position)
-        limit = values.get(LIMIT, DEFAULT_LIMIT)
-        page = await audit.events.find_events(query, after=after, limit=limit, min_position=min_position)
+                raise parameter_error(LIMIT.name, "is not allowed for an export")
+            return await self._export(request, query, after)
+        page = await self._audit.events.find_events(
+            query, after=after, limit=values.get(LIMIT, DEFAULT_LIMIT), min_position=request.min_position
+        )
         document = EventPageDocument(
             events=[event_document(row) for row in page.events],
             position=page.position,
             next=None if page.ended else page.position,
         )
-        return json_of(document, page.position)
+        return document_response(document, page.position)
+
+    async def _export(self, request: AuditRequest, query: EventQuery, after: int) -> web.StreamResponse:
+        """Export all events up to the current head of the log. The export breaks off if the token becomes inactive."""
+        last = (await self._audit.moments.resolve_in_log(None, request.min_position)).position
+
+        def read(after: int) -> Coroutine[Any, Any, EventPage]:
+            return self._audit.events.find_events(query, after=after, limit=EXPORT_PAGE_EVENTS, min_position=last)
+
+        first = await read(after)
+
+        async def send_all(send: Send) -> bool:
+            page, reading = first, None
+            try:
+                while True:
+                    reading = None
+                    if not page.ended and page.position < last:
+                        reading = asyncio.create_task(read(page.position))
+                    if not await request.bearer.is_still_active():
+                        return False
+                    rows = [row for row in page.events if row.position <= last]
+                    if rows:
+                        await send(event_lines(rows))
+                    if reading is None:
+                        return True
+                    page = await reading
+            finally:
+                if reading is not None:
+                    reading.cancel()
+
+        return await stream(request.http, EXPORT_MEDIA_TYPE, last, send_all)
+
+
+def accepts_export(accept: str) -> bool:
+    """Whether an Accept header names NDJSON (RFC 9110 §12.5.1); a wildcard is not enough."""
+    for entry in accept.lower().split(","):
+        media_type, *parameters = (part.strip() for part in entry.split(";"))
+        refused = any(part.replace(" ", "") in {"q=0", "q=0.0", "q=0.00", "q=0.000"} for part in parameters)
+        if media_type == EXPORT_MEDIA_TYPE and not refused:
+            return True
+    return False

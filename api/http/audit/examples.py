@@ -1,4 +1,4 @@
-"""Examples of what the audit endpoints answer, made by the code that answers."""
+"""Example responses of the audit endpoints, built by the same code as real ones."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

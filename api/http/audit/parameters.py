@@ -1,4 +1,4 @@
-"""The parameters of the audit endpoints, and how each is read."""
+"""The parameters of the audit endpoints, and how each is parsed."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ _POSITION = re.compile(r"[0-9]{1,18}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _VISIBLE = re.compile(r"[\x21-\x7E]{1,255}")
 _CURSOR = re.compile(r"[A-Za-z0-9_-]{1,512}")
-_ZONE_OF_A_LOST_PLUS = re.compile(r" \d\d:\d\d")
+_OFFSET_WITHOUT_PLUS = re.compile(r" \d\d:\d\d")
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 _POSITION_SCHEMA = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
@@ -38,30 +38,30 @@ _CLIENT_ID_SCHEMA = {"type": "string", "pattern": "^[!-~]{1,255}$"}
 
 
 def parse_position(text: str) -> int:
-    """A position of the log, 0 for its beginning."""
+    """Parse a log position; 0 is before the first event."""
     if _POSITION.fullmatch(text) is None:
-        msg = "must be a position of the log: a whole number, 0 or more"
+        msg = "must be a log position: a whole number, 0 or more"
         raise MalformedValue(msg)
     return int(text)
 
 
 def parse_instant(text: str) -> datetime:
-    """An instant of RFC 3339, from 1970 on."""
-    if _ZONE_OF_A_LOST_PLUS.fullmatch(text[-6:]):
-        msg = "must be an instant of RFC 3339; write the + of its zone as %2B"
+    """Parse an RFC 3339 instant, from 1970 on."""
+    if _OFFSET_WITHOUT_PLUS.fullmatch(text[-6:]):
+        msg = "must be an RFC 3339 instant; encode the + of its offset as %2B"
         raise MalformedValue(msg)
     try:
         instant = to_utc(msgspec.convert(text, Instant)) if _RFC_3339.fullmatch(text) else None
     except (msgspec.ValidationError, OverflowError):
         instant = None
     if instant is None or instant < EARLIEST:
-        msg = "must be an instant of RFC 3339 with its zone, such as 2024-01-31T09:30:00Z, from 1970 on"
+        msg = "must be an RFC 3339 instant with an offset, such as 2024-01-31T09:30:00Z, from 1970 on"
         raise MalformedValue(msg)
     return instant
 
 
 def parse_moment(text: str) -> datetime | int:
-    """An instant, or a position of the log."""
+    """Parse an instant or a log position."""
     if text.isdecimal():
         return parse_position(text)
     return parse_instant(text)
@@ -112,7 +112,7 @@ def _parse_types(text: str) -> tuple[str, ...]:
 
 def _parse_cursor(text: str) -> str:
     if _CURSOR.fullmatch(text) is None:
-        msg = "must be the `next` of a page before"
+        msg = "must be the `next` of an earlier page"
         raise MalformedValue(msg)
     return text
 
@@ -134,7 +134,7 @@ def _instant(name: str, description: str) -> Parameter[datetime]:
 
 JTI = Parameter(
     "jti",
-    "The id of a token, as introspection answers it.",
+    "The id of a token, from an introspection response.",
     {"type": "string", "format": "uuid"},
     _parse_uuid,
     location="path",
@@ -143,7 +143,7 @@ JTI = Parameter(
 )
 TOKEN = Parameter(
     "token",
-    "A token as it was issued. It is looked up by its digest, whatever became of it.",
+    "A token as issued. It is looked up by its digest, in any state.",
     {"type": "string", "minLength": 1},
     str,
     location="form",
@@ -152,7 +152,7 @@ TOKEN = Parameter(
 )
 AS_OF = Parameter(
     "as_of",
-    "The moment to answer for: an instant of RFC 3339, or a position of the log. Left out: now.",
+    "Show the state as of an RFC 3339 instant or a log position. Default: now.",
     {"anyOf": [_INSTANT_SCHEMA, _POSITION_SCHEMA]},
     parse_moment,
     example="2026-03-01T12:00:00Z",
@@ -165,13 +165,15 @@ MIN_POSITION = Parameter(
     parse_position,
     example=0,
 )
-CLIENT_ID = Parameter("client_id", "The client that it is about.", _CLIENT_ID_SCHEMA, _parse_client_id, example="app")
+CLIENT_ID = Parameter(
+    "client_id", "The client that a token or event belongs to.", _CLIENT_ID_SCHEMA, _parse_client_id, example="app"
+)
 CLIENT_ID_IN_PATH = replace(CLIENT_ID, description="The id of a client.", location="path", required=True)
-SUBJECT = Parameter("subject", "The subject of its token.", _TEXT_SCHEMA, _parse_text, example="app")
-SCOPE = Parameter("scope", "One scope token that it has.", _TEXT_SCHEMA, _parse_scope, example="read")
+SUBJECT = Parameter("subject", "The subject of the token.", _TEXT_SCHEMA, _parse_text, example="app")
+SCOPE = Parameter("scope", "A scope token that the token has.", _TEXT_SCHEMA, _parse_scope, example="read")
 STATUS: Parameter[TokenStatus] = Parameter(
     "status",
-    "Its state at the moment of the listing.",
+    "The state at the moment of the list.",
     {"type": "string", "enum": list(STATUSES)},
     _one_of(STATUSES),
     example="active",
@@ -180,34 +182,34 @@ ISSUED_AFTER = _instant("issued_after", "Recorded as issued at this instant or l
 ISSUED_BEFORE = _instant("issued_before", "Recorded as issued at this instant or earlier.")
 CURSOR = Parameter(
     "cursor",
-    "Where the page begins: the `next` of the page before. It goes with the filters it was made for.",
+    "The `next` of the previous page. It is valid only with the same filters.",
     {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,512}$"},
     _parse_cursor,
 )
 LIMIT = Parameter(
     "limit",
-    "At most how many.",
+    "The maximum number of entries.",
     {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
     _parse_limit,
     example=DEFAULT_LIMIT,
 )
 TYPE = Parameter(
     "type",
-    "Types of events, separated by commas. Left out: all.",
+    "Event types, separated by commas. Default: all.",
     {"type": "array", "items": {"type": "string", "enum": list(TYPES)}, "minItems": 1, "uniqueItems": True},
     _parse_types,
     example=["token.issued", "token.revoked"],
     style={"style": "form", "explode": False},
 )
 ACTOR = Parameter(
-    "actor", "Who caused it: `client:<id>` or `operator:<login>`.", _TEXT_SCHEMA, _parse_text, example="client:app"
+    "actor", "The actor: `client:<id>` or `operator:<login>`.", _TEXT_SCHEMA, _parse_text, example="client:app"
 )
 SINCE = _instant("since", "Recorded at this instant or later.")
 UNTIL = _instant("until", "Recorded at this instant or earlier.")
-AFTER = Parameter("after", "Begin after this position.", _POSITION_SCHEMA, parse_position, example=0)
+AFTER = Parameter("after", "Start after this position.", _POSITION_SCHEMA, parse_position, example=0)
 LAST_EVENT_ID = Parameter(
     "Last-Event-ID",
-    "The id of the last event that was received: go on after it. It goes before `after`.",
+    "The id of the last event received; the stream resumes after it. Takes precedence over `after`.",
     _POSITION_SCHEMA,
     parse_position,
     location="header",
@@ -215,10 +217,10 @@ LAST_EVENT_ID = Parameter(
 )
 BUCKET: Parameter[Bucket] = Parameter(
     "bucket",
-    "How wide a bucket is.",
+    "The width of a bucket.",
     {"type": "string", "enum": list(BUCKETS), "default": "hour"},
     _one_of(BUCKETS),
     example="hour",
 )
-WINDOW_SINCE = _instant("since", "From when, rounded down to its bucket. Left out: 24 buckets before `until`.")
-WINDOW_UNTIL = _instant("until", "Until when, rounded up to its bucket. Left out: now.")
+WINDOW_SINCE = _instant("since", "Start, rounded down to a whole bucket. Default: 24 buckets before `until`.")
+WINDOW_UNTIL = _instant("until", "End, rounded up to a whole bucket. Default: now.")

@@ -1,6 +1,5 @@
-"""Errors of the audit endpoints: problem details (RFC 9457), and the challenges of RFC 6750."""
+"""Errors of the audit endpoints: problem details (RFC 9457) and Bearer challenges (RFC 6750)."""
 
-from collections.abc import Callable
 from http import HTTPStatus
 
 from aiohttp import hdrs
@@ -14,6 +13,7 @@ from api.http.errors import (
     RequestFailure,
     error_description,
 )
+from api.http.instrumented_endpoint import ErrorRenderer
 from api.http.responses import PROBLEM_HEADERS, RawResponse, encode_json, with_retry_after
 
 AUDIT_SCOPE = "audit.read"
@@ -22,7 +22,7 @@ TYPE = "urn:token-ledger:problem:"
 
 
 class ProblemDocument(Struct, frozen=True, kw_only=True):
-    """What went wrong. `parameter` names the parameter at fault, `request_id` leads to the log line."""
+    """What went wrong. `parameter` is the parameter at fault, `request_id` identifies the log line."""
 
     type: str
     title: str
@@ -32,24 +32,24 @@ class ProblemDocument(Struct, frozen=True, kw_only=True):
     parameter: str | UnsetType = UNSET
 
 
-def problem_renderer(realm: str) -> Callable[[RequestFailure], RawResponse]:
-    """How errors are answered by endpoints that take tokens of an issuer; `realm` is a quoted-string."""
+def problem_renderer(realm: str) -> ErrorRenderer:
+    """Render errors as problem details, with a Bearer challenge where one applies. `realm` is a quoted-string."""
 
-    def answer(failure: RequestFailure) -> RawResponse:
+    def render(failure: RequestFailure) -> RawResponse:
         kind = failure.kind
-        document = problem(kind, failure.request_id, failure.description, failure.parameter)
+        document = problem_document(kind, failure.request_id, failure.description, failure.parameter)
         response = RawResponse(PROBLEM_HEADERS, encode_json(document), kind.status)
         if kind in _CHALLENGES:
             response.headers[hdrs.WWW_AUTHENTICATE] = f"Bearer realm={realm}{_CHALLENGES[kind]}"
         return with_retry_after(response)
 
-    return answer
+    return render
 
 
-def problem(
+def problem_document(
     kind: ErrorKind, request_id: str, description: str | None = None, parameter: str | None = None
 ) -> ProblemDocument:
-    """An error as problem details."""
+    """Describe an error as problem details."""
     return ProblemDocument(
         type=TYPE + kind.code,
         title=HTTPStatus(kind.status).phrase,
@@ -66,4 +66,4 @@ _CHALLENGES = {
     INSUFFICIENT_SCOPE: f', error="{INSUFFICIENT_SCOPE.code}", error_description="{INSUFFICIENT_SCOPE.description}"'
     f', scope="{AUDIT_SCOPE}"',
 }
-"""What follows the realm (RFC 6750 §3). A request without a token is told no more than that one is needed (§3.1)."""
+"""Challenge parameters after the realm (RFC 6750 §3). A request without a token gets no error code (§3.1)."""

@@ -1,6 +1,6 @@
-"""Events as they may leave the log: each type of event without the fields that are withheld.
+"""Events without their withheld fields.
 
-A payload is decoded into such a type directly, so what is withheld is passed over and never is in memory.
+Payloads are decoded directly into types that lack those fields, so withheld values never enter memory.
 """
 
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ from ledger.domain.events import EVENT_TYPES, Event
 from ledger.domain.recording import RecordedEvent
 
 WITHHELD = ("digest", "hash")
-"""Fields of events, at any depth, that never leave the log: what a stolen token or secret could be tested against."""
+"""Event fields, at any depth, that are never shown: a stolen token or secret could be tested against them."""
 
 
 class EventLine(Struct, frozen=True):
-    """`EventDocument`, made for speed: `data` is not turned into a dict on its way to JSON."""
+    """A faster `EventDocument`: `data` is encoded to JSON without becoming a dict first."""
 
     position: int
     recorded_at: Any
@@ -36,7 +36,7 @@ class EventLine(Struct, frozen=True):
 
 @cache
 def shown_type(of: type[Struct]) -> type[Struct]:
-    """The type without its withheld fields, at any depth; itself when it has none."""
+    """Derive the type without withheld fields, at any depth; the type itself if it has none."""
     hints = get_type_hints(of, include_extras=True)
     kinds = {field.name: _shown_kind(hints[field.name]) for field in fields(of) if field.name not in WITHHELD}
     if kinds == {field.name: hints[field.name] for field in fields(of)}:
@@ -51,27 +51,27 @@ def _shown_kind(kind: Any) -> Any:
 
 
 SHOWN_TYPES = {of.TOPIC: shown_type(of) for of in EVENT_TYPES}
-"""What is shown of an event, by topic."""
+"""The shown type of each event, by topic."""
 
 _DECODERS = {(of.TOPIC, of.SCHEMA_VERSION): msgspec.json.Decoder(SHOWN_TYPES[of.TOPIC]) for of in EVENT_TYPES}
 
 encode_lines = msgspec.json.Encoder().encode_lines
-"""JSON, one a line, of many EventLines at once."""
+"""Encode many EventLines as NDJSON."""
 
 
 def shown_data(row: RecordedEvent) -> Struct:
-    """What is shown of a row's event. Raises StoredDataError when this release cannot read it."""
+    """Decode the shown part of an event. Raises StoredDataError if this release cannot read it."""
     decoder = _DECODERS.get((row.topic, row.schema_version))
     if decoder is not None:
         try:
             return decoder.decode(row.payload)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            pass  # the codec says what is wrong with it
+            pass  # the codec raises the precise error
     return _without_withheld(CODEC.decode(row.topic, row.schema_version, row.payload))
 
 
 def event_line(row: RecordedEvent) -> EventLine:
-    """A row of the log. Raises StoredDataError when this release cannot read it."""
+    """Build the line of an event. Raises StoredDataError if this release cannot read it."""
     return EventLine(
         row.position,
         row.recorded_at,
@@ -87,7 +87,7 @@ def event_line(row: RecordedEvent) -> EventLine:
 
 
 def event_lines(rows: Sequence[RecordedEvent]) -> bytes:
-    """Rows of the log as lines of JSON. Raises StoredDataError when this release cannot read one."""
+    """Encode events as NDJSON. Raises StoredDataError if this release cannot read one."""
     return encode_lines([event_line(row) for row in rows])
 
 

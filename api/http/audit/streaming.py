@@ -1,7 +1,7 @@
-"""Answers that take longer than a moment: begun, carried on as fast as they are read, and ended in a way that tells."""
+"""Responses of unknown length: sent as fast as the reader takes them, and visibly incomplete if they break off."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -9,22 +9,23 @@ import structlog
 from aiohttp import hdrs, web
 
 from api.http.errors import SERVER_ERROR, error_kind_for
-from api.http.request_context import REQUEST_CONTEXT, REQUEST_ID
-from api.http.responses import SERVER
+from api.http.instrumented_endpoint import log_unexpected_error
+from api.http.request_context import REQUEST_CONTEXT, REQUEST_ID, RequestContext
+from api.http.responses import POSITION_HEADER, SERVER
 from ledger.domain.errors import LedgerError
 
 END_TIMEOUT_SECONDS = 1.0
-"""How long a reader may take to take the end of an answer, before the connection is cut."""
+"""How long a reader may take to receive the end of a response before the connection is cut."""
 
 Send = Callable[[bytes], Coroutine[Any, Any, None]]
-"""Sends bytes; returns once the reader has room for more. Raises ConnectionError when there is no reader any more."""
+"""Sends bytes; returns once the reader has room for more. Raises ConnectionError if the reader disconnected."""
 
 Body = Callable[[Send], Coroutine[Any, Any, bool]]
-"""Sends an answer; says whether it came to its end, or was broken off because its reader may have no more of it."""
+"""Sends a response body. Returns True if it is complete, False if the token became inactive."""
 
 
 class OpenStreams:
-    """The answers that would go on for ever, to end them when the service stops."""
+    """The endless responses in progress, to end them when the service stops."""
 
     def __init__(self) -> None:
         self._open: set[asyncio.Task[bool]] = set()
@@ -34,7 +35,7 @@ class OpenStreams:
         return len(self._open)
 
     async def run(self, body: Coroutine[Any, Any, bool]) -> bool:
-        """Let one go on until it ends by itself, or the service stops; that is an end as good as any."""
+        """Run a body until it ends or the service stops. Stopping counts as complete: the reader can resume."""
         if self._closed:
             body.close()
             return True
@@ -50,27 +51,36 @@ class OpenStreams:
                 await asyncio.gather(task, return_exceptions=True)
 
     async def end_all(self, _app: web.Application) -> None:
-        """End those that are open, and any that is still to begin. For `on_shutdown`."""
+        """End all open streams and accept no new ones. For `on_shutdown`."""
         self._closed = True
         for task in self._open:
             task.cancel()
 
 
 async def stream(
-    request: web.Request, headers: Mapping[str, str], body: Body, open_streams: OpenStreams | None = None
+    request: web.Request, media_type: str, position: int, body: Body, open_streams: OpenStreams | None = None
 ) -> web.StreamResponse:
-    """Begin an answer and let its body be sent. What goes wrong from here on can only be told by breaking it off.
+    """Begin a response and send its body. An error after the beginning can only be signalled by breaking it off.
 
-    `open_streams` is for one that would go on for ever. A log line of its own says that it began, because that of the
-    request comes when it has ended, and says how.
+    `open_streams` is for endless responses. A log line of its own records the beginning; the line of the request
+    follows at the end and says how the response ended.
     """
     context = request[REQUEST_CONTEXT]
-    response = web.StreamResponse(headers={**headers, hdrs.SERVER: SERVER, REQUEST_ID: context.request_id})
+    headers = {
+        hdrs.CONTENT_TYPE: media_type,
+        hdrs.CACHE_CONTROL: "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "X-Accel-Buffering": "no",
+        POSITION_HEADER: str(position),
+        hdrs.SERVER: SERVER,
+        REQUEST_ID: context.request_id,
+    }
+    response = web.StreamResponse(headers=headers)
     await response.prepare(request)
     if request.method == hdrs.METH_HEAD:
         return response
     log = structlog.get_logger()
-    log.info("answer begun", request_id=context.request_id, client_id=context.client_id, **(context.more or {}))
+    log.info("response started", request_id=context.request_id, client_id=context.client_id, **(context.more or {}))
 
     async def send(data: bytes) -> None:
         await response.write(data)
@@ -78,25 +88,25 @@ async def stream(
 
     try:
         sending = body(send)
-        whole = await (sending if open_streams is None else open_streams.run(sending))
-        ended = "complete" if whole else "token no longer active"
+        complete = await (sending if open_streams is None else open_streams.run(sending))
+        ended = "complete" if complete else "token inactive"
     except ConnectionError:
-        whole, ended = False, "reader gone"
-    except Exception as error:  # noqa: BLE001 (it has been answered 200 already: it is logged, and the answer broken off)
-        whole, ended = False, _log(error, context.request_id)
-    context.more = {**(context.more or {}), "ended": ended}
-    if whole or open_streams is not None:
+        complete, ended = False, "reader disconnected"
+    except Exception as error:  # noqa: BLE001 (the status is sent already: log the error and break off)
+        complete, ended = False, _describe(error, context)
+    context.log_more(ended=ended)
+    if complete or open_streams is not None:
         await _finish(request, response)
     else:
         _cut(request)
     return response
 
 
-def _log(error: Exception, request_id: str) -> str:
-    """What the log line says of an error; one that is not expected gets a line of its own, with its trace."""
+def _describe(error: Exception, context: RequestContext) -> str:
+    """Describe an error for the log line; an unexpected one also gets a line with its trace."""
     if isinstance(error, LedgerError) and error_kind_for(error) is not SERVER_ERROR:
         return str(error)
-    structlog.get_logger().error("unexpected error", request_id=request_id, exc_info=error)
+    log_unexpected_error(error, context)
     return SERVER_ERROR.code
 
 
@@ -109,7 +119,7 @@ async def _finish(request: web.Request, response: web.StreamResponse) -> None:
 
 
 def _cut(request: web.Request) -> None:
-    """Without the end of the last chunk, a reader knows that this was not all."""
+    """Close the connection without the last chunk, which tells the reader that the response is incomplete."""
     transport = request.transport
     if transport is not None:
         transport.abort()

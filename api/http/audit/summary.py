@@ -1,9 +1,9 @@
-"""What happened over time, counted."""
+"""Counts over time: tokens issued, revoked and active."""
 
 from aiohttp import web
 
 from api.http.audit.documents import SummaryDocument, summary_document
-from api.http.audit.endpoint import AuditEndpoint, AuditRequest, json_of
+from api.http.audit.endpoint import AuditEndpoint, AuditRequest, audit_response, document_response
 from api.http.audit.examples import SUMMARY_EXAMPLE
 from api.http.audit.parameters import (
     BUCKET,
@@ -16,8 +16,7 @@ from api.http.audit.parameters import (
 )
 from api.http.audit.window import InvalidWindow, activity_query
 from api.http.errors import AHEAD_OF_LOG, INVALID_REQUEST, NOT_CAUGHT_UP, RequestError
-from api.http.operation import READ, Operation, ResponseSpec
-from api.http.responses import POSITION_HEADER
+from api.http.operation import READ, Operation
 
 
 class SummaryEndpoint(AuditEndpoint):
@@ -27,24 +26,16 @@ class SummaryEndpoint(AuditEndpoint):
         name="audit_summary",
         methods=READ,
         tag="audit",
-        summary="Issued, revoked and active over time, and per client",
-        description="At most 1000 buckets. `limit` is of clients, most issued first.",
+        summary="Issued, revoked and active tokens over time and per client",
+        description="At most 1000 buckets. `limit` applies to clients; those with the most issued tokens come first.",
         security="bearer",
         parameters=(WINDOW_SINCE, WINDOW_UNTIL, BUCKET, CLIENT_ID, LIMIT, MIN_POSITION),
-        responses=(
-            ResponseSpec(
-                description="The counts.",
-                models=(SummaryDocument,),
-                example=SUMMARY_EXAMPLE,
-                headers=(POSITION_HEADER,),
-            ),
-        ),
+        responses=(audit_response("The counts.", SummaryDocument, SUMMARY_EXAMPLE),),
         errors=(AHEAD_OF_LOG, NOT_CAUGHT_UP),
     )
 
-    async def _answer(self, asked: AuditRequest) -> web.StreamResponse:
-        values = asked.values
-        audit = self._issuer.audit
+    async def _respond(self, request: AuditRequest) -> web.StreamResponse:
+        values = request.values
         bucket = values.get(BUCKET, "hour")
         try:
             query = activity_query(
@@ -52,12 +43,12 @@ class SummaryEndpoint(AuditEndpoint):
                 until=values.get(WINDOW_UNTIL),
                 bucket=bucket,
                 client_id=values.get(CLIENT_ID),
-                now=(await audit.moments.resolve_in_log()).instant,
+                now=(await self._audit.moments.resolve_in_log()).instant,
             )
         except InvalidWindow as error:
             raise RequestError(INVALID_REQUEST, str(error), parameter=error.parameter) from None
-        summary = await audit.activity.summarize(
-            query, clients=values.get(LIMIT, DEFAULT_LIMIT), min_position=values.get(MIN_POSITION, 0)
+        summary = await self._audit.activity.summarize(
+            query, clients=values.get(LIMIT, DEFAULT_LIMIT), min_position=request.min_position
         )
         document = summary_document(summary, since=query.since, until=query.until, bucket=bucket)
-        return json_of(document, summary.position)
+        return document_response(document, summary.position)

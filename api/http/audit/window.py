@@ -1,4 +1,4 @@
-"""The time that a summary is about: whole buckets, and not too many of them."""
+"""The time window of a summary: whole buckets, at most 1000."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
@@ -17,7 +17,7 @@ EARLIEST = datetime.fromtimestamp(0, UTC)
 
 
 class InvalidWindow(Refusal):
-    """A time that no summary can be about; `parameter` is the one to change."""
+    """A window that cannot be summarised; `parameter` is the one to change."""
 
     def __init__(self, message: str, parameter: str) -> None:
         super().__init__(message)
@@ -27,9 +27,9 @@ class InvalidWindow(Refusal):
 def activity_query(
     *, since: datetime | None, until: datetime | None, bucket: Bucket, client_id: str | None, now: datetime
 ) -> ActivityQuery:
-    """What to count: `since` rounded down to its bucket, `until` up; by default the 24 buckets up to now.
+    """Round `since` down and `until` up to whole buckets; by default the 24 buckets up to now.
 
-    In the bucket that is under way, what will still be active at its end counts as active. Raises InvalidWindow.
+    In the current bucket, tokens that will still be active at its end count as active. Raises InvalidWindow.
     """
     width = SECONDS[bucket]
     end = _round_up(now if until is None else until, width)
@@ -41,13 +41,13 @@ def activity_query(
     else:
         first = to_epoch_seconds(since) // width * width
     if until is not None and until > now + timedelta(seconds=width):
-        msg = f"until: lies ahead, it is {now.isoformat()} here"
+        msg = f"until: must not be in the future; the current time is {now.isoformat()}"
         raise InvalidWindow(msg, "until")
     if first >= end:
         msg = "since: must be before until"
         raise InvalidWindow(msg, "since")
     if end - first > MAX_BUCKETS * width:
-        msg = f"since: {(end - first) // width} buckets of a {bucket} are more than {MAX_BUCKETS}; take wider ones"
+        msg = f"since: the window has more than {MAX_BUCKETS} buckets of a {bucket}; use wider buckets"
         raise InvalidWindow(msg, "since")
     return ActivityQuery(
         since=datetime.fromtimestamp(max(first, 0), UTC),

@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import hdrs
 
 from api.http import errors
-from api.http.audit.problems import AUDIT_SCOPE, ProblemDocument, problem
+from api.http.audit.problems import AUDIT_SCOPE, ProblemDocument, problem_document
 from api.http.audit.problems import MEDIA_TYPE as PROBLEM
 from api.http.errors import ErrorKind
 from api.http.form import MEDIA_TYPE as FORM
@@ -152,7 +152,9 @@ def _error(operation: Operation, kinds: list[ErrorKind], schemas: Mapping[Any, A
         headers.add(hdrs.WWW_AUTHENTICATE)
     model = ProblemDocument if is_problem else ErrorDocument
     examples = {
-        kind.code: {"value": problem(kind, "r-1") if is_problem else ErrorDocument(kind.code, kind.description)}
+        kind.code: {
+            "value": problem_document(kind, "r-1") if is_problem else ErrorDocument(kind.code, kind.description)
+        }
         for kind in kinds
     }
     return {

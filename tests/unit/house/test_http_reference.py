@@ -40,6 +40,7 @@ def documented_parameters(path):
 
 class Described:
     identifier = IssuerIdentifier("http://localhost/tenant")
+    audit = None
 
 
 async def routes():

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import ClientError
 from auditing import NDJSON, assert_problem
 
-from api.http.audit import export
+from api.http.audit import events
 from api.http.audit.documents import event_document
 from api.http.audit.parameters import TYPES
 from ledger.domain.errors import CorruptPayload, Unavailable
@@ -87,7 +87,7 @@ class TestPages:
 
 class TestExport:
     async def test_equals_the_log(self, auditor, monkeypatch):
-        monkeypatch.setattr(export, "PAGE", 4)
+        monkeypatch.setattr(events, "EXPORT_PAGE_EVENTS", 4)
         token = await auditor.caller.token("app", "read")
         await auditor.caller.post("revoke", token=token)
         rows = await auditor.tenant.events()
@@ -108,7 +108,7 @@ class TestExport:
         trail = auditor.tenant.issuer.audit.events
         last = await auditor.position()
         page = next(size for size in (4, 5, 7) if (last - 5) % size)
-        monkeypatch.setattr(export, "PAGE", page)
+        monkeypatch.setattr(events, "EXPORT_PAGE_EVENTS", page)
         read, reads = trail.find_events, []
 
         async def while_it_grows(query, **more):
@@ -156,7 +156,7 @@ class TestExport:
         assert response.headers["Content-Type"] == NDJSON
 
     async def test_is_broken_off_when_the_token_is_revoked(self, auditor, monkeypatch):
-        monkeypatch.setattr(export, "PAGE", 4)
+        monkeypatch.setattr(events, "EXPORT_PAGE_EVENTS", 4)
         trail = auditor.tenant.issuer.audit.events
         read = trail.find_events
 
@@ -173,7 +173,7 @@ class TestExport:
 
     @pytest.mark.parametrize("error", [Unavailable("away"), CorruptPayload("bad"), RuntimeError("a defect")])
     async def test_that_fails_on_the_way_is_broken_off(self, auditor, monkeypatch, error):
-        monkeypatch.setattr(export, "PAGE", 4)
+        monkeypatch.setattr(events, "EXPORT_PAGE_EVENTS", 4)
         trail = auditor.tenant.issuer.audit.events
         read = trail.find_events
 

@@ -97,7 +97,7 @@ class TestResuming:
     @pytest.mark.parametrize("page", [1, 2, 500])
     async def test_skips_nothing_and_repeats_nothing(self, auditor, listen, monkeypatch, page):
         """Readers come and go while events are recorded."""
-        monkeypatch.setattr(event_stream, "PAGE", page)
+        monkeypatch.setattr(event_stream, "PAGE_EVENTS", page)
         end = await auditor.position()
         found, last_id = [], end
         writing = asyncio.create_task(issue(auditor.caller, 30))
@@ -259,7 +259,7 @@ class TestASlowReader:
         writer.write(f"{request}Authorization: Bearer {auditor.token}\r\n\r\n".encode())
         await reader.readexactly(100)
         stood_still = await standstill(asked)
-        page = len(event_stream._blocks([template] * event_stream.PAGE))
+        page = len(event_stream._blocks([template] * event_stream.PAGE_EVENTS))
         pending = [c.transport.get_write_buffer_size() for c in auditor.http.server.runner.server.connections]
         assert 0 < max(pending) < page + 2 * 65536
         assert stood_still < 100, "it is read, whether anybody takes it or not"

@@ -84,7 +84,7 @@ class TestTheLine:
             await auditor.export(type="token.issued")
             await settle()
         begun, ended = [line for line in lines if line.get("filter") == {"type": "token.issued"}]
-        assert (begun["event"], ended["event"]) == ("answer begun", "request")
+        assert (begun["event"], ended["event"]) == ("response started", "request")
         for name in ("request_id", "client_id", "jti"):
             assert begun[name] == ended[name]
 
@@ -96,7 +96,7 @@ class TestTheLine:
             while await reader.block() is not None:
                 pass
         (line,) = [line for line in lines if line.get("endpoint") == "audit_event_stream"]
-        assert line["ended"] == "token no longer active"
+        assert line["ended"] == "token inactive"
         assert line["filter"] == {"Last-Event-ID": "3"}
 
     async def test_of_a_defect_in_a_stream_has_its_trace(self, auditor, monkeypatch):
