@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from docs.generator.audit import audit_regions
 from docs.generator.cli import cli_regions
+from docs.generator.database import database_regions
 from docs.generator.errors import error_regions
 from docs.generator.events import event_regions
 from docs.generator.metrics import metric_regions
@@ -13,7 +15,9 @@ from docs.generator.settings import setting_regions
 REFERENCE = Path(__file__).parents[1] / "reference"
 
 PAGES: Mapping[str, Callable[[], Mapping[str, str]]] = {
+    "audit-api.md": audit_regions,
     "cli.md": cli_regions,
+    "database.md": database_regions,
     "events.md": event_regions,
     "http.md": error_regions,
     "metrics.md": metric_regions,
