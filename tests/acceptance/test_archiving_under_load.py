@@ -3,22 +3,21 @@
 import random
 import signal
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from service_process import (
     TIMEOUT_SECONDS,
     Credentials,
+    Response,
     ServiceProcess,
     run_command,
     run_json_command,
     start_command,
     wait_until,
 )
+from token_load import TokenLoad
 
 from tests.archives import export_of
 from tests.old_logs import old_log
@@ -75,56 +74,18 @@ class Archive:
             assert (self.folder / name).is_file()
 
 
-class Load:
-    """Clients that issue, introspect, revoke and audit without pause until told to stop."""
+class Auditor:
+    """Sends audit requests, and counts them."""
 
-    def __init__(self, service: ServiceProcess, user: Credentials, auditor: Credentials) -> None:
+    def __init__(self, service: ServiceProcess, credentials: Credentials) -> None:
         self._service = service
-        self._user = user
-        self._audit_token = auditor.request_token(service, scope="audit.read")
-        self._stopping = threading.Event()
-        self.failures: list[BaseException] = []
-        self.active: list[str] = []
-        self.revoked: list[str] = []
-        self.audits = 0
+        self._token = credentials.request_token(service, scope="audit.read")
+        self.requests = 0
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        threads = [
-            threading.Thread(target=self._repeat, args=(work,))
-            for work in (self._use_tokens, self._use_tokens, self._audit)
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._stopping.set()
-            for thread in threads:
-                thread.join(TIMEOUT_SECONDS)
+    def get(self, path: str) -> Response:
+        return self._service.get(f"/ms-auth-server/{path}", self._token)
 
-    def get(self, path: str):
-        return self._service.get(f"/ms-auth-server/{path}", self._audit_token)
-
-    def is_active(self, token: str) -> bool:
-        return self._user.introspect(self._service, token)["active"]
-
-    def _repeat(self, work: Callable[[], None]) -> None:
-        try:
-            while not self._stopping.is_set():
-                work()
-        except BaseException as error:  # noqa: BLE001 (the test asserts that there are none)
-            self.failures.append(error)
-
-    def _use_tokens(self) -> None:
-        kept, ended = self._user.request_token(self._service), self._user.request_token(self._service)
-        assert self.is_active(kept)
-        self._user.revoke(self._service, ended)
-        assert self._user.introspect(self._service, ended) == {"active": False}
-        self.active.append(kept)
-        self.revoked.append(ended)
-
-    def _audit(self) -> None:
+    def audit(self) -> None:
         for path in (
             "audit/tokens?limit=5",
             f"audit/events?after={len(LOG)}&limit=5",
@@ -133,7 +94,7 @@ class Load:
         ):
             response = self.get(path)
             assert response.status == 200, (path, response)
-            self.audits += 1
+            self.requests += 1
 
 
 @pytest.fixture
@@ -147,16 +108,21 @@ def archive(database, tmp_path, query_value):
 
 
 @pytest.fixture
-def load(archive, add_client, start):
-    """Load on a service whose projections have read the whole log."""
-    user = add_client("user", ISSUER, scopes=("read",), introspection="issuer")
-    auditor = add_client("auditor", ISSUER, scopes=("audit.read",))
+def service(archive, start):
+    """A service whose projections have read the whole log."""
     service = start(*archive.service_flags()).wait_until_ready()
     wait_until(lambda: (archive.query("SELECT min(position) FROM projection_checkpoints") or 0) >= len(LOG))
-    return Load(service, user, auditor)
+    return service
 
 
-def test_archiving_loses_nothing_when_killed_repeatedly(archive, load):
+@pytest.fixture
+def auditor(service, add_client):
+    return Auditor(service, add_client("auditor", ISSUER, scopes=("audit.read",)))
+
+
+def test_archiving_loses_nothing_when_killed_repeatedly(archive, service, auditor, add_client):
+    user = add_client("user", ISSUER, scopes=("read",), introspection="issuer")
+    load = TokenLoad(service, user, user)
     chance = random.Random(20261124)  # noqa: S311 (when to kill)
     moments = [
         lambda: list(archive.folder.glob(".*.partial")),
@@ -166,7 +132,7 @@ def test_archiving_loses_nothing_when_killed_repeatedly(archive, load):
         lambda: time.sleep(chance.uniform(0.5, 3.0)) is None,
     ]
     killed = 0
-    with load.running():
+    with load.running(auditor.audit):
         for number, moment in enumerate(moments):
             archiving = archive.start(HALF if number < 3 else LATER)  # so that there are two archives
             while archiving.poll() is None and not moment():
@@ -176,8 +142,8 @@ def test_archiving_loses_nothing_when_killed_repeatedly(archive, load):
             archiving.communicate(timeout=TIMEOUT_SECONDS)
             archive.assert_nothing_is_lost()
         wait_until(lambda: archive.finishes(LATER))
-        wait_until(lambda: load.failures or (len(load.active) > 5 and load.audits > 5))
-    assert load.failures == []
+        wait_until(lambda: load.failures or (len(load.active) > 5 and auditor.requests > 5))
+    load.assert_tokens_are_as_responded()
     assert killed >= 2
     assert archive.query(UNFINISHED_ARCHIVES) == 0
 
@@ -188,11 +154,9 @@ def test_archiving_loses_nothing_when_killed_repeatedly(archive, load):
     assert verified["sound"], verified
     assert verified["events"] >= verified["head"]["position"] > len(LOG)
     assert run_json_command("projections", "verify", "token_history", *archive.flags())["equal"]
-    assert all(load.is_active(token) for token in load.active)
-    assert not any(load.is_active(token) for token in load.revoked)
 
 
-def test_commands_and_endpoints_report_what_is_archived(archive, load):
+def test_commands_and_endpoints_report_what_is_archived(archive, auditor):
     said = archive.run(LATER).splitlines()
     assert said[0].startswith(f"archived positions 1 to {len(LOG):,} of log 'ms-auth-server' in ms-auth-server.0")
     assert said[1].startswith("sha256 of the file  ")
@@ -216,6 +180,6 @@ def test_commands_and_endpoints_report_what_is_archived(archive, load):
     assert "archive ms-auth-server.0" in shown.stdout
     assert "nothing to revoke" in run_command("tokens", "revoke", jti, *without).stdout
     for path in (f"audit/tokens/{jti}/events", "audit/events?limit=1", "audit/events/stream?after=1"):
-        response = load.get(path)
+        response = auditor.get(path)
         assert response.status == 410, response
         assert response.json["type"] == "urn:token-ledger:problem:archived"

@@ -5,7 +5,6 @@ import json
 import random
 import signal
 import subprocess
-import threading
 import time
 from contextlib import suppress
 
@@ -19,6 +18,7 @@ from service_process import (
     start_command,
     wait_until,
 )
+from token_load import TokenLoad
 
 from benchmarks.filled_log import fill
 from ledger.domain.events import TokenIssued, TokenRevoked
@@ -94,36 +94,15 @@ def test_a_rebuild_that_is_killed_at_any_point_harms_nothing_and_is_gone_on_with
     assert query("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'build%'") == []
 
 
-def test_a_service_under_load_answers_every_request_while_its_projections_are_rebuilt(demo, database):
-    finished, failures, answered = threading.Event(), [], []
-
-    def work(number: int) -> None:
-        while not finished.is_set():
-            try:
-                token = USER.request_token(demo)
-                assert RESOURCE_SERVER.introspect(demo, token)["active"]
-                if number % 2:
-                    USER.revoke(demo, token)
-                    assert RESOURCE_SERVER.introspect(demo, token) == {"active": False}
-                answered.append(number)
-            except AssertionError as error:
-                failures.append(error)
-                return
-
-    workers = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-    for worker in workers:
-        worker.start()
-    try:
+def test_requests_succeed_while_projections_are_rebuilt(demo, database):
+    load = TokenLoad(demo, USER, RESOURCE_SERVER)
+    with load.running():
         for name in NAMES * 2:
             rebuilt = run_json_command("projections", "rebuild", name, "--owner-dsn", database.owner_dsn)
             assert rebuilt["projection"] == name
             assert verified(database, name)
-    finally:
-        finished.set()
-        for worker in workers:
-            worker.join()
-    assert failures == []
-    assert len(answered) > 20
+        wait_until(lambda: load.failures or len(load.active) > 10)
+    load.assert_tokens_are_as_responded()
     head = json.loads(run_command("log", "verify", "--dsn", database.service_dsn, "--json").stdout)["head"]["position"]
     for name in NAMES:
         found = run_json_command("projections", "verify", name, "--dsn", database.service_dsn, "--at", str(head))
