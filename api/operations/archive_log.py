@@ -9,7 +9,7 @@ After a crash the database has either all rows, or a recorded file that holds th
 an earlier one recorded but did not remove completely.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -18,22 +18,15 @@ from msgspec import Struct
 
 from api.operations.archive_folder import ArchiveFolder
 from api.operations.export_files import open_export_to_read, open_export_to_write
-from ledger.archive.export_format import ExportHeader, ExportWriter
+from ledger.archive.export_format import ExportHeader, ExportWriter, build_header
 from ledger.archive.export_reader import ExportReader
 from ledger.domain.clock import utc_now
 from ledger.domain.errors import InvalidExport, NotArchivable
-from ledger.domain.recording import EventMapper, RecordedEvent
+from ledger.domain.recording import EventMapper
 from ledger.postgres.archive.catalogue import ArchivedRange
 from ledger.postgres.archive.removal import remove_archived_streams
-from ledger.postgres.archive.selection import (
-    RangeToArchive,
-    check_log_is_sound,
-    choose_next_range,
-    compare_with_log,
-    lock_archiving,
-    record_archive,
-)
-from ledger.postgres.database import Connection
+from ledger.postgres.archive.selection import check_log_is_sound, choose_next_range, lock_archiving, record_archive
+from ledger.postgres.archive.verification import compare_with_log
 from ledger.postgres.logs import Log
 from ledger.postgres.whole_log import LogBounds, Progress, read_remaining_pages
 from projections.catalogue import catch_up_projections
@@ -88,38 +81,45 @@ async def archive_log(
     """
     followers = [projection.name for projection in catch_up_projections(EventMapper())]
     async with lock_archiving(log) as (connection, bounds):
+
+        async def remove(archive: ArchivedRange) -> int:
+            with show_progress("removing", archive.last) as progress:
+                return await remove_archived_streams(connection, bounds.log_id, archive, EventMapper(), progress)
+
         removed = 0
         unfinished = [archive for archive in bounds.archives if archive.removed_at is None]
         for archive in unfinished:
-            _check_file(archive, folder)
-            removed += await _remove(connection, bounds, archive, show_progress)
+            _check_recorded_file(archive, folder)
+            removed += await remove(archive)
         written = None
         part = await choose_next_range(connection, bounds, before, followers)
         if part is not None:
             with show_progress("checking", part.end.position, passes=2) as progress:
                 await check_log_is_sound(log, bounds, part, progress)
+            header = build_header(
+                issuer=issuer_url,
+                log=log.name,
+                head=bounds.head.position,
+                exported_at=utc_now(),
+                after=part.after,
+                until=part.end.position,
+                continues=part.continues,
+            )
             name = part.file_name(log.name)
             if not folder.path_of(name).exists():
-                header = part.header(issuer=issuer_url, log=log.name, head=bounds.head.position, exported_at=utc_now())
-                pages = read_remaining_pages(log, bounds, part.after, part.end.position)
-                with show_progress("writing", part.end.position - part.after) as progress:
-                    await _write_file(str(folder.path_of(name)), header, pages, progress)
+                with show_progress("writing", header.until - header.after) as progress:
+                    await _write_file(log, bounds, header, str(folder.path_of(name)), progress)
             # An existing file was written by a run that was killed, or is something else. The comparison tells.
-            file_sha256, events_sha256 = await _check_written(log, bounds, part, folder, show_progress)
+            with show_progress("reading back", header.until - header.after) as progress:
+                checksums = await _compare_file(log, bounds, header, folder, name=name, progress=progress)
             written = await record_archive(
-                connection,
-                bounds,
-                part,
-                file_name=name,
-                file_sha256=file_sha256,
-                events_sha256=events_sha256,
-                followers=followers,
+                connection, bounds, part, file_name=name, checksums=checksums, followers=followers
             )
-            removed += await _remove(connection, bounds, written, show_progress)
+            removed += await remove(written)
     return ArchiveResult(written, [archive.file_name for archive in unfinished], removed)
 
 
-def _check_file(archive: ArchivedRange, folder: ArchiveFolder) -> None:
+def _check_recorded_file(archive: ArchivedRange, folder: ArchiveFolder) -> None:
     try:
         with folder.open_lines(archive):
             pass
@@ -127,38 +127,25 @@ def _check_file(archive: ArchivedRange, folder: ArchiveFolder) -> None:
         raise ArchiveFileMissing(archive.file_name, str(error)) from error
 
 
-async def _write_file(
-    path: str, header: ExportHeader, pages: AsyncIterator[Sequence[RecordedEvent]], progress: Progress
-) -> None:
+async def _write_file(log: Log, bounds: LogBounds, header: ExportHeader, path: str, progress: Progress) -> None:
     lines = ExportWriter(header)
     with open_export_to_write(path) as write:
         write(lines.header())
-        async for page in pages:
+        async for page in read_remaining_pages(log, bounds, header.after, header.until):
             write(b"".join(map(lines.event, page)))
             progress(len(page))
         write(lines.end()[0])
 
 
-async def _check_written(
-    log: Log, bounds: LogBounds, part: RangeToArchive, folder: ArchiveFolder, show_progress: ShowProgress
+async def _compare_file(
+    log: Log, bounds: LogBounds, header: ExportHeader, folder: ArchiveFolder, *, name: str, progress: Progress
 ) -> tuple[str, str]:
     """Returns the checksums of the file and of the events in it."""
-    name = part.file_name(log.name)
     path = str(folder.path_of(name))
     try:
         folder.make_durable(name)
         file_sha256 = folder.sha256(name)
-        with (
-            show_progress("reading back", part.end.position - part.after) as progress,
-            open_export_to_read(path) as lines,
-        ):
-            return file_sha256, await compare_with_log(log, bounds, part, ExportReader(lines), progress)
+        with open_export_to_read(path) as lines:
+            return file_sha256, await compare_with_log(log, bounds, header, ExportReader(lines), progress)
     except InvalidExport as error:
         raise ArchiveFileDiffers(path, str(error)) from error
-
-
-async def _remove(
-    connection: Connection, bounds: LogBounds, archive: ArchivedRange, show_progress: ShowProgress
-) -> int:
-    with show_progress("removing", archive.last) as progress:
-        return await remove_archived_streams(connection, bounds.log_id, archive, EventMapper(), progress)

@@ -1,20 +1,21 @@
-"""What a log consists of, in numbers."""
+"""Count what a log holds: events by topic and day, streams, bytes."""
 
 from datetime import date, datetime
 
+import asyncpg
 from msgspec import Struct
 
 from ledger.postgres.logs import Log
 from ledger.postgres.whole_log import SQL, LogBounds, Progress, check_bounds_unchanged
 
-PAGE = 50_000
-"""Positions a page: counted by the database, so that few rows come back."""
+PAGE_POSITIONS = 50_000
+"""Positions a page. The database counts, so that few rows are transferred."""
 
 
 class LogStatistics(Struct, kw_only=True):
-    """The numbers of one log up to its head at the time. Days are of UTC; days without events are left out.
+    """Numbers of one log up to its head. Days are UTC days; days without events are left out.
 
-    `table_bytes` and `index_bytes` are of the table that all logs share.
+    `table_bytes` and `index_bytes` measure the table that all logs share.
     """
 
     events: int = 0
@@ -27,39 +28,26 @@ class LogStatistics(Struct, kw_only=True):
     table_bytes: int = 0
     index_bytes: int = 0
 
-    def add(
-        self,
-        *,
-        topic: str,
-        day: date,
-        events: int,
-        streams: int,
-        payload_bytes: int,
-        first: datetime,
-        last: datetime,
-    ) -> None:
-        """Add a count of some events of one topic and one day."""
-        self.events += events
-        self.streams += streams
-        self.payload_bytes += payload_bytes
-        self.topics[topic] = self.topics.get(topic, 0) + events
-        self.days[day] = self.days.get(day, 0) + events
-        self.first = first if self.first is None else min(self.first, first)
-        self.last = last if self.last is None else max(self.last, last)
+    def add(self, row: asyncpg.Record) -> None:
+        """Add the count of one topic on one day, a row of `page_to_count`."""
+        self.events += row["events"]
+        self.streams += row["streams"]
+        self.payload_bytes += row["payload_bytes"]
+        self.topics[row["topic"]] = self.topics.get(row["topic"], 0) + row["events"]
+        self.days[row["day"]] = self.days.get(row["day"], 0) + row["events"]
+        self.first = row["first"] if self.first is None else min(self.first, row["first"])
+        self.last = row["last"] if self.last is None else max(self.last, row["last"])
 
 
 async def count_log(log: Log, bounds: LogBounds, progress: Progress) -> LogStatistics:
-    """Count a log, a page at a time. Raises Unavailable."""
+    """Count a log, one page at a time. Raises Unavailable."""
     total = LogStatistics(topics={}, days={})
     async with log.database.connection() as connection:
-        for after in range(0, bounds.head.position, PAGE):
-            until = min(after + PAGE, bounds.head.position)
+        for after in range(0, bounds.head.position, PAGE_POSITIONS):
+            until = min(after + PAGE_POSITIONS, bounds.head.position)
             for row in await connection.fetch(SQL["page_to_count"], bounds.log_id, after, until):
-                total.add(**row)
+                total.add(row)
             progress(until - after)
-        sizes = await connection.fetchrow(SQL["sizes"])
-    if sizes is None:  # a SELECT without FROM has a row
-        raise AssertionError
+        total.table_bytes, total.index_bytes = await connection.fetchrow(SQL["sizes"]) or (0, 0)
     await check_bounds_unchanged(log, bounds)
-    total.table_bytes, total.index_bytes = sizes["table_bytes"], sizes["index_bytes"]
     return total

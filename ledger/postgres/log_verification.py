@@ -1,4 +1,4 @@
-"""Proving of one log that it is what it promises to be, while it is written."""
+"""Verify that a log is sound, while the service appends to it."""
 
 from msgspec import Struct
 
@@ -11,9 +11,9 @@ from ledger.postgres.whole_log import LogBounds, Progress, check_bounds_unchange
 
 
 class LogVerification(Struct, frozen=True):
-    """What was found of a log up to its head at the time: the first findings, and how many there are.
+    """The first faults of a log up to its head, and the count of all.
 
-    `events` is how many were looked at; `archived` up to where the log has gaps, as what was there is in archives.
+    `events` is the number of events checked. Up to `archived` the log has gaps, because events there are archived.
     """
 
     head: LogHead
@@ -24,32 +24,31 @@ class LogVerification(Struct, frozen=True):
 
     @property
     def sound(self) -> bool:
-        """Whether everything holds."""
+        """Whether there are no faults."""
         return self.count == 0
 
 
 async def verify_log(
     log: Log, bounds: LogBounds, *, limit: int, progress: Progress, folder: ArchiveSource | None = None
 ) -> LogVerification:
-    """Check every event of a log, by position and then by stream; `limit` findings are kept.
+    """Check every event of a log, first by position, then by stream; keep the first `limit` faults.
 
-    With the folder of its archives those that are archived too. Progress is told of every event twice. Raises
-    Unavailable.
+    If `folder` is given, archived events are checked too. Progress counts each event twice. Raises Unavailable.
     """
-    findings = LogFaults(limit)
-    checks = LogChecker(findings.add, check_canonical, archived=bounds.archived_end)
+    faults = LogFaults(limit)
+    checker = LogChecker(faults.add, check_canonical, archived=bounds.archived_end)
     events = 0
     async for page in read_pages_to_check(log, bounds):
         for row in page:
-            checks.check(*row.values())
+            checker.check(*row.values())
         events += len(page)
         progress(len(page))
-    checks.end(bounds.head)
+    checker.end(bounds.head)
     if bounds.newest > bounds.head.position:
-        findings.add(bounds.newest, f"lies behind the head of the log, which is at {bounds.head.position}")
+        faults.add(bounds.newest, f"is beyond the head of the log, which is at {bounds.head.position}")
     async with log.database.connection() as connection:
-        await check_streams(connection, bounds.log_id, bounds.head.position, findings.add, progress)
+        await check_streams(connection, bounds.log_id, bounds.head.position, faults.add, progress)
     if folder is not None:
-        events += await check_archives(log, bounds, folder, findings.add, progress)
+        events += await check_archives(log, bounds, folder, faults.add, progress)
     await check_bounds_unchanged(log, bounds)
-    return LogVerification(bounds.head, events, tuple(findings.first), findings.count, bounds.archived_until)
+    return LogVerification(bounds.head, events, tuple(faults.first), faults.count, bounds.archived_until)

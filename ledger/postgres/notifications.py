@@ -1,7 +1,6 @@
-"""Hearing that a log has grown: LISTEN on one connection of the process.
+"""Learn that a log has grown: LISTEN on one connection of the process.
 
-It is a wake-up and nothing more. A notification may be missed while the connection is away, so whoever waits here also
-looks for itself from time to time.
+Notifications only wake waiters up early. They are lost while the connection is down, so waiters also poll.
 """
 
 import asyncio
@@ -14,12 +13,12 @@ from ledger.postgres.database import CONNECT_SECONDS, CONNECTION_ERRORS, SESSION
 CHANNEL = "token_ledger"
 
 RECONNECT_SECONDS = 1.0
-ALIVE_SECONDS = 10.0
-"""How often the connection is asked whether it still is one: a network can lose it without a word."""
+KEEPALIVE_SECONDS = 10.0
+"""How often the connection is probed: a network can drop it silently."""
 
 
 class LogNotifications:
-    """Tells those who wait that a log has grown."""
+    """Wakes waiters when a log grows."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
@@ -27,27 +26,27 @@ class LogNotifications:
         self._waiting: dict[int, set[asyncio.Future[None]]] = {}
         self._task: asyncio.Task[None] | None = None
         self.listening = False
-        """Whether notifications are heard now."""
+        """Whether the connection is up."""
 
     async def wait(self, log_id: int, *, beyond: int, seconds: float) -> None:
-        """Return once the log is known to have grown beyond a position, or after so long."""
+        """Return when the log is known to reach beyond a position, or after `seconds`."""
         if self._task is None:
             self._task = asyncio.create_task(self._listen())
         if self._heads.get(log_id, 0) > beyond:
             return
-        news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        growth: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting = self._waiting.setdefault(log_id, set())
-        waiting.add(news)
+        waiting.add(growth)
         try:
             with suppress(TimeoutError):
-                # Unlike wait_for, this passes a cancellation on that comes together with the news.
+                # Unlike wait_for, this propagates a cancellation that arrives together with the notification.
                 async with asyncio.timeout(seconds):
-                    await news
+                    await growth
         finally:
-            waiting.discard(news)
+            waiting.discard(growth)
 
     async def close(self) -> None:
-        """Hear no more."""
+        """Stop listening."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -73,7 +72,7 @@ class LogNotifications:
             self.listening = True
             while True:
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(ALIVE_SECONDS):
+                    async with asyncio.timeout(KEEPALIVE_SECONDS):
                         await lost.wait()
                     return
                 await connection.execute("SELECT 1", timeout=CONNECT_SECONDS)
@@ -86,6 +85,6 @@ class LogNotifications:
             return
         log_id = int(log)
         self._heads[log_id] = max(self._heads.get(log_id, 0), int(head))
-        for news in self._waiting.get(log_id, ()):
-            if not news.done():
-                news.set_result(None)
+        for growth in self._waiting.get(log_id, ()):
+            if not growth.done():
+                growth.set_result(None)

@@ -1,4 +1,4 @@
-"""SQL lives in .sql files, where an editor can read it: named statements, loaded once."""
+"""Load named statements from .sql files."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 def load_statements(package: str, filename: str) -> Mapping[str, str]:
     """The statements of a .sql file by name. Each starts with a line `-- name: some_name`.
 
-    Raises ValueError when two statements share a name.
+    Raises ValueError if two statements share a name.
     """
     text = files(package).joinpath(filename).read_text(encoding="utf-8")
     _, *parts = _NAME.split(text)

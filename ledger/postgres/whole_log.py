@@ -1,4 +1,4 @@
-"""A log from its first event to its last, in pages: however long it is, one page of it is in memory."""
+"""Read a whole log page by page; only one page is in memory at a time."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import islice
@@ -28,16 +28,16 @@ SQL = load_statements("ledger.postgres", "whole_log.sql")
 READ_LOG = load_statements("ledger.postgres", "event_log.sql")["read_log"]
 
 PAGE = 5000
-"""Events a page: some megabytes, read in a small part of the time that a statement may take."""
+"""Events a page: a few megabytes, read well within the statement timeout."""
 
 BEFORE_ALL_STREAMS = (UUID(int=0), 0)
 
 Progress = Callable[[int], None]
-"""Told how many events more are done."""
+"""Called with the number of events just processed."""
 
 
 class LogBounds(Struct, frozen=True):
-    """How far a log reached at one moment: its number, its head, the newest position that was there, its archives."""
+    """How far a log reached at one moment: its head, the newest position in the table, and its archives."""
 
     log_id: int
     head: LogHead
@@ -56,19 +56,19 @@ class LogBounds(Struct, frozen=True):
 
 
 async def read_log_bounds(log: Log) -> LogBounds:
-    """How far a log reaches now. What is appended later is after it. Raises NoLog, Unavailable."""
+    """The current bounds of a log. Raises NoLog, Unavailable."""
     log_id = await log.find_id()
     async with log.database.connection() as connection:
         row = await connection.fetchrow(SQL["head_and_newest"], log_id)
         archives = await read_archives(connection, log_id)
     if log_id == NO_LOG or row is None:
-        msg = f"there is no log {log.name!r} in this database: nothing was ever recorded for this issuer"
+        msg = f"there is no log {log.name!r} in this database: nothing was recorded for this issuer"
         raise NoLog(msg)
     return LogBounds(log_id, LogHead(row["position"], row["recorded_at"]), row["newest"], archives)
 
 
 async def check_bounds_unchanged(log: Log, bounds: LogBounds) -> None:
-    """After reading: that nothing of it was archived meanwhile, which may have been missed. Raises Unavailable."""
+    """Raises Unavailable if events were archived during a read, which may have missed them."""
     async with log.database.connection() as connection:
         until = await read_archived_until(connection, bounds.log_id)
     if until != bounds.archived_until:
@@ -77,17 +77,17 @@ async def check_bounds_unchanged(log: Log, bounds: LogBounds) -> None:
 
 
 async def read_pages_to_check(log: Log, bounds: LogBounds) -> AsyncIterator[list[asyncpg.Record]]:
-    """The rows up to the head, with what can be checked of each by itself. Raises Unavailable."""
-    async for page in _pages(log, SQL["page_to_check"], bounds.log_id, 0, bounds.head.position):
+    """Rows up to the head, with the columns that LogChecker takes. Raises Unavailable."""
+    async for page in _read_pages(log, SQL["page_to_check"], bounds.log_id, 0, bounds.head.position):
         yield page
 
 
 async def read_event_pages(
     log: Log, bounds: LogBounds, after: int, until: int, folder: ArchiveSource | None = None
 ) -> AsyncIterator[list[RecordedEvent]]:
-    """Every event after a position and up to another; those that are archived are read from a folder.
+    """All events after `after` and up to `until`; archived ones are read from `folder`.
 
-    Raises Archived when some are and there is none, InvalidExport, and Unavailable, also at the end.
+    Raises Archived if some are archived and there is no folder, InvalidExport, and Unavailable (also at the end).
     """
     if after < bounds.archived_until:
         if folder is None:
@@ -95,30 +95,30 @@ async def read_event_pages(
         events = read_archived_events(bounds.archives, folder, after, until)
         while page := list(islice(events, PAGE)):
             yield page
-    async for rows in _pages(log, READ_LOG, bounds.log_id, max(after, bounds.archived_until), until):
-        yield [recorded_event(row) for row in rows]
+    async for page in read_remaining_pages(log, bounds, max(after, bounds.archived_until), until):
+        yield page
     await check_bounds_unchanged(log, bounds)
 
 
 async def read_remaining_pages(
     log: Log, bounds: LogBounds, after: int, until: int
 ) -> AsyncIterator[list[RecordedEvent]]:
-    """What the log itself has after a position and up to another, gaps and all. Raises Unavailable."""
-    async for rows in _pages(log, READ_LOG, bounds.log_id, after, until):
+    """Events in the table after `after` and up to `until`, without those removed. Raises Unavailable."""
+    async for rows in _read_pages(log, READ_LOG, bounds.log_id, after, until):
         yield [recorded_event(row) for row in rows]
 
 
 async def check_streams(
     connection: Connection, log_id: int, until: int, report: ReportFault, progress: Progress
 ) -> None:
-    """Report each event up to a position that does not follow the one before it in its stream."""
+    """Report every event up to `until` that does not follow its predecessor in its stream."""
     reached = BEFORE_ALL_STREAMS
     read_again = 0
     while rows := await connection.fetch(SQL["page_of_streams"], log_id, *reached, until, PAGE):
         rows.sort(key=itemgetter("row"))
         last = rows[-1]
         for row in rows:
-            if row["row"] == 1 and read_again:  # judged as the last of the page before
+            if row["row"] == 1 and read_again:  # the last row of the previous page, already checked
                 continue
             fault = check_stream(row["stream_version"], row["position"], row["version_before"], row["position_before"])
             if fault is not None:
@@ -130,7 +130,9 @@ async def check_streams(
         read_again = 1
 
 
-async def _pages(log: Log, statement: str, log_id: int, after: int, until: int) -> AsyncIterator[list[asyncpg.Record]]:
+async def _read_pages(
+    log: Log, statement: str, log_id: int, after: int, until: int
+) -> AsyncIterator[list[asyncpg.Record]]:
     async with log.database.connection() as connection:
         while rows := await connection.fetch(statement, log_id, after, until, PAGE):
             yield rows

@@ -1,12 +1,12 @@
 -- name: head_and_newest
--- Where the head says that the log ends, and where it ends, as of one moment.
+-- The head of a log and the newest position in the table, at one moment.
 SELECT h.position, h.recorded_at,
        coalesce((SELECT e.position FROM event_log e WHERE e.log_id = $1 ORDER BY e.position DESC LIMIT 1), 0) AS newest
   FROM log_head h
  WHERE h.log_id = $1;
 
 -- name: page_to_check
--- A page of the log in position order, after $2 and up to $3: what can be checked of each event by itself.
+-- A page of the log in position order, after $2 and up to $3, with the columns that LogChecker takes.
 SELECT position, recorded_at, topic, schema_version, payload
   FROM event_log
  WHERE log_id = $1 AND position > $2 AND position <= $3
@@ -14,9 +14,8 @@ SELECT position, recorded_at, topic, schema_version, payload
  LIMIT $4;
 
 -- name: page_of_streams
--- A page of the log in the order of streams and their versions, after the event $2, $3, which is read again as the one
--- before the first; only events up to position $4. Of the page come the events that do not follow the one before them,
--- and the last one; `row` counts.
+-- A page of the log ordered by stream and version, from event ($2, $3), the last of the previous page; only events up to
+-- position $4. Returns the events that do not follow their predecessor, and the last event. `row` numbers the page.
 WITH page AS (
     SELECT stream_id, stream_version, position
       FROM event_log
@@ -38,7 +37,7 @@ SELECT stream_id, stream_version, position, version_before, position_before, row
  WHERE last OR stream_version <> coalesce(version_before, 0) + 1 OR position < position_before;
 
 -- name: page_to_count
--- Events after $2 and up to $3, by topic and day. Every stream has one first event.
+-- Events after $2 and up to $3 by topic and day. Streams are counted by their first events.
 SELECT topic, (recorded_at AT TIME ZONE 'UTC')::date AS day,
        count(*) AS events,
        count(*) FILTER (WHERE stream_version = 1) AS streams,
@@ -52,12 +51,12 @@ SELECT topic, (recorded_at AT TIME ZONE 'UTC')::date AS day,
 -- Bytes on disk of event_log, which all logs share.
 SELECT pg_table_size('event_log') AS table_bytes, pg_indexes_size('event_log') AS index_bytes;
 
--- name: wait_for_the_file
--- For this transaction: its file may come through a pipe that pauses.
+-- name: allow_slow_input
+-- For this transaction: its input may come through a pipe that pauses.
 SET LOCAL idle_in_transaction_session_timeout = '5min';
 
 -- name: restore_head
--- Move the head of a log to its last restored event, and wake the followers.
+-- Move the head of a log to its last restored event, and notify the followers.
 WITH moved AS (
     UPDATE log_head SET position = $2, recorded_at = $3 WHERE log_id = $1
 )

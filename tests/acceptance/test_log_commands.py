@@ -81,7 +81,7 @@ def test_parts(log_command, ok):
     refused = log_command("copy", "import", "-", stdin=part)
     assert refused.returncode == 1
     assert refused.stderr.decode() == (
-        "error: standard input: the export is a part that starts after position 2: a log starts at 1\n"
+        "error: standard input: the export starts after position 2: a log starts at position 1\n"
         "error: Nothing was imported.\n"
     )
     start = ok("original", "export", "-", "--until", "4")
@@ -122,7 +122,7 @@ def test_a_log_with_events_is_not_imported_into(log_command, ok):
     ok("copy", "import", "-", stdin=b"".join(LINES))
     refused = log_command("copy", "import", "-", stdin=b"".join(LINES))
     assert refused.returncode == 1
-    assert b"log 'copy' has events already" in refused.stderr
+    assert b"log 'copy' is not empty" in refused.stderr
 
 
 @pytest.mark.parametrize("verb", [("verify",), ("export", "-"), ("stats",)])

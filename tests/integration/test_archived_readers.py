@@ -89,9 +89,9 @@ class TestAudit:
         await archivist.move(HALF.recorded_at)
         assert await audit.events.find_events(query, after=UNTIL, limit=1000) == expected
         for after in (0, 3, UNTIL - 1):
-            with pytest.raises(Archived, match=f"begin after position {UNTIL}"):
+            with pytest.raises(Archived, match=f"start after position {UNTIL}"):
                 await audit.events.find_events(query, after=after, limit=10)
-            with pytest.raises(Archived, match=f"begin after position {UNTIL}"):
+            with pytest.raises(Archived, match=f"start after position {UNTIL}"):
                 await audit.events.wait_for_events(query, after=after, seconds=0)
 
     async def test_instants_are_exact_or_refused(self, audit, archivist):
@@ -101,9 +101,9 @@ class TestAudit:
         assert (await audit.moments.resolve(first_kept - A_MOMENT)).position == UNTIL
         last_archived = LOG[UNTIL - 1].recorded_at
         assert (await audit.moments.resolve(last_archived)).position == UNTIL
-        with pytest.raises(Archived, match=f"up to position {UNTIL} it is archived"):
+        with pytest.raises(Archived, match=f"archived up to position {UNTIL}"):
             await audit.moments.resolve(last_archived - A_MOMENT)
-        with pytest.raises(Archived, match=f"up to position {UNTIL} it is archived"):
+        with pytest.raises(Archived, match=f"archived up to position {UNTIL}"):
             await audit.events.find_events(EventQuery(since=LOG[4].recorded_at), after=0, limit=10)
 
     async def test_positions_are_exact_or_refused(self, audit, archivist):

@@ -252,7 +252,7 @@ async def test_a_file_with_another_event_in_it_is_not_taken_for_the_archive(arch
     until = HALF.position - 1
     lines = export_of(changed(LOG, 5, actor="operator:eve")[:until], head=len(LOG), until=until)
     (tmp_path / f"first.000000000001-{until:012}.ndjson.gz").write_bytes(gzip.compress(b"".join(lines)))
-    with pytest.raises(ArchiveFileDiffers, match="position 5 is not as in the log"):
+    with pytest.raises(ArchiveFileDiffers, match="position 5 differs from the log"):
         await archivist.move(HALF.recorded_at)
 
 
@@ -296,7 +296,7 @@ class TestWithoutTheArchives:
 
     async def test_an_export_from_the_beginning_is_refused(self, archivist):
         await archivist.move(HALF.recorded_at)
-        with pytest.raises(Archived, match=f"begin after position {HALF.position - 1}"):
+        with pytest.raises(Archived, match=f"start after position {HALF.position - 1}"):
             await archivist.export(with_archives=False)
         lines = await archivist.export(HALF.position - 1, with_archives=False)
         assert lines[1:-1] == EXPORT[HALF.position : -1]
@@ -312,12 +312,12 @@ class TestWithoutTheArchives:
 TAMPERED = {
     "a kept event is another": (
         "UPDATE event_log SET actor = 'operator:eve' WHERE position = 1",
-        [LogFault(1, "is not as it is in archive {file}")],
+        [LogFault(1, "differs from archive {file}")],
     ),
     "an event of a client is gone": (
         "DELETE FROM event_log WHERE position = 1",
         [
-            LogFault(1, "is gone from the log, and an event of 'client.registered' is never removed"),
+            LogFault(1, "is missing from the log, and an event of 'client.registered' is never removed"),
             LogFault(15, "has stream version 2 where 1 is expected"),
         ],
     ),

@@ -136,7 +136,7 @@ async def test_another_issuer_with_events_is_in_nobodys_way(log, start_process):
 async def test_a_log_with_events_is_refused_and_stays_as_it_is(log, issuer, database):
     await register_client(issuer)
     before = await rows_of(database)
-    with pytest.raises(LogNotEmpty, match="log 'first' has events already"):
+    with pytest.raises(LogNotEmpty, match="log 'first' is not empty"):
         await restore(log, LINES)
     assert await rows_of(database) == before
 
@@ -240,7 +240,7 @@ async def test_a_connection_that_breaks_during_commit_leaves_all_or_nothing_and_
         behind = open_log(dsn=proxy.dsn)
         await behind.ensure_id()
         proxy.at_commit = at_commit
-        with pytest.raises(OutcomeUnknown, match="the whole log is there, or nothing"):
+        with pytest.raises(OutcomeUnknown, match="holds all events or none"):
             await restore(behind, LINES)
     if at_commit is AtCommit.LOSE_REQUEST:
         assert await nothing_is_recorded(database)

@@ -63,11 +63,11 @@ TAMPERED = {
         INSERT INTO event_log SELECT log_id, 9, recorded_at, gen_random_uuid(), 5, 1, topic, payload
           FROM event_log WHERE position = 3
         """,
-        [LogFault(9, "lies behind the head of the log, which is at 6")],
+        [LogFault(9, "is beyond the head of the log, which is at 6")],
     ),
     "the head was moved back": (
         "UPDATE log_head SET position = 5, recorded_at = (SELECT recorded_at FROM event_log WHERE position = 5)",
-        [LogFault(6, "lies behind the head of the log, which is at 5")],
+        [LogFault(6, "is beyond the head of the log, which is at 5")],
     ),
     "the head has another instant": (
         "UPDATE log_head SET recorded_at = '2024-05-06 08:00+00'",

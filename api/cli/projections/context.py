@@ -53,7 +53,7 @@ class ProjectionContext:
             finally:
                 await connection.close()
         if log_id is None:
-            msg = f"there is no log {name!r} in this database: nothing was ever recorded for this issuer"
+            msg = f"there is no log {name!r} in this database: nothing was recorded for this issuer"
             raise NoLog(msg)
         return log_id
 

@@ -1,1 +1,1 @@
-"""Archives of a log in PostgreSQL: what was moved to files, moving it, restoring it, verifying it."""
+"""Move closed history of a log to archive files, restore a log from an export, and verify archives."""

@@ -1,7 +1,7 @@
-"""What of a log was moved to archives: in which files it is, and what proves that they are the right ones.
+"""Which ranges of a log are archived, in which files, with which checksums; and reading events from those files.
 
-A part is written down before the first of its events is removed. So whoever reads the log asks afterwards what is
-archived; what lies behind that was whole.
+A range is recorded here before its first event is removed from the log. So a reader that checks for archives after it
+has read knows that events beyond the archived ranges were complete.
 """
 
 import hashlib
@@ -23,15 +23,15 @@ SQL = load_statements("ledger.postgres.archive", "catalogue.sql")
 LOG = load_statements("ledger.postgres", "event_log.sql")
 
 REMOVABLE_TOPICS = frozenset({TokenIssued.TOPIC, TokenRevoked.TOPIC})
-"""What archiving removes from the log; events of all other topics stay there for ever."""
+"""Topics of the events that archiving removes from the log; all others stay for ever."""
 
 
 class ArchivedRange(Struct, frozen=True, kw_only=True):
-    """A part of a log that is in a file: every event from `first` to `last`, dense.
+    """A range of positions, `first` to `last`, that is in an archive file completely.
 
-    In the log are left, of these, the events of clients and of grants that were not closed before `closed_before`. All
-    others are removed, or will be while `removed_at` is None. `file_sha256` is of the file, `events_sha256` of the
-    lines of events in it, `running_sha256` of those of this part and all before it.
+    The log keeps those of its events that belong to clients, or to grants that were not closed before `closed_before`.
+    The others are removed; while `removed_at` is None the removal is incomplete. `file_sha256` is the checksum of the
+    file, `events_sha256` of its event lines, `running_sha256` of the event lines of this range and all before it.
     """
 
     first: int
@@ -47,7 +47,7 @@ class ArchivedRange(Struct, frozen=True, kw_only=True):
 
 
 class ArchiveSource(Protocol):
-    """Where the files of archives are."""
+    """Where the archive files are."""
 
     def open_lines(self, archive: ArchivedRange) -> AbstractContextManager[Iterator[bytes]]:
         """Give the lines of an archive. Raises InvalidExport when its file is missing or altered."""
@@ -55,62 +55,62 @@ class ArchiveSource(Protocol):
 
 
 async def read_archives(connection: Connection, log_id: int) -> Sequence[ArchivedRange]:
-    """The archives of a log, in the order of positions."""
+    """The archived ranges of a log in position order."""
     return [ArchivedRange(**row) for row in await connection.fetch(SQL["archives"], log_id)]
 
 
 async def read_archived_until(connection: Connection, log_id: int) -> int:
-    """The last position of a log that is in an archive, 0 when none is."""
+    """The last archived position of a log, 0 when nothing is archived."""
     position: int = await connection.fetchval(SQL["archived_until"], log_id)
     return position
 
 
 async def find_position_at(connection: Connection, log_id: int, instant: datetime) -> int:
-    """The newest position of a log recorded by an instant, 0 when there is none. Raises Archived for one too old."""
+    """The newest position recorded at or before an instant, 0 if none. Raises Archived if the log cannot tell."""
     position: int | None = await connection.fetchval(LOG["position_at"], log_id, instant)
     if position is None and (until := await read_archived_until(connection, log_id)):
-        msg = f"{instant.isoformat()} lies before what the log still has: up to position {until} it is archived"
+        msg = f"{instant.isoformat()} is before the oldest event in the log, which is archived up to position {until}"
         raise Archived(msg, until)
     return position or 0
 
 
 def find_archive(archives: Sequence[ArchivedRange], position: int) -> ArchivedRange | None:
-    """The archive that holds a position."""
+    """The archived range that contains a position."""
     return next((archive for archive in archives if archive.first <= position <= archive.last), None)
 
 
-def compute_running_sha256(before: str, events_sha256: str) -> str:
-    """The checksum of a part and all before it, whose own is `before`: empty for the first."""
-    return hashlib.sha256(f"{before}{events_sha256}".encode("ascii")).hexdigest()
-
-
 def build_archived_error(until: int) -> Archived:
-    """The error for what would have to be read from archives."""
+    """The error for a read that would need archived events."""
     return Archived(
-        f"the events up to position {until} are archived, and not in the log any more: begin after position {until}",
+        f"the events up to position {until} are archived and no longer in the log: start after position {until}",
         until,
     )
 
 
-def read_archive_file(archive: ArchivedRange, before: str, folder: ArchiveSource) -> Iterator[RecordedEvent]:
-    """The events of an archive; `before` is the running checksum of the part before it.
+def compute_running_sha256(before: str, events_sha256: str) -> str:
+    """Chain a range's checksum to the running checksum of the ranges before it, empty for the first range."""
+    return hashlib.sha256(f"{before}{events_sha256}".encode("ascii")).hexdigest()
 
-    Raises InvalidExport, which names the file. Nothing that was read may be kept before it has come to its end.
+
+def read_archive_file(archive: ArchivedRange, before: str, source: ArchiveSource) -> Iterator[RecordedEvent]:
+    """The events of an archive file; `before` is the running checksum of the range before it.
+
+    Raises InvalidExport, which names the file. Discard all events if it raises, even at the end.
     """
     try:
-        with folder.open_lines(archive) as lines:
+        with source.open_lines(archive) as lines:
             reader = ExportReader(lines)
             header = reader.header
             found = (header.after + 1, header.until, "" if header.continues is UNSET else header.continues)
             if found != (archive.first, archive.last, before):
-                msg = f"it is not of positions {archive.first} to {archive.last}, or does not continue the part before"
-                raise InvalidExport(msg)  # noqa: TRY301 (named below, as all that is wrong with the file)
+                msg = f"it is not positions {archive.first} to {archive.last}, or does not continue the one before"
+                raise InvalidExport(msg)  # noqa: TRY301 (caught below to name the file)
             yield from reader.events()
             if (
                 reader.end.events_sha256 != archive.events_sha256
                 or compute_running_sha256(before, archive.events_sha256) != archive.running_sha256
             ):
-                msg = "its checksums are not those that were written down"
+                msg = "its checksums differ from the recorded ones"
                 raise InvalidExport(msg)  # noqa: TRY301 (as above)
     except InvalidExport as error:
         msg = f"archive {archive.file_name}: {error}"
@@ -118,13 +118,13 @@ def read_archive_file(archive: ArchivedRange, before: str, folder: ArchiveSource
 
 
 def read_archived_events(
-    archives: Sequence[ArchivedRange], folder: ArchiveSource, after: int, until: int
+    archives: Sequence[ArchivedRange], source: ArchiveSource, after: int, until: int
 ) -> Iterator[RecordedEvent]:
-    """The events after a position and up to another, from as many archives as have them. Raises InvalidExport."""
+    """Archived events after `after` and up to `until`, across files. Raises InvalidExport."""
     before = ""
     for archive in archives:
         if archive.last > after and archive.first <= until:
-            for event in read_archive_file(archive, before, folder):
+            for event in read_archive_file(archive, before, source):
                 if after < event.position <= until:
                     yield event
         before = archive.running_sha256

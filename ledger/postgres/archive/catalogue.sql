@@ -1,5 +1,5 @@
 -- name: archives
--- What of a log is in archives, in the order of positions.
+-- The archived ranges of a log in position order.
 SELECT first_position AS first, last_position AS last, last_recorded_at, file_name, file_sha256, events_sha256,
        running_sha256, closed_before, archived_at, removed_at
   FROM log_archives
@@ -7,32 +7,32 @@ SELECT first_position AS first, last_position AS last, last_recorded_at, file_na
  ORDER BY first_position;
 
 -- name: archived_until
--- The last position that is in an archive, 0 when none is. Asked after a read it says whether what was read was whole: an
--- archive is written down, and committed, before the first of its events is removed.
+-- The last archived position, 0 when nothing is archived. Run after a read, it tells whether the read was complete: an
+-- archive is recorded and committed before the first of its events is removed.
 SELECT coalesce(max(last_position), 0) FROM log_archives WHERE log_id = $1;
 
 -- name: may_archive
--- Whether this role may do it.
+-- Whether this role has the privileges to archive.
 SELECT has_table_privilege('log_archives', 'INSERT') AND has_table_privilege('event_log', 'DELETE');
 
 -- name: lock_archiving
--- Become the one who archives a log, until the connection ends.
+-- Take the lock of the process that archives a log. It is held until the connection ends.
 SELECT pg_try_advisory_lock(1953459567, $1);
 
 -- name: unlock_archiving
--- Let somebody else archive it.
+-- Release that lock.
 SELECT pg_advisory_unlock(1953459567, $1);
 
 -- name: clock
--- What time it is.
+-- The server's clock.
 SELECT clock_timestamp();
 
--- name: keep_followers_off
--- For a moment: no projection begins or moves.
+-- name: lock_checkpoints
+-- Until the transaction ends, no projection starts to follow or moves its checkpoint.
 LOCK TABLE projection_checkpoints IN SHARE MODE;
 
--- name: behind
--- Of these projections, and of any other that follows the log, those that have not read up to a position.
+-- name: lagging_projections
+-- Of the projections $2 and any other that follows the log, those that have not read up to a position.
 SELECT coalesce(n.name, c.projection) AS name, coalesce(c.position, 0) AS position
   FROM unnest($2::text[]) AS n (name)
   FULL JOIN (SELECT * FROM projection_checkpoints WHERE log_id = $1) c ON c.projection = n.name
@@ -40,31 +40,31 @@ SELECT coalesce(n.name, c.projection) AS name, coalesce(c.position, 0) AS positi
  ORDER BY 1;
 
 -- name: record_archive
--- From here on a part of the log counts as archived.
+-- Record a range as archived.
 INSERT INTO log_archives (log_id, first_position, last_position, last_recorded_at, file_name, file_sha256, events_sha256,
                           running_sha256, closed_before, archived_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, clock_timestamp());
 
 -- name: page_of_grants
--- Grants that are still in the log, by their first events after $2 and up to $3.
+-- Grants in the log whose first event is after $2 and up to $3.
 SELECT position, stream_id FROM event_log
  WHERE log_id = $1 AND topic = 'token.issued' AND position > $2 AND position <= $3
  ORDER BY position
  LIMIT $4;
 
 -- name: streams
--- These streams as a whole.
+-- All events of these streams.
 SELECT position, recorded_at, stream_id, stream_version, topic, schema_version, payload, actor, request_id, remote_address
   FROM event_log
  WHERE log_id = $1 AND stream_id = ANY ($2::uuid[])
  ORDER BY stream_id, stream_version;
 
--- name: skipped
--- Events up to a position that a projection passed over: what became of their tokens is in the log alone.
+-- name: skipped_positions
+-- Events up to a position that a projection skipped: only the log tells what happened to their tokens.
 SELECT DISTINCT s.position FROM projection_skips s WHERE s.log_id = $1 AND s.position <= $2;
 
--- name: remove
--- Under the head lock: these streams, but for one that has gone on behind $3 after all.
+-- name: remove_streams
+-- Under the head lock: remove these streams, except those with an event beyond $3.
 WITH removed AS (
     DELETE FROM event_log e
      WHERE e.log_id = $1 AND e.stream_id = ANY ($2::uuid[])
@@ -73,6 +73,6 @@ WITH removed AS (
 )
 SELECT count(*) FROM removed;
 
--- name: removed
--- All that can be removed is.
+-- name: mark_removed
+-- The removal of a range is complete.
 UPDATE log_archives SET removed_at = clock_timestamp() WHERE log_id = $1 AND first_position = $2;

@@ -1,4 +1,4 @@
-"""Removing what is archived from the log: a few streams at a time, so that nobody who appends waits for long."""
+"""Remove archived grants from the log, a few streams at a time, so that appends wait only briefly."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,22 +6,19 @@ from time import monotonic
 
 from ledger.archive.closed_grants import find_closed_grants
 from ledger.domain.recording import EventMapper
-from ledger.postgres.archive.catalogue import SQL, ArchivedRange
+from ledger.postgres.archive.catalogue import LOG, SQL, ArchivedRange
 from ledger.postgres.database import Connection
 from ledger.postgres.rows import recorded_event
-from ledger.postgres.statements import load_statements
 from ledger.postgres.whole_log import Progress
 
-LOG = load_statements("ledger.postgres", "event_log.sql")
-
 STREAMS = 200
-"""How many streams are removed while the head lock is held: for some milliseconds."""
+"""Streams removed while the head lock is held, which takes a few milliseconds."""
 
 REST = 1.0
-"""How long a rest is, measured in the work before it."""
+"""Pause after each page, as a multiple of the time that the page took."""
 
-QUICKLY = """
-    -- What a crash takes along is removed again, and nobody waits for the disk while the head lock is held.
+ASYNC_COMMIT = """
+    -- A crash undoes recent removals, and the next run repeats them. Do not wait for the disk under the head lock.
     SET LOCAL synchronous_commit = off;
 """
 
@@ -35,11 +32,11 @@ async def remove_archived_streams(
     *,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> int:
-    """Remove the closed grants of an archive, and those that earlier ones left because they were not closed then.
+    """Remove the closed grants up to the end of an archive, including those that were still open in earlier ones.
 
-    Returns how many events are gone. Raises Unavailable; then it can be done again.
+    Returns the number of removed events. After Unavailable it can be repeated.
     """
-    skipped = {row["position"] for row in await connection.fetch(SQL["skipped"], log_id, archive.last)}
+    skipped = {row["position"] for row in await connection.fetch(SQL["skipped_positions"], log_id, archive.last)}
     removed = position = 0
     while rows := await connection.fetch(SQL["page_of_grants"], log_id, position, archive.last, STREAMS):
         started = monotonic()
@@ -49,13 +46,13 @@ async def remove_archived_streams(
         )
         if closed:
             async with connection.transaction():
-                await connection.execute(QUICKLY)
-                # Under it nobody appends, so no grant goes on between the look and the removal.
+                await connection.execute(ASYNC_COMMIT)
+                # Nobody can append under the head lock, so no stream grows between the check and the removal.
                 await connection.fetch(LOG["lock_head"], log_id)
-                removed += await connection.fetchval(SQL["remove"], log_id, closed, archive.last)
+                removed += await connection.fetchval(SQL["remove_streams"], log_id, closed, archive.last)
         progress(rows[-1]["position"] - position)
         position = rows[-1]["position"]
         await sleep((monotonic() - started) * REST)
     progress(archive.last - position)
-    await connection.execute(SQL["removed"], log_id, archive.first)
+    await connection.execute(SQL["mark_removed"], log_id, archive.first)
     return removed

@@ -1,6 +1,6 @@
-"""Restoring a log from its export: all of it in one transaction under the head lock, or nothing."""
+"""Restore a log from its export: the whole log in one transaction under the head lock, or nothing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 
 import asyncpg
@@ -8,13 +8,11 @@ import asyncpg
 from ledger.archive.export_reader import ExportReader
 from ledger.domain.errors import InvalidExport, LogNotEmpty, OutcomeUnknown, Unavailable
 from ledger.domain.recording import RecordedEvent
+from ledger.postgres.archive.catalogue import LOG
 from ledger.postgres.database import Connection
 from ledger.postgres.inline import InlineProjection, check_versions, versions_of
 from ledger.postgres.logs import Log
-from ledger.postgres.statements import load_statements
 from ledger.postgres.whole_log import PAGE, SQL, Progress, check_streams
-
-LOG = load_statements("ledger.postgres", "event_log.sql")
 
 COLUMNS = (
     "log_id",
@@ -32,10 +30,10 @@ COLUMNS = (
 
 
 class Restoration:
-    """One export on its way into a log that is empty."""
+    """Writes one export to an empty log."""
 
     def __init__(self, log: Log, archive: ExportReader, inline: Sequence[InlineProjection], progress: Progress) -> None:
-        """`inline` projections are folded in the same transaction. Progress is told of every event twice."""
+        """`inline` projections are updated in the same transaction. Progress counts each event twice."""
         self._log = log
         self._archive = archive
         self._inline = inline
@@ -43,10 +41,10 @@ class Restoration:
         self._committing = False
 
     async def run(self) -> None:
-        """Record every event of the export at its place, with its instant.
+        """Record every event of the export with its position and instant.
 
-        Raises LogNotEmpty, InvalidExport and Unavailable: nothing was recorded. Raises OutcomeUnknown when the
-        connection breaks during commit.
+        After LogNotEmpty, InvalidExport or Unavailable nothing is recorded. Raises OutcomeUnknown if the connection
+        breaks during commit.
         """
         log_id = await self._log.ensure_id()
         try:
@@ -56,19 +54,19 @@ class Restoration:
         except Unavailable as error:
             if not self._committing:
                 raise
-            msg = "The database went away during commit: the whole log is there, or nothing. 'log stats' tells."
+            msg = "The connection broke during commit: the log holds all events or none. Check with 'log stats'."
             raise OutcomeUnknown(msg) from error
 
     async def _restore(self, connection: Connection, log_id: int) -> None:
-        await connection.execute(SQL["wait_for_the_file"])
+        await connection.execute(SQL["allow_slow_input"])
         await connection.fetchrow(LOG["lock_head"], log_id)
         check_versions(current=await connection.fetchval(LOG["inline_is_current"], *versions_of(self._inline)))
-        extent = await connection.fetchrow(SQL["head_and_newest"], log_id)
-        if extent is None or extent["position"] or extent["newest"]:
-            msg = f"log {self._log.name!r} has events already: an export can be imported into an empty log only"
+        bounds = await connection.fetchrow(SQL["head_and_newest"], log_id)
+        if bounds is None or bounds["position"] or bounds["newest"]:
+            msg = f"log {self._log.name!r} is not empty: an export can be imported only into an empty log"
             raise LogNotEmpty(msg)
         if self._archive.header.after:
-            msg = f"the export is a part that starts after position {self._archive.header.after}: a log starts at 1"
+            msg = f"the export starts after position {self._archive.header.after}: a log starts at position 1"
             raise InvalidExport(msg)
         events = self._archive.events()
         while batch := list(islice(events, PAGE)):
@@ -80,33 +78,32 @@ class Restoration:
             await connection.fetch(SQL["restore_head"], log_id, head.position, head.recorded_at)
 
     async def _record(self, connection: Connection, log_id: int, batch: Sequence[RecordedEvent]) -> None:
+        records = [
+            (
+                log_id,
+                event.position,
+                event.recorded_at,
+                event.stream_id,
+                event.stream_version,
+                event.schema_version,
+                event.topic,
+                event.payload,
+                event.actor,
+                event.request_id,
+                event.remote_address,
+            )
+            for event in batch
+        ]
         try:
-            await connection.copy_records_to_table("event_log", columns=COLUMNS, records=_records(log_id, batch))
+            await connection.copy_records_to_table("event_log", columns=COLUMNS, records=records)
             for projection in self._inline:
                 of_interest = [event for event in batch if event.topic in projection.topics]
                 if of_interest:
                     await projection.apply(connection, log_id, of_interest)
         except (ValueError, asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as error:
-            # The server's details quote rows, which hold digests; its message, the first argument, does not.
+            # The server's error details quote rows, which contain digests; its message, the first argument, does not.
             what = f"positions {batch[0].position} to {batch[-1].position} cannot be recorded: {error.args[0]}"
             raise InvalidExport(what) from error
 
     def _refuse(self, position: int, what: str) -> None:
         raise self._archive.build_error(position, what)
-
-
-def _records(log_id: int, batch: Sequence[RecordedEvent]) -> Iterator[tuple[object, ...]]:
-    for event in batch:
-        yield (
-            log_id,
-            event.position,
-            event.recorded_at,
-            event.stream_id,
-            event.stream_version,
-            event.schema_version,
-            event.topic,
-            event.payload,
-            event.actor,
-            event.request_id,
-            event.remote_address,
-        )

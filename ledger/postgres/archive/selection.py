@@ -1,9 +1,4 @@
-"""Moving the closed, old history of a log to a file.
-
-In this order: the next part is chosen and proved sound; it is written, as an export is; the file is read back and
-compared with the table, row by row; it is written down in `log_archives`; and only then are rows removed, a few streams
-at a time. Killed anywhere, it left either all rows, or a file that holds them: the next run goes on from there.
-"""
+"""Choose the next range of a log to archive, and record it once its file is written and verified."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -11,123 +6,87 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from ledger.archive.export_format import ExportHeader, build_header
-from ledger.archive.export_reader import ExportReader
-from ledger.domain.errors import InvalidExport, NotArchivable
+from ledger.domain.errors import NotArchivable
 from ledger.domain.recording import LogHead
-from ledger.postgres.archive.catalogue import SQL, ArchivedRange, compute_running_sha256, read_archives
+from ledger.postgres.archive.catalogue import LOG, SQL, ArchivedRange, compute_running_sha256, read_archives
 from ledger.postgres.database import Connection
 from ledger.postgres.log_verification import verify_log
 from ledger.postgres.logs import Log
-from ledger.postgres.statements import load_statements
-from ledger.postgres.whole_log import LogBounds, Progress, read_log_bounds, read_remaining_pages
+from ledger.postgres.whole_log import LogBounds, Progress, read_log_bounds
 
-LOG = load_statements("ledger.postgres", "event_log.sql")
+MIN_AGE = timedelta(hours=1)
+"""Younger events are not archived: the clock of no serving process lags that much."""
 
-LEAST_AGE = timedelta(hours=1)
-"""How old what is archived is at least: no clock of a process that serves is as far behind."""
-
-FOR_GOOD = "SET LOCAL lock_timeout = '5s'; SET LOCAL synchronous_commit = on"
-"""How it is written down: without keeping followers waiting for long, and on the disk before anything is removed."""
+DURABLE_COMMIT = "SET LOCAL lock_timeout = '5s'; SET LOCAL synchronous_commit = on"
+"""For recording a range: followers wait only briefly, and the record is on disk before any row is removed."""
 
 
 class RangeToArchive(Struct, frozen=True):
-    """The part of a log that is to be archived next: the positions after `after` and up to that of `end`."""
+    """The next range to archive: positions after `after` and up to `end`.
+
+    `continues` is the running checksum of the archives before it.
+    """
 
     after: int
     end: LogHead
     continues: str
     closed_before: datetime
 
-    def header(self, *, issuer: str, log: str, head: int, exported_at: datetime) -> ExportHeader:
-        """The first line of its file."""
-        return build_header(
-            issuer=issuer,
-            log=log,
-            head=head,
-            exported_at=exported_at,
-            after=self.after,
-            until=self.end.position,
-            continues=self.continues,
-        )
-
     def file_name(self, log: str) -> str:
-        """What its file is called. Names sort as positions do."""
+        """The name of its archive file. Names sort in position order."""
         return f"{log.replace('/', '.')}.{self.after + 1:012}-{self.end.position:012}.ndjson.gz"
 
 
 @asynccontextmanager
 async def lock_archiving(log: Log) -> AsyncIterator[tuple[Connection, LogBounds]]:
-    """The connection of the one process that archives a log, and how far the log reaches.
+    """Lock out other archiving processes. Gives the connection that holds the lock, and the log's bounds.
 
     Raises NotArchivable, NoLog, Unavailable.
     """
-    bounds = await read_log_bounds(log)
+    log_id = (await read_log_bounds(log)).log_id
     async with log.database.connection() as connection:
         if not await connection.fetchval(SQL["may_archive"]):
-            msg = "this role may not archive: give the DSN of the role that owns the tables as --owner-dsn"
+            msg = "this role cannot archive: pass the DSN of the role that owns the tables as --owner-dsn"
             raise NotArchivable(msg)
-        if not await connection.fetchval(SQL["lock_archiving"], bounds.log_id):
+        if not await connection.fetchval(SQL["lock_archiving"], log_id):
             msg = f"log {log.name!r} is being archived by another process: let that finish"
             raise NotArchivable(msg)
         try:
-            # What another process wrote down before it let go.
+            # Read again: another process may have archived a range before it released the lock.
             yield connection, await read_log_bounds(log)
         finally:
             if not connection.is_closed():
-                await connection.execute(SQL["unlock_archiving"], bounds.log_id)
+                await connection.execute(SQL["unlock_archiving"], log_id)
 
 
 async def choose_next_range(
     connection: Connection, bounds: LogBounds, before: datetime, followers: Sequence[str]
 ) -> RangeToArchive | None:
-    """What was recorded before an instant and is not archived yet, None when there is nothing.
+    """The events recorded before an instant that are not archived yet, None when there are none.
 
-    Raises NotArchivable while one of the projections that follow has not read it.
+    Raises NotArchivable while a projection has not read them.
     """
     now = await connection.fetchval(SQL["clock"])
-    if before > now - LEAST_AGE:
-        msg = f"only what is older than an hour is history: it is {now:%Y-%m-%d %H:%M:%S} UTC here"
+    if before > now - MIN_AGE:
+        msg = f"only events older than an hour can be archived; the server's clock says {now:%Y-%m-%d %H:%M:%S} UTC"
         raise NotArchivable(msg)
     until = await connection.fetchval(LOG["position_at"], bounds.log_id, before - timedelta(microseconds=1))
     if until is None or until <= bounds.archived_until:
         return None
-    await _check_read(connection, bounds.log_id, until, followers)
+    await _check_followers(connection, bounds.log_id, until, followers)
     recorded_at = await connection.fetchval(LOG["recorded_at"], bounds.log_id, until)
     continues = bounds.archives[-1].running_sha256 if bounds.archives else ""
     return RangeToArchive(bounds.archived_until, LogHead(until, recorded_at), continues, before)
 
 
 async def check_log_is_sound(log: Log, bounds: LogBounds, part: RangeToArchive, progress: Progress) -> None:
-    """Raises NotArchivable unless all that `log verify` checks holds of the log up to the end of the part."""
-    up_to = LogBounds(bounds.log_id, part.end, part.end.position, bounds.archives)
-    found = await verify_log(log, up_to, limit=1, progress=progress)
+    """Raises NotArchivable unless the log is sound up to the end of the range."""
+    up_to_end = LogBounds(bounds.log_id, part.end, part.end.position, bounds.archives)
+    found = await verify_log(log, up_to_end, limit=1, progress=progress)
     if not found.sound:
         first = found.findings[0]
-        msg = f"the log is not sound, and so not archived: position {first.position}: {first.what}. Run 'log verify'."
+        msg = f"the log is not sound, so it is not archived: position {first.position}: {first.what}. Run 'log verify'."
         raise NotArchivable(msg)
-
-
-async def compare_with_log(
-    log: Log, bounds: LogBounds, part: RangeToArchive, reader: ExportReader, progress: Progress
-) -> str:
-    """Compare a file, row by row, with the log. Returns the checksum of its events. Raises InvalidExport."""
-    if (reader.header.log, reader.header.after, reader.header.until) != (log.name, part.after, part.end.position):
-        msg = "it is of another part, or another log"
-        raise InvalidExport(msg)
-    if (reader.header.continues or "") != part.continues:
-        msg = "it does not continue the archive before it"
-        raise InvalidExport(msg)
-    events = reader.events()
-    async for page in read_remaining_pages(log, bounds, part.after, part.end.position):
-        for row in page:
-            if next(events, None) != row:
-                msg = f"position {row.position} is not as in the log"
-                raise InvalidExport(msg)
-        progress(len(page))
-    for event in events:
-        raise reader.build_error(event.position, "it is not in the log")
-    return reader.end.events_sha256
 
 
 async def record_archive(
@@ -136,15 +95,18 @@ async def record_archive(
     part: RangeToArchive,
     *,
     file_name: str,
-    file_sha256: str,
-    events_sha256: str,
+    checksums: tuple[str, str],
     followers: Sequence[str],
 ) -> ArchivedRange:
-    """From here on the part counts as archived. Raises NotArchivable when a projection began to follow meanwhile."""
+    """Record a range as archived. `checksums` are those of the file and of the events in it.
+
+    Raises NotArchivable if a projection has started to follow and has not read the range.
+    """
+    file_sha256, events_sha256 = checksums
     async with connection.transaction():
-        await connection.execute(FOR_GOOD)
-        await connection.execute(SQL["keep_followers_off"])
-        await _check_read(connection, bounds.log_id, part.end.position, followers)
+        await connection.execute(DURABLE_COMMIT)
+        await connection.execute(SQL["lock_checkpoints"])
+        await _check_followers(connection, bounds.log_id, part.end.position, followers)
         await connection.execute(
             SQL["record_archive"],
             bounds.log_id,
@@ -160,9 +122,9 @@ async def record_archive(
     return (await read_archives(connection, bounds.log_id))[-1]
 
 
-async def _check_read(connection: Connection, log_id: int, until: int, followers: Sequence[str]) -> None:
-    behind = await connection.fetch(SQL["behind"], log_id, followers, until)
-    if behind:
-        who = ", ".join(f"{row['name']} is at {row['position']}" for row in behind)
-        msg = f"not every projection has read up to position {until}: {who}. See 'projections status'."
+async def _check_followers(connection: Connection, log_id: int, until: int, followers: Sequence[str]) -> None:
+    lagging = await connection.fetch(SQL["lagging_projections"], log_id, followers, until)
+    if lagging:
+        positions = ", ".join(f"{row['name']} is at {row['position']}" for row in lagging)
+        msg = f"not every projection has read up to position {until}: {positions}. See 'projections status'."
         raise NotArchivable(msg)
