@@ -9,7 +9,7 @@ import re
 from msgspec import Struct
 
 from ledger.domain.errors import Archived, InvalidClient, InvalidScope, LedgerError, UnauthorizedClient, Unavailable
-from ledger.use_cases.audit import AheadOfLog, NotCaughtUp
+from ledger.use_cases.audit import InstantInFuture, NotCaughtUp, PositionBeyondHead
 
 
 class ErrorKind(Struct, frozen=True):
@@ -81,7 +81,8 @@ _BY_LEDGER_ERROR: dict[type[LedgerError], ErrorKind] = {
     InvalidClient: INVALID_CLIENT,
     UnauthorizedClient: UNAUTHORIZED_CLIENT,
     InvalidScope: INVALID_SCOPE,
-    AheadOfLog: AHEAD_OF_LOG,
+    PositionBeyondHead: AHEAD_OF_LOG,
+    InstantInFuture: AHEAD_OF_LOG,
     Archived: ARCHIVED,
     NotCaughtUp: NOT_CAUGHT_UP,
 }

@@ -71,7 +71,7 @@ async def migrate(owner_dsn: str, service_role: str, report: Report, *, build: b
 
             applied = await upgrade(owner_dsn, service_role=service_role)
     if build:
-        await upgrade_projections(owner_dsn, holder=get_process_name(), tell=report)
+        await upgrade_projections(owner_dsn, holder=get_process_name(), report=report)
     return applied
 
 

@@ -14,16 +14,21 @@ from ledger.domain.token_record import Moment, TokenRecord, TokenStatus
 
 
 class AheadOfLog(Refusal):
-    """The requested position or instant is beyond the head of the log; `instant` is set if it was an instant."""
-
-    def __init__(self, message: str, *, instant: datetime | None = None) -> None:
-        super().__init__(message)
-        self.instant = instant
+    """A query about a position or an instant that the log has not reached."""
 
 
-def position_beyond_head(position: int, head: int) -> AheadOfLog:
-    """Build the error for a position that is not in the log yet."""
-    return AheadOfLog(f"position {position} is beyond the head of the log, which is at {head}")
+class PositionBeyondHead(AheadOfLog):
+    """A position beyond the head of the log."""
+
+    def __init__(self, position: int, head: int) -> None:
+        super().__init__(f"position {position} is beyond the head of the log, which is at {head}")
+
+
+class InstantInFuture(AheadOfLog):
+    """An instant after the present one."""
+
+    def __init__(self, instant: datetime, now: datetime) -> None:
+        super().__init__(f"{instant.isoformat()} is in the future: it is {now.isoformat()} here")
 
 
 class NotCaughtUp(Unavailable):

@@ -4,7 +4,7 @@ import asyncio
 
 from ledger.postgres.event_log import PostgresEventLog
 from ledger.postgres.logs import Log
-from ledger.use_cases.audit import NotCaughtUp, position_beyond_head
+from ledger.use_cases.audit import NotCaughtUp, PositionBeyondHead
 from projections.following.lease import read_checkpoint
 from projections.token_history import TokenHistoryProjection
 
@@ -25,7 +25,7 @@ class HistoryCheckpoint:
             return checkpoint
         head = (await self._event_log.head()).position
         if position > head:
-            raise position_beyond_head(position, head)
+            raise PositionBeyondHead(position, head)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + CATCH_UP_TIMEOUT_SECONDS
         while loop.time() < deadline:

@@ -25,7 +25,7 @@ from ledger.postgres.logs import Log
 from ledger.postgres.notifications import LogNotifications
 from ledger.postgres.rows import recorded_event
 from ledger.postgres.statements import load_statements
-from ledger.use_cases.audit import EventPage, EventQuery, position_beyond_head
+from ledger.use_cases.audit import EventPage, EventQuery, PositionBeyondHead
 from projections.audit.checkpoint import HistoryCheckpoint
 from projections.audit.token_history_queries import find_token
 from projections.audit.tokens import TICK
@@ -81,7 +81,7 @@ class PostgresAuditEvents:
         else:
             last = (await self._event_log.head()).position
             if last < min_position:
-                raise position_beyond_head(min_position, last)
+                raise PositionBeyondHead(min_position, last)
         stop = last if query.until is None else min(last, await self._position_at(query.until))
         start = after if query.since is None else max(after, await self._position_at(query.since - TICK))
         if start >= stop:

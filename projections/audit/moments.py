@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from ledger.domain.clock import Clock
 from ledger.domain.errors import Archived
 from ledger.domain.token_record import Moment
-from ledger.postgres.archive.catalogue import find_position_at, read_archived_until
+from ledger.postgres.archive.catalogue import read_archived_until
 from ledger.postgres.event_log import PostgresEventLog
 from ledger.postgres.logs import Log
 from ledger.postgres.statements import load_statements
-from ledger.use_cases.audit import AheadOfLog, position_beyond_head
+from ledger.use_cases.audit import PositionBeyondHead
 from projections.audit.checkpoint import HistoryCheckpoint
+from projections.log_positions import find_settled_position
 
 LOG = load_statements("ledger.postgres", "event_log.sql")
 
@@ -40,13 +41,15 @@ class PostgresAuditMoments:
         if as_of is None or min_position:
             head = (await self._event_log.head()).position
             if min_position > head:
-                raise position_beyond_head(min_position, head)
+                raise PositionBeyondHead(min_position, head)
         return Moment(head, self._clock()) if as_of is None else await self._find(as_of)
 
     async def _find(self, as_of: datetime | int) -> Moment:
         if isinstance(as_of, int):
             return Moment(as_of, await self._read_recorded_at(as_of))
-        return Moment(await self._find_position(as_of), as_of)
+        log_id = await self._log.find_id()
+        async with self._log.database.connection() as connection:
+            return Moment(await find_settled_position(connection, log_id, as_of), as_of)
 
     async def _read_recorded_at(self, position: int) -> datetime:
         if position == 0:
@@ -60,16 +63,4 @@ class PostgresAuditMoments:
         if position <= until:
             msg = f"the time of position {position} is not known: the log is archived up to position {until}"
             raise Archived(msg, until)
-        raise position_beyond_head(position, (await self._event_log.head()).position)
-
-    async def _find_position(self, instant: datetime) -> int:
-        """Find the newest position recorded by an instant, once a batch under way can no longer change it."""
-        log_id = await self._log.find_id()
-        async with self._log.database.connection() as connection:
-            now = await connection.fetchrow(LOG["clock_and_head"], log_id)
-            if now is not None and instant > now["now"]:
-                msg = f"as_of is in the future: it is {now['now'].isoformat()} here"
-                raise AheadOfLog(msg, instant=instant)
-            if now is not None and instant >= now["recorded_at"]:
-                await connection.fetch(LOG["settle"], log_id)
-            return await find_position_at(connection, log_id, instant)
+        raise PositionBeyondHead(position, (await self._event_log.head()).position)

@@ -16,16 +16,16 @@ from ledger.memory.event_log import MemoryEventLog
 from ledger.use_cases.audit import (
     Activity,
     ActivityQuery,
-    AheadOfLog,
     AuditTrail,
     ClientActivity,
     EventPage,
     EventQuery,
+    InstantInFuture,
+    PositionBeyondHead,
     Summary,
     TokenPage,
     TokenQuery,
     event_matches,
-    position_beyond_head,
 )
 
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -57,8 +57,7 @@ class _Fold:
             return Moment(as_of, rows[as_of - 1].recorded_at if as_of else EPOCH)
         _check(min_position, rows)
         if as_of > self._clock():
-            msg = f"as_of is in the future: it is {self._clock().isoformat()} here"
-            raise AheadOfLog(msg, instant=as_of)
+            raise InstantInFuture(as_of, self._clock())
         return Moment(sum(row.recorded_at <= as_of for row in rows), as_of)
 
     async def resolve_in_log(self, as_of: datetime | int | None = None, min_position: int = 0) -> Moment:
@@ -163,4 +162,4 @@ def _activity(tokens: Sequence[TokenRecord], start: datetime, end: datetime) -> 
 
 def _check(position: int, rows: Sequence[RecordedEvent]) -> None:
     if position > len(rows):
-        raise position_beyond_head(position, len(rows))
+        raise PositionBeyondHead(position, len(rows))

@@ -1,6 +1,7 @@
-"""Folding a log, page by page, by the projection itself: while one page is written the next are read and decoded.
+"""Fold a log into the tables of a build, page by page, with the projection's own `fold`.
 
-A page is a transaction, which the caller may add a checkpoint to.
+While one page is written the next ones are read and decoded. A page is one transaction, to which the caller may add a
+checkpoint.
 """
 
 import asyncio
@@ -11,95 +12,80 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from ledger.domain.errors import StoredDataError
-from ledger.postgres.archive.catalogue import REMOVABLE_TOPICS, ArchivedRange, ArchiveSource
+from ledger.domain.recording import RecordedEvent
+from ledger.postgres.archive.catalogue import REMOVABLE_TOPICS, ArchiveSource, read_archives
 from ledger.postgres.database import CONNECTION_ERRORS
 from ledger.postgres.statements import load_statements
 from projections.following.skips import skipped_positions
 from projections.projection import LogRow, Projected, Projection
 from projections.rebuilding.archived_pages import ArchivedPages
-from projections.rebuilding.connections import BuildConnection, LiveSchema
+from projections.rebuilding.connections import BuildConnection
 from projections.rebuilding.errors import BuildRefused, EventNotFolded
 from projections.rebuilding.throttle import Throttle
 
 SQL = load_statements("projections.rebuilding", "log_pages.sql")
 
-SLICE = 250
-"""Events that are decoded without looking whether the database has answered."""
+DECODE_SLICE = 250
+"""Events decoded before the event loop may handle the database's responses."""
 
-AHEAD = 2
-"""Pages that are decoded while one is written: neither side is to wait for the other."""
+PAGES_AHEAD = 2
+"""Pages decoded while one is written, so that neither side waits for the other."""
 
 Progress = Callable[[int], None]
-"""Told how many positions more are done."""
-
-Checkpoint = Callable[[int, int], Awaitable[None]]
-"""Called within the transaction of a page, with the log and the position up to which its rows are there."""
+"""Called with the number of positions done since the last call."""
 
 
-async def no_checkpoint(_log_id: int, _position: int) -> None:
-    """For what is thrown away when it is interrupted."""
+async def _no_checkpoint(_log_id: int, _position: int) -> None:
+    pass
+
+
+async def read_heads(connection: BuildConnection) -> dict[int, int]:
+    """Read the head of every log that has events."""
+    return {row["log_id"]: row["position"] for row in await connection.fetch(SQL["heads"])}
 
 
 class ProjectionBuilder:
-    """Folds events into the tables that the writing connection finds by their names."""
+    """Folds events into the tables that the writing connection finds by name.
+
+    `checkpoint` is called in the transaction of each page, with the log and the position up to which it is folded.
+    """
 
     def __init__(
         self,
         projection: Projection,
-        live: LiveSchema,
         *,
         reader: BuildConnection,
         writer: BuildConnection,
-        checkpoint: Checkpoint = no_checkpoint,
-        progress: Progress,
+        progress: Progress = lambda _positions: None,
         expired_by: int | None = None,
         archives: ArchiveSource | None = None,
     ) -> None:
-        """Both connections are this object's alone while it works. What expired by then is left out.
-
-        `archives` is where those of the logs are.
-        """
+        """Both connections belong to this object while it works. Rows that expired by `expired_by` are left out."""
         self.projection = projection
-        self.live = live
         self.reader = reader
         self.writer = writer
-        self._checkpoint = checkpoint
-        self._progress = progress
+        self.progress = progress
+        self.checkpoint: Callable[[int, int], Awaitable[None]] = _no_checkpoint
+        self.throttle = Throttle(self._count_events)
         self._expired_by = expired_by
         self._topics = sorted(projection.topics)
-        self._page = live(SQL["page"])
-        self._folder = archives
+        self._archive_source = archives
         self._archived: dict[int, ArchivedPages] = {}
-        self.throttle = Throttle(self._all_positions)
-
-    async def heads(self) -> dict[int, int]:
-        """Where each log ends now."""
-        return {row["log_id"]: row["position"] for row in await self.reader.fetch(self.live(SQL["heads"]))}
-
-    async def archived_until(self, log_id: int) -> int:
-        """Up to where what this projection reads of a log may be in archives only. From there on it is in the log."""
-        if REMOVABLE_TOPICS.isdisjoint(self._topics):
-            return 0
-        archives = [ArchivedRange(**row) for row in await self.reader.fetch(self.live(SQL["archives"]), log_id)]
-        known = self._archived.get(log_id)
-        if known is None or known.until != (archives[-1].last if archives else 0):
-            self._archived[log_id] = ArchivedPages(log_id, archives, self._folder)
-        return self._archived[log_id].until
 
     async def fill(self, log_id: int, after: int, until: int) -> None:
-        """Fold the events in (after, until]. Raises EventNotFolded, ArchivesRequired, InvalidExport."""
+        """Fold the events in (after, until]. Raises EventNotFolded, ArchivesRequired, InvalidArchive."""
         skipped = await skipped_positions(self.reader, log_id, self.projection.name)
         writing: deque[asyncio.Task[None]] = deque()
         last: asyncio.Task[None] | None = None
         try:
             with without_garbage_collection():
                 while after < until:
-                    upper = min(after + self.throttle.page, until)
-                    events = await self._events(log_id, after, upper, skipped)
-                    while len(writing) >= (1 if self.throttle.busy else AHEAD):
+                    upper = min(after + self.throttle.page_size, until)
+                    events = await self._read_events(log_id, after, upper, skipped)
+                    while len(writing) >= (1 if self.throttle.busy else PAGES_AHEAD):
                         await writing.popleft()
                     await self.throttle.rest()
-                    last = asyncio.create_task(self._write_after(last, log_id, events, after, upper))
+                    last = asyncio.create_task(self._write_page(last, log_id, events, after, upper))
                     writing.append(last)
                     await asyncio.sleep(0)
                     after = upper
@@ -111,61 +97,76 @@ class ProjectionBuilder:
             await asyncio.gather(*writing, return_exceptions=True)
 
     async def apply(self, log_id: int, after: int, until: int) -> None:
-        """The same for a few events, within a transaction of the writing connection."""
+        """Fold a few events in (after, until], within a transaction of the writing connection."""
         skipped = await skipped_positions(self.reader, log_id, self.projection.name)
-        await self._fold(log_id, await self._events(log_id, after, until, skipped), until)
-        self._progress(until - after)
+        await self._fold(log_id, await self._read_events(log_id, after, until, skipped), until)
+        self.progress(until - after)
 
-    async def fill_by_sample(self, log_id: int, positions: Sequence[int], until: int) -> list[UUID]:
-        """Fold the streams, up to a position, of the events at some; returns these streams. Raises EventNotFolded."""
+    async def fill_streams(self, log_id: int, positions: Sequence[int], until: int) -> list[UUID]:
+        """Fold the streams of the events at some positions, up to `until`; return the streams.
+
+        Raises BuildRefused, EventNotFolded.
+        """
         skipped = await skipped_positions(self.reader, log_id, self.projection.name)
-        found = await self.reader.fetch(self.live(SQL["streams_at"]), log_id, positions, self._topics)
+        found = await self.reader.fetch(SQL["streams_at"], log_id, positions, self._topics)
         streams = [row["stream_id"] for row in found]
-        records = await self.reader.fetch(self.live(SQL["of_streams"]), log_id, streams, until, self._topics)
-        if positions and min(positions) <= (archived := await self.archived_until(log_id)):
-            msg = f"Log {log_id} was archived up to position {archived} while it was read: do this again."
+        records = await self.reader.fetch(SQL["of_streams"], log_id, streams, until, self._topics)
+        if positions and min(positions) <= (archived := await self._read_archived_until(log_id)):
+            msg = f"Log {log_id} was archived up to position {archived} during the read: retry."
             raise BuildRefused(msg)
-        await self._write(log_id, await self._read(log_id, [LogRow(*record) for record in records], skipped), until)
-        self._progress(len(positions))
+        await self._write(log_id, await self._decode(log_id, [LogRow(*record) for record in records], skipped), until)
+        self.progress(len(positions))
         return streams
 
-    async def _events(self, log_id: int, after: int, until: int, skipped: frozenset[int]) -> Sequence[Projected]:
-        records = await self.reader.fetch(self._page, log_id, after, until, self._topics)
-        rows = [LogRow(*record) for record in records]
-        # After the reading: what was archived before it was over may be missing.
-        if after < (archived := await self.archived_until(log_id)):
+    async def _read_events(self, log_id: int, after: int, until: int, skipped: frozenset[int]) -> Sequence[Projected]:
+        records = await self.reader.fetch(SQL["page"], log_id, after, until, self._topics)
+        rows: list[LogRow | RecordedEvent] = [LogRow(*record) for record in records]
+        # Check after reading: events archived during the read may be missing from it.
+        if after < (archived := await self._read_archived_until(log_id)):
             rows = [row for row in rows if row.position > archived]
-            rows = self._archived[log_id].page(after, min(until, archived), self._topics) + rows
-        return await self._read(log_id, rows, skipped)
+            rows = [*self._archived[log_id].read_page(after, min(until, archived), self._topics), *rows]
+        return await self._decode(log_id, rows, skipped)
 
-    async def _read(self, log_id: int, rows: Sequence[LogRow], skipped: frozenset[int]) -> Sequence[Projected]:
+    async def _read_archived_until(self, log_id: int) -> int:
+        """The last position whose events may be in an archive only."""
+        if REMOVABLE_TOPICS.isdisjoint(self._topics):
+            return 0
+        archives = await read_archives(self.reader, log_id)
+        known = self._archived.get(log_id)
+        if known is None or known.until != (archives[-1].last if archives else 0):
+            self._archived[log_id] = ArchivedPages(log_id, archives, self._archive_source)
+        return self._archived[log_id].until
+
+    async def _decode(
+        self, log_id: int, rows: Sequence[LogRow | RecordedEvent], skipped: frozenset[int]
+    ) -> Sequence[Projected]:
         if skipped:
             rows = [row for row in rows if row.position not in skipped]
         events: list[Projected] = []
         try:
-            for start in range(0, len(rows), SLICE):
-                events += self.projection.read(rows[start : start + SLICE])
+            for start in range(0, len(rows), DECODE_SLICE):
+                events += self.projection.read(rows[start : start + DECODE_SLICE])
                 await asyncio.sleep(0)
         except StoredDataError as error:
             row = next(row for row in rows if not self._is_readable(row))
             raise EventNotFolded(self.projection.name, log_id, row.position, row.topic, error) from error
         return events if self._expired_by is None else self.projection.without_expired(events, self._expired_by)
 
-    def _is_readable(self, row: LogRow) -> bool:
+    def _is_readable(self, row: LogRow | RecordedEvent) -> bool:
         try:
             self.projection.read([row])
         except StoredDataError:
             return False
         return True
 
-    async def _write_after(
+    async def _write_page(
         self, before: asyncio.Task[None] | None, log_id: int, events: Sequence[Projected], after: int, until: int
     ) -> None:
-        """Pages are written in their order: none after one that was not."""
+        """Write a page after the one before it, unless that failed."""
         if before is not None:
             await before
         await self._write(log_id, events, until)
-        self._progress(until - after)
+        self.progress(until - after)
 
     async def _write(self, log_id: int, events: Sequence[Projected], until: int) -> None:
         try:
@@ -174,15 +175,15 @@ class ProjectionBuilder:
         except Exception as error:
             if isinstance(error, CONNECTION_ERRORS) and not isinstance(error, ValueError):
                 raise
-            await self._blame(log_id, events, error)
+            await self._raise_for_failing_event(log_id, events, error)
 
     async def _fold(self, log_id: int, events: Sequence[Projected], until: int) -> None:
         if events:
             await self.projection.fold(self.writer, log_id, events)
-        await self._checkpoint(log_id, until)
+        await self.checkpoint(log_id, until)
 
-    async def _blame(self, log_id: int, events: Sequence[Projected], error: Exception) -> None:
-        """Raises EventNotFolded for the first event that cannot be applied after those before it."""
+    async def _raise_for_failing_event(self, log_id: int, events: Sequence[Projected], error: Exception) -> None:
+        """Fold one by one, roll back, and raise EventNotFolded for the first event that fails."""
         trial = self.writer.transaction()
         await trial.start()
         try:
@@ -196,14 +197,14 @@ class ProjectionBuilder:
             await trial.rollback()
         raise error
 
-    async def _all_positions(self) -> int:
-        count: int = await self.reader.fetchval(self.live(SQL["all_positions"]))
+    async def _count_events(self) -> int:
+        count: int = await self.reader.fetchval(SQL["all_positions"])
         return count
 
 
 @contextmanager
 def without_garbage_collection() -> Iterator[None]:
-    """Millions of objects come and go here, none of them in cycles: looking for cycles took half of the decoding."""
+    """Disable the garbage collector: a build creates millions of objects without cycles, and it took half the time."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""Two tables of one shape, compared over all columns and both ways."""
+"""Compare two tables of the same shape, over all columns and in both directions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ Values = Mapping[str, Any]
 
 
 class Difference(Struct, frozen=True):
-    """A row that is not the same on both sides: its key, and the columns that differ. None where there is no row."""
+    """A row that differs: its key, and the columns that differ on each side. A side without the row is None."""
 
     table: str
     key: Values
@@ -26,7 +26,7 @@ class Difference(Struct, frozen=True):
 
 
 class Differences(Struct, frozen=True):
-    """The first differences by table and key, and how many there are."""
+    """The first differences by table and key, and the count of all."""
 
     first: Sequence[Difference]
     count: int
@@ -45,9 +45,9 @@ async def compare_tables(
 ) -> Differences:
     """Compare the tables of a projection, within a transaction.
 
-    `before` and `after` are a schema and what stands in front of each table's name there. Of all logs where `log_id` is
-    None; of all rows, or of those tables whose rows are of one stream each those of some. After, a row that
-    has expired by `now` may be missing. The values of hidden columns are not in the answer, only that they differ.
+    `before` and `after` are a schema and the prefix of each table's name there. `log_id` and `streams` restrict the
+    rows; with `streams`, only tables whose rows belong to one stream are compared. A row that has expired by `now` may
+    be missing after. Values of hidden columns are not returned, only whether they differ.
     """
     first: list[Difference] = []
     count = 0
@@ -72,19 +72,19 @@ async def compare_tables(
 def _difference(
     table: str, key: Sequence[str], before: str | None, after: str | None, hidden: frozenset[str]
 ) -> Difference:
-    ours, theirs = _columns(before), _columns(after)
-    row = ours or theirs
+    left, right = _columns(before), _columns(after)
+    row = left or right
     others = [column for column in row if column not in key]
-    if ours and theirs:
-        # As they are written: Python takes 1 for true.
-        others = [column for column in others if bytes(ours[column]) != bytes(theirs[column])]
+    if left and right:
+        # Compare as JSON text: in Python 1 equals True.
+        others = [column for column in others if bytes(left[column]) != bytes(right[column])]
 
-    def shown(side: Mapping[str, msgspec.Raw]) -> Values | None:
+    def values(side: Mapping[str, msgspec.Raw]) -> Values | None:
         if not side:
             return None
         return {column: HIDDEN if column in hidden else msgspec.json.decode(side[column]) for column in others}
 
-    return Difference(table, {column: msgspec.json.decode(row[column]) for column in key}, shown(ours), shown(theirs))
+    return Difference(table, {column: msgspec.json.decode(row[column]) for column in key}, values(left), values(right))
 
 
 def _columns(row: str | None) -> Mapping[str, msgspec.Raw]:

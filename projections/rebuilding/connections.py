@@ -1,10 +1,11 @@
-"""Connections for work that takes minutes: as the role that may do it, without the service's limits of time."""
+"""Connections for work that takes minutes, without the service's time limits."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import asyncpg
+from msgspec import Struct
 
 from ledger.domain.errors import Unavailable
 from ledger.postgres.database import CONNECT_SECONDS, CONNECTION_ERRORS
@@ -16,59 +17,58 @@ if TYPE_CHECKING:
 else:
     BuildConnection = asyncpg.Connection
 
-TABLES = load_statements("projections.rebuilding", "tables.sql")
+SQL = load_statements("projections.rebuilding", "tables.sql")
 
 SESSION = {
     "application_name": "token-ledger builds",
     "timezone": "UTC",
     "jit": "off",
-    # A page that a crash takes along is folded again.
+    # Rows and progress are lost together in a crash, and folded again.
     "synchronous_commit": "off",
     "work_mem": "64MB",
     "temp_buffers": "64MB",
     "maintenance_work_mem": "256MB",
-    # What has two cores is to serve meanwhile.
+    # The service needs the other cores.
     "max_parallel_workers_per_gather": "0",
     "max_parallel_maintenance_workers": "0",
-    # Pages are read in the order of their index, also from a table that was never analyzed.
+    # Pages are read by index, even from a table that was never analyzed.
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
 }
 
 
-class LiveSchema:
-    """Where the live tables are."""
+class LiveSchema(Struct, frozen=True):
+    """The schema of the live tables; `quoted` is its name as SQL takes it."""
 
-    def __init__(self, name: str, quoted: str) -> None:
-        self.schema = name
-        self._quoted = quoted
+    name: str
+    quoted: str
 
-    def __call__(self, statement: str) -> str:
-        """A statement on the ledger's own tables, which a build does not find by their names alone."""
-        return statement.replace("{live}", self._quoted)
+    def qualify(self, statement: str) -> str:
+        """Fill in the schema, for a connection that searches the schema of a build only."""
+        return statement.replace("{live}", self.quoted)
 
 
 @asynccontextmanager
 async def connect(dsn: str) -> AsyncIterator[BuildConnection]:
-    """A connection. Raises Unavailable, also in place of connection errors of what runs inside."""
+    """Open a connection. Raises Unavailable, also for connection errors inside the block."""
     try:
         connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS, server_settings=SESSION)
         try:
             yield connection
         finally:
-            # What runs on it is of no use any more, and is not waited for.
+            # Do not wait for a statement that still runs: its result is not needed.
             connection.terminate()
     except CONNECTION_ERRORS as error:
         if isinstance(error, ValueError):
             raise
-        # The server's words may quote a DSN or a statement.
-        msg = f"The database cannot be reached or does not answer ({type(error).__name__})."
+        # The server's message may quote a DSN or a statement.
+        msg = f"The database cannot be reached or does not respond ({type(error).__name__})."
         raise Unavailable(msg) from error
 
 
 async def find_live_schema(connection: BuildConnection) -> LiveSchema:
-    """Where the ledger is. Raises Unavailable where there is none."""
-    row = await connection.fetchrow(TABLES["live_schema"])
+    """Find the schema of the ledger. Raises Unavailable if there is none."""
+    row = await connection.fetchrow(SQL["live_schema"])
     if row is None:
         raise Unavailable(NO_LEDGER)
     return LiveSchema(row["name"], row["quoted"])

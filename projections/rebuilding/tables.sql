@@ -1,12 +1,12 @@
 -- name: live_schema
--- The schema of the ledger's tables, as it is written and in quotes; no row where there is no ledger.
+-- The schema of the ledger's tables, also quoted; no row if there is no ledger.
 SELECT n.nspname AS name, quote_ident(n.nspname) AS quoted
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.oid = to_regclass('projection_builds');
 
 -- name: make
--- The statements that make, in schema $3, what the table $2 of schema $1 is: columns, checks, options, keys, comments,
--- and who may do what with it. Its other indexes are left for later.
+-- The statements that create a copy of table $2 of schema $1 in schema $3: columns, checks, options, keys, comments and
+-- privileges. The other indexes follow later.
 WITH live AS (
     SELECT c.oid, c.relowner, c.relacl, c.reloptions, obj_description(c.oid, 'pg_class') AS comment,
            format('%I.%I', $3::text, $2::text) AS made
@@ -33,7 +33,7 @@ SELECT 5, format('GRANT %s ON %s TO %s', string_agg(a.privilege_type, ', ' ORDER
  ORDER BY step, statement;
 
 -- name: make_indexes
--- The statements that make, in schema $3, the indexes of table $2 of schema $1 that are not there yet, and their names.
+-- The names of the indexes of table $2 of schema $1 that schema $3 lacks, and the statements that create them.
 SELECT i.relname AS name,
        format('CREATE %sINDEX %I ON %I.%I USING %s', CASE WHEN x.indisunique THEN 'UNIQUE ' END, i.relname, $3::text,
               $2::text, substring(pg_get_indexdef(i.oid) FROM ' USING (.*)$')) AS statement
@@ -44,7 +44,7 @@ SELECT i.relname AS name,
  ORDER BY i.relname;
 
 -- name: shape
--- The columns of a table, in words, to be compared with those of another.
+-- The columns of a table as text, to compare with another table.
 SELECT string_agg(format('%s %s %s', a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull), ', '
                   ORDER BY a.attnum) AS columns
   FROM pg_attribute a
@@ -80,28 +80,27 @@ SELECT a.attname AS name
 SELECT format('ALTER TABLE %I.%I SET SCHEMA %I', $1::text, $2::text, $3::text);
 
 -- name: lock
--- The statement that keeps everybody off these tables of schema $1.
+-- The statement that locks these tables of schema $1 against every reader and writer.
 SELECT format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', string_agg(format('%I.%I', $1::text, t.name), ', '))
   FROM unnest($2::text[]) AS t (name);
 
 -- name: share
--- The statement that has nobody replace these tables of schema $1 until the transaction ends.
+-- The statement that keeps these tables of schema $1 from being replaced until the transaction ends.
 SELECT format('LOCK TABLE %s IN ACCESS SHARE MODE', string_agg(format('%I.%I', $1::text, t.name), ', '))
   FROM unnest($2::text[]) AS t (name);
 
 -- name: analyze
--- The statement that tells the planner what is in a table.
+-- The statement that analyzes a table.
 SELECT format('ANALYZE %I.%I', $1::text, $2::text);
 
 -- name: quoted
--- An identifier, in quotes where it needs them.
+-- An identifier, quoted if necessary.
 SELECT quote_ident($1::text);
 
 -- name: compare
--- The statement that compares the table $2 of schema $1 with the table $4 of schema $3, row by row by the primary key of
--- the latter and over all columns, both ways at once: which rows differ or are on one side only, and how many do. Where $5
--- names the column of the stream, only the rows of some streams. Where $6 names the column of the expiry, a row that has
--- expired may be missing on the latter side.
+-- The statement that compares table $2 of schema $1 with table $4 of schema $3 by the primary key of the latter and over
+-- all columns: rows that differ or exist on one side only, and their count. $5 names the stream column, to compare some
+-- streams only. $6 names the expiry column: an expired row may be missing on the second side.
 SELECT format(
     'SELECT count(*) OVER () AS count, to_jsonb(a) AS before, to_jsonb(b) AS after
        FROM (SELECT * FROM %1$I.%3$I WHERE ($1::integer IS NULL OR log_id = $1) AND %6$s) a
@@ -117,6 +116,10 @@ SELECT format(
  WHERE c.conrelid = to_regclass(format('%I.%I', $3, $4)) AND c.contype = 'p';
 
 -- name: bytes
--- How much the tables of schema $1 take on disk, with their indexes.
+-- The size of the tables of schema $1 on disk, with their indexes.
 SELECT coalesce(sum(pg_total_relation_size(to_regclass(format('%I.%I', $1::text, t.name)))), 0)::bigint
   FROM unnest($2::text[]) AS t (name);
+
+-- name: copy
+-- The statement that copies a temporary table.
+SELECT format('CREATE TABLE pg_temp.%I AS TABLE pg_temp.%I', $2::text, $1::text);

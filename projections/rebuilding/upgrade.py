@@ -1,4 +1,4 @@
-"""Building what this release has in a newer version than the database, beside the older rows, which serve meanwhile."""
+"""Build the projections whose live rows are of an older version. The older rows serve meanwhile."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,32 +8,31 @@ from projections.catalogue import all_projections
 from projections.projection import Projection
 from projections.rebuilding.connections import connect, find_live_schema
 from projections.rebuilding.errors import AlreadyUpgraded, ArchivesRequired, BuildInProgress, BuildRefused
-from projections.rebuilding.rebuild import RebuildResult, Tell, is_older, rebuild_projection, stored_versions
+from projections.rebuilding.preconditions import is_older, read_stored_versions
+from projections.rebuilding.rebuild import RebuildResult, Report, rebuild_projection
 
-LOOK_SECONDS = 1.0
-"""How often to see whether another process that builds the same has finished."""
+POLL_SECONDS = 1.0
+"""How often to check whether another process has finished the same build."""
 
 
-async def upgrade_projections(dsn: str, *, holder: str, tell: Tell) -> Sequence[RebuildResult]:
-    """Build and swap in, as the owner of the tables, every projection whose rows are of an older version.
+async def upgrade_projections(dsn: str, *, holder: str, report: Report) -> Sequence[RebuildResult]:
+    """Rebuild every projection whose rows are of an older version, as the owner of the tables.
 
-    Several processes may start at once: one builds, the others wait for it and find nothing left to do. Raises
-    BuildRefused, Unavailable.
+    If several processes start at once, one builds and the others wait. Raises BuildRefused, Unavailable.
     """
     built = []
-    while (projection := await _first_older(dsn)) is not None:
-        tell(f"building {projection.name}, version {projection.version}; the older one serves until then")
+    while (projection := await _find_older(dsn)) is not None:
+        report(f"building version {projection.version} of {projection.name}; the older version serves meanwhile")
         try:
-            built.append(
-                await rebuild_projection(
-                    dsn,
-                    projection,
-                    holder=holder,
-                    progress=lambda _events, _done: lambda _more: None,
-                    tell=tell,
-                    only_if_older=True,
-                )
+            result = await rebuild_projection(
+                dsn,
+                projection,
+                holder=holder,
+                progress=lambda _events, _done: lambda _more: None,
+                report=report,
+                only_if_older=True,
             )
+            built.append(result)
         except ArchivesRequired as error:
             msg = (
                 f"{error} Run 'token-ledger projections rebuild {projection.name} --archives FOLDER'; until then the "
@@ -41,14 +40,14 @@ async def upgrade_projections(dsn: str, *, holder: str, tell: Tell) -> Sequence[
             )
             raise BuildRefused(msg) from error
         except BuildInProgress as error:
-            tell(str(error))
-            await asyncio.sleep(LOOK_SECONDS)
-        except AlreadyUpgraded:  # another process was done with it just now
+            report(str(error))
+            await asyncio.sleep(POLL_SECONDS)
+        except AlreadyUpgraded:  # another process has just finished it
             continue
     return built
 
 
-async def _first_older(dsn: str) -> Projection | None:
+async def _find_older(dsn: str) -> Projection | None:
     async with connect(dsn) as connection:
-        stored = await stored_versions(connection, await find_live_schema(connection))
+        stored = await read_stored_versions(connection, await find_live_schema(connection))
     return next((projection for projection in all_projections(EventMapper()) if is_older(projection, stored)), None)

@@ -1,8 +1,7 @@
-"""Proving that the rows of a projection are what the log says, while the service runs.
+"""Verify that the live rows of a projection match the log, while the service runs.
 
-The log is folded into temporary tables up to where the live rows are, and the two are compared. All of it is in one
-snapshot: the live rows and the position they are at are of one moment. Temporary tables are nobody else's, cost no WAL,
-and are gone with the connection, however it ends. Rows that have expired by then may be missing, and no others.
+The log is folded into temporary tables up to the position of the live rows, and the two are compared. One snapshot
+covers the live rows and their position. Temporary tables are private, cost no WAL, and end with the connection.
 """
 
 import asyncio
@@ -13,33 +12,33 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from ledger.postgres.archive.catalogue import ArchiveSource
+from ledger.postgres.archive.catalogue import ArchiveSource, read_archived_until
 from ledger.postgres.statements import load_statements
+from ledger.use_cases.audit import PositionBeyondHead
 from projections.projection import Projection
 from projections.rebuilding import tables
-from projections.rebuilding.builder import Progress, ProjectionBuilder
+from projections.rebuilding.builder import Progress, ProjectionBuilder, read_heads
 from projections.rebuilding.comparison import Differences, compare_tables
-from projections.rebuilding.connections import BuildConnection, LiveSchema, connect, find_live_schema
+from projections.rebuilding.connections import BuildConnection, connect, find_live_schema
 from projections.rebuilding.errors import BuildRefused
+from projections.rebuilding.preconditions import check_same_version
 
 SQL = load_statements("projections.rebuilding", "log_pages.sql")
 
-PATIENCE_SECONDS = 60.0
-"""How long to wait for a projection to come to a position."""
-
-LOOK_SECONDS = 0.1
+CATCH_UP_TIMEOUT_SECONDS = 60.0
+POLL_SECONDS = 0.1
 
 
 class ProjectionVerification(Struct, frozen=True, kw_only=True):
-    """What came of comparing: `before` of a difference is what the log says, `after` is what was found."""
+    """The result of a verification, at the position in each log.
+
+    `events` counts the events up to there, or those of the sample. In a difference `before` is what the log says and
+    `after` is the live row.
+    """
 
     projection: str
     positions: Mapping[int, int]
-    """Where each log was compared."""
-
     events: int
-    """How many events were looked at: those up to there, or a sample of them."""
-
     differences: Differences
     seconds: float
 
@@ -60,42 +59,39 @@ async def verify_projection(
     progress: Callable[[int], Progress],
     archives: ArchiveSource | None = None,
 ) -> ProjectionVerification:
-    """Compare the live rows of one log, or of all, with a replay up to the position they are at.
+    """Compare the live rows of one log, or of all, with a replay up to their position.
 
-    With `at` it waits until they are at that position of the log or beyond it. With `sample` it looks at the streams of
-    so many events of each log, chosen at random, and at the tables that have rows of single streams. `progress` is
-    given how many events there are to look at, and gives what is told of those done. `archives` is where those of the
-    logs are. Raises BuildRefused, InvalidExport, Unavailable.
+    `at` waits until the projection has reached that position of the log. `sample` verifies only the streams of that
+    many random events of each log, in tables whose rows belong to one stream each. Rows that have expired may be
+    missing. `progress` is called with the number of events.
+
+    Raises AheadOfLog, BuildRefused, InvalidArchive, Unavailable.
     """
     started = monotonic()
     async with connect(dsn) as writer, connect(dsn) as reader:
         live = await find_live_schema(writer)
-        await check_version(reader, live, projection)
+        await check_same_version(reader, live, projection)
         if sample is not None and not projection.stream_columns:
-            msg = f"{projection.name} has no rows that are of one stream each: verify it as a whole, without --sample"
+            msg = f"{projection.name} has no rows that belong to one stream each: verify it without --sample"
             raise BuildRefused(msg)
         if at is not None:
-            await _wait_for(reader, live, projection, log_id, at)
+            await _wait_for(reader, projection, log_id, at)
         await tables.make_tables(writer, live, projection, tables.TEMPORARY)
         async with writer.transaction(isolation="repeatable_read"):
-            # Before the snapshot is taken: a rebuild that swapped later would leave it with tables it sees no rows of.
-            await writer.execute(await writer.fetchval(tables.SQL["share"], live.schema, projection.tables))
-            positions = await read_positions(writer, live, projection, log_id)
+            # Lock before the snapshot: it would see the tables of a later swap without their rows.
+            await writer.execute(await writer.fetchval(tables.SQL["share"], live.name, projection.tables))
+            positions = await _read_positions(writer, projection, log_id)
             await tables.work_in(writer, tables.TEMPORARY)
-            archived = {log: await _archived_until(reader, live, log) for log in positions}
-            chosen = _choose(positions, sample, archived)
-            filling = ProjectionBuilder(
-                projection,
-                live,
-                reader=reader,
-                writer=writer,
-                progress=progress(sum(map(len, chosen.values()))),
-                archives=archives,
+            archived = {log: await read_archived_until(reader, log) for log in positions}
+            chosen = _choose_positions(positions, sample, archived)
+            events = sum(map(len, chosen.values()))
+            builder = ProjectionBuilder(
+                projection, reader=reader, writer=writer, progress=progress(events), archives=archives
             )
-            streams = await _fill(filling, positions, chosen, by_sample=sample is not None)
+            streams = await _fill(builder, positions, None if sample is None else chosen)
             await tables.analyze(writer, projection, tables.TEMPORARY)
-            expected, found = (tables.TEMPORARY, ""), (live.schema, "")
-            # The clock after the snapshot: whatever is not in it any more had expired before.
+            expected, found = (tables.TEMPORARY, ""), (live.name, "")
+            # Read the clock after the snapshot: rows missing from it had expired before.
             now = await writer.fetchval(SQL["now"])
             differences = await compare_tables(
                 writer, projection, expected, found, log_id=log_id, limit=limit, streams=streams, now=now
@@ -103,74 +99,50 @@ async def verify_projection(
     return ProjectionVerification(
         projection=projection.name,
         positions=positions,
-        events=sum(map(len, chosen.values())),
+        events=events,
         differences=differences,
         seconds=monotonic() - started,
     )
 
 
-def _choose(
+async def _fill(
+    builder: ProjectionBuilder, positions: Mapping[int, int], sample: Mapping[int, Sequence[int]] | None
+) -> Sequence[UUID] | None:
+    """Fold each log, or the streams of a sample, which are returned."""
+    if sample is None:
+        for log, position in positions.items():
+            await builder.fill(log, 0, position)
+        return None
+    return [s for log, position in positions.items() for s in await builder.fill_streams(log, sample[log], position)]
+
+
+def _choose_positions(
     positions: Mapping[int, int], sample: int | None, archived: Mapping[int, int]
 ) -> Mapping[int, Sequence[int]]:
-    """Of each log the positions to look at; for a sample those that are not archived, whose streams are whole."""
+    """Choose the positions to verify in each log. A sample omits archived ones: their streams may be incomplete."""
     if sample is None:
         return {log: range(1, position + 1) for log, position in positions.items()}
     left = {log: range(archived[log] + 1, position + 1) for log, position in positions.items()}
     return {log: random.sample(found, min(sample, len(found))) for log, found in left.items()}
 
 
-async def _archived_until(connection: BuildConnection, live: LiveSchema, log_id: int) -> int:
-    rows = await connection.fetch(live(SQL["archives"]), log_id)
-    return rows[-1]["last"] if rows else 0
+async def _read_positions(connection: BuildConnection, projection: Projection, log_id: int | None) -> dict[int, int]:
+    """Read the position of the live rows in each log."""
+    if projection.inline:
+        found = await read_heads(connection)
+    else:
+        rows = await connection.fetch(SQL["checkpoints"], projection.name)
+        found = {row["log_id"]: row["position"] for row in rows}
+    return {log: position for log, position in found.items() if log_id in {None, log}}
 
 
-async def _fill(
-    filling: ProjectionBuilder, positions: Mapping[int, int], chosen: Mapping[int, Sequence[int]], *, by_sample: bool
-) -> Sequence[UUID] | None:
-    """Fold each log, or the streams of the positions chosen: then it returns these."""
-    if not by_sample:
-        for log, position in positions.items():
-            await filling.fill(log, 0, position)
-        return None
-    streams: list[UUID] = []
-    for log, position in positions.items():
-        streams += await filling.fill_by_sample(log, chosen[log], position)
-    return streams
-
-
-async def read_positions(
-    connection: BuildConnection, live: LiveSchema, projection: Projection, log_id: int | None
-) -> dict[int, int]:
-    """Up to where each log is in the live rows."""
-    statement = SQL["heads"] if projection.inline else SQL["checkpoints"]
-    arguments = () if projection.inline else (projection.name,)
-    rows = await connection.fetch(live(statement), *arguments)
-    return {row["log_id"]: row["position"] for row in rows if log_id in {None, row["log_id"]}}
-
-
-async def check_version(connection: BuildConnection, live: LiveSchema, projection: Projection) -> None:
-    """Raises BuildRefused when the live rows are of another version than this release folds."""
-    rows = await connection.fetch(live(SQL["versions"]), projection.name)
-    for row in rows:
-        if row["version"] != projection.version:
-            msg = (
-                f"The rows of {projection.name} are of version {row['version']}, this release folds "
-                f"{projection.version}: they cannot be compared. Run the release of that version, or rebuild."
-            )
-            raise BuildRefused(msg)
-
-
-async def _wait_for(
-    connection: BuildConnection, live: LiveSchema, projection: Projection, log_id: int | None, position: int
-) -> None:
-    heads = {row["log_id"]: row["position"] for row in await connection.fetch(live(SQL["heads"]))}
-    if log_id is None or heads.get(log_id, 0) < position:
-        head = heads.get(log_id or 0, 0)
-        msg = f"position {position} is beyond the head of the log, which is at {head}"
-        raise BuildRefused(msg)
-    deadline = monotonic() + PATIENCE_SECONDS
-    while (reached := (await read_positions(connection, live, projection, log_id)).get(log_id, 0)) < position:
+async def _wait_for(connection: BuildConnection, projection: Projection, log_id: int | None, position: int) -> None:
+    head = 0 if log_id is None else (await read_heads(connection)).get(log_id, 0)
+    if log_id is None or head < position:
+        raise PositionBeyondHead(position, head)
+    deadline = monotonic() + CATCH_UP_TIMEOUT_SECONDS
+    while (reached := (await _read_positions(connection, projection, log_id)).get(log_id, 0)) < position:
         if monotonic() > deadline:
-            msg = f"{projection.name} is at position {reached} and does not come to {position}: does a service follow?"
+            msg = f"{projection.name} is at position {reached} and does not reach {position}: does a service follow it?"
             raise BuildRefused(msg)
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)

@@ -39,13 +39,13 @@ async def issue_and_revoke(issuer: Issuer, client, count: int) -> Sequence[str]:
 
 
 async def build(
-    dsn: str, projection: Projection | str, *, restart: bool = False, tell=None, archives: ArchiveSource | None = None
+    dsn: str, projection: Projection | str, *, restart: bool = False, report=None, archives: ArchiveSource | None = None
 ) -> RebuildResult:
     made = of(projection) if isinstance(projection, str) else projection
-    told = tell or (lambda _line: None)
+    told = report or (lambda _line: None)
     nobody = lambda _events, _done: lambda _more: None  # noqa: E731
     return await rebuild_projection(
-        dsn, made, holder="test", progress=nobody, tell=told, restart=restart, archives=archives
+        dsn, made, holder="test", progress=nobody, report=told, restart=restart, archives=archives
     )
 
 

@@ -176,30 +176,30 @@ class TestProjections:
         assert (await check(database.owner_dsn, "token_history", sample=20)).equal
 
     async def test_what_is_archived_while_it_is_read_is_read_from_the_archive(self, archivist, database, monkeypatch):
-        monkeypatch.setattr(builder.Throttle, "page", 7)
+        monkeypatch.setattr(builder.Throttle, "page_size", 7)
         moved = []
-        real = builder.ProjectionBuilder._events
+        real = builder.ProjectionBuilder._read_events
 
         async def archived_meanwhile(self, log_id, after, until, skipped):
             if after > 10 and not moved:
                 moved.append(await archivist.move(HALF.recorded_at))
             return await real(self, log_id, after, until, skipped)
 
-        monkeypatch.setattr(builder.ProjectionBuilder, "_events", archived_meanwhile)
+        monkeypatch.setattr(builder.ProjectionBuilder, "_read_events", archived_meanwhile)
         assert (await check(database.owner_dsn, "token_history", archives=archivist.folder)).equal
         assert moved
 
     async def test_without_the_folder_that_is_noticed(self, archivist, database, monkeypatch):
-        monkeypatch.setattr(builder.Throttle, "page", 7)
+        monkeypatch.setattr(builder.Throttle, "page_size", 7)
         moved = []
-        real = builder.ProjectionBuilder._events
+        real = builder.ProjectionBuilder._read_events
 
         async def archived_meanwhile(self, log_id, after, until, skipped):
             if after > 10 and not moved:
                 moved.append(await archivist.move(HALF.recorded_at))
             return await real(self, log_id, after, until, skipped)
 
-        monkeypatch.setattr(builder.ProjectionBuilder, "_events", archived_meanwhile)
+        monkeypatch.setattr(builder.ProjectionBuilder, "_read_events", archived_meanwhile)
         with pytest.raises(ArchivesRequired):
             await check(database.owner_dsn, "token_history")
 
@@ -225,7 +225,7 @@ class TestProjections:
         await archivist.move(HALF.recorded_at)
         monkeypatch.setattr(TokenHistoryProjection, "version", TokenHistoryProjection.version + 1)
         with pytest.raises(BuildRefused, match="projections rebuild token_history --archives FOLDER"):
-            await upgrade_projections(database.owner_dsn, holder="test", tell=lambda _line: None)
+            await upgrade_projections(database.owner_dsn, holder="test", report=lambda _line: None)
 
     async def test_one_that_begins_to_follow_says_that_it_cannot(self, archivist, service, superuser):
         await archivist.move(HALF.recorded_at)
@@ -233,7 +233,8 @@ class TestProjections:
         log = service.log(service.issuers[0].identifier)
         follower = Follower(log, of("token_history"), service._notifications, holder="test")
         with pytest.raises(
-            ArchivedPastCheckpoint, match=f"up to {UNTIL} the log is archived.*rebuild token_history --archives"
+            ArchivedPastCheckpoint,
+            match=f"the log is archived up to position {UNTIL}.*rebuild token_history --archives",
         ):
             await follower.catch_up()
         assert await superuser.fetchval("SELECT count(*) FROM token_history") == 0

@@ -53,7 +53,7 @@ async def test_a_position_that_is_not_there_yet_is_refused(trail, client):
 
 
 async def test_an_instant_that_has_not_come_is_refused(trail, client):
-    with pytest.raises(AheadOfLog, match="as_of is in the future: it is 20"):
+    with pytest.raises(AheadOfLog, match="is in the future: it is 20"):
         await trail.moments.resolve(datetime.now(UTC) + timedelta(hours=1))
 
 

@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from ledger.domain.recording import Cause
+from ledger.use_cases.audit import AheadOfLog
 from projections.rebuilding.errors import BuildRefused
 from projections.rebuilding.replay import find_changes, replay_projection
 from tests.integration.histories import NAMES, issue_and_revoke, of, rows, write_some_history
@@ -63,7 +64,7 @@ async def test_an_instant_before_everything_is_the_beginning(database, service, 
 
 async def test_a_schema_that_is_there_is_left_alone(database, superuser):
     for schema in ("public", "pg_mine", "information_schema"):
-        with pytest.raises(BuildRefused, match=r"There is a schema|cannot be made"):
+        with pytest.raises(BuildRefused, match=r"Schema \w+ (exists|cannot be created)"):
             await replay_projection(database.owner_dsn, of("clients"), 1, until=1, schema=schema, progress=nobody)
 
 
@@ -85,9 +86,9 @@ async def test_points_ahead_of_the_log_are_refused(database, service, superuser)
     head = (await service.issuers[0].streams.head()).position
     now = await superuser.fetchval("SELECT clock_timestamp()")
     for until in (head + 1, now + timedelta(hours=1)):
-        with pytest.raises(BuildRefused, match=r"is beyond the head|is in the future"):
+        with pytest.raises(AheadOfLog, match=r"is beyond the head|is in the future"):
             await replay_projection(database.owner_dsn, of("clients"), 1, until=until, schema="then", progress=nobody)
-    with pytest.raises(BuildRefused, match="nothing was ever recorded"):
+    with pytest.raises(BuildRefused, match="no event was ever recorded"):
         await replay_projection(database.owner_dsn, of("clients"), 3, until=1, schema="then", progress=nobody)
 
 

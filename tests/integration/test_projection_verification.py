@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from ledger.domain.recording import EventMapper
+from ledger.use_cases.audit import PositionBeyondHead
 from projections.rebuilding import tables, verification
 from projections.rebuilding.comparison import HIDDEN
 from projections.rebuilding.errors import BuildRefused
@@ -183,13 +184,15 @@ async def test_it_waits_for_a_position_that_the_projection_is_to_come_to(databas
 
 
 async def test_it_does_not_wait_for_ever_nor_for_what_was_not_recorded(database, service, superuser, monkeypatch):
-    monkeypatch.setattr(verification, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(verification, "CATCH_UP_TIMEOUT_SECONDS", 0.0)
     issuer = service.issuers[0]
     await issue_and_revoke(issuer, await issuer.clients.get("shop"), 5)
     head = (await issuer.streams.head()).position
-    with pytest.raises(BuildRefused, match="does a service follow"):
+    with pytest.raises(BuildRefused, match="does a service follow it"):
         await check(database.owner_dsn, "token_history", log_id=1, at=head)
-    with pytest.raises(BuildRefused, match=f"position {head + 1} is beyond the head of the log, which is at {head}"):
+    with pytest.raises(
+        PositionBeyondHead, match=f"position {head + 1} is beyond the head of the log, which is at {head}"
+    ):
         await check(database.owner_dsn, "token_history", log_id=1, at=head + 1)
 
 
@@ -220,13 +223,13 @@ async def test_rows_of_another_version_are_not_compared(database, superuser):
     class Newer(TokenHistoryProjection):
         version = 2
 
-    with pytest.raises(BuildRefused, match="are of version 1, this release folds 2"):
+    with pytest.raises(BuildRefused, match="are of version 1, this release has version 2"):
         await check(database.owner_dsn, Newer(EventMapper()))
 
 
 async def test_a_rebuild_that_swaps_waits_until_the_comparison_is_through(database, service, superuser, monkeypatch):
     """Else the snapshot of the verification would see the new tables without their rows."""
-    monkeypatch.setattr("projections.rebuilding.rebuild.PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr("projections.rebuilding.swap.RETRY_SECONDS", 0.02)
     begun, go_on = asyncio.Event(), asyncio.Event()
     analyze = tables.analyze
 
@@ -240,7 +243,7 @@ async def test_a_rebuild_that_swaps_waits_until_the_comparison_is_through(databa
     verifying = asyncio.create_task(check(database.owner_dsn, "active_tokens"))
     await begun.wait()
     told = []
-    building = asyncio.create_task(build(database.owner_dsn, "active_tokens", tell=told.append))
+    building = asyncio.create_task(build(database.owner_dsn, "active_tokens", report=told.append))
     async with asyncio.timeout(60):
         while not any("in use" in line for line in told):  # noqa: ASYNC110 (only the server knows)
             await asyncio.sleep(0.01)

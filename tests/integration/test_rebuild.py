@@ -12,16 +12,14 @@ from ledger.postgres.inline import OtherVersion
 from projections.active_tokens import ActiveTokensProjection
 from projections.catalogue import find_projection
 from projections.following.lease import take_lease
-from projections.rebuilding import rebuild as rebuilding
+from projections.rebuilding import build as building
+from projections.rebuilding import rebuild, swap
 from projections.rebuilding.connections import connect
 from projections.rebuilding.errors import (
     BuildInProgress,
     BuildRefused,
     EventNotFolded,
-    NewerVersionStored,
-    SwapTimedOut,
 )
-from projections.rebuilding.rebuild import build_schema
 from projections.rebuilding.upgrade import upgrade_projections
 from projections.token_history import TokenHistoryProjection
 from tests.integration.catalog import describe
@@ -48,7 +46,7 @@ async def superuser(database):
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch):
-    monkeypatch.setattr(rebuilding, "PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(swap, "RETRY_SECONDS", 0.02)
 
 
 async def schemas(superuser):
@@ -124,7 +122,7 @@ class Interrupted(Exception):
     """What a test ends a build with."""
 
 
-@pytest.mark.parametrize(("name", "phase"), list(itertools.product(NAMES, ["fill", "index", "swap"])))
+@pytest.mark.parametrize(("name", "phase"), list(itertools.product(NAMES, ["fill", "create_indexes", "swap"])))
 async def test_a_build_that_was_interrupted_is_gone_on_with(database, service, superuser, name, phase):
     await write_some_history(service)
     before = await rows(superuser, name)
@@ -133,7 +131,7 @@ async def test_a_build_that_was_interrupted_is_gone_on_with(database, service, s
         raise Interrupted
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(rebuilding.Rebuild, phase, interrupted)
+        patched.setattr(*((rebuild, "swap_tables") if phase == "swap" else (building.Build, phase)), interrupted)
         with pytest.raises(Interrupted):
             await build(database.owner_dsn, name)
     assert await rows(superuser, name) == before
@@ -145,7 +143,7 @@ async def test_a_build_that_was_interrupted_is_gone_on_with(database, service, s
 
 async def test_it_goes_on_at_the_page_that_was_not_written(database, service, superuser, monkeypatch):
     await write_some_history(service)
-    monkeypatch.setattr("projections.rebuilding.throttle.PAGE", 5)
+    monkeypatch.setattr("projections.rebuilding.throttle.PAGE_POSITIONS", 5)
     projection = of("token_history")
     folded, fold = [], projection.fold
 
@@ -175,7 +173,7 @@ async def test_begun_anew_where_asked_and_where_it_is_another_version_or_shape(
 
     async def interrupt():
         with monkeypatch.context() as patched:
-            patched.setattr(rebuilding.Rebuild, "swap", interrupted)
+            patched.setattr(rebuild, "swap_tables", interrupted)
             with pytest.raises(Interrupted):
                 await build(database.owner_dsn, "active_tokens")
 
@@ -192,18 +190,18 @@ async def test_begun_anew_where_asked_and_where_it_is_another_version_or_shape(
 async def test_of_two_at_once_one_is_refused_and_told_who_builds(database, service, monkeypatch):
     await write_some_history(service)
     begun, go_on = asyncio.Event(), asyncio.Event()
-    index = rebuilding.Rebuild.index
+    create_indexes = building.Build.create_indexes
 
     async def wait(self):
         begun.set()
         await go_on.wait()
-        await index(self)
+        await create_indexes(self)
 
-    monkeypatch.setattr(rebuilding.Rebuild, "index", wait)
+    monkeypatch.setattr(building.Build, "create_indexes", wait)
     first = asyncio.create_task(build(database.owner_dsn, "active_tokens"))
     await begun.wait()
     async with asyncio.timeout(60):
-        with pytest.raises(BuildInProgress, match=r"active_tokens is being built already by test, since 20"):
+        with pytest.raises(BuildInProgress, match=r"active_tokens is being built by test, since 20"):
             await build(database.owner_dsn, "active_tokens")
     go_on.set()
     await build(database.owner_dsn, "clients")
@@ -264,7 +262,7 @@ async def test_the_swap_waits_for_who_reads_and_keeps_nobody_waiting_meanwhile(d
     client = await issuer.clients.get("shop")
     told = []
     async with reading(superuser, "active_tokens"):
-        building = asyncio.create_task(build(database.owner_dsn, "active_tokens", tell=told.append))
+        building = asyncio.create_task(build(database.owner_dsn, "active_tokens", report=told.append))
         while not any("in use" in line for line in told):  # noqa: ASYNC110 (only the server knows)
             await asyncio.sleep(0.01)
         async with asyncio.timeout(60):
@@ -278,9 +276,9 @@ async def test_the_swap_waits_for_who_reads_and_keeps_nobody_waiting_meanwhile(d
 
 async def test_the_swap_does_not_wait_for_ever_and_is_quickly_done_later(database, service, superuser, monkeypatch):
     await write_some_history(service)
-    monkeypatch.setattr(rebuilding, "ATTEMPTS", 2)
+    monkeypatch.setattr(swap, "ATTEMPTS", 2)
     async with reading(superuser, "token_history"):
-        with pytest.raises(SwapTimedOut, match="goes on from here"):
+        with pytest.raises(BuildRefused, match="resumes here"):
             await build(database.owner_dsn, "token_history")
     rebuilt = await build(database.owner_dsn, "token_history")
     assert rebuilt.resumed_at == rebuilt.events
@@ -359,7 +357,7 @@ async def test_a_newer_version_of_an_inline_projection_takes_over_and_older_code
         "The projection active_tokens of this database has version 2, this release has 1: "
         "nothing is written to it. Run the newer release."
     )
-    with pytest.raises(NewerVersionStored, match="run the newer release"):
+    with pytest.raises(BuildRefused, match="run the newer release"):
         await build(database.owner_dsn, "active_tokens")
 
 
@@ -390,12 +388,12 @@ async def test_older_code_begins_nothing_in_a_new_log(database, service, superus
 
 async def test_what_is_older_than_this_release_is_built_and_nothing_else(database, service, superuser):
     await write_some_history(service)
-    assert await upgrade_projections(database.owner_dsn, holder="test", tell=lambda _: None) == []
+    assert await upgrade_projections(database.owner_dsn, holder="test", report=lambda _: None) == []
     await superuser.execute("UPDATE projection_versions SET version = 0 WHERE projection = 'active_tokens'")
     await superuser.execute("DELETE FROM projection_versions WHERE projection = 'clients'")
     await superuser.execute("UPDATE projection_checkpoints SET version = 0")
     assert len(await service.problems()) == 2
-    built = await upgrade_projections(database.owner_dsn, holder="test", tell=lambda _: None)
+    built = await upgrade_projections(database.owner_dsn, holder="test", report=lambda _: None)
     assert [one.projection for one in built] == NAMES
     assert await service.problems() == []
     for name in NAMES:
@@ -403,10 +401,10 @@ async def test_what_is_older_than_this_release_is_built_and_nothing_else(databas
 
 
 async def test_processes_that_start_at_once_build_it_once(database, service, superuser, monkeypatch):
-    monkeypatch.setattr("projections.rebuilding.upgrade.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("projections.rebuilding.upgrade.POLL_SECONDS", 0.01)
     await write_some_history(service)
     await superuser.execute("UPDATE projection_versions SET version = 0")
-    starting = [upgrade_projections(database.owner_dsn, holder=str(n), tell=lambda _: None) for n in range(3)]
+    starting = [upgrade_projections(database.owner_dsn, holder=str(n), report=lambda _: None) for n in range(3)]
     built = [one.projection for some in await asyncio.gather(*starting) for one in some]
     assert sorted(built) == ["active_tokens", "clients"]
 
@@ -426,4 +424,4 @@ async def test_a_build_finds_no_tables_but_its_own_by_their_names(database, serv
 
 def test_the_schema_of_a_build_needs_no_quotes():
     for name in NAMES:
-        assert build_schema(find_projection(name, EventMapper())).isidentifier()
+        assert building.build_schema(find_projection(name, EventMapper())).isidentifier()

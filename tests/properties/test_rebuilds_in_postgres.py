@@ -47,7 +47,7 @@ class Example:
     async def run(self, history, page: int, of: int) -> None:
         self._connection = await asyncpg.connect(self._dsn)
         try:
-            throttle.PAGE = page
+            throttle.PAGE_POSITIONS = page
             rows = await self._record(history)
             written = await self._rows("public")
             await self._compare_with_the_fold(rows, written)
@@ -57,7 +57,7 @@ class Example:
             assert await self._rows("public") == written | {"active_tokens": kept}
             await self._replay(rows, of % (len(rows) + 1), written)
         finally:
-            throttle.PAGE = 10_000
+            throttle.PAGE_POSITIONS = 10_000
             await self._connection.close()
             await self._service.close()
 
@@ -95,7 +95,7 @@ class Example:
             projection = declaration(EventMapper())
             await self._verify(projection)
             await rebuild_projection(
-                self._dsn, projection, holder="test", progress=lambda _e, _d: lambda _: None, tell=lambda _: None
+                self._dsn, projection, holder="test", progress=lambda _e, _d: lambda _: None, report=lambda _: None
             )
             await self._verify(projection)
 

@@ -51,7 +51,7 @@ def rebuild(
                 context.projection,
                 holder=get_process_name(),
                 progress=lambda events, done: stack.enter_context(show_progress("building", events, already=done)),
-                tell=print_note,
+                report=print_note,
                 restart=restart,
                 archives=open_archive_folder(archives),
             )

@@ -14,7 +14,7 @@ from api.http.parameters import Values, loggable, parse_values
 from api.http.request_context import REQUEST_CONTEXT
 from api.http.responses import POSITION_HEADER, encode_json, json_response
 from ledger.domain.errors import Archived
-from ledger.use_cases.audit import AheadOfLog
+from ledger.use_cases.audit import AheadOfLog, InstantInFuture
 from ledger.use_cases.issuer import Issuer
 
 
@@ -68,7 +68,7 @@ class AuditEndpoint:
     def _parameter_ahead(self, values: Values, error: AheadOfLog) -> str:
         """The name of the parameter that is beyond the head of the log."""
         as_of = values.get(AS_OF)
-        if error.instant is not None or (isinstance(as_of, int) and as_of >= values.get(MIN_POSITION, 0)):
+        if isinstance(error, InstantInFuture) or (isinstance(as_of, int) and as_of >= values.get(MIN_POSITION, 0)):
             return AS_OF.name
         return MIN_POSITION.name
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from projections.rebuilding.throttle import PAGE, REST, SHORT_PAGE, Throttle
+from projections.rebuilding.throttle import PAGE_POSITIONS, REST_RATIO, SHORT_PAGE_POSITIONS, Throttle
 
 
 class World:
@@ -34,7 +34,7 @@ async def test_while_nothing_is_appended_it_takes_long_pages_and_no_rest(world):
     for _ in range(5):
         await world.work(0.5, appended=0)
     assert world.slept == []
-    assert world.throttle.page == PAGE
+    assert world.throttle.page_size == PAGE_POSITIONS
 
 
 async def test_a_few_events_do_not_matter(world):
@@ -46,8 +46,8 @@ async def test_a_few_events_do_not_matter(world):
 async def test_while_somebody_writes_it_rests_longer_than_it_works_and_takes_short_pages(world):
     await world.work(0.1, appended=0)
     await world.work(0.1, appended=300)
-    assert world.slept == [pytest.approx(0.1 * REST)]
-    assert world.throttle.page == SHORT_PAGE
+    assert world.slept == [pytest.approx(0.1 * REST_RATIO)]
+    assert world.throttle.page_size == SHORT_PAGE_POSITIONS
 
 
 async def test_what_came_while_it_rested_is_not_counted_as_what_came_while_it_worked(world):
@@ -55,4 +55,4 @@ async def test_what_came_while_it_rested_is_not_counted_as_what_came_while_it_wo
     await world.work(0.1, appended=300)
     await world.work(0.1, appended=0)
     assert len(world.slept) == 1
-    assert world.throttle.page == PAGE
+    assert world.throttle.page_size == PAGE_POSITIONS
