@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 from docs.generator.markdown import table
 
@@ -12,7 +13,7 @@ PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 def database_regions() -> Mapping[str, str]:
     """One table of all tables. A later migration replaces what an earlier one granted."""
-    granted = {name: privileges for grants in _grants() for name, privileges in grants.items()}
+    granted = {name: privileges for module in load_revisions() for name, privileges in module.GRANTS.items()}
     rows = [
         (f"`{name}`", *("yes" if privilege in privileges else "" for privilege in PRIVILEGES))
         for name, privileges in sorted(granted.items())
@@ -20,7 +21,8 @@ def database_regions() -> Mapping[str, str]:
     return {"privileges": table(("table", *PRIVILEGES), rows)}
 
 
-def _grants() -> Iterator[Mapping[str, str]]:
+def load_revisions() -> Iterator[ModuleType]:
+    """Import every migration, oldest first."""
     for file in sorted(VERSIONS.glob("*.py")):
         spec = spec_from_file_location(f"revision_{file.stem}", file)
         if spec is None or spec.loader is None:
@@ -28,4 +30,4 @@ def _grants() -> Iterator[Mapping[str, str]]:
             raise ImportError(msg)
         module = module_from_spec(spec)
         spec.loader.exec_module(module)
-        yield module.GRANTS
+        yield module

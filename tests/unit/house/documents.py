@@ -1,4 +1,4 @@
-"""The documents of the project, and how the tests read them."""
+"""The Markdown files of the project: links, headings, sections and tables."""
 
 import re
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 FOLDERS = ("docs", "tests", "benchmarks", "deploy", "migrations", "ledger", "projections", "api")
-"""Where Markdown may be, besides the root. Environments and data folders hold other people's."""
+"""Folders with Markdown, besides the root. Environments and data folders have files of others."""
 
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
@@ -25,7 +25,7 @@ def links(file: Path) -> Iterator[tuple[str, str]]:
 
 
 def anchors(file: Path) -> set[str]:
-    """What a link may name after #, as code hosts make it of headings."""
+    """The fragments that links to the file may use, as code hosts derive them from headings."""
     text = _FENCE.sub("", file.read_text())
     return {anchor(match["title"]) for match in _HEADING.finditer(text)}
 
@@ -36,13 +36,13 @@ def anchor(title: str) -> str:
 
 
 def sections(text: str, level: int) -> dict[str, str]:
-    """The text under each heading of that level, up to the next of that level or above. Backticks are dropped."""
+    """The text under each heading of that level, up to the next heading of that level or above, without backticks."""
     found = re.split(rf"^#{{1,{level}}} +(.+)$", text, flags=re.MULTILINE)
     return {title.strip("` "): body for title, body in zip(found[1::2], found[2::2], strict=True)}
 
 
 def table(text: str) -> list[list[str]]:
-    """The cells of the rows of every table, without headings and rules."""
+    """The cells of every table row, without heading rows and rules."""
     rows = []
     lines = text.splitlines()
     for line, following in zip(lines, [*lines[1:], ""], strict=True):
