@@ -70,16 +70,3 @@ class InMemoryIssuer:
     async def register(self, client_id: str = "shop", **changes):
         """Register a client with these settings."""
         return await self.issuer.registry.register(client_id, settings(**changes), OPERATOR)
-
-
-class HookedWriter:
-    """A writer that runs the next hook before each write."""
-
-    def __init__(self, writer) -> None:
-        self._writer = writer
-        self.hooks: list = []
-
-    async def write(self, write):
-        if self.hooks:
-            await self.hooks.pop(0)()
-        return await self._writer.write(write)

@@ -1,6 +1,7 @@
 """Use case: revoke a token (RFC 7009), as its client or as an operator."""
 
 import asyncio
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -8,27 +9,14 @@ import pytest
 from ledger.domain.errors import UnauthorizedClient, Unavailable, UnknownToken
 from ledger.domain.identifiers import client_stream_id
 from ledger.domain.secrets import hash_token
-from ledger.use_cases.revocation import BY_CLIENT, TokenRevocation
+from ledger.use_cases.revocation import BY_CLIENT
 from tests.builders import CAUSE, JTI
-from tests.in_memory_issuer import OPERATOR, HookedWriter
+from tests.in_memory_issuer import OPERATOR
 
 
 @pytest.fixture
 def revocation(ledger):
     return ledger.issuer.revocation
-
-
-@pytest.fixture
-def hooked(ledger):
-    """A revocation before whose writes something else may happen."""
-    writer = HookedWriter(ledger.writer)
-    return writer, TokenRevocation(
-        active_tokens=ledger.active_tokens,
-        streams=ledger.event_log,
-        writer=writer,
-        mapper=ledger.mapper,
-        clock=ledger.clock,
-    )
 
 
 @pytest.fixture
@@ -45,38 +33,31 @@ async def is_active(ledger, token) -> bool:
     return await ledger.active_tokens.get(hash_token(token.access_token)) is not None
 
 
-class TestByItsClient:
-    async def test_once_it_is_answered_the_token_is_not_active(self, ledger, revocation, shop, token):
-        position = await revocation.revoke_token(shop, token.access_token, CAUSE)
+class TestByClient:
+    async def test_token_is_inactive_when_revoke_returns(self, ledger, revocation, shop, token):
+        assert await revocation.revoke_token(shop, token.access_token, CAUSE) == 3
 
-        assert position == 3
         assert not await is_active(ledger, token)
-
-    async def test_the_log_says_who_and_why(self, ledger, revocation, shop, token):
-        await revocation.revoke_token(shop, token.access_token, CAUSE)
-
         row = ledger.log[-1]
         event = ledger.mapper.decode(row).event
         assert (row.topic, row.stream_version, row.actor) == ("token.revoked", 2, "client:shop")
         assert (str(event.jti), event.reason, event.revoked_at) == (token.jti, BY_CLIENT, ledger.clock.now)
 
-    async def test_revoking_twice_is_one_revocation(self, ledger, revocation, shop, token):
+    async def test_one_event_is_recorded_when_revoked_twice(self, ledger, revocation, shop, token):
         await revocation.revoke_token(shop, token.access_token, CAUSE)
 
         assert await revocation.revoke_token(shop, token.access_token, CAUSE) is None
         assert ledger.topics.count("token.revoked") == 1
 
-    async def test_many_at_once_are_one_revocation(self, ledger, revocation, shop, token):
-        answers = await asyncio.gather(*(revocation.revoke_token(shop, token.access_token, CAUSE) for _ in range(5)))
+    async def test_one_event_is_recorded_when_revoked_many_times_at_once(self, ledger, revocation, shop, token):
+        results = await asyncio.gather(*(revocation.revoke_token(shop, token.access_token, CAUSE) for _ in range(5)))
 
-        assert sorted(answers, key=str) == [3, None, None, None, None]
+        assert sorted(results, key=str) == [3, None, None, None, None]
         assert ledger.topics.count("token.revoked") == 1
 
-    async def test_one_that_came_between_is_seen_when_it_is_decided_again(
-        self, ledger, revocation, hooked, shop, token
-    ):
-        writer, other = hooked
-        writer.hooks.append(lambda: revocation.revoke_token(shop, token.access_token, CAUSE))
+    async def test_decision_is_taken_again_when_another_came_first(self, ledger, revocation, before_write, shop, token):
+        other = replace(revocation)
+        before_write(other, lambda: revocation.revoke_token(shop, token.access_token, CAUSE))
 
         assert await other.revoke_token(shop, token.access_token, CAUSE) is None
         assert ledger.topics.count("token.revoked") == 1
@@ -85,20 +66,20 @@ class TestByItsClient:
     @pytest.mark.parametrize(
         "text", ["", "unknown", "x" * 128, "\x00", "\ud800", "é" * 100_000], ids=lambda text: ascii(text[:9])
     )
-    async def test_an_unknown_token_is_nothing_to_revoke(self, ledger, revocation, shop, text):
+    async def test_nothing_is_revoked_when_the_token_is_unknown(self, ledger, revocation, shop, text):
         assert await revocation.revoke_token(shop, text, CAUSE) is None
         assert ledger.topics == ["client.registered"]
 
     @pytest.mark.parametrize(("after", "revoked"), [(59.999999, True), (60, False), (3600, False)])
-    async def test_a_token_can_be_revoked_until_the_instant_it_expires(self, ledger, shop, token, after, revoked):
-        ledger.clock.advance(seconds=after)
+    async def test_token_can_be_revoked_until_it_expires(self, ledger, shop, token, after, revoked):
+        ledger.clock.advance(after)
 
         position = await ledger.issuer.revocation.revoke_token(shop, token.access_token, CAUSE)
 
         assert (position is not None) is revoked
         assert ("token.revoked" in ledger.topics) is revoked
 
-    async def test_the_token_of_another_client_is_refused_and_stays_active(self, ledger, revocation, token):
+    async def test_token_stays_active_when_another_client_revokes_it(self, ledger, revocation, token):
         other = await ledger.register("other")
 
         with pytest.raises(UnauthorizedClient, match="issued to another client"):
@@ -107,23 +88,23 @@ class TestByItsClient:
         assert "token.revoked" not in ledger.topics
 
     @pytest.mark.parametrize("end", ["expired", "revoked"])
-    async def test_nothing_is_told_of_another_clients_token_that_ended(self, ledger, revocation, shop, token, end):
+    async def test_other_client_learns_nothing_when_the_token_has_ended(self, ledger, revocation, shop, token, end):
         other = await ledger.register("other")
         if end == "expired":
-            ledger.clock.advance(seconds=60)
+            ledger.clock.advance(60)
         else:
             await revocation.revoke_token(shop, token.access_token, CAUSE)
 
         assert await revocation.revoke_token(other, token.access_token, CAUSE) is None
 
-    async def test_the_others_of_the_client_stay_active(self, ledger, revocation, shop, token):
+    async def test_other_tokens_of_the_client_stay_active(self, ledger, revocation, shop, token):
         another = await ledger.issuer.issuance.issue_token(shop, None, CAUSE)
 
         await revocation.revoke_token(shop, token.access_token, CAUSE)
 
         assert await is_active(ledger, another)
 
-    async def test_unavailable_is_passed_on_and_the_token_stays_active(self, ledger, revocation, shop, token):
+    async def test_token_stays_active_when_the_log_is_unavailable(self, ledger, revocation, shop, token):
         await ledger.writer.close()
 
         with pytest.raises(Unavailable):
@@ -131,30 +112,23 @@ class TestByItsClient:
         assert await is_active(ledger, token)
 
 
-class TestByAnOperator:
-    async def test_any_token_is_revoked_by_its_jti_with_a_reason(self, ledger, revocation, token):
+class TestByJti:
+    async def test_token_is_revoked_once_with_the_reason(self, ledger, revocation, token):
         assert await revocation.revoke_by_jti(UUID(token.jti), "leaked in a log", OPERATOR) == 3
+        assert await revocation.revoke_by_jti(UUID(token.jti), "again", OPERATOR) is None
 
         row = ledger.log[-1]
         assert (row.actor, ledger.mapper.decode(row).event.reason) == ("operator:ana", "leaked in a log")
+        assert ledger.topics.count("token.revoked") == 1
         assert not await is_active(ledger, token)
 
-    async def test_revoking_twice_is_one_revocation(self, ledger, revocation, token):
-        await revocation.revoke_by_jti(UUID(token.jti), "leaked", OPERATOR)
-
-        assert await revocation.revoke_by_jti(UUID(token.jti), "again", OPERATOR) is None
-        assert ledger.topics.count("token.revoked") == 1
-
-    async def test_an_expired_token_is_nothing_to_revoke(self, ledger, revocation, token):
-        ledger.clock.advance(seconds=60)
+    async def test_nothing_is_revoked_when_expired(self, ledger, revocation, token):
+        ledger.clock.advance(60)
 
         assert await revocation.revoke_by_jti(UUID(token.jti), "late", OPERATOR) is None
 
-    async def test_a_jti_that_was_never_issued_is_refused(self, revocation):
-        with pytest.raises(UnknownToken, match=f"No token with jti {JTI} was ever issued"):
-            await revocation.revoke_by_jti(JTI, "guess", OPERATOR)
-
-    async def test_the_stream_of_a_client_is_no_jti(self, ledger, revocation, shop):
-        with pytest.raises(UnknownToken):
-            await revocation.revoke_by_jti(client_stream_id("shop"), "guess", OPERATOR)
+    @pytest.mark.parametrize("jti", [JTI, client_stream_id("shop")], ids=["unknown", "stream of a client"])
+    async def test_jti_is_refused_when_never_issued(self, ledger, revocation, shop, jti):
+        with pytest.raises(UnknownToken, match=f"No token with jti {jti} was ever issued"):
+            await revocation.revoke_by_jti(jti, "guess", OPERATOR)
         assert ledger.topics == ["client.registered"]
