@@ -52,13 +52,13 @@ def audit(service):
 
 
 class TestAudit:
-    async def test_tokens_are_what_they_were(self, audit, archivist):
+    async def test_tokens_are_unchanged_when_archived(self, audit, archivist):
         before = [await audit.tokens.find_token(stream(1 + number)) for number in range(TOKENS)]
         await archivist.move(HALF.recorded_at)
         assert [await audit.tokens.find_token(stream(1 + number)) for number in range(TOKENS)] == before
         assert await audit.tokens.find_jti(EXPIRED.int.to_bytes(32)) == EXPIRED
 
-    async def test_the_events_of_one_that_is_archived_are_said_to_be_there(self, audit, archivist):
+    async def test_error_names_the_archive_when_token_events_are_archived(self, audit, archivist):
         archive = (await archivist.move(HALF.recorded_at)).archive
         for jti in (EXPIRED, ENDED):
             with pytest.raises(Archived, match=f"archive {archive.file_name} has them"):
@@ -66,7 +66,7 @@ class TestAudit:
         assert [row.position for row in await audit.events.read_token_events(ALIVE)] == [4 + LIVES_ON - 1]
         assert await audit.events.read_token_events(stream(999_999)) == ()
 
-    async def test_a_clients_history_is_there_as_ever(self, audit, archivist):
+    async def test_client_history_is_unchanged_when_archived(self, audit, archivist):
         before = await audit.events.read_client_events("shop")
         await archivist.move(HALF.recorded_at)
         assert await audit.events.read_client_events("shop") == before
@@ -84,7 +84,7 @@ class TestAudit:
             EventQuery(until=LOG[-1].recorded_at),
         ],
     )
-    async def test_events_begin_behind_what_is_archived(self, audit, archivist, query):
+    async def test_events_start_after_the_archived_range_or_are_refused(self, audit, archivist, query):
         expected = await audit.events.find_events(query, after=UNTIL, limit=1000)
         await archivist.move(HALF.recorded_at)
         assert await audit.events.find_events(query, after=UNTIL, limit=1000) == expected
@@ -94,7 +94,7 @@ class TestAudit:
             with pytest.raises(Archived, match=f"start after position {UNTIL}"):
                 await audit.events.wait_for_events(query, after=after, seconds=0)
 
-    async def test_instants_are_exact_or_refused(self, audit, archivist):
+    async def test_moments_of_instants_are_exact_or_refused(self, audit, archivist):
         await archivist.move(HALF.recorded_at)
         first_kept = HALF.recorded_at
         assert (await audit.moments.resolve(first_kept)).position == HALF.position
@@ -106,7 +106,7 @@ class TestAudit:
         with pytest.raises(Archived, match=f"archived up to position {UNTIL}"):
             await audit.events.find_events(EventQuery(since=LOG[4].recorded_at), after=0, limit=10)
 
-    async def test_positions_are_exact_or_refused(self, audit, archivist):
+    async def test_moments_of_positions_are_exact_or_refused(self, audit, archivist):
         before = [await audit.moments.resolve(position) for position in range(len(LOG) + 1)]
         await archivist.move(HALF.recorded_at)
         refused = []
@@ -118,7 +118,7 @@ class TestAudit:
         assert refused
         assert max(refused) < UNTIL
 
-    async def test_searches_for_tokens_are_answered_as_ever(self, audit, archivist):
+    async def test_token_searches_are_unchanged_when_archived(self, audit, archivist):
         now = Moment(len(LOG), datetime(2025, 6, 1, tzinfo=UTC))
         instants = [
             LOG[0].recorded_at - A_MOMENT,
@@ -133,7 +133,7 @@ class TestAudit:
         assert [await audit.tokens.find_tokens(query, now, before=None, limit=1000) for query in queries] == before
 
 
-async def test_what_is_archived_cannot_be_revoked_and_what_is_left_can(service, archivist):
+async def test_remaining_token_can_be_revoked_when_others_are_archived(service, archivist):
     await archivist.move(datetime(2025, 1, 1, tzinfo=UTC))
     issuer = service.issuers[0]
     assert await issuer.revocation.revoke_by_jti(ALIVE, "lost", CAUSE) == len(LOG) + 1
@@ -142,7 +142,7 @@ async def test_what_is_archived_cannot_be_revoked_and_what_is_left_can(service, 
 
 class TestProjections:
     @pytest.mark.parametrize("name", NAMES)
-    async def test_with_the_archives_they_are_built_and_verified_as_ever(
+    async def test_rebuild_and_verify_match_when_archives_are_given(
         self, archivist, database, superuser, service, name
     ):
         await build(database.owner_dsn, name)  # which leaves out rows of tokens that expired long ago
@@ -154,9 +154,7 @@ class TestProjections:
         assert (await check(database.owner_dsn, name, archives=archivist.folder)).equal
 
     @pytest.mark.parametrize("name", ["active_tokens", "token_history"])
-    async def test_without_them_they_are_refused_and_it_is_said_what_is_missing(
-        self, archivist, database, superuser, name
-    ):
+    async def test_rebuild_and_verify_are_refused_when_archives_are_missing(self, archivist, database, superuser, name):
         before = await rows(superuser, name)
         await archivist.move(HALF.recorded_at)
         for work in (build, check):
@@ -164,18 +162,18 @@ class TestProjections:
                 await work(database.owner_dsn, name)
         assert await rows(superuser, name) == before
 
-    async def test_one_that_reads_clients_alone_needs_none(self, archivist, database, superuser):
+    async def test_clients_projection_needs_no_archives(self, archivist, database, superuser):
         before = await rows(superuser, "clients")
         await archivist.move(HALF.recorded_at)
         assert (await check(database.owner_dsn, "clients")).equal
         await build(database.owner_dsn, "clients")
         assert await rows(superuser, "clients") == before
 
-    async def test_a_sample_is_of_what_is_left(self, archivist, database):
+    async def test_sample_needs_no_archives(self, archivist, database):
         await archivist.move(HALF.recorded_at)
         assert (await check(database.owner_dsn, "token_history", sample=20)).equal
 
-    async def test_what_is_archived_while_it_is_read_is_read_from_the_archive(self, archivist, database, monkeypatch):
+    async def test_verify_reads_the_archive_when_events_are_archived_meanwhile(self, archivist, database, monkeypatch):
         monkeypatch.setattr(builder.Throttle, "page_size", 7)
         moved = []
         real = builder.ProjectionBuilder._read_events
@@ -189,7 +187,7 @@ class TestProjections:
         assert (await check(database.owner_dsn, "token_history", archives=archivist.folder)).equal
         assert moved
 
-    async def test_without_the_folder_that_is_noticed(self, archivist, database, monkeypatch):
+    async def test_verify_is_refused_when_events_are_archived_meanwhile(self, archivist, database, monkeypatch):
         monkeypatch.setattr(builder.Throttle, "page_size", 7)
         moved = []
         real = builder.ProjectionBuilder._read_events
@@ -203,7 +201,7 @@ class TestProjections:
         with pytest.raises(ArchivesRequired):
             await check(database.owner_dsn, "token_history")
 
-    async def test_a_replay_reads_the_archives_too(self, archivist, database, superuser):
+    async def test_replay_reads_archives(self, archivist, database, superuser):
         await archivist.move(HALF.recorded_at)
         nobody = lambda _events: lambda _more: None  # noqa: E731
         given = {"until": 12, "schema": "then", "progress": nobody}
@@ -221,13 +219,13 @@ class TestProjections:
                 **given | {"until": LOG[4].recorded_at},
             )
 
-    async def test_a_newer_version_of_one_is_not_built_without_archives(self, archivist, database, monkeypatch):
+    async def test_upgrade_is_refused_when_archives_are_missing(self, archivist, database, monkeypatch):
         await archivist.move(HALF.recorded_at)
         monkeypatch.setattr(TokenHistoryProjection, "version", TokenHistoryProjection.version + 1)
         with pytest.raises(BuildRefused, match="projections rebuild token_history --archives FOLDER"):
             await upgrade_projections(database.owner_dsn, holder="test", report=lambda _line: None)
 
-    async def test_one_that_begins_to_follow_says_that_it_cannot(self, archivist, service, superuser):
+    async def test_new_follower_is_refused_when_its_events_are_archived(self, archivist, service, superuser):
         await archivist.move(HALF.recorded_at)
         await superuser.execute("DELETE FROM projection_checkpoints; DELETE FROM token_history")
         log = service.log(service.issuers[0].identifier)

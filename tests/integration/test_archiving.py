@@ -47,13 +47,13 @@ async def archivist(database, tmp_path, start_process):
 
 
 @pytest.mark.usefixtures("_pages")
-async def test_before_and_after_the_whole_log_is_the_same_export(archivist):
+async def test_export_is_the_same_before_and_after_archiving(archivist):
     await archivist.move(LATER)
     assert (await archivist.export())[1:-1] == EXPORT[1:-1]
 
 
 @pytest.mark.usefixtures("_pages")
-async def test_what_is_removed_are_closed_grants_and_nothing_else(archivist, superuser):
+async def test_archiving_removes_closed_grants_only(archivist, superuser):
     moved = await archivist.move(LATER)
     living = {stream(1 + number) for number in range(TOKENS) if number % 4 == LIVES_ON}
     assert set(await superuser.fetchval(STREAMS)) == living
@@ -63,7 +63,7 @@ async def test_what_is_removed_are_closed_grants_and_nothing_else(archivist, sup
 
 
 @pytest.mark.usefixtures("_pages")
-async def test_a_grant_with_an_event_behind_the_archive_stays_whole(archivist, superuser):
+async def test_grant_stays_whole_when_it_has_a_later_event(archivist, superuser):
     await archivist.move(HALF.recorded_at)
     archived_until = HALF.position - 1
     later = {row.stream_id for row in LOG if row.position > archived_until}
@@ -73,7 +73,7 @@ async def test_a_grant_with_an_event_behind_the_archive_stays_whole(archivist, s
 
 
 @pytest.mark.usefixtures("_pages")
-async def test_one_archive_continues_another_and_removes_what_has_been_closed_since(archivist, superuser):
+async def test_second_archive_continues_the_first_and_removes_later_closed(archivist, superuser):
     first = (await archivist.move(HALF.recorded_at)).archive
     second = (await archivist.move(LATER)).archive
     assert (first.first, first.last, second.first, second.last) == (1, HALF.position - 1, HALF.position, len(LOG))
@@ -84,7 +84,7 @@ async def test_one_archive_continues_another_and_removes_what_has_been_closed_si
     assert (found.sound, found.events) == (True, len(LOG) + len(await superuser.fetchval(POSITIONS)))
 
 
-async def test_when_there_is_nothing_more_nothing_happens(archivist, superuser):
+async def test_archiving_again_does_nothing_when_all_is_archived(archivist, superuser):
     await archivist.move(LATER)
     before = await superuser.fetch("SELECT * FROM log_archives")
     again = await archivist.move(LATER)
@@ -93,12 +93,12 @@ async def test_when_there_is_nothing_more_nothing_happens(archivist, superuser):
     assert await superuser.fetch("SELECT * FROM log_archives") == before
 
 
-async def test_what_is_younger_than_an_hour_is_no_history(archivist):
+async def test_archiving_is_refused_when_events_are_under_an_hour_old(archivist):
     with pytest.raises(NotArchivable, match="older than an hour"):
         await archivist.move(datetime.now(UTC) - timedelta(minutes=59))
 
 
-async def test_a_projection_that_has_not_read_it_keeps_it(archivist, superuser, tmp_path):
+async def test_archiving_is_refused_when_a_projection_lags(archivist, superuser, tmp_path):
     await superuser.execute("UPDATE projection_checkpoints SET position = 7")
     with pytest.raises(NotArchivable, match="token_history is at 7"):
         await archivist.move(LATER)
@@ -108,7 +108,7 @@ async def test_a_projection_that_has_not_read_it_keeps_it(archivist, superuser, 
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_one_that_begins_to_follow_while_the_file_is_written_is_noticed(archivist, superuser, monkeypatch):
+async def test_archiving_is_refused_when_a_follower_starts_meanwhile(archivist, superuser, monkeypatch):
     record_archive = archive_log.record_archive
 
     async def late(*args, **more):
@@ -124,7 +124,7 @@ async def test_one_that_begins_to_follow_while_the_file_is_written_is_noticed(ar
     assert len(await superuser.fetchval(POSITIONS)) == len(LOG)
 
 
-async def test_tokens_that_a_projection_skipped_stay(archivist, superuser):
+async def test_skipped_tokens_stay_in_the_log(archivist, superuser):
     kept = next(row for row in LOG if row.topic == "token.issued")
     await superuser.execute(
         "INSERT INTO projection_skips VALUES (1, 'token_history', $1, 'token.issued', '', 'why', 'operator:a', now())",
@@ -134,21 +134,21 @@ async def test_tokens_that_a_projection_skipped_stay(archivist, superuser):
     assert kept.stream_id in await superuser.fetchval(STREAMS)
 
 
-async def test_an_unsound_log_is_not_archived(archivist, database, superuser, tmp_path):
+async def test_archiving_is_refused_when_the_log_is_unsound(archivist, database, superuser, tmp_path):
     await tamper(database, "UPDATE event_log SET payload = payload || ' ' WHERE position = 3")
     with pytest.raises(NotArchivable, match="position 3: the payload"):
         await archivist.move(LATER)
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_the_service_may_not_archive(database, archivist):
+async def test_archiving_is_refused_when_role_is_the_service(database, archivist):
     service = Database(database.service_dsn)
     with pytest.raises(NotArchivable, match="--owner-dsn"):
         await Archivist(service, archivist.path).move(LATER)
     await service.close()
 
 
-async def test_two_do_not_archive_one_log_at_once(archivist, monkeypatch):
+async def test_archiving_is_refused_when_another_process_archives(archivist, monkeypatch):
     async def meanwhile(*_args, **_more):
         with pytest.raises(NotArchivable, match="another process"):
             await archivist.move(LATER)
@@ -159,7 +159,7 @@ async def test_two_do_not_archive_one_log_at_once(archivist, monkeypatch):
         await archivist.move(LATER)
 
 
-async def test_whoever_is_done_lets_the_next_one_archive(archivist, database):
+async def test_archiving_lock_is_released_at_the_end(archivist, database):
     await archivist.move(HALF.recorded_at)
     other = Database(database.owner_dsn, pool_size=3)
     assert (await Archivist(other, archivist.path).move(LATER)).archive is not None
@@ -170,7 +170,7 @@ STAGES = ["check_log_is_sound", "open_export_to_write", "compare_with_log", "rec
 
 
 @pytest.mark.parametrize("stage", STAGES)
-async def test_interrupted_at_any_stage_the_next_run_goes_on(archivist, superuser, monkeypatch, stage):
+async def test_next_run_completes_when_interrupted_at_any_stage(archivist, superuser, monkeypatch, stage):
     def broken(*_args, **_more):
         raise Unavailable("gone")  # noqa: EM101
 
@@ -188,7 +188,7 @@ async def test_interrupted_at_any_stage_the_next_run_goes_on(archivist, superuse
     assert (await archivist.verify()).sound
 
 
-async def test_interrupted_in_the_middle_of_the_removal_it_is_sound_and_goes_on(archivist, superuser, monkeypatch):
+async def test_next_run_completes_when_interrupted_during_removal(archivist, superuser, monkeypatch):
     async def broken(_seconds):
         raise Unavailable("gone")  # noqa: EM101
 
@@ -211,7 +211,7 @@ async def test_interrupted_in_the_middle_of_the_removal_it_is_sound_and_goes_on(
     assert (await archivist.export())[1:-1] == EXPORT[1:-1]
 
 
-async def test_removal_does_not_go_on_without_the_file(archivist, superuser, monkeypatch, tmp_path):
+async def test_removal_is_refused_when_the_file_is_missing_or_altered(archivist, superuser, monkeypatch, tmp_path):
     def broken(*_args, **_more):
         raise Unavailable("gone")  # noqa: EM101
 
@@ -239,7 +239,7 @@ async def test_removal_does_not_go_on_without_the_file(archivist, superuser, mon
     ],
     ids=["empty", "of the whole log", "cut off"],
 )
-async def test_a_file_of_its_name_that_is_something_else_is_left_alone(archivist, superuser, tmp_path, content):
+async def test_archiving_is_refused_when_the_name_is_taken(archivist, superuser, tmp_path, content):
     file = tmp_path / f"first.000000000001-{HALF.position - 1:012}.ndjson.gz"
     file.write_bytes(content)
     with pytest.raises(ArchiveFileDiffers, match=r"Nothing was removed\. Move that file away"):
@@ -248,7 +248,7 @@ async def test_a_file_of_its_name_that_is_something_else_is_left_alone(archivist
     assert len(await superuser.fetchval(POSITIONS)) == len(LOG)
 
 
-async def test_a_file_with_another_event_in_it_is_not_taken_for_the_archive(archivist, tmp_path):
+async def test_archiving_is_refused_when_an_existing_file_differs(archivist, tmp_path):
     until = HALF.position - 1
     lines = export_of(changed(LOG, 5, actor="operator:eve")[:until], head=len(LOG), until=until)
     (tmp_path / f"first.000000000001-{until:012}.ndjson.gz").write_bytes(gzip.compress(b"".join(lines)))
@@ -256,9 +256,7 @@ async def test_a_file_with_another_event_in_it_is_not_taken_for_the_archive(arch
         await archivist.move(HALF.recorded_at)
 
 
-async def test_what_is_not_written_as_it_is_in_the_log_is_noticed_before_anything_is_removed(
-    archivist, superuser, monkeypatch
-):
+async def test_nothing_is_removed_when_the_written_file_differs(archivist, superuser, monkeypatch):
     real = archive_log.read_remaining_pages
 
     async def forgetful(*args):
@@ -272,7 +270,7 @@ async def test_what_is_not_written_as_it_is_in_the_log_is_noticed_before_anythin
     assert await superuser.fetchval("SELECT count(*) FROM log_archives") == 0
 
 
-async def test_a_grant_that_goes_on_after_all_is_not_removed(archivist, superuser, monkeypatch):
+async def test_grant_is_not_removed_when_it_grows_before_the_removal(archivist, superuser, monkeypatch):
     """Somebody whose clock is hours behind revokes what has expired, between the look and the removal."""
     victim = stream(1 + EXPIRES)
     await superuser.execute(
@@ -288,20 +286,20 @@ async def test_a_grant_that_goes_on_after_all_is_not_removed(archivist, superuse
 
 
 class TestWithoutTheArchives:
-    async def test_the_rest_of_the_log_is_verified(self, archivist, superuser):
+    async def test_verify_checks_the_remaining_log(self, archivist, superuser):
         await archivist.move(HALF.recorded_at)
         found = await archivist.verify(with_archives=False)
         assert (found.sound, found.archived) == (True, HALF.position - 1)
         assert found.events == len(await superuser.fetchval(POSITIONS))
 
-    async def test_an_export_from_the_beginning_is_refused(self, archivist):
+    async def test_export_from_the_start_is_refused(self, archivist):
         await archivist.move(HALF.recorded_at)
         with pytest.raises(Archived, match=f"start after position {HALF.position - 1}"):
             await archivist.export(with_archives=False)
         lines = await archivist.export(HALF.position - 1, with_archives=False)
         assert lines[1:-1] == EXPORT[HALF.position : -1]
 
-    async def test_what_is_archived_while_it_is_read_is_noticed(self, archivist):
+    async def test_export_fails_when_events_are_archived_meanwhile(self, archivist):
         bounds = await read_log_bounds(archivist.log)
         pages = whole_log.read_event_pages(archivist.log, bounds, 0, len(LOG))
         await archivist.move(LATER)
@@ -329,7 +327,7 @@ TAMPERED = {
 
 
 @pytest.mark.parametrize("what", TAMPERED)
-async def test_what_was_tampered_with_is_found(archivist, database, what):
+async def test_verify_finds_tampering(archivist, database, what):
     archive = (await archivist.move(HALF.recorded_at)).archive
     statement, expected = TAMPERED[what]
     await tamper(database, statement)
@@ -338,7 +336,7 @@ async def test_what_was_tampered_with_is_found(archivist, database, what):
     assert [f for f in said if f not in found.findings] == []
 
 
-async def test_an_archive_that_is_missing_or_altered_is_found(archivist, tmp_path):
+async def test_verify_finds_a_missing_or_altered_archive(archivist, tmp_path):
     first = (await archivist.move(HALF.recorded_at)).archive
     await archivist.move(LATER)
     file = tmp_path / first.file_name
@@ -351,7 +349,7 @@ async def test_an_archive_that_is_missing_or_altered_is_found(archivist, tmp_pat
     assert "cannot be read" in finding.what
 
 
-async def test_what_is_written_down_of_an_archive_is_checked_against_the_file(archivist, database):
+async def test_verify_compares_recorded_checksums_with_the_files(archivist, database):
     await archivist.move(HALF.recorded_at)
     await archivist.move(LATER)
     await tamper(database, "UPDATE log_archives SET running_sha256 = repeat('0', 64) WHERE first_position = 1")
@@ -360,7 +358,7 @@ async def test_what_is_written_down_of_an_archive_is_checked_against_the_file(ar
     assert all("running checksum" in f.what or "checksums" in f.what or "continue" in f.what for f in found.findings)
 
 
-async def test_a_live_log_goes_on_after_it_was_archived(archivist, start_process):
+async def test_log_accepts_events_after_archiving(archivist, start_process):
     issuer = (await start_process()).issuers[0]
     await archivist.move(LATER)
     await issuer.registry.disable("shop", "closed", CAUSE)
@@ -370,5 +368,5 @@ async def test_a_live_log_goes_on_after_it_was_archived(archivist, start_process
     assert len(await archivist.export()) == len(EXPORT) + 3
 
 
-def test_every_fate_of_a_token_is_in_the_log():
+def test_old_log_contains_every_fate():
     assert {EXPIRES, REVOKED, LIVES_ON, REVOKED_LATER} == {number % 4 for number in range(TOKENS)}

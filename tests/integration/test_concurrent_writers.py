@@ -50,7 +50,7 @@ async def write_from_processes(dsn: str, how: str) -> None:
     assert [await process.wait() for process in processes] == [0] * PROCESSES
 
 
-async def test_a_follower_misses_nothing(event_log, database):
+async def test_follower_sees_every_position_when_processes_append(event_log, database):
     writers = asyncio.create_task(write_from_processes(database.service_dsn, "head-lock"))
     seen = await follow(event_log, writers)
     await writers
@@ -60,7 +60,7 @@ async def test_a_follower_misses_nothing(event_log, database):
     assert (await event_log.head()).position == EVENTS
 
 
-async def test_the_same_follower_catches_a_log_numbered_by_a_sequence(event_log, database):
+async def test_follower_misses_events_when_a_sequence_numbers_them(event_log, database):
     """The test above can fail: numbers drawn before commit become visible out of order, and a follower skips some."""
     owner = await asyncpg.connect(database.owner_dsn)
     await owner.execute("CREATE SEQUENCE naive_positions")
@@ -74,7 +74,7 @@ async def test_the_same_follower_catches_a_log_numbered_by_a_sequence(event_log,
     assert len(seen) < EVENTS, "a naive log should have lost events for its follower"
 
 
-async def test_when_the_clock_goes_back_the_recorded_instants_do_not(event_log, database):
+async def test_recorded_at_never_goes_back_when_the_clock_does(event_log, database):
     await append_events(event_log, a_write().events)
     owner = await asyncpg.connect(database.owner_dsn)
     ahead = await owner.fetchval("UPDATE log_head SET recorded_at = now() + interval '1 hour' RETURNING recorded_at")

@@ -22,7 +22,7 @@ async def proxy(database):
         yield proxy
 
 
-async def test_a_service_comes_up_without_its_database_and_says_so(start_process, unused_tcp_port):
+async def test_service_starts_and_reports_when_database_is_away(start_process, unused_tcp_port):
     service = await start_process(f"postgresql://token_ledger_service@127.0.0.1:{unused_tcp_port}/none")
     (problem,) = await service.problems()
     assert "cannot be reached" in problem
@@ -30,14 +30,14 @@ async def test_a_service_comes_up_without_its_database_and_says_so(start_process
         await service.issuers[0].clients.get("shop")
 
 
-async def test_the_message_of_a_failure_never_holds_the_dsn(start_process, unused_tcp_port):
+async def test_error_message_never_contains_the_dsn(start_process, unused_tcp_port):
     service = await start_process(f"postgresql://somebody:hunter2hunter2@127.0.0.1:{unused_tcp_port}/none")
     with pytest.raises(Unavailable) as caught:
         await service.issuers[0].clients.get("shop")
     assert "hunter2" not in str(caught.value)
 
 
-async def test_a_service_that_came_up_first_works_once_its_database_is_there(start_process, proxy):
+async def test_service_works_when_database_starts_later(start_process, proxy):
     proxy.refusing = True
     service = await start_process(proxy.dsn)
     assert await service.problems() != []
@@ -46,7 +46,7 @@ async def test_a_service_that_came_up_first_works_once_its_database_is_there(sta
     await register_client(service.issuers[0])
 
 
-async def test_connections_that_broke_are_replaced(start_process, proxy):
+async def test_broken_connections_are_replaced(start_process, proxy):
     service = await start_process(proxy.dsn)
     issuer = service.issuers[0]
     client = await register_client(issuer)
@@ -60,7 +60,7 @@ async def test_connections_that_broke_are_replaced(start_process, proxy):
     assert await issuer.introspection.find_active_token(issued.access_token) is not None
 
 
-async def test_while_it_is_away_reads_and_writes_are_refused_and_nothing_is_recorded(start_process, proxy, database):
+async def test_requests_are_refused_and_not_recorded_when_database_is_away(start_process, proxy, database):
     service = await start_process(proxy.dsn)
     issuer = service.issuers[0]
     client = await register_client(issuer)
@@ -81,7 +81,7 @@ async def test_while_it_is_away_reads_and_writes_are_refused_and_nothing_is_reco
     assert await direct.introspection.find_active_token(issued.access_token) is not None
 
 
-async def test_after_a_refused_connection_requests_are_refused_without_trying(start_process, proxy, monkeypatch):
+async def test_requests_are_refused_at_once_when_a_connection_just_failed(start_process, proxy, monkeypatch):
     monkeypatch.setattr(connections, "PAUSE_AFTER_REFUSAL", 3600.0)
     proxy.refusing = True
     service = await start_process(proxy.dsn)
@@ -92,7 +92,7 @@ async def test_after_a_refused_connection_requests_are_refused_without_trying(st
         await service.issuers[0].clients.get("shop")
 
 
-async def test_a_host_that_does_not_answer_is_given_up(start_process, monkeypatch):
+async def test_connection_times_out_when_host_does_not_respond(start_process, monkeypatch):
     monkeypatch.setattr(connections, "CONNECT_SECONDS", 0.05)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -102,7 +102,7 @@ async def test_a_host_that_does_not_answer_is_given_up(start_process, monkeypatc
             await service.issuers[0].clients.get("shop")
 
 
-async def test_more_writes_than_the_queue_holds_are_refused_at_once(start_process):
+async def test_appends_are_refused_at_once_when_the_queue_is_full(start_process):
     issuer = (await start_process(max_waiting_appends=5)).issuers[0]
     client = await register_client(issuer)
     answers = await asyncio.gather(

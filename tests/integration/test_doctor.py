@@ -46,29 +46,29 @@ def wrong(findings) -> dict[str, str]:
     return {f.check: f.level for f in findings.values() if f.level != "ok" and f.check not in settings}
 
 
-async def test_a_migrated_database_with_its_issuers_in_use_is_healthy(look, client):
+async def test_migrated_database_with_issuers_is_healthy(look, client):
     assert wrong(await look()) == {}
 
 
-async def test_the_version_is_as_the_server_gives_it(look, database):
+async def test_version_is_the_version_of_the_server(look, database):
     connection = await asyncpg.connect(database.service_dsn)
     version = await connection.fetchval("SHOW server_version")
     await connection.close()
     assert (await look())["version"].found == f"PostgreSQL {version.split()[0]}"
 
 
-async def test_whatever_is_found_comes_with_advice_exactly_where_something_is_wrong(look):
+async def test_finding_has_advice_exactly_when_it_is_not_ok(look):
     for finding in (await look(connections_needed=100_000)).values():
         assert bool(finding.advice) == (finding.level != "ok"), finding
 
 
 @pytest.mark.parametrize("setting", ["fsync", "full_page_writes", "synchronous_commit"])
-async def test_settings_that_can_lose_what_was_answered_are_problems_when_off(look, setting):
+async def test_durability_setting_is_a_problem_when_off(look, setting):
     found = (await look())[setting]
     assert (found.found, found.level) in {(f"{setting} = off", "problem"), (f"{setting} = on", "ok")}
 
 
-async def test_a_server_that_does_not_vacuum_by_itself_is_a_warning(look, database):
+async def test_autovacuum_is_a_warning_when_off(look, database):
     connection = await asyncpg.connect(database.service_dsn)
     is_on = await connection.fetchval("SHOW autovacuum") == "on"
     await connection.close()
@@ -76,33 +76,33 @@ async def test_a_server_that_does_not_vacuum_by_itself_is_a_warning(look, databa
     assert (found.level, found.found) == (("ok", "on") if is_on else ("warning", "autovacuum = off"))
 
 
-async def test_a_server_that_does_not_count_its_dead_rows_is_a_warning(look, spoil, database):
+async def test_autovacuum_is_a_warning_when_track_counts_is_off(look, spoil, database):
     await spoil(f"ALTER DATABASE {database.name} SET track_counts = off", dsn=database.superuser_dsn)
     found = (await look())["autovacuum"]
     assert found.level == "warning"
     assert "track_counts = off" in found.found
 
 
-async def test_synchronous_commit_off_for_the_role_alone_is_found(look, spoil, database):
+async def test_synchronous_commit_is_a_problem_when_off_for_the_database(look, spoil, database):
     await spoil(f"ALTER DATABASE {database.name} SET synchronous_commit = off")
     found = (await look())["synchronous_commit"]
     assert (found.level, found.found) == ("problem", "synchronous_commit = off")
 
 
-async def test_a_superuser_is_found(look, database):
+async def test_role_is_a_problem_when_it_is_a_superuser(look, database):
     findings = await look(database.superuser_dsn)
     assert "is a superuser" in findings["role"].found
     assert findings["append-only"].level == "problem"
 
 
-async def test_the_owner_of_the_tables_is_found(look, database):
+async def test_role_is_a_problem_when_it_owns_the_tables(look, database):
     findings = await look(database.owner_dsn)
     assert "has the rights of the tables' owner" in findings["role"].found
     assert "UPDATE, DELETE, TRUNCATE, TRIGGER" in findings["append-only"].found
 
 
 @pytest.mark.parametrize("privilege", ["UPDATE", "DELETE", "TRUNCATE", "TRIGGER"])
-async def test_a_role_that_may_change_recorded_events_is_found(look, spoil, privilege):
+async def test_append_only_is_a_problem_when_role_can_change_events(look, spoil, privilege):
     await spoil(f"GRANT {privilege} ON event_log TO token_ledger_service")
     found = (await look())["append-only"]
     assert (found.level, found.found) == ("problem", f"the role may {privilege} on event_log")
@@ -113,18 +113,18 @@ async def test_a_role_that_may_change_recorded_events_is_found(look, spoil, priv
     ("table", "privilege"),
     [(t, p) for t, ps in REQUIRED_PRIVILEGES.items() for p in sorted(ps) if (t, p) != ("alembic_version", "SELECT")],
 )
-async def test_a_role_that_lacks_what_the_service_needs_is_found(look, spoil, table, privilege):
+async def test_privileges_are_a_problem_when_one_is_missing(look, spoil, table, privilege):
     await spoil(f"REVOKE {privilege} ON {table} FROM token_ledger_service")
     findings = await look()
     assert findings["privileges"].level == "problem"
     assert f"{privilege} on {table}" in findings["privileges"].found
 
 
-async def test_the_service_needs_no_more_than_the_migrations_grant(look):
+async def test_privileges_are_ok_when_only_migrations_granted_them(look):
     assert (await look())["privileges"].level == "ok"
 
 
-async def test_a_database_without_a_ledger_is_found_and_the_rest_is_left(look, empty_database):
+async def test_only_schema_is_checked_when_database_is_not_migrated(look, empty_database):
     findings = await look(empty_database.service_dsn)
     assert findings["schema"].found == "no ledger in this database"
     assert "token-ledger migrate" in findings["schema"].advice
@@ -132,12 +132,12 @@ async def test_a_database_without_a_ledger_is_found_and_the_rest_is_left(look, e
 
 
 @pytest.mark.parametrize(("revision", "level"), [("0000", "problem"), ("9999", "warning")])
-async def test_another_revision_is_found(look, spoil, revision, level):
+async def test_schema_is_not_ok_when_revision_differs(look, spoil, revision, level):
     await spoil(f"UPDATE alembic_version SET version_num = '{revision}'")  # noqa: S608 (from the list above)
     assert (await look())["schema"].level == level
 
 
-async def test_an_issuer_without_a_log_is_a_warning_that_names_the_logs_there_are(look, client):
+async def test_warning_names_existing_logs_when_issuer_has_none(look, client):
     found = (await look(issuers=(FIRST, IssuerIdentifier("http://localhost:8085/frist"))))["logs"]
     assert (found.level, found.found) == (
         "warning",
@@ -145,7 +145,7 @@ async def test_an_issuer_without_a_log_is_a_warning_that_names_the_logs_there_ar
     )
 
 
-async def test_enabled_demo_clients_are_a_warning_and_disabled_ones_are_not(look, issuer):
+async def test_demo_clients_are_a_warning_when_enabled(look, issuer):
     cause = Cause(actor="operator:test")
     await issuer.registry.register("demo-client", ClientSettings(name="Demo", demo=True), cause)
     found = (await look())["demo clients"]
@@ -154,7 +154,7 @@ async def test_enabled_demo_clients_are_a_warning_and_disabled_ones_are_not(look
     assert (await look())["demo clients"].level == "ok"
 
 
-async def test_connections_that_do_not_fit_are_found(look, spoil, database):
+async def test_connections_are_not_ok_when_limit_is_too_low(look, spoil, database):
     await spoil("ALTER ROLE token_ledger_service CONNECTION LIMIT 40", dsn=database.superuser_dsn)
     try:
         levels = [(await look(connections_needed=wanted))["connections"].level for wanted in (20, 21, 40, 41)]

@@ -32,7 +32,7 @@ async def say(superuser, payload: str) -> None:
     await superuser.execute("SELECT pg_notify($1, $2)", CHANNEL, payload)
 
 
-async def test_who_waits_is_woken_by_growth_of_his_log_alone(notifications, superuser):
+async def test_wait_returns_when_its_own_log_grows(notifications, superuser):
     first = asyncio.create_task(notifications.wait(1, beyond=5, seconds=LONG))
     second = asyncio.create_task(notifications.wait(2, beyond=5, seconds=LONG))
     await asyncio.sleep(0)
@@ -42,7 +42,7 @@ async def test_who_waits_is_woken_by_growth_of_his_log_alone(notifications, supe
     second.cancel()
 
 
-async def test_what_was_said_before_is_not_waited_for(notifications, superuser):
+async def test_wait_returns_at_once_when_growth_was_notified_before(notifications, superuser):
     heard = asyncio.create_task(notifications.wait(1, beyond=0, seconds=LONG))
     await asyncio.sleep(0)
     await say(superuser, "1:6")
@@ -50,7 +50,7 @@ async def test_what_was_said_before_is_not_waited_for(notifications, superuser):
     await notifications.wait(1, beyond=5, seconds=LONG)
 
 
-async def test_what_is_known_already_is_waited_for(notifications, superuser):
+async def test_wait_continues_when_the_position_is_already_known(notifications, superuser):
     heard = asyncio.create_task(notifications.wait(1, beyond=0, seconds=LONG))
     await asyncio.sleep(0)
     await say(superuser, "1:6")
@@ -61,12 +61,12 @@ async def test_what_is_known_already_is_waited_for(notifications, superuser):
     again.cancel()
 
 
-async def test_nothing_said_is_waited_for_so_long_and_no_longer(notifications):
+async def test_wait_returns_when_the_timeout_passes(notifications):
     await notifications.wait(1, beyond=5, seconds=0.01)
 
 
 @pytest.mark.parametrize("payload", ["", "1", "1:", ":1", "a:b", "1:2:3", "-1:4", "1:\u0665\u00b2"])
-async def test_what_is_no_notification_of_ours_is_passed_over(notifications, superuser, payload):
+async def test_unknown_notification_is_ignored(notifications, superuser, payload):
     await say(superuser, payload)
     heard = asyncio.create_task(notifications.wait(1, beyond=0, seconds=LONG))
     await asyncio.sleep(0)
@@ -75,7 +75,7 @@ async def test_what_is_no_notification_of_ours_is_passed_over(notifications, sup
     assert notifications.listening
 
 
-async def test_it_listens_again_after_its_connection_was_cut(notifications, superuser, monkeypatch):
+async def test_listener_reconnects_when_its_connection_is_cut(notifications, superuser, monkeypatch):
     monkeypatch.setattr(module, "RECONNECT_SECONDS", 0.01)
     await superuser.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'token-ledger'"
@@ -88,7 +88,7 @@ async def test_it_listens_again_after_its_connection_was_cut(notifications, supe
     await heard
 
 
-async def test_a_cancellation_that_comes_with_the_news_is_not_swallowed(notifications):
+async def test_cancellation_propagates_when_growth_arrives_with_it(notifications):
     waiting = asyncio.create_task(notifications.wait(1, beyond=0, seconds=LONG))
     await asyncio.sleep(0)
     notifications._on_notify(None, 0, CHANNEL, "1:1")

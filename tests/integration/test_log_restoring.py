@@ -67,14 +67,14 @@ async def nothing_is_recorded(database) -> bool:
 
 
 @pytest.mark.usefixtures("_pages")
-async def test_the_export_of_an_import_is_the_export(log):
+async def test_export_of_an_import_equals_the_import(log):
     await restore(log, LINES)
     assert await exported(log) == LINES
     assert read_export(LINES) == LOG
 
 
 @pytest.mark.usefixtures("_pages")
-async def test_an_import_is_sound_and_the_views_are_those_of_the_log_it_came_from(log, open_log, issuer, database):
+async def test_import_is_sound_and_has_the_projections_of_its_source(log, open_log, issuer, database):
     await register_client(issuer)
     await issuer.registry.add_generated_secret("shop", CAUSE)
     client = await issuer.registry.load("shop")
@@ -95,7 +95,7 @@ async def test_an_import_is_sound_and_the_views_are_those_of_the_log_it_came_fro
     assert len([row for row in rows["active_tokens"] if row[0] == 2]) == 4
 
 
-async def test_the_service_goes_on_from_an_import(log, issuer):
+async def test_service_appends_to_an_imported_log(log, issuer):
     await restore(log, LINES)
     enabled = await issuer.registry.enable("shop", CAUSE)
     token = await issuer.issuance.issue_token(enabled, None, CAUSE)
@@ -105,7 +105,7 @@ async def test_the_service_goes_on_from_an_import(log, issuer):
     assert (await verify_log(log, bounds, limit=5, progress=ignore_progress)).sound
 
 
-async def test_followers_are_woken(log, database):
+async def test_import_notifies_followers(log, database):
     heard: asyncio.Queue[str] = asyncio.Queue()
     follower = await asyncpg.connect(database.service_dsn)
     await follower.add_listener("token_ledger", lambda *said: heard.put_nowait(said[3]))
@@ -114,17 +114,17 @@ async def test_followers_are_woken(log, database):
     await follower.close()
 
 
-async def test_an_empty_export_is_an_empty_log(log):
+async def test_empty_export_gives_an_empty_log(log):
     await restore(log, export_of([]))
     assert (await read_log_bounds(log)).head.position == 0
 
 
-async def test_a_part_from_the_start_is_a_log(log):
+async def test_export_of_the_first_part_can_be_imported(log):
     await restore(log, export_of(LOG[:4], head=6, until=4))
     assert (await read_log_bounds(log)).head.position == 4
 
 
-async def test_another_issuer_with_events_is_in_nobodys_way(log, start_process):
+async def test_import_succeeds_when_another_issuer_has_events(log, start_process):
     service = await start_process()
     await register_client(service.issuers[1])
     await restore(log, LINES)
@@ -133,7 +133,7 @@ async def test_another_issuer_with_events_is_in_nobodys_way(log, start_process):
     assert (await read_log_bounds(other)).head.position == 1
 
 
-async def test_a_log_with_events_is_refused_and_stays_as_it_is(log, issuer, database):
+async def test_import_is_refused_when_the_log_has_events(log, issuer, database):
     await register_client(issuer)
     before = await rows_of(database)
     with pytest.raises(LogNotEmpty, match="log 'first' is not empty"):
@@ -141,7 +141,7 @@ async def test_a_log_with_events_is_refused_and_stays_as_it_is(log, issuer, data
     assert await rows_of(database) == before
 
 
-async def test_a_second_import_is_refused(log, database):
+async def test_import_is_refused_when_repeated(log, database):
     await restore(log, LINES)
     before = await rows_of(database)
     with pytest.raises(LogNotEmpty):
@@ -181,26 +181,26 @@ WRONG = {
 
 @pytest.mark.usefixtures("_pages")
 @pytest.mark.parametrize("what", WRONG)
-async def test_a_wrong_file_is_refused_and_leaves_nothing(log, database, what):
+async def test_nothing_is_imported_when_the_file_is_wrong(log, database, what):
     with pytest.raises(InvalidExport):
         await restore(log, WRONG[what])
     assert await nothing_is_recorded(database)
 
 
-async def test_after_a_refusal_the_right_file_can_be_imported(log):
+async def test_import_succeeds_after_a_refused_one(log):
     with pytest.raises(InvalidExport):
         await restore(log, LINES[:-1])
     await restore(log, LINES)
     assert await exported(log) == LINES
 
 
-async def test_a_stream_fault_is_named_by_line_and_position(log):
+async def test_error_names_line_and_position_when_a_stream_has_a_gap(log):
     with pytest.raises(InvalidExport) as refused:
         await restore(log, export_of(changed(LOG, 6, stream_version=4)))
     assert str(refused.value) == "line 7: position 6: has stream version 4 where 3 is expected"
 
 
-async def test_a_refusal_by_the_database_shows_no_row(log):
+async def test_error_quotes_no_row_when_the_database_refuses_one(log):
     with pytest.raises(InvalidExport) as refused:
         await restore(log, WRONG["with a digest that is none"])
     assert str(refused.value) == (
@@ -209,7 +209,7 @@ async def test_a_refusal_by_the_database_shows_no_row(log):
     )
 
 
-async def test_a_connection_that_breaks_on_the_way_leaves_nothing(log, database, monkeypatch):
+async def test_nothing_is_imported_when_the_connection_breaks(log, database, monkeypatch):
     monkeypatch.setattr(restoring, "PAGE", 2)
     killer = await asyncpg.connect(database.superuser_dsn)
 
@@ -235,7 +235,7 @@ async def test_a_connection_that_breaks_on_the_way_leaves_nothing(log, database,
 
 
 @pytest.mark.parametrize("at_commit", [AtCommit.LOSE_ANSWER, AtCommit.LOSE_REQUEST])
-async def test_a_connection_that_breaks_during_commit_leaves_all_or_nothing_and_says_so(database, open_log, at_commit):
+async def test_import_is_complete_or_absent_when_commit_breaks(database, open_log, at_commit):
     async with BreakingProxy(database.service_dsn).running() as proxy:
         behind = open_log(dsn=proxy.dsn)
         await behind.ensure_id()
@@ -248,7 +248,7 @@ async def test_a_connection_that_breaks_during_commit_leaves_all_or_nothing_and_
         assert await exported(open_log()) == LINES
 
 
-async def test_a_writer_waits_for_an_import_and_comes_after_it(log, issuer, database):
+async def test_append_waits_when_an_import_is_in_progress(log, issuer, database):
     await log.ensure_id()
     begun, go_on = asyncio.Event(), asyncio.Event()
 
@@ -281,6 +281,6 @@ def endless() -> Iterator[bytes]:
         yield LINES[1]
 
 
-async def test_a_file_is_read_no_further_than_its_first_fault(log):
+async def test_import_stops_reading_at_the_first_fault(log):
     with pytest.raises(InvalidExport, match="line 3: position 1"):
         await restore(log, endless())

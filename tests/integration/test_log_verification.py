@@ -42,7 +42,7 @@ async def look(log, **more):
 
 
 @pytest.mark.usefixtures("_restored", "_pages")
-async def test_a_sound_log_is_found_sound(log):
+async def test_verify_finds_no_fault_when_log_is_sound(log):
     found = await look(log)
     assert (found.sound, found.events, found.findings) == (True, 6, ())
     assert (found.head.position, found.head.recorded_at) == (6, LOG[-1].recorded_at)
@@ -133,7 +133,7 @@ TAMPERED = {
 
 @pytest.mark.usefixtures("_restored", "_pages")
 @pytest.mark.parametrize("what", TAMPERED)
-async def test_what_was_tampered_with_is_found_and_nothing_else(log, database, what):
+async def test_verify_finds_exactly_the_faults_of_tampering(log, database, what):
     statements, expected = TAMPERED[what]
     await tamper(database, statements)
     found = await look(log)
@@ -143,7 +143,7 @@ async def test_what_was_tampered_with_is_found_and_nothing_else(log, database, w
 
 
 @pytest.mark.usefixtures("_restored")
-async def test_a_payload_that_is_no_event_is_found(log, database):
+async def test_verify_finds_a_payload_that_is_not_an_event(log, database):
     await tamper(database, "UPDATE event_log SET payload = 'not JSON' WHERE position = 3")
     (finding,) = (await look(log)).findings
     assert finding.position == 3
@@ -151,38 +151,38 @@ async def test_a_payload_that_is_no_event_is_found(log, database):
 
 
 @pytest.mark.usefixtures("_restored")
-async def test_all_findings_are_counted_and_some_are_kept(log, database):
+async def test_verify_counts_all_faults_and_keeps_the_first(log, database):
     await tamper(database, "UPDATE event_log SET payload = 'not JSON'")
     found = await look(log, limit=2)
     assert ([f.position for f in found.findings], found.count) == ([1, 2], 6)
 
 
 @pytest.mark.usefixtures("_restored", "_pages")
-async def test_progress_is_told_of_every_event_twice(log):
+async def test_verify_reports_progress_twice_per_event(log):
     told = []
     await look(log, progress=told.append)
     assert sum(told) == 12
 
 
-async def test_a_log_that_was_never_written_is_not_called_sound(log):
+async def test_verify_is_refused_when_there_is_no_log(log):
     with pytest.raises(NoLog, match="there is no log 'first'"):
         await read_log_bounds(log)
 
 
-async def test_an_empty_log_is_sound(log):
+async def test_verify_finds_no_fault_when_log_is_empty(log):
     await log.ensure_id()
     assert (await look(log)).sound
 
 
 @pytest.mark.usefixtures("_restored")
-async def test_another_log_is_not_looked_at(log, database, start_process):
+async def test_verify_ignores_other_logs(log, database, start_process):
     service = await start_process()
     await register_client(service.issuers[1])
     await tamper(database, "UPDATE event_log SET payload = '' WHERE log_id <> 1")
     assert (await look(log)).sound
 
 
-async def test_a_log_is_sound_while_it_is_written(log, issuer, client, monkeypatch):
+async def test_verify_finds_no_fault_when_events_are_appended_meanwhile(log, issuer, client, monkeypatch):
     monkeypatch.setattr(whole_log, "PAGE", 20)
 
     async def issue(count: int) -> None:
@@ -216,7 +216,7 @@ def settings_number(number: int) -> ClientSettings:
 
 
 @pytest.mark.usefixtures("_restored")
-async def test_statistics_count_what_is_there(log):
+async def test_statistics_count_events_streams_and_bytes(log):
     numbers = await count_log(log, await read_log_bounds(log), ignore_progress)
     assert (numbers.events, numbers.streams) == (6, 3)
     assert numbers.topics == {
@@ -233,7 +233,7 @@ async def test_statistics_count_what_is_there(log):
     assert numbers.index_bytes > 0
 
 
-async def test_statistics_of_an_empty_log(log):
+async def test_statistics_are_zero_when_log_is_empty(log):
     await log.ensure_id()
     numbers = await count_log(log, await read_log_bounds(log), ignore_progress)
     assert (numbers.events, numbers.first, numbers.days) == (0, None, {})

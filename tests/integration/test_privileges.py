@@ -92,20 +92,20 @@ async def service(database) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.mark.parametrize("statement", REFUSED)
-async def test_the_service_is_refused(service, owner, statement):
+async def test_service_is_refused_a_forbidden_statement(service, owner, statement):
     await owner.execute(INSERT_EVENT)
 
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await service.execute(statement)
 
 
-async def test_the_service_may_append_and_read(service):
+async def test_service_can_append_and_read(service):
     await service.execute(INSERT_EVENT)
 
     assert await service.fetchval("SELECT count(*) FROM event_log") == 1
 
 
-async def test_the_service_may_do_these_things_and_no_others(service):
+async def test_service_has_exactly_these_privileges(service):
     tables = await service.fetch(
         """
         SELECT c.relname AS name, array_agg(p) FILTER (WHERE has_table_privilege(c.oid, p)) AS privileges
@@ -119,14 +119,14 @@ async def test_the_service_may_do_these_things_and_no_others(service):
     assert {table["name"]: set(table["privileges"] or ()) for table in tables} == MAY
 
 
-async def test_the_service_cannot_give_itself_more(service):
+async def test_service_cannot_grant_itself_privileges(service):
     await service.execute(f"GRANT ALL ON event_log TO {SERVICE}")  # PostgreSQL warns, and grants nothing
 
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await service.execute("DELETE FROM event_log")
 
 
-async def test_no_privilege_can_be_passed_on(owner):
+async def test_no_privilege_is_grantable(owner):
     passed_on = """
     SELECT count(*) FROM pg_class c, aclexplode(c.relacl) a
      WHERE c.relnamespace = 'public'::regnamespace AND a.is_grantable AND a.grantee <> c.relowner
@@ -136,11 +136,11 @@ async def test_no_privilege_can_be_passed_on(owner):
 
 @pytest.mark.parametrize("attribute", ["rolsuper", "rolcreaterole", "rolcreatedb", "rolreplication", "rolbypassrls"])
 @pytest.mark.parametrize("role", [OWNER, SERVICE])
-async def test_neither_role_is_an_administrator(owner, role, attribute):
+async def test_role_has_no_administrative_attribute(owner, role, attribute):
     row = await owner.fetchrow("SELECT * FROM pg_roles WHERE rolname = $1", role)
 
     assert row[attribute] is False
 
 
-async def test_the_service_is_no_member_of_the_owner(owner):
+async def test_service_is_not_a_member_of_the_owner(owner):
     assert await owner.fetchval("SELECT pg_has_role($1::name, $2::name, 'MEMBER')", SERVICE, OWNER) is False

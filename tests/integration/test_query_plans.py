@@ -201,7 +201,7 @@ HOT = {
 }
 
 
-async def test_hot_statements_read_by_index_only(filled, connection):
+async def test_hot_statements_read_by_index(filled, connection):
     for name, (statement, arguments, tables) in HOT.items():
         reads = tables_read(await plan_of(connection, statement, *arguments))
         assert set(reads) == tables, name
@@ -209,7 +209,7 @@ async def test_hot_statements_read_by_index_only(filled, connection):
             assert how <= KEYED, f"{name}: {table} is read by {how}"
 
 
-async def test_the_plans_kept_for_any_arguments_read_by_index_too(filled, connection):
+async def test_hot_statements_read_by_index_when_plans_are_generic(filled, connection):
     """What a prepared statement settles on after some executions, and keeps while the tables grow."""
     await connection.execute("SET plan_cache_mode = force_generic_plan")
     for name, (statement, arguments, tables) in HOT.items():
@@ -223,7 +223,7 @@ async def test_the_plans_kept_for_any_arguments_read_by_index_too(filled, connec
 
 
 @pytest.mark.parametrize("plans", ["force_custom_plan", "force_generic_plan"])
-async def test_the_sweep_reads_the_pages_of_its_step_alone(filled, connection, plans):
+async def test_sweep_reads_only_the_pages_of_its_step(filled, connection, plans):
     await connection.execute(f"SET plan_cache_mode = {plans}")
     await connection.execute(f"PREPARE guard AS {SWEEP['sweep']}")
     plan = await plan_of(connection, "EXECUTE guard ('(32,0)', '(64,0)', 0)")
@@ -233,7 +233,7 @@ async def test_the_sweep_reads_the_pages_of_its_step_alone(filled, connection, p
     assert tables_read(await plan_of(connection, SWEEP["take"])) == {"expiry_sweep": {"Index Scan"}}
 
 
-async def test_the_guard_sees_a_statement_without_an_index(filled, connection):
+async def test_plan_shows_a_sequential_scan_when_there_is_no_index(filled, connection):
     plan = await plan_of(connection, "SELECT 1 FROM active_tokens WHERE subject = $1", "a")
     assert tables_read(plan) == {"active_tokens": {"Seq Scan"}}
 
@@ -251,7 +251,7 @@ WHOLE = {
 
 @pytest.mark.parametrize("plans", ["force_custom_plan", "force_generic_plan"])
 @pytest.mark.parametrize("analyzed", [True, False])
-async def test_a_whole_log_is_paged_through_in_index_order(database, connection, filled_once, plans, analyzed):
+async def test_log_pages_are_read_in_index_order(database, connection, filled_once, plans, analyzed):
     """Also on a table that nobody has analyzed yet, as after an import: a page costs a page, not what is left."""
     if analyzed:
         await run_as_owner(database, "ANALYZE")
@@ -266,18 +266,18 @@ async def test_a_whole_log_is_paged_through_in_index_order(database, connection,
         assert tables_read(plan)["event_log"] <= {"Index Scan", "Index Only Scan"}, name
 
 
-async def test_the_end_of_a_log_is_read_by_index(filled, connection):
+async def test_end_of_a_log_is_read_by_index(filled, connection):
     reads = tables_read(await plan_of(connection, WHOLE_LOG["head_and_newest"], 1))
     assert set(reads) == {"event_log", "log_head"}
     assert all(how <= KEYED for how in reads.values())
 
 
-async def test_a_page_of_a_log_is_counted_by_index(filled, connection):
+async def test_page_of_a_log_is_counted_by_index(filled, connection):
     reads = tables_read(await plan_of(connection, WHOLE_LOG["page_to_count"], 1, 100, 5000))
     assert reads["event_log"] <= KEYED
 
 
-async def test_what_an_index_found_is_read_by_the_primary_key(filled_once, connection):
+async def test_joined_rows_are_read_by_primary_key(filled_once, connection):
     """Whatever else is asked of it: another index would read all that this client, say, ever had."""
     for name in ("page of tokens", "events of a client", "events of a subject"):
         statement, arguments, _ = HOT[f"audit: {name}"]

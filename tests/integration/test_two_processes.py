@@ -20,7 +20,7 @@ async def there(start_process):
     return (await start_process()).issuers[0]
 
 
-async def test_a_token_issued_by_one_is_active_on_the_other(here, there):
+async def test_token_is_active_when_another_process_issued_it(here, there):
     client = await register_client(here)
     issued = await here.issuance.issue_token(client, None, CAUSE)
     found = await there.introspection.find_active_token(issued.access_token)
@@ -28,7 +28,7 @@ async def test_a_token_issued_by_one_is_active_on_the_other(here, there):
     assert str(found.jti) == issued.jti
 
 
-async def test_a_revocation_answered_by_one_holds_on_the_other_at_once(here, there):
+async def test_revocation_takes_effect_at_once_in_another_process(here, there):
     client = await register_client(here)
 
     async def issue_look_revoke_look() -> bool:
@@ -41,7 +41,7 @@ async def test_a_revocation_answered_by_one_holds_on_the_other_at_once(here, the
     assert all(await asyncio.gather(*(issue_look_revoke_look() for _ in range(100))))
 
 
-async def test_both_revoke_one_token_and_it_is_revoked_once(here, there):
+async def test_token_is_revoked_once_when_two_processes_revoke_it(here, there):
     client = await register_client(here)
     issued = await here.issuance.issue_token(client, None, CAUSE)
     positions = await asyncio.gather(
@@ -53,7 +53,7 @@ async def test_both_revoke_one_token_and_it_is_revoked_once(here, there):
     assert topics.count("token.revoked") == 1
 
 
-async def test_a_client_disabled_on_one_cannot_authenticate_on_the_other(here, there):
+async def test_client_is_refused_when_another_process_disabled_it(here, there):
     await register_client(here)
     _, secret = await here.registry.add_generated_secret("shop", CAUSE)
     await there.authentication.authenticate("shop", secret)
@@ -62,7 +62,7 @@ async def test_a_client_disabled_on_one_cannot_authenticate_on_the_other(here, t
         await there.authentication.authenticate("shop", secret)
 
 
-async def test_a_remembered_secret_is_refused_once_retired_elsewhere(here, there):
+async def test_cached_secret_is_refused_when_retired_elsewhere(here, there):
     await register_client(here)
     secret_id = await here.registry.add_chosen_secret("shop", "chosen-by-a-person", CAUSE)
     await there.authentication.authenticate("shop", "chosen-by-a-person")
@@ -71,7 +71,7 @@ async def test_a_remembered_secret_is_refused_once_retired_elsewhere(here, there
         await there.authentication.authenticate("shop", "chosen-by-a-person")
 
 
-async def test_a_client_authenticated_before_it_was_disabled_gets_no_token_after(here, there):
+async def test_disabled_client_gets_no_token_when_authenticated_earlier(here, there):
     authenticated = await register_client(there)
     await here.registry.disable("shop", "stolen laptop", CAUSE)
     with pytest.raises(InvalidClient):
@@ -80,14 +80,14 @@ async def test_a_client_authenticated_before_it_was_disabled_gets_no_token_after
     assert "token.issued" not in topics
 
 
-async def test_a_client_changed_meanwhile_gets_what_it_may_have_now(here, there):
+async def test_client_gets_its_current_scopes_when_changed_meanwhile(here, there):
     authenticated = await register_client(there, scopes=("read",), default_scopes=("read",))
     await here.registry.update("shop", ClientSettings(name="Shop"), CAUSE)
     with pytest.raises(UnauthorizedClient):
         await there.issuance.issue_token(authenticated, None, CAUSE)
 
 
-async def test_tokens_and_clients_of_one_issuer_are_unknown_to_the_other(service):
+async def test_tokens_and_clients_are_unknown_to_another_issuer(service):
     first, second = service.issuers
     client = await register_client(first)
     issued = await first.issuance.issue_token(client, None, CAUSE)
@@ -97,13 +97,13 @@ async def test_tokens_and_clients_of_one_issuer_are_unknown_to_the_other(service
     assert await first.introspection.find_active_token(issued.access_token) is not None
 
 
-async def test_each_issuer_has_positions_of_its_own(service):
+async def test_each_issuer_has_its_own_positions(service):
     for issuer in service.issuers:
         await register_client(issuer)
         assert (await issuer.streams.head()).position == 1
 
 
-async def test_processes_that_start_together_agree_on_the_logs(start_process):
+async def test_processes_agree_on_logs_when_started_together(start_process):
     processes = [await start_process() for _ in range(4)]
     heads = [issuer.streams.head() for process in processes for issuer in process.issuers]
     assert {head.position for head in await asyncio.gather(*heads)} == {0}
@@ -112,7 +112,7 @@ async def test_processes_that_start_together_agree_on_the_logs(start_process):
     assert await processes[3].issuers[0].clients.get("shop") is None
 
 
-async def test_looking_at_an_issuer_that_was_never_written_creates_nothing(service, database):
+async def test_reads_create_no_log_when_issuer_has_none(service, database):
     issuer = service.issuers[0]
     assert await issuer.clients.all() == []
     assert await issuer.clients.get("shop") is None
@@ -122,7 +122,7 @@ async def test_looking_at_an_issuer_that_was_never_written_creates_nothing(servi
     await connection.close()
 
 
-async def test_a_service_that_was_closed_takes_no_more(service, client, issuer):
+async def test_appends_are_refused_when_service_is_closed(service, client, issuer):
     await service.close()
     with pytest.raises(Unavailable):
         await issuer.issuance.issue_token(client, None, CAUSE)
