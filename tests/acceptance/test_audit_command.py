@@ -36,7 +36,7 @@ def audit(env):
     return audit
 
 
-def test_a_revoked_token_explains_itself_by_its_jti_and_by_itself(demo, audit):
+def test_revoked_token_is_explained_by_jti_and_by_value(demo, audit):
     token = USER.request_token(demo, scope="customer.read")
     jti = RESOURCE_SERVER.introspect(demo, token)["jti"]
     USER.revoke(demo, token)
@@ -55,7 +55,7 @@ def test_a_revoked_token_explains_itself_by_its_jti_and_by_itself(demo, audit):
     assert token not in text
 
 
-def test_what_was_issued_is_listed_at_once(demo, audit):
+def test_issued_tokens_are_listed_at_once(demo, audit):
     for _ in range(3):
         USER.request_token(demo)
     revoked = USER.request_token(demo)
@@ -70,7 +70,7 @@ def test_what_was_issued_is_listed_at_once(demo, audit):
     assert "4 in total" in audit("summary", "--client-id", "user-client-opaque", "--bucket", "minute")
 
 
-def test_over_a_database_without_a_service_nothing_is_missing(demo, database):
+def test_events_are_complete_when_no_service_runs(demo, database):
     demo.kill()  # in the middle of whatever it was following
     again = run_command("clients", "add", "late", "--scope", "read", "--dsn", database.service_dsn, "--json")
     assert again.returncode == 0, again.stderr
@@ -82,7 +82,7 @@ def test_over_a_database_without_a_service_nothing_is_missing(demo, database):
     ]
 
 
-def test_a_change_of_a_client_tells_who_and_from_what_to_what(database, audit):
+def test_client_change_shows_actor_and_both_values(database, audit):
     words = ("clients", "disable", "user-client-opaque", "--actor", "ada", "--reason", "key leaked")
     assert run_command(*words, "--dsn", database.service_dsn).returncode == 0
     document = json.loads(audit("client", "user-client-opaque", "--json"))
@@ -101,14 +101,14 @@ def test_a_change_of_a_client_tells_who_and_from_what_to_what(database, audit):
         ({"TOKEN_LEDGER_URL": "http://127.0.0.1:1/ms-auth-server"}, 3, "cannot be reached (connection refused)"),
     ],
 )
-def test_what_the_service_refuses_is_said_in_a_line(database, demo, more, code, says):
+def test_refusal_of_the_service_is_one_line(database, demo, more, code, says):
     done = run_command("audit", "tokens", env=over_http(database, demo) | more)
     assert (done.returncode, done.stdout) == (code, "")
     assert says in done.stderr
     assert "open-sesame" not in done.stderr
 
 
-def test_a_token_without_the_scope_is_refused(database, demo):
+def test_token_is_refused_without_the_scope(database, demo):
     env = {"TOKEN_LEDGER_URL": demo.issuer, "TOKEN_LEDGER_AUDIT_TOKEN": USER.request_token(demo)}
     done = run_command("audit", "events", env=env)
     assert (done.returncode, "needs the scope audit.read" in done.stderr) == (1, True)
@@ -154,7 +154,7 @@ def revoked(event) -> bool:
     return event["type"] == "token.revoked"
 
 
-def test_followed_until_ctrl_c(demo, env):
+def test_follow_ends_with_0_on_ctrl_c(demo, env):
     with Following(env, "--after", "0") as following:
         USER.revoke(demo, USER.request_token(demo))
         seen = following.until(revoked)
@@ -164,7 +164,7 @@ def test_followed_until_ctrl_c(demo, env):
         assert following.press_ctrl_c() == (0, "")
 
 
-def test_a_restart_of_the_service_is_followed_through(start, database, demo):
+def test_follow_continues_when_the_service_restarts(start, database, demo):
     with Following(over_http(database, demo), "--after", "0") as following:
         USER.revoke(demo, USER.request_token(demo))
         seen = following.until(revoked)

@@ -12,7 +12,7 @@ secrets = [{ env = "BILLING_SECRET" }]
 """
 
 
-def test_a_token_revoked_by_an_operator_is_inactive_at_once_and_its_history_says_why(demo, database):
+def test_token_is_inactive_at_once_when_an_operator_revokes_it(demo, database):
     token = USER.request_token(demo)
     jti = RESOURCE_SERVER.introspect(demo, token)["jti"]
     done = run_command(
@@ -28,7 +28,7 @@ def test_a_token_revoked_by_an_operator_is_inactive_at_once_and_its_history_says
     assert revoked["position"] > issued["position"]
 
 
-def test_a_disabled_client_is_refused_at_once_and_let_in_again(demo, database):
+def test_client_is_refused_at_once_while_it_is_disabled(demo, database):
     grant = USER.form | {"grant_type": "client_credentials"}
     assert demo.post("token", grant).status == 200
     assert run_command("clients", "disable", "user-client-opaque", "--dsn", database.service_dsn).returncode == 0
@@ -37,7 +37,7 @@ def test_a_disabled_client_is_refused_at_once_and_let_in_again(demo, database):
     assert demo.post("token", grant).status == 200
 
 
-def test_apply_twice_from_a_file_with_the_secret_in_the_environment(database, tmp_path):
+def test_apply_changes_nothing_when_run_again(database, tmp_path):
     path = tmp_path / "clients.toml"
     path.write_text(FILE, encoding="utf-8")
     words = ("clients", "apply", str(path), "--dsn", database.service_dsn, "--json")
@@ -48,7 +48,7 @@ def test_apply_twice_from_a_file_with_the_secret_in_the_environment(database, tm
         assert "chosen-by-a-person" not in done.stdout + done.stderr
 
 
-def test_commands_share_the_embedded_database_of_a_running_service(start, demo_folder):
+def test_commands_share_the_embedded_database_of_a_service(start, demo_folder):
     service = start("--demo", "--embedded", str(demo_folder)).wait_until_ready()
     listed = run_json_command("clients", "list", "--embedded", str(demo_folder))
     assert {client["client_id"] for client in listed} == {"auditor", "service-client-jwt", "user-client-opaque"}
@@ -58,7 +58,7 @@ def test_commands_share_the_embedded_database_of_a_running_service(start, demo_f
     assert [f["check"] for f in examined["findings"] if f["level"] == "warning"] == ["demo clients"]
 
 
-def test_migrate_twice(empty_database):
+def test_migrate_applies_nothing_when_run_again(empty_database):
     words = ("migrate", "--owner-dsn", empty_database.owner_dsn)
     first, second = run_json_command(*words), run_json_command(*words)
     assert first["applied"]

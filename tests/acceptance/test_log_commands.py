@@ -53,7 +53,7 @@ def but_for_the_header(data: bytes) -> list[bytes]:
     return [*events, json.loads(end)["events_sha256"].encode()]
 
 
-def test_there_and_back_through_files_and_pipes_compressed_or_not(ok, tmp_path, database):
+def test_export_is_restored_through_files_and_pipes(ok, tmp_path, database):
     ok("original", "import", "-", stdin=b"".join(LINES))
     first = ok("original", "export", "-")
     assert but_for_the_header(first) == but_for_the_header(b"".join(LINES))
@@ -69,12 +69,12 @@ def test_there_and_back_through_files_and_pipes_compressed_or_not(ok, tmp_path, 
     assert but_for_the_header(copy) == but_for_the_header(first)
 
 
-def test_a_compressed_export_comes_in_through_a_pipe(ok):
+def test_import_reads_a_compressed_export_from_a_pipe(ok):
     document = json.loads(ok("copy", "import", "-", "--json", stdin=gzip.compress(b"".join(LINES))))
     assert document == {"log": "copy", "events": 6, "exported_from": "http://localhost:8085/first"}
 
 
-def test_parts(log_command, ok):
+def test_partial_export_is_imported_only_from_the_start(log_command, ok):
     ok("original", "import", "-", stdin=b"".join(LINES))
     part = ok("original", "export", "-", "--after", "2", "--until", "4")
     assert [json.loads(line)["position"] for line in part.splitlines()[1:-1]] == [3, 4]
@@ -90,14 +90,14 @@ def test_parts(log_command, ok):
 
 
 @pytest.mark.parametrize("words", [("--after", "7"), ("--after", "4", "--until", "4")])
-def test_a_part_that_is_none_is_usage(log_command, ok, words):
+def test_export_is_a_usage_error_when_the_range_is_empty(log_command, ok, words):
     ok("original", "import", "-", stdin=b"".join(LINES))
     refused = log_command("original", "export", "-", *words)
     assert (refused.returncode, refused.stdout) == (2, b"")
     assert b"the log ends at 6" in refused.stderr
 
 
-def test_a_file_is_not_overwritten_unasked(log_command, ok, tmp_path):
+def test_export_overwrites_a_file_only_with_force(log_command, ok, tmp_path):
     ok("original", "import", "-", stdin=b"".join(LINES))
     target = tmp_path / "log"
     target.write_text("of yesterday")
@@ -107,7 +107,7 @@ def test_a_file_is_not_overwritten_unasked(log_command, ok, tmp_path):
     assert but_for_the_header(target.read_bytes()) == but_for_the_header(b"".join(LINES))
 
 
-def test_what_is_wrong_with_a_file_is_said_with_its_line_and_nothing_is_imported(log_command, tmp_path, query_value):
+def test_import_names_the_line_and_imports_nothing_when_invalid(log_command, tmp_path, query_value):
     cut_off = tmp_path / "log"
     cut_off.write_bytes(b"".join(LINES[:4]))
     refused = log_command("copy", "import", str(cut_off))
@@ -118,7 +118,7 @@ def test_what_is_wrong_with_a_file_is_said_with_its_line_and_nothing_is_imported
     assert query_value("SELECT count(*) FROM event_log") == 0
 
 
-def test_a_log_with_events_is_not_imported_into(log_command, ok):
+def test_import_is_refused_when_the_log_has_events(log_command, ok):
     ok("copy", "import", "-", stdin=b"".join(LINES))
     refused = log_command("copy", "import", "-", stdin=b"".join(LINES))
     assert refused.returncode == 1
@@ -126,13 +126,13 @@ def test_a_log_with_events_is_not_imported_into(log_command, ok):
 
 
 @pytest.mark.parametrize("verb", [("verify",), ("export", "-"), ("stats",)])
-def test_an_issuer_that_was_never_used_has_no_log(log_command, verb):
+def test_log_command_is_refused_when_the_issuer_has_no_log(log_command, verb):
     refused = log_command("original", *verb)
     assert (refused.returncode, refused.stdout) == (1, b"")
     assert b"there is no log 'original' in this database" in refused.stderr
 
 
-def test_an_import_that_is_killed_half_way_leaves_nothing(database, ok, query_value):
+def test_import_leaves_nothing_when_killed(database, ok, query_value):
     lines = export_of(long_log())
     words = ("log", "import", "-", "--issuers", ISSUERS, "--issuer", "/copy", "--dsn", database.service_dsn)
     process = start_command(*words, stdin=subprocess.PIPE, stdout=None, stderr=None, text=False)
@@ -167,7 +167,7 @@ SELECT count(*) FROM pg_stat_activity
 """
 
 
-def test_a_log_is_verified_exported_and_counted_while_the_service_writes_it(demo, database, tmp_path):
+def test_log_is_verified_counted_and_exported_while_written(demo, database, tmp_path):
     for _ in range(5):
         USER.request_token(demo)
     verified = run_json_command("log", "verify", "--dsn", database.service_dsn)
@@ -186,7 +186,7 @@ def test_a_log_is_verified_exported_and_counted_while_the_service_writes_it(demo
     assert run_command("log", "export", str(tmp_path / "log"), "--dsn", database.service_dsn).returncode == 0
 
 
-def test_tokens_and_clients_live_on_in_a_restored_log(demo, database, database_server, start, tmp_path):
+def test_restored_log_keeps_tokens_and_clients(demo, database, database_server, start, tmp_path):
     token, revoked = USER.request_token(demo), USER.request_token(demo)
     USER.revoke(demo, revoked)
     backup = str(tmp_path / "log.gz")
@@ -201,7 +201,7 @@ def test_tokens_and_clients_live_on_in_a_restored_log(demo, database, database_s
     database_server.drop(elsewhere)
 
 
-def test_an_unsound_log_ends_with_1_and_shows_what_and_where(demo, database, query_value):
+def test_verify_exits_with_1_and_findings_when_the_log_is_unsound(demo, database, query_value):
     USER.request_token(demo)
     query_value("UPDATE event_log SET topic = E'\\e[2Jwiped' WHERE position = 1")
     query_value("UPDATE event_log SET payload = payload || ' ' WHERE position = 2")
@@ -221,7 +221,7 @@ def test_an_unsound_log_ends_with_1_and_shows_what_and_where(demo, database, que
     assert [finding["position"] for finding in found["findings"]] == [1, 2]
 
 
-def test_an_export_shows_no_secret_in_what_it_says_and_is_for_its_owner(demo, database, tmp_path):
+def test_export_contains_no_secret_and_is_for_its_owner_only(demo, database, tmp_path):
     token = USER.request_token(demo)
     done = run_command("log", "export", str(tmp_path / "log"), "--dsn", database.service_dsn)
     assert done.returncode == 0

@@ -38,7 +38,7 @@ def documents(told):
 
 
 class TestToken:
-    def test_explains_a_revoked_token_with_its_fields_and_events(self, told, shop):
+    def test_shows_state_fields_and_events_of_a_revoked_token(self, told, shop):
         text = told("token", shop[1].jti)
         assert text.startswith(
             "revoked since 2026-03-01 12:01:00 UTC by operator:ada: laptop stolen; "
@@ -53,23 +53,23 @@ class TestToken:
         ]
         assert "request req-1, position 4" in text
 
-    def test_as_of_a_position_or_an_instant_before_its_end_it_was_active(self, documents, shop):
+    def test_is_active_as_of_a_moment_before_its_revocation(self, documents, shop):
         for moment in ("4", "2026-03-01T12:00:30Z", "2026-03-01 12:00:30 UTC", "90s"):
             document = documents("token", shop[1].jti, "--as-of", moment)
             assert (document["state"], document["revoked"]) == ("active", None)
             assert document["explanation"].startswith("active until 2026-03-01 13:00:00 UTC; issued to shop")
             assert [event["type"] for event in document["events"]] == ["token.issued"]
 
-    def test_before_it_was_issued_it_was_not(self, documents, shop):
+    def test_is_not_issued_as_of_an_earlier_position(self, documents, shop):
         document = documents("token", shop[1].jti, "--as-of", "3")
         assert (document["state"], document["events"]) == ("not_issued", [])
 
-    def test_its_state_now_is_as_of_the_end_of_the_log(self, documents, shop):
+    def test_state_is_as_of_the_end_of_the_log_by_default(self, documents, shop):
         document = documents("token", shop[0].jti)
         assert document["state"] == "active"
         assert document["as_of"] == {"position": 6, "instant": "2026-03-01T12:02:00Z"}
 
-    def test_a_token_on_standard_input_is_found_and_shown_nowhere(self, audit, shop):
+    def test_is_found_by_value_and_never_printed(self, audit, shop):
         for words in ((), ("--json",), ("--as-of", "5")):
             result = audit("token", "--token-stdin", *words, stdin=f"{shop[1].access_token}\n")
             assert result.exit_code == 0, result.output
@@ -78,14 +78,14 @@ class TestToken:
             assert shop[1].access_token not in result.output
             assert hash_token(shop[1].access_token).hex() not in result.output
 
-    def test_a_token_that_was_never_issued_is_1_and_is_not_repeated(self, audit):
+    def test_exit_code_is_1_when_it_was_never_issued(self, audit):
         result = audit("token", "--token-stdin", stdin="y" * 128)
         assert (result.exit_code, "never issued" in result.stderr) == (1, True)
         assert "yyy" not in result.output
         result = audit("token", str(UUID(int=7)))
         assert (result.exit_code, f"no token with jti {UUID(int=7)} was ever issued" in result.stderr) == (1, True)
 
-    def test_a_moment_ahead_is_1(self, audit, shop):
+    def test_exit_code_is_1_when_as_of_is_beyond_the_head(self, audit, shop):
         result = audit("token", shop[0].jti, "--as-of", "999")
         assert result.exit_code == 1
         assert "position 999 is beyond the head of the log, which is at 6" in result.stderr
@@ -100,7 +100,7 @@ class TestToken:
             ((str(UUID(int=7)), "--as-of", "noon"), None, "--as-of: 'noon' is not an instant"),
         ],
     )
-    def test_what_is_no_question_is_2(self, audit, words, stdin, says):
+    def test_exit_code_is_2_when_an_argument_is_invalid(self, audit, words, stdin, says):
         result = audit("token", *words, stdin=stdin)
         assert result.exit_code == 2
         assert says in result.stderr
@@ -108,7 +108,7 @@ class TestToken:
 
 
 class TestTokens:
-    def test_lists_the_newest_first_as_of_one_moment(self, audit, shop):
+    def test_are_listed_newest_first_as_of_one_moment(self, audit, shop):
         result = audit("tokens")
         heading, *rows = result.stdout.splitlines()
         assert heading.split() == ["ISSUED", "AT", "JTI", "STATE", "ENDS", "CLIENT", "SUBJECT", "SCOPE", "POSITION"]
@@ -130,23 +130,23 @@ class TestTokens:
             (("--client-id", "desk", "--status", "revoked"), []),
         ],
     )
-    def test_all_that_is_asked_holds(self, documents, shop, words, found):
+    def test_match_every_filter(self, documents, shop, words, found):
         document = documents("tokens", *words)
         assert [token["jti"] for token in document["tokens"]] == [shop[number].jti for number in found]
         assert document["next"] is None
 
     @pytest.mark.parametrize(("words", "count", "more"), [(("--limit", "2"), 2, True), (("--limit", "3"), 3, False)])
-    def test_a_limit_holds_and_what_is_beyond_it_is_told(self, audit, words, count, more):
+    def test_are_limited_with_a_note_when_there_are_more(self, audit, words, count, more):
         result = audit("tokens", *words, "--json")
         document = json.loads(result.stdout)
         assert len(document["tokens"]) == count
         assert (document["next"] is not None, "there may be more: raise --limit" in result.stderr) == (more, more)
 
-    def test_all_are_fetched_page_by_page(self, documents, shop, monkeypatch):
+    def test_are_all_read_page_by_page(self, documents, shop, monkeypatch):
         monkeypatch.setattr("api.cli.audit.source.PAGE_SIZE", 1)
         assert [token["jti"] for token in documents("tokens", "--all")["tokens"]] == [t.jti for t in reversed(shop)]
 
-    def test_as_comma_separated_values(self, told, shop):
+    def test_are_printed_as_csv(self, told, shop):
         first, second, _ = reversed(list(csv.DictReader(io.StringIO(told("tokens", "--csv")))))
         assert (first["jti"], first["state"], first["issued_from"]) == (shop[0].jti, "active", "192.0.2.7")
         assert (second["reason"], second["revoked_by"]) == ("laptop stolen", "operator:ada")
@@ -162,7 +162,7 @@ class TestTokens:
             (("--issued-after", "17"), "--issued-after: '17' is not an instant"),
         ],
     )
-    def test_what_is_no_question_is_2(self, audit, words, says):
+    def test_exit_code_is_2_when_a_flag_is_invalid(self, audit, words, says):
         result = audit("tokens", *words)
         assert (result.exit_code, says in result.stderr) == (2, True)
 
@@ -182,26 +182,26 @@ class TestEvents:
             (("--after", "1", "--limit", "3"), [2, 3, 4]),
         ],
     )
-    def test_all_that_is_asked_holds_and_json_is_a_document_a_line(self, told, words, positions):
+    def test_match_every_filter_and_json_has_one_per_line(self, told, words, positions):
         lines = told("events", *words, "--json").splitlines()
         assert [json.loads(line)["position"] for line in lines] == positions
 
-    def test_what_is_beyond_the_limit_is_told_with_where_to_go_on(self, audit):
+    def test_note_says_where_to_continue_after_the_limit(self, audit):
         assert "continue with --after 2" in audit("events", "--limit", "2").stderr
         assert "continue" not in audit("events", "--limit", "7").stderr
 
-    def test_as_a_table(self, told):
+    def test_are_printed_as_a_table(self, told):
         heading, first, *rest = told("events").splitlines()
         assert heading.split()[:4] == ["POSITION", "RECORDED", "AT", "EVENT"]
         assert first.split()[:6] == ["1", "2026-03-01", "12:00:00", "UTC", "client.registered", "operator:ada"]
         assert "reason laptop stolen" in "\n".join(rest)
 
-    def test_as_comma_separated_values(self, told):
+    def test_are_printed_as_csv(self, told):
         rows = list(csv.DictReader(io.StringIO(told("events", "--csv"))))
         assert [row["position"] for row in rows] == ["1", "2", "3", "4", "5", "6"]
         assert json.loads(rows[4]["data"])["reason"] == "laptop stolen"
 
-    def test_no_digest_and_no_hash_is_shown(self, told, memory):
+    def test_contain_no_digest_and_no_hash(self, told, memory):
         memory.run(memory.issuer().registry.add_generated_secret("shop", ADA))
         for form in ((), ("--json",), ("--csv",)):
             shown = told("events", *form)
@@ -209,7 +209,7 @@ class TestEvents:
             assert re.search(r"digest|hash|\b[0-9a-f]{64}\b", shown) is None
 
     @pytest.mark.parametrize("form", [(), ("--json",), ("--csv",)])
-    def test_followed_from_a_position_up_to_a_limit(self, told, form):
+    def test_are_followed_from_a_position_up_to_a_limit(self, told, form):
         lines = told("events", "--follow", "--after", "2", "--limit", "4", *form).splitlines()
         found = lines[1:] if form == ("--csv",) else lines
         assert len(found) == 4
@@ -224,7 +224,7 @@ class TestEvents:
             (("--after", "-1"), "--after"),
         ],
     )
-    def test_what_is_no_question_is_2(self, audit, words, says):
+    def test_exit_code_is_2_when_a_flag_is_invalid(self, audit, words, says):
         result = audit("events", *words)
         assert (result.exit_code, says in result.stderr) == (2, True)
 
@@ -239,7 +239,7 @@ class TestClient:
 
         memory.run(change())
 
-    def test_tells_who_changed_what_from_what_to_what(self, told):
+    def test_history_shows_who_changed_what(self, told):
         lines = [line for line in told("client", "shop").splitlines() if line[0].isdecimal()]
         assert [line.split()[4:6] for line in lines] == [
             ["client.registered", "operator:ada"],
@@ -249,13 +249,13 @@ class TestClient:
         assert lines[1].rstrip().endswith("scopes read write -> read")
         assert "hash" not in lines[2]
 
-    def test_as_json_with_the_changes(self, documents):
+    def test_history_as_json_contains_the_changes(self, documents):
         document = documents("client", "shop")
         assert document["client_id"] == "shop"
         assert document["events"][1]["changes"] == [{"field": "scopes", "from": ["read", "write"], "to": ["read"]}]
         assert "hash" not in str(document)
 
-    def test_one_that_is_not_registered_is_1(self, audit):
+    def test_exit_code_is_1_when_it_is_not_registered(self, audit):
         result = audit("client", "no/body?")
         assert (result.exit_code, "no client 'no/body?' is registered" in result.stderr) == (1, True)
 
@@ -270,7 +270,7 @@ class TestSummary:
             {"client_id": "desk", "issued": 1, "revoked": 0, "active": 1},
         ]
 
-    def test_draws_them_and_lists_the_clients(self, told):
+    def test_draws_sparklines_and_lists_clients(self, told):
         lines = told("summary", "--since", "2026-03-01T12:00:00Z", "--bucket", "minute").splitlines()
         assert lines[0] == "2026-03-01 12:00:00 UTC to 2026-03-01 12:02:00 UTC by minute, as of position 6"
         assert lines[2:5] == [
@@ -284,16 +284,16 @@ class TestSummary:
             ["desk", "1", "0", "1"],
         ]
 
-    def test_of_one_client(self, documents):
+    def test_counts_one_client(self, documents):
         assert [c["client_id"] for c in documents("summary", "--client-id", "desk")["clients"]] == ["desk"]
 
-    def test_a_time_that_cannot_be_is_1(self, audit):
+    def test_exit_code_is_1_when_since_is_after_until(self, audit):
         result = audit("summary", "--since", "2026-03-01T13:00:00Z", "--until", "2026-03-01T12:00:00Z")
         assert result.exit_code == 1
         assert "since: must be before until" in result.stderr
 
 
-def test_over_the_log_what_the_history_cannot_read_is_told_and_the_rest_is_answered(cli, shop, memory):
+def test_tokens_are_listed_with_a_warning_when_an_event_cannot_be_applied(cli, shop, memory):
     row = memory.events()[3]
     memory.poison = EventNotApplied(row, ValueError("open-sesame"))
     result = cli("audit", "tokens")
@@ -302,7 +302,7 @@ def test_over_the_log_what_the_history_cannot_read_is_told_and_the_rest_is_answe
     assert "open-sesame" not in result.output
 
 
-def test_and_that_is_told_once(cli, shop, memory, monkeypatch):
+def test_warning_is_printed_once_per_command(cli, shop, memory, monkeypatch):
     monkeypatch.setattr("api.cli.audit.source.PAGE_SIZE", 1)
     memory.poison = EventNotApplied(memory.events()[5], ValueError())
     result = cli("audit", "events", "--client-id", "shop", "--json")

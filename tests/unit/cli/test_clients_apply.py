@@ -40,7 +40,7 @@ def applied(cli, tmp_path):
     return run
 
 
-def test_a_first_run_adds_the_clients_and_generates_the_secrets_that_are_not_named(applied, memory):
+def test_first_run_adds_clients_and_generates_undeclared_secrets(applied, memory):
     document = applied(FILE)
     billing, gateway = document["clients"]
     assert (billing["action"], billing["secrets_added"], billing.get("client_secret")) == ("added", 1, None)
@@ -51,7 +51,7 @@ def test_a_first_run_adds_the_clients_and_generates_the_secrets_that_are_not_nam
     memory.run(memory.issuer().authentication.authenticate("gateway", gateway["client_secret"]))
 
 
-def test_a_second_run_records_nothing(applied, memory):
+def test_second_run_records_nothing(applied, memory):
     applied(FILE)
     before = len(memory.events())
     document = applied(FILE)
@@ -59,7 +59,7 @@ def test_a_second_run_records_nothing(applied, memory):
     assert len(memory.events()) == before
 
 
-def test_a_changed_field_is_shown_from_and_to(applied, apply):
+def test_changed_setting_is_printed_with_both_values(applied, apply):
     applied(FILE)
     changed = FILE.replace('"invoice.read"', '"invoice.read", "invoice.write"')
     result = apply(changed, "--dry-run")
@@ -69,35 +69,35 @@ def test_a_changed_field_is_shown_from_and_to(applied, apply):
     assert gateway["action"] == "unchanged"
 
 
-def test_a_dry_run_shows_the_same_and_records_nothing(applied, memory):
+def test_dry_run_prints_the_changes_and_records_nothing(applied, memory):
     document = applied(FILE, "--dry-run")
     assert [c["action"] for c in document["clients"]] == ["added", "added"]
     assert document["dry_run"]
     assert memory.events() == []
 
 
-def test_a_client_that_is_not_in_the_file_is_left_alone_and_named(applied, apply, cli):
+def test_undeclared_client_is_not_changed_and_is_named(applied, apply, cli):
     cli.ok("clients", "add", "other")
     assert applied(FILE)["left_alone"] == ["other"]
     assert "not changed, because the file does not name them: other" in apply(FILE).stderr
     assert cli.json("clients", "show", "other")["enabled"]
 
 
-def test_a_disabled_client_stays_disabled(applied, apply, cli):
+def test_disabled_client_stays_disabled(applied, apply, cli):
     applied(FILE)
     cli.ok("clients", "disable", "billing")
     assert "unchanged  billing (disabled; the file does not change that)" in apply(FILE).stdout
     assert not cli.json("clients", "show", "billing")["enabled"]
 
 
-def test_a_changed_secret_is_added_beside_the_old_one(applied, monkeypatch):
+def test_changed_secret_is_added_to_the_old_one(applied, monkeypatch):
     applied(FILE)
     monkeypatch.setenv("BILLING_SECRET", "the-next-one-chosen")
     billing, _ = applied(FILE)["clients"]
     assert (billing["action"], billing["fields"], billing["secrets_added"]) == ("changed", {}, 1)
 
 
-def test_nothing_is_changed_when_any_client_cannot_be(applied, apply, memory, monkeypatch):
+def test_nothing_is_changed_when_one_client_is_refused(applied, apply, memory, monkeypatch):
     applied(FILE)
     monkeypatch.setenv("BILLING_SECRET", "the-second-one")
     applied(FILE)
@@ -109,25 +109,25 @@ def test_nothing_is_changed_when_any_client_cannot_be(applied, apply, memory, mo
     assert len(memory.events()) == before
 
 
-def test_a_mistake_in_the_file_is_refused_before_anything_else(apply):
+def test_invalid_file_is_refused_with_its_line(apply):
     result = apply(FILE + 'scope = ["x"]\n')
     assert result.exit_code == 1
     assert "clients.toml:10: client 'gateway': unknown key 'scope'" in result.stderr
 
 
-def test_a_run_that_broke_off_after_registering_generates_the_secret_on_the_next(applied, cli):
+def test_next_run_generates_the_secret_when_one_run_failed(applied, cli):
     cli.ok("clients", "add", "gateway", "--introspection", "issuer", "--no-secret")
     _, gateway = applied(FILE)["clients"]
     assert gateway["secrets_added"] == 1
     assert "client_secret" in gateway
 
 
-def test_an_empty_list_of_secrets_generates_none(applied):
+def test_empty_list_of_secrets_generates_none(applied):
     (client,) = applied("[clients.quiet]\nsecrets = []")["clients"]
     assert client["secrets_added"] == 0
 
 
-def test_secrets_generated_before_it_broke_off_are_still_shown(apply, memory, monkeypatch):
+def test_generated_secrets_are_printed_when_a_later_change_fails(apply, memory, monkeypatch):
     real = command.apply_changes
 
     async def breaking(registry, changes, cause, generated):
@@ -140,6 +140,6 @@ def test_secrets_generated_before_it_broke_off_are_still_shown(apply, memory, mo
     assert "client_secret" in result.stdout
 
 
-def test_no_chosen_secret_is_ever_printed(apply):
+def test_chosen_secret_is_never_printed(apply):
     for flags in ((), ("--json",), ("--dry-run",)):
         assert "chosen-by-a-person" not in apply(FILE, *flags).output

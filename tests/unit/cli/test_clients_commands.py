@@ -7,7 +7,7 @@ from ledger.domain.secrets import verify_chosen_secret, verify_generated_secret
 ADD = ("clients", "add", "billing", "--name", "Billing", "--scope", "invoice.read", "--scope", "invoice.write")
 
 
-def test_add_registers_with_the_flags_given_and_shows_the_generated_secret_once(cli, memory):
+def test_add_registers_the_settings_and_shows_the_secret_once(cli, memory):
     added = cli.json(*ADD, "--default-scope", "invoice.read", "--audience", "books", "--lifetime", "60")
     client = memory.client("billing")
     assert client.settings.scopes == ("invoice.read", "invoice.write")
@@ -21,18 +21,18 @@ def test_add_registers_with_the_flags_given_and_shows_the_generated_secret_once(
             assert added["client_secret"] not in cli.ok("clients", *words, *form)
 
 
-def test_add_prints_the_secret_for_people(cli):
+def test_add_prints_the_secret(cli):
     assert re.search(r"client_secret  [\w-]{43}\n", cli.ok(*ADD))
 
 
-def test_add_without_a_secret(cli):
+def test_add_generates_no_secret_with_no_secret(cli):
     assert cli.json("clients", "add", "rs", "--introspection", "issuer", "--no-secret")["secrets"] == []
     added = cli.json("clients", "add", "rs1")
     assert [secret["secret_id"] for secret in added["secrets"]] == [added["secret_id"]]
     assert "client_secret" not in cli.ok("clients", "add", "rs2", "--no-secret")
 
 
-def test_add_of_a_client_without_scopes_gives_it_no_grant_unless_named(cli):
+def test_add_grants_nothing_without_scopes_or_grant_types(cli):
     assert cli.json("clients", "add", "rs")["grant_types"] == []
     assert cli.json("clients", "add", "app", "--grant-type", "client_credentials")["grant_types"] == [
         "client_credentials"
@@ -53,7 +53,7 @@ def test_add_of_a_client_without_scopes_gives_it_no_grant_unless_named(cli):
         (("clients", "retire-secret", "billing", "nope"), "client 'billing' has no secret with id 'nope'"),
     ],
 )
-def test_a_refusal_says_why_and_exits_with_1(cli, words, says):
+def test_command_exits_with_1_and_a_reason_when_refused(cli, words, says):
     cli.ok(*ADD)
     result = cli(*words)
     assert result.exit_code == 1
@@ -62,7 +62,7 @@ def test_a_refusal_says_why_and_exits_with_1(cli, words, says):
     assert result.stdout == ""
 
 
-def test_list_shows_every_client_in_a_table_and_as_json(cli):
+def test_list_prints_every_client_as_table_and_json(cli):
     cli.ok(*ADD)
     cli.ok("clients", "add", "rs", "--introspection", "issuer")
     rows = cli.ok("clients", "list").splitlines()
@@ -76,11 +76,11 @@ def test_list_shows_every_client_in_a_table_and_as_json(cli):
     assert all("hash" not in secret for c in listed for secret in c["secrets"])
 
 
-def test_list_of_no_clients_is_an_empty_json_list(cli):
+def test_list_prints_an_empty_json_list_without_clients(cli):
     assert cli.json("clients", "list") == []
 
 
-def test_every_change_is_recorded_with_the_operator_who_made_it(cli, memory):
+def test_change_is_recorded_with_its_operator(cli, memory):
     cli.ok(*ADD)
     cli.ok("clients", "disable", "billing", "--reason", "key leaked", "--actor", "grace")
     events = memory.events()
@@ -91,7 +91,7 @@ def test_every_change_is_recorded_with_the_operator_who_made_it(cli, memory):
     ]
 
 
-def test_show_tells_who_changed_what_and_when_without_a_hash(cli, memory):
+def test_show_prints_the_history_without_a_hash(cli, memory):
     cli.ok(*ADD)
     memory.clock.advance(hours=1)
     cli.ok("clients", "disable", "billing", "--reason", "key leaked")
@@ -113,13 +113,13 @@ def test_show_tells_who_changed_what_and_when_without_a_hash(cli, memory):
     assert re.search(r"\b[0-9a-f]{64}\b", text + str(shown)) is None
 
 
-def test_disable_and_enable_can_be_repeated(cli):
+def test_disable_and_enable_are_idempotent(cli):
     cli.ok(*ADD)
     assert cli.ok("clients", "disable", "billing") == cli.ok("clients", "disable", "billing") == "billing is disabled\n"
     assert cli.ok("clients", "enable", "billing") == cli.ok("clients", "enable", "billing") == "billing is enabled\n"
 
 
-def test_a_rotation_old_and_new_secret_overlap_and_then_the_old_one_ends(cli, memory):
+def test_rotation_keeps_both_secrets_valid_until_the_old_expires(cli, memory):
     old = cli.json(*ADD)["secret_id"]
     new = cli.json("clients", "add-secret", "billing")["secret_id"]
     cli.ok("clients", "retire-secret", "billing", old, "--after", "24h")
@@ -131,7 +131,7 @@ def test_a_rotation_old_and_new_secret_overlap_and_then_the_old_one_ends(cli, me
     assert after == {old: False, new: True}
 
 
-def test_a_third_valid_secret_is_refused(cli):
+def test_add_secret_is_refused_when_two_are_valid(cli):
     cli.ok(*ADD)
     cli.ok("clients", "add-secret", "billing")
     result = cli("clients", "add-secret", "billing")
@@ -139,12 +139,12 @@ def test_a_third_valid_secret_is_refused(cli):
     assert "already has 2 valid secrets" in result.stderr
 
 
-def test_retiring_the_last_secret_is_pointed_out(cli):
+def test_retire_secret_warns_about_the_last_secret(cli):
     secret_id = cli.json(*ADD)["secret_id"]
     assert "the last valid secret" in cli.ok("clients", "retire-secret", "billing", secret_id)
 
 
-def test_a_chosen_secret_comes_from_a_file_or_standard_input_and_is_not_repeated(cli, memory, tmp_path):
+def test_chosen_secret_is_read_from_file_or_stdin_and_not_printed(cli, memory, tmp_path):
     cli.ok("clients", "add", "billing", "--no-secret")
     (tmp_path / "secret").write_text("correct horse\n", encoding="utf-8")
     output = cli.ok("clients", "add-secret", "billing", "--secret-file", str(tmp_path / "secret"))
@@ -160,14 +160,14 @@ def test_a_chosen_secret_comes_from_a_file_or_standard_input_and_is_not_repeated
 
 
 @pytest.mark.parametrize("text", ["soon", "0", "1w", "-5", "999999999d"])
-def test_a_time_that_is_none_is_a_usage_error(cli, text):
+def test_add_secret_is_a_usage_error_when_the_time_is_invalid(cli, text):
     cli.ok(*ADD)
     result = cli("clients", "add-secret", "billing", f"--expires-in={text}")
     assert result.exit_code == 2
     assert "--expires-in" in result.stderr
 
 
-def test_control_characters_never_reach_the_terminal(cli):
+def test_output_contains_no_markup_and_no_control_characters(cli):
     cli.ok("clients", "add", "evil", "--name", "[bold]markup[/bold]")
     assert "[bold]markup[/bold]" in cli.ok("clients", "list")
     assert cli("clients", "disable", "evil", "--reason", "\x1b[2J").exit_code == 2

@@ -33,7 +33,7 @@ def refusal(path, environment=None) -> str:
     return str(raised.value).replace(str(path), "clients.toml")
 
 
-def test_every_field_is_read_and_secrets_come_from_where_the_file_says(file, tmp_path):
+def test_file_declares_every_setting_and_the_source_of_secrets(file, tmp_path):
     (tmp_path / "secret.txt").write_text("from-a-file\n", encoding="utf-8")
     billing, gateway = read_clients_file(file(WHOLE), {"BILLING_SECRET": "from-the-environment"})
     settings = billing.settings
@@ -45,13 +45,13 @@ def test_every_field_is_read_and_secrets_come_from_where_the_file_says(file, tmp
     assert (gateway.client_id, gateway.settings.name) == ("https://gateway.example/", "https://gateway.example/")
 
 
-def test_no_secrets_named_is_not_the_same_as_none_wanted(file):
+def test_missing_secrets_differ_from_an_empty_list(file):
     unnamed, unwanted = read_clients_file(file("[clients.a]\n[clients.b]\nsecrets = []"), {})
     assert unnamed.secrets is None
     assert unwanted.secrets == ()
 
 
-def test_secrets_do_not_show_in_a_representation(file):
+def test_repr_contains_no_secret(file):
     path = file('[clients.a]\nsecrets = [{ value = "open-sesame" }]')
     assert "open-sesame" not in repr(read_clients_file(path, {}))
 
@@ -90,20 +90,20 @@ def test_secrets_do_not_show_in_a_representation(file):
         ("[clients.a]\n[clients.a]", "is not TOML"),
     ],
 )
-def test_what_is_wrong_is_said_with_file_line_client_and_field(file, text, says):
+def test_problem_names_file_line_client_and_field(file, text, says):
     assert says in refusal(file(text))
 
 
-def test_all_that_is_wrong_is_said_at_once(file):
+def test_every_problem_is_reported_at_once(file):
     lines = refusal(
         file("[clients.a]\nscope = []\n[clients.b]\nscopes = ['x y']\nsecrets = [{ env = 'NO' }]")
     ).splitlines()
     assert len(lines) == 3
 
 
-def test_a_secret_that_is_refused_is_not_quoted(file):
+def test_refused_secret_is_not_quoted(file):
     assert "abc12" not in refusal(file("[clients.a]\nsecrets = [{ value = 'abc12' }]"))
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
+def test_missing_file_is_named(tmp_path):
     assert "cannot be read: No such file or directory" in refusal(tmp_path / "clients.toml")

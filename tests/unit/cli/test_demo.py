@@ -13,7 +13,7 @@ def register(memory):
     return lambda: memory.run(register_demo_clients(memory.issuer()))
 
 
-def test_the_demo_clients_are_those_of_the_reference_exchange():
+def test_demo_clients_match_the_reference_exchange():
     user, resource_server, auditor = DEMO_CLIENTS
     assert [c.client_id for c in DEMO_CLIENTS] == IDS
     assert user.settings.scopes == ("country.read", "customer.read", "customer.write")
@@ -23,14 +23,14 @@ def test_the_demo_clients_are_those_of_the_reference_exchange():
     assert all(c.settings.demo for c in DEMO_CLIENTS)
 
 
-def test_registering_twice_changes_nothing(register, memory):
+def test_second_registration_changes_nothing(register, memory):
     assert register() == IDS
     before = len(memory.events())
     assert register() == []
     assert len(memory.events()) == before
 
 
-def test_what_differs_is_mended_and_what_was_disabled_stays_disabled(register, memory):
+def test_registration_restores_settings_but_not_disabled_clients(register, memory):
     register()
     issuer = memory.issuer()
     changed = ClientSettings(name="Changed", demo=True)
@@ -41,7 +41,7 @@ def test_what_differs_is_mended_and_what_was_disabled_stays_disabled(register, m
     assert not memory.client("auditor").enabled
 
 
-def test_a_demo_client_whose_secrets_were_rotated_does_not_stop_the_start(register, memory):
+def test_registration_succeeds_when_secrets_were_rotated(register, memory):
     register()
     registry = memory.issuer().registry
     first = memory.client("auditor").secrets[0].secret_id
@@ -51,14 +51,14 @@ def test_a_demo_client_whose_secrets_were_rotated_does_not_stop_the_start(regist
     assert register() == []
 
 
-def test_other_clients_are_refused_by_name_and_nothing_is_registered(register, memory):
+def test_registration_is_refused_when_there_are_real_clients(register, memory):
     memory.run(memory.issuer().registry.register("billing", ClientSettings(name="Billing"), CAUSE))
     with pytest.raises(DemoRefused, match=r"1 client \(billing\) not from --demo"):
         register()
     assert [c.client_id for c in memory.run(memory.issuer().clients.all())] == ["billing"]
 
 
-def test_enabled_demo_clients_are_refused_with_the_commands_that_disable_them(register, memory):
+def test_enabled_demo_clients_are_refused_with_the_remedy(register, memory):
     register()
     issuer = memory.issuer()
     with pytest.raises(DemoRefused) as refused:
@@ -69,7 +69,7 @@ def test_enabled_demo_clients_are_refused_with_the_commands_that_disable_them(re
     refuse_demo_clients(issuer, memory.run(issuer.clients.all()))
 
 
-def test_the_first_request_to_try_is_that_of_the_reference_exchange():
+def test_first_printed_request_matches_the_reference_exchange():
     shown = try_it_out("http://localhost:8085/ms-auth-server")
     request = shown.split("TOKEN=$(")[1].split("|")[0].rstrip("\n\\ ").replace("\\\n", "")
     assert shlex.split(request) == shlex.split(

@@ -19,7 +19,7 @@ def patient(**answers) -> CheckContext:
 
 
 @pytest.mark.parametrize(("seconds", "level"), [(0, "ok"), (0.5, "ok"), (5, "problem"), (-5, "problem")])
-async def test_clocks_that_differ_by_more_than_a_second_are_a_problem(seconds, level):
+async def test_clock_is_a_problem_when_it_differs_by_over_a_second(seconds, level):
     found = await check_clock(patient(value=lambda: datetime.now(UTC) + timedelta(seconds=seconds)))
     assert found.level == level
     if level == "problem":
@@ -27,12 +27,12 @@ async def test_clocks_that_differ_by_more_than_a_second_are_a_problem(seconds, l
 
 
 @pytest.mark.parametrize(("major", "level"), [(14, "problem"), (15, "ok"), (18, "ok")])
-async def test_a_server_older_than_15_is_a_problem(major, level):
+async def test_version_is_a_problem_when_older_than_15(major, level):
     version = asyncpg.ServerVersion(major, 2, 0, "final", 0)
     assert (await check_version(patient(version=version))).level == level
 
 
-async def test_a_check_that_may_not_be_made_is_a_finding_and_the_others_go_on(monkeypatch):
+async def test_missing_privilege_is_a_problem_and_other_checks_still_run(monkeypatch):
     async def refused(_):
         message = "permission denied for table logs"
         raise asyncpg.InsufficientPrivilegeError(message)
@@ -62,7 +62,7 @@ def found(monkeypatch):
 DSN = ("--dsn", "postgresql:///nowhere")
 
 
-def test_a_problem_ends_with_1_and_says_what_to_do(bare_cli, found):
+def test_exit_code_is_1_with_advice_when_there_is_a_problem(bare_cli, found):
     found(
         ok("version", "PostgreSQL 18.1"), problem("clock", "5 s behind", "Run NTP."), warning("logs", "none", "Use it.")
     )
@@ -75,12 +75,12 @@ def test_a_problem_ends_with_1_and_says_what_to_do(bare_cli, found):
     assert lines[-1] == "1 problem, 1 warning"
 
 
-def test_warnings_alone_end_with_0(bare_cli, found):
+def test_exit_code_is_0_when_there_are_only_warnings(bare_cli, found):
     found(warning("logs", "none", "Use it."))
     assert bare_cli("doctor", *DSN).exit_code == 0
 
 
-def test_json_has_every_finding(bare_cli, found):
+def test_json_contains_every_finding(bare_cli, found):
     found(ok("version", "PostgreSQL 18.1"))
     assert bare_cli.json("doctor", *DSN) == {
         "healthy": True,

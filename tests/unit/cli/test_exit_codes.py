@@ -15,7 +15,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("words", COMMANDS)
-def test_no_database_named_is_a_usage_error_that_names_the_flags(bare_cli, words):
+def test_exit_code_is_2_when_no_database_is_configured(bare_cli, words):
     result = bare_cli(*words)
     assert result.exit_code == 2
     assert "no database: give --" in result.stderr
@@ -23,7 +23,7 @@ def test_no_database_named_is_a_usage_error_that_names_the_flags(bare_cli, words
 
 
 @pytest.mark.parametrize("words", COMMANDS)
-def test_a_database_that_is_away_is_3_and_the_password_is_not_shown(bare_cli, words):
+def test_exit_code_is_3_without_a_password_when_unreachable(bare_cli, words):
     result = bare_cli(*words, "--dsn", NOWHERE)
     assert result.exit_code == 3
     assert "cannot be reached" in result.stderr
@@ -31,19 +31,19 @@ def test_a_database_that_is_away_is_3_and_the_password_is_not_shown(bare_cli, wo
     assert "Traceback" not in result.output
 
 
-def test_a_database_that_is_not_migrated_is_3_and_says_what_to_run(cli, memory):
+def test_exit_code_is_3_with_the_remedy_when_not_migrated(cli, memory):
     memory.reported = ("The database is not migrated: run 'token-ledger migrate'.",)
     result = cli("clients", "list")
     assert result.exit_code == 3
     assert "run 'token-ledger migrate'" in result.stderr
 
 
-def test_an_unknown_flag_or_command_is_2(bare_cli):
+def test_exit_code_is_2_when_a_flag_or_command_is_unknown(bare_cli):
     assert bare_cli("clients", "list", "--nope").exit_code == 2
     assert bare_cli("nope").exit_code == 2
 
 
-def test_a_bad_setting_is_2_without_a_stack_trace(bare_cli, monkeypatch):
+def test_exit_code_is_2_when_a_setting_is_invalid(bare_cli, monkeypatch):
     monkeypatch.setenv("TOKEN_LEDGER_POOL_SIZE", "many")
     result = bare_cli("doctor")
     assert result.exit_code == 2
@@ -58,7 +58,7 @@ def test_a_bad_setting_is_2_without_a_stack_trace(bare_cli, monkeypatch):
         (EmbeddedPostgresError("no extra"), 1),
     ],
 )
-def test_a_foreseen_error_is_its_message(bare_cli, monkeypatch, error, code):
+def test_expected_error_is_printed_as_its_message(bare_cli, monkeypatch, error, code):
     def fails(*_args, **_flags):
         raise error
 
@@ -67,7 +67,7 @@ def test_a_foreseen_error_is_its_message(bare_cli, monkeypatch, error, code):
     assert (result.exit_code, result.stderr) == (code, f"error: {error}\n")
 
 
-def test_a_misspelt_variable_is_pointed_out(cli, monkeypatch):
+def test_warns_when_a_variable_is_misspelt(cli, monkeypatch):
     monkeypatch.setenv("TOKEN_LEDGER_ISSUER_", "open-sesame")
     result = cli("clients", "list")
     assert result.exit_code == 0
@@ -75,5 +75,5 @@ def test_a_misspelt_variable_is_pointed_out(cli, monkeypatch):
     assert "open-sesame" not in result.output
 
 
-def test_version(bare_cli):
+def test_version_is_printed(bare_cli):
     assert bare_cli.ok("--version").startswith("token-ledger ")

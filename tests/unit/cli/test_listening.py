@@ -3,23 +3,23 @@ import pytest
 from api.server.sockets import ListenError, get_port, listen
 
 
-def test_port_0_takes_a_free_one():
+def test_port_0_takes_a_free_port():
     with listen("127.0.0.1", 0) as first, listen("127.0.0.1", 0) as second:
         assert 0 < get_port(first) != get_port(second) > 0
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_a_port_in_use_is_found_at_once(host):
+def test_listen_fails_when_the_port_is_in_use(host):
     with listen(host, 0) as taken, pytest.raises(ListenError, match=f"port {get_port(taken)} of {host} is in use"):
         listen(host, get_port(taken))
 
 
 @pytest.mark.parametrize("host", ["no such host", "192.0.2.1"])
-def test_an_address_of_another_machine_is_named_with_its_setting(host):
+def test_listen_fails_when_the_address_is_remote(host):
     with pytest.raises(ListenError, match=r"--host \(TOKEN_LEDGER_HOST\): .* is not an address of this machine"):
         listen(host, 0)
 
 
-def test_the_flag_that_chooses_another_port_is_named():
+def test_listen_error_names_the_flag_of_the_port():
     with listen("127.0.0.1", 0) as taken, pytest.raises(ListenError, match="another port with --metrics-port"):
         listen("127.0.0.1", get_port(taken), flag="--metrics-port")

@@ -12,7 +12,7 @@ HOSTILE = "a\x1b[2J\x07\r\u202eb"
 SHOWN = r"a\x1b[2J\x07\x0d\x202eb"
 
 
-def test_what_is_recorded_cannot_steer_the_terminal(capsys):
+def test_output_escapes_control_characters(capsys):
     print_result(HOSTILE)
     print_fields({"name": HOSTILE})
     print_table(("NAME",), [(HOSTILE,)])
@@ -23,22 +23,22 @@ def test_what_is_recorded_cannot_steer_the_terminal(capsys):
     assert shown.err == f"warning: {SHOWN}\n"
 
 
-def test_every_line_of_a_message_is_labelled(capsys):
+def test_warning_labels_every_line(capsys):
     print_warning("one\ntwo", label="error")
     assert capsys.readouterr().err == "error: one\nerror: two\n"
 
 
-def test_a_table_that_is_piped_is_not_squeezed_into_a_terminal(capsys):
+def test_table_is_not_wrapped_when_piped(capsys):
     print_table(("A", "B"), [("x" * 100, "y" * 100)])
     assert "x" * 100 + "  " + "y" * 100 in capsys.readouterr().out
 
 
-def test_instants_are_shown_in_utc_to_the_second():
+def test_instant_is_formatted_in_utc_to_the_second():
     assert format_instant(datetime(2026, 3, 1, 12, 0, 0, 999999, tzinfo=UTC)) == "2026-03-01 12:00:00 UTC"
     assert format_instant(None) == "-"
 
 
-def test_a_table_that_nobody_reads_to_its_end_is_no_error_of_its_own(monkeypatch):
+def test_table_raises_broken_pipe_when_the_reader_is_gone(monkeypatch):
     read_end, write_end = os.pipe()
     os.close(read_end)
     with os.fdopen(write_end, "w", encoding="utf-8") as closed:
@@ -70,7 +70,7 @@ def terminal(monkeypatch):
 ROWS = [("0" * 36, "active", "words " * 20 + HOSTILE)]
 
 
-def test_a_table_folds_what_may_be_folded_where_there_is_room_for_the_rest(terminal):
+def test_table_wraps_only_columns_that_may_be_wrapped(terminal):
     written = terminal(100)
     print_table(("JTI", "STATE", "TEXT"), ROWS, unbroken=("JTI", "STATE"))
     lines = re.sub(r"\x1b\[\d*m", "", written.getvalue()).splitlines()
@@ -79,7 +79,7 @@ def test_a_table_folds_what_may_be_folded_where_there_is_room_for_the_rest(termi
     assert len(lines) > 3
 
 
-def test_on_a_narrow_terminal_a_row_is_a_line_with_the_rest_below_it(terminal):
+def test_row_is_printed_as_indented_lines_on_a_narrow_terminal(terminal):
     written = terminal(60)
     print_table(("JTI", "STATE", "TEXT"), ROWS, unbroken=("JTI", "STATE"))
     first, *rest = written.getvalue().splitlines()

@@ -21,7 +21,7 @@ def shown(capsys, *statuses, **options):
     return capsys.readouterr().out, needed
 
 
-def test_a_projection_is_a_line(capsys):
+def test_projection_is_one_row(capsys):
     out, needed = shown(capsys, status(head=12_042, position=12_040))
     heading, line = (row.split() for row in out.splitlines())
     assert heading[:5] == ["LOG", "PROJECTION", "VERSION", "MODE", "STATE"]
@@ -42,35 +42,35 @@ def test_a_projection_is_a_line(capsys):
     assert not needed
 
 
-def test_one_that_never_began_has_no_version(capsys):
+def test_version_is_a_dash_when_never_followed(capsys):
     out, _ = shown(capsys, status(version=None, holder=None, state="not followed"))
     assert out.splitlines()[1].split()[2] == "-"
     assert "not followed" in out
 
 
-def test_an_inline_one_has_no_holder_of_its_own(capsys):
+def test_inline_projection_has_every_writer_as_holder(capsys):
     assert "every writer" in shown(capsys, status(mode="inline", holder=None))[0]
 
 
-def test_what_it_is_stopped_at_and_why_is_said_below(capsys):
+def test_remark_explains_a_stopped_projection(capsys):
     out, needed = shown(capsys, status(), stopped())
     assert "token_history of log 'main' is stopped at position 41, token.revoked: RevokedBeforeIssued: the token" in out
     assert needed
 
 
-def test_a_stale_one_says_what_is_to_be_done(capsys):
+def test_remark_says_to_rebuild_a_stale_projection(capsys):
     out, needed = shown(capsys, status(state="stale", version=2))
     assert "has rows of version 2, but this release needs version 1: rebuild it" in out
     assert needed
 
 
-def test_a_build_is_said_below(capsys):
+def test_remark_describes_a_build(capsys):
     out, needed = shown(capsys, status(state="rebuilding", build=BUILD))
     assert "version 2 of token_history is building at position 20 of 42 of log 'main', by host:9" in out
     assert not needed
 
 
-def test_every_skip_is_said_below(capsys):
+def test_remark_describes_every_skip(capsys):
     out, needed = shown(capsys, status(skips=[SKIP]))
     assert (
         "skips position 17, token.issued, since 2026-03-01 12:00:00 UTC by operator:ada: known defect "
@@ -79,14 +79,14 @@ def test_every_skip_is_said_below(capsys):
     assert not needed
 
 
-def test_nothing_that_is_recorded_steers_the_terminal(capsys):
+def test_status_escapes_control_characters(capsys):
     evil = "\x1b[2J"
     out, _ = shown(capsys, status(holder=evil, skips=[SKIP.__class__(1, "t", evil, evil, evil, AT)]))
     assert "\x1b" not in out
     assert out.count("\\x1b[2J") == 4
 
 
-def test_as_json_all_of_it(capsys):
+def test_json_contains_every_status(capsys):
     out, needed = shown(capsys, status(skips=[SKIP]), stopped(), json=True)
     document = json.loads(out)
     first, second = document["projections"]
@@ -97,7 +97,7 @@ def test_as_json_all_of_it(capsys):
 
 
 @pytest.mark.parametrize("as_json", [True, False])
-def test_watching_goes_on_while_the_database_is_away(capsys, monkeypatch, as_json):
+def test_watch_continues_while_the_database_is_unavailable(capsys, monkeypatch, as_json):
     monkeypatch.setattr(projection_views, "WATCH_INTERVAL_SECONDS", 0.0)
     answers = iter([[status()], Unavailable("The database is away."), [status(position=42)]])
 
@@ -134,5 +134,5 @@ def test_watching_goes_on_while_the_database_is_away(capsys, monkeypatch, as_jso
         (90_000, "1 d 1 h"),
     ],
 )
-def test_a_length_of_time_is_said_in_the_units_that_matter(seconds, said):
+def test_duration_has_its_two_largest_units(seconds, said):
     assert format_duration(seconds) == said

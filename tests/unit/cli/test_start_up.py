@@ -22,14 +22,14 @@ async def nothing():
     return "done"
 
 
-def test_without_a_signal_a_step_gives_what_it_gives(start_up):
+def test_step_returns_its_result_without_a_signal(start_up):
     start_up.check()
     assert start_up.run(nothing) == "done"
     assert not start_up.stop_requested
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_between_steps_is_seen_by_the_next(start_up, number):
+def test_next_step_raises_when_a_signal_came_between_steps(start_up, number):
     signal.raise_signal(number)
     with pytest.raises(StoppedDuringStartUp):
         start_up.check()
@@ -37,7 +37,7 @@ def test_a_signal_between_steps_is_seen_by_the_next(start_up, number):
         start_up.run(nothing)
 
 
-def test_a_signal_cancels_what_is_awaited_and_lets_it_clean_up(start_up):
+def test_signal_cancels_the_step_which_cleans_up(start_up):
     cleaned = []
 
     async def step():
@@ -52,7 +52,7 @@ def test_a_signal_cancels_what_is_awaited_and_lets_it_clean_up(start_up):
     assert cleaned == [True]
 
 
-def test_a_signal_while_the_loop_is_made_leaves_no_half_of_it(start_up, monkeypatch):
+def test_signal_during_loop_creation_stops_the_step(start_up, monkeypatch):
     make = asyncio.new_event_loop
 
     def interrupted():
@@ -64,7 +64,7 @@ def test_a_signal_while_the_loop_is_made_leaves_no_half_of_it(start_up, monkeypa
         start_up.run(nothing)
 
 
-def test_a_step_that_was_cancelled_by_somebody_else_is_not_taken_for_stopped(start_up):
+def test_cancellation_without_a_signal_is_not_a_stop(start_up):
     async def step():
         raise asyncio.CancelledError
 
@@ -72,13 +72,13 @@ def test_a_step_that_was_cancelled_by_somebody_else_is_not_taken_for_stopped(sta
         start_up.run(step)
 
 
-def test_a_second_signal_interrupts_a_step_that_hangs(start_up):
+def test_second_signal_interrupts_a_hanging_step(start_up):
     signal.raise_signal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
 
 
-def test_afterwards_signals_are_ignored(start_up):
+def test_signals_are_ignored_after_ignore_signals(start_up):
     start_up.ignore_signals()
     for number in SIGNALS:
         signal.raise_signal(number)

@@ -20,7 +20,7 @@ def issued(memory):
     return memory.run(issue())
 
 
-def test_history_of_an_active_token_tells_who_asked_and_from_where(cli, issued):
+def test_history_of_an_active_token_names_client_and_address(cli, issued):
     document = cli.json("tokens", "history", issued.jti)
     (event,) = document["events"]
     assert (event["type"], event["actor"], event["request_id"], event["remote_address"]) == (
@@ -36,14 +36,14 @@ def test_history_of_an_active_token_tells_who_asked_and_from_where(cli, issued):
     )
 
 
-def test_history_of_an_expired_token(cli, issued, memory):
+def test_history_of_an_expired_token_says_since_when(cli, issued, memory):
     memory.clock.advance(seconds=3600)
     document = cli.json("tokens", "history", issued.jti)
     assert document["state"] == "expired"
     assert document["explanation"].startswith("expired since 2026-03-01 13:00:00 UTC; issued to shop")
 
 
-def test_history_of_a_revoked_token_tells_since_when_by_whom_and_why(cli, issued, memory):
+def test_history_of_a_revoked_token_says_by_whom_and_why(cli, issued, memory):
     memory.clock.advance(seconds=60)
     cli.ok("tokens", "revoke", issued.jti, "--reason", "laptop stolen")
     document = cli.json("tokens", "history", issued.jti)
@@ -54,14 +54,14 @@ def test_history_of_a_revoked_token_tells_since_when_by_whom_and_why(cli, issued
     assert "192.0.2.7" in text
 
 
-def test_neither_token_nor_digest_is_shown(cli, issued):
+def test_history_contains_neither_token_nor_digest(cli, issued):
     shown = cli.ok("tokens", "history", issued.jti) + cli.ok("tokens", "history", issued.jti, "--json")
     assert issued.access_token not in shown
     assert hash_token(issued.access_token).hex() not in shown
     assert "digest" not in shown
 
 
-def test_revoke_ends_the_token_and_a_second_time_there_is_nothing_to_do(cli, issued, memory):
+def test_revoke_is_idempotent(cli, issued, memory):
     assert cli.json("tokens", "revoke", issued.jti)["revoked_now"]
     before = len(memory.events())
     assert cli.ok("tokens", "revoke", issued.jti).startswith("nothing to revoke: revoked since")
@@ -69,26 +69,26 @@ def test_revoke_ends_the_token_and_a_second_time_there_is_nothing_to_do(cli, iss
     assert len(memory.events()) == before
 
 
-def test_revoking_an_expired_token_says_so(cli, issued, memory):
+def test_revoke_does_nothing_when_the_token_is_expired(cli, issued, memory):
     memory.clock.advance(hours=2)
     assert cli.ok("tokens", "revoke", issued.jti).startswith("nothing to revoke: expired since")
 
 
 @pytest.mark.parametrize("command", ["history", "revoke"])
-def test_a_jti_that_was_never_issued_is_refused(cli, command):
+def test_command_is_refused_when_the_jti_was_never_issued(cli, command):
     result = cli("tokens", command, str(UUID(int=7)))
     assert result.exit_code == 1
     assert f"o token with jti {UUID(int=7)} was ever issued" in result.stderr
 
 
 @pytest.mark.parametrize("command", ["history", "revoke"])
-def test_what_is_no_jti_is_not_repeated_since_it_may_be_a_token(cli, command):
+def test_invalid_jti_is_not_printed(cli, command):
     result = cli("tokens", command, "x" * 128)
     assert result.exit_code == 2
     assert "JTI must be a UUID" in result.stderr
     assert "xxx" not in result.output
 
 
-def test_a_client_is_no_token(cli, issued, memory):
+def test_history_is_refused_when_the_id_is_a_client(cli, issued, memory):
     client = memory.client("shop")
     assert cli("tokens", "history", str(client.id)).exit_code == 1

@@ -3,6 +3,8 @@
 import pytest
 from audit_service import CLIENT, Given
 
+from api.cli.audit.http_source import ServerSentEvent, read_server_sent_events
+
 PROBLEM = {"type": "urn:token-ledger:problem:x", "status": 0}
 JTI = "00000000-0000-7000-8000-000000000007"
 
@@ -47,7 +49,7 @@ def ask(cli, shop, asking_over_http):
         (Given(200, {"tokens": "many"}), 1, "is not understood by this release"),
     ],
 )
-def test_an_answer_that_is_none(ask, asking_over_http, given, code, says):
+def test_error_response_becomes_a_message_and_exit_code(ask, asking_over_http, given, code, says):
     asking_over_http.instead.append(given)
     result = ask()
     assert (result.exit_code, says in result.stderr) == (code, True), result.output
@@ -55,7 +57,7 @@ def test_an_answer_that_is_none(ask, asking_over_http, given, code, says):
     assert "Traceback" not in result.output
 
 
-def test_a_service_that_is_not_there_is_3(bare_cli, monkeypatch, unused_tcp_port):
+def test_exit_code_is_3_when_the_service_is_unreachable(bare_cli, monkeypatch, unused_tcp_port):
     monkeypatch.setenv("TOKEN_LEDGER_AUDIT_TOKEN", "some-token")
     for words in (("tokens",), ("events", "--follow")):
         result = bare_cli("audit", *words, "--url", f"http://127.0.0.1:{unused_tcp_port}/ms-auth-server")
@@ -63,18 +65,18 @@ def test_a_service_that_is_not_there_is_3(bare_cli, monkeypatch, unused_tcp_port
         assert "cannot be reached (connection refused): check the URL" in result.stderr
 
 
-def test_a_service_that_does_not_speak_tls_is_3(ask, asking_over_http):
+def test_exit_code_is_3_when_the_service_has_no_tls(ask, asking_over_http):
     result = ask("tokens", "--url", asking_over_http.url.replace("http://", "https://"))
     assert (result.exit_code, "cannot be reached (TLS failed)" in result.stderr) == (3, True)
 
 
-class TestTheToken:
-    def test_is_got_for_the_client_and_used_for_all_that_is_asked(self, ask, asking_over_http):
+class TestAccessToken:
+    def test_is_requested_once_and_used_for_every_request(self, ask, asking_over_http):
         assert ask("tokens", "--all").exit_code == 0
         assert len(asking_over_http.seen) == 2
         assert {headers["Authorization"] for _, _, headers in asking_over_http.seen} == {"Bearer token-1"}
 
-    def test_that_is_given_is_used_and_none_is_got(self, ask, asking_over_http, monkeypatch, tmp_path):
+    def test_is_not_requested_when_one_is_given(self, ask, asking_over_http, monkeypatch, tmp_path):
         asking_over_http.tokens.add("given")
         monkeypatch.setenv("TOKEN_LEDGER_AUDIT_TOKEN", "given")
         assert ask().exit_code == 0
@@ -83,7 +85,7 @@ class TestTheToken:
         (tmp_path / "token").write_text("given\n")
         assert ask("tokens", "--audit-token-file", str(tmp_path / "token")).exit_code == 0
 
-    def test_that_is_no_longer_accepted_is_got_anew_once(self, ask, asking_over_http):
+    def test_is_renewed_once_when_refused(self, ask, asking_over_http):
         asking_over_http.instead.append(Given(401, PROBLEM | {"title": "Unauthorized"}))
         assert ask().exit_code == 0
         assert asking_over_http.tokens == {"token-1", "token-2"}
@@ -91,7 +93,7 @@ class TestTheToken:
         result = ask()
         assert (result.exit_code, "does not accept the token" in result.stderr) == (1, True)
 
-    def test_that_is_given_and_not_accepted_is_1_and_is_not_shown(self, ask, monkeypatch):
+    def test_is_not_printed_when_the_given_one_is_refused(self, ask, monkeypatch):
         monkeypatch.setenv("TOKEN_LEDGER_AUDIT_TOKEN", "open-sesame")
         result = ask()
         assert (result.exit_code, "does not accept the token" in result.stderr) == (1, True)
@@ -112,13 +114,13 @@ class TestTheToken:
             (Given(200, "hello"), 1, "the token response of"),
         ],
     )
-    def test_that_is_not_given_says_why(self, ask, asking_over_http, given, code, says):
+    def test_refusal_is_explained_without_the_secret(self, ask, asking_over_http, given, code, says):
         asking_over_http.refused_token_request = given
         result = ask()
         assert (result.exit_code, says in result.stderr) == (code, True), result.output
         assert CLIENT["client_secret"] not in result.output
 
-    def test_needs_credentials_which_are_named(self, ask, monkeypatch):
+    def test_request_names_missing_credentials(self, ask, monkeypatch):
         for missing, words in (
             ("AUDIT_CLIENT_SECRET", "a client's secret"),
             ("AUDIT_CLIENT_ID", "a client's id and secret"),
@@ -128,27 +130,27 @@ class TestTheToken:
             assert result.exit_code == 2
             assert f"error: {words} is required over HTTP: give TOKEN_LEDGER_AUDIT_CLIENT_ID and" in result.stderr
 
-    def test_takes_the_secret_from_a_file(self, ask, monkeypatch, tmp_path):
+    def test_request_reads_the_secret_from_a_file(self, ask, monkeypatch, tmp_path):
         monkeypatch.setenv("TOKEN_LEDGER_AUDIT_CLIENT_SECRET", "wrong")
         (tmp_path / "secret").write_text(CLIENT["client_secret"] + "\n")
         assert ask("tokens", "--audit-secret-file", str(tmp_path / "secret")).exit_code == 0
         result = ask("tokens", "--audit-secret-file", str(tmp_path / "none"))
         assert (result.exit_code, "cannot be read: No such file" in result.stderr) == (2, True)
 
-    def test_with_a_line_break_in_it_is_refused_before_it_is_sent(self, ask, asking_over_http, monkeypatch):
+    def test_is_not_sent_when_it_contains_a_line_break(self, ask, asking_over_http, monkeypatch):
         monkeypatch.setenv("TOKEN_LEDGER_AUDIT_TOKEN", "open\nsesame")
         result = ask()
         assert (result.exit_code, asking_over_http.seen) == (2, [])
         assert "sesame" not in result.output
 
-    def test_that_is_asked_about_is_never_in_a_url(self, ask, asking_over_http, shop):
+    def test_under_audit_is_never_in_a_url(self, ask, asking_over_http, shop):
         assert ask("token", "--token-stdin", "--as-of", "4", stdin=shop[1].access_token).exit_code == 0
         assert shop[1].access_token not in str(asking_over_http.asked)
         assert asking_over_http.asked == ["/tokens/lookup", f"/tokens/{shop[1].jti}/events"]
 
 
-class TestWhomToAsk:
-    def test_a_flag_wins_over_the_variable_of_the_other(self, ask, asking_over_http, monkeypatch):
+class TestSourceChoice:
+    def test_flag_takes_precedence_over_a_variable(self, ask, asking_over_http, monkeypatch):
         assert ask("tokens", "--url", asking_over_http.url).exit_code == 0
         monkeypatch.setenv("TOKEN_LEDGER_DSN", "postgresql://localhost/ledger")
         assert ask("tokens").exit_code == 0
@@ -166,22 +168,47 @@ class TestWhomToAsk:
             ("https://ada:open-sesame@a.example/x", "must have no user and no password"),
         ],
     )
-    def test_what_is_no_url_of_an_issuer_is_2(self, ask, url, says):
+    def test_exit_code_is_2_when_the_url_is_invalid(self, ask, url, says):
         result = ask("tokens", "--url", url)
         assert (result.exit_code, says in result.stderr) == (2, True)
         assert "open-sesame" not in result.output
 
-    def test_a_slash_at_its_end_is_forgiven(self, ask, asking_over_http):
+    def test_url_may_end_with_a_slash(self, ask, asking_over_http):
         assert ask("tokens", "--url", asking_over_http.url + "/").exit_code == 0
 
-    def test_without_encryption_beyond_this_machine_is_warned_of(self, ask):
+    def test_warns_when_a_remote_url_is_not_encrypted(self, ask):
         result = ask("tokens", "--url", "http://no-such-host.invalid/x")
         assert result.exit_code == 3
         assert "warning: the connection to http://no-such-host.invalid/x is not encrypted" in result.stderr
         assert "cannot be reached (its name cannot be resolved)" in result.stderr
 
 
-def test_the_secrets_have_no_flag_and_are_no_mistakes(ask, monkeypatch):
+def test_secret_variables_have_no_flag_and_cause_no_warning(ask, monkeypatch):
     monkeypatch.setenv("TOKEN_LEDGER_AUDIT_TOKEN", "")
     assert "is not a setting" not in ask().stderr
     assert ask("tokens", "--audit-client-secret", "x").exit_code == 2
+
+
+async def parse(text: str) -> list[ServerSentEvent]:
+    async def lines():
+        for line in text.encode().splitlines(keepends=True):
+            yield line
+
+    return [message async for message in read_server_sent_events(lines())]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("id: 7\nevent: token.issued\ndata: {}\n\n", [ServerSentEvent("7", "token.issued", "{}")]),
+        ("id:7\r\ndata:{}\r\n\r\n", [ServerSentEvent("7", "", "{}")]),
+        (": heartbeat\n\nid: 7\ndata: 1\n\n: heartbeat\n\n", [ServerSentEvent("7", "", "1")]),
+        ("data: a\ndata: b\n\n", [ServerSentEvent("", "", "a\nb")]),
+        ("retry: 1000\n\nid: 7\n\n", []),
+        ("id: 7\ndata: 1\n\nid: 8\ndata: 2\n", [ServerSentEvent("7", "", "1")]),
+        ("id: 7\ndata: 1\n\nid: 8\ndata: {", [ServerSentEvent("7", "", "1")]),
+        ("id: 7\ndata: é: ü\n\n", [ServerSentEvent("7", "", "é: ü")]),
+    ],
+)
+async def test_server_sent_events_have_data_and_end_with_an_empty_line(text, found):
+    assert await parse(text) == found

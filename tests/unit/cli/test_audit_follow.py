@@ -61,7 +61,7 @@ async def positions(events, count: int) -> list[int]:
     return [(await asyncio.wait_for(anext(events), 60)).position for _ in range(count)]
 
 
-async def test_what_is_there_comes_first_then_what_is_recorded(source, issuer):
+async def test_follow_yields_recorded_events_then_new_ones(source, issuer):
     async with aclosing(follow_events(source, EventQuery(), after=0)) as events:
         assert await positions(events, 6) == [1, 2, 3, 4, 5, 6]
         waiting = asyncio.create_task(positions(events, 2))
@@ -70,7 +70,7 @@ async def test_what_is_there_comes_first_then_what_is_recorded(source, issuer):
         assert await waiting == [7, 8]
 
 
-async def test_only_what_is_asked_for(source, issuer):
+async def test_follow_applies_the_filters(source, issuer):
     query = EventQuery(types=("client.disabled", "token.revoked"), actor="operator:ada")
     async with aclosing(follow_events(source, query, after=0)) as events:
         assert await positions(events, 1) == [5]
@@ -80,7 +80,7 @@ async def test_only_what_is_asked_for(source, issuer):
         assert await positions(events, 2) == [7, 9]
 
 
-async def test_of_one_client_since_an_instant(source, issuer, memory):
+async def test_follow_filters_by_client_and_instant(source, issuer, memory):
     query = EventQuery(client_id="desk", since=memory.clock.now)
     async with aclosing(follow_events(source, query, after=0)) as events:
         waiting = asyncio.create_task(positions(events, 1))
@@ -89,7 +89,7 @@ async def test_of_one_client_since_an_instant(source, issuer, memory):
         assert await waiting == [8]
 
 
-async def test_a_restart_of_the_service_is_waited_out_and_nothing_skipped_or_repeated(running, issuer, capsys):
+async def test_follow_resumes_after_a_restart_without_gaps_or_repeats(running, issuer, capsys):
     async with over_http(running) as source, aclosing(follow_events(source, EventQuery(), after=4)) as events:
         assert await positions(events, 2) == [5, 6]
         await issuer.registry.disable("desk", "left", ADA)
@@ -108,7 +108,7 @@ async def test_a_restart_of_the_service_is_waited_out_and_nothing_skipped_or_rep
     assert [headers["Last-Event-ID"] for path, _, headers in running.seen if "stream" in path][-1] == "7"
 
 
-async def test_a_line_cut_in_the_middle_of_an_event_costs_nothing(running, issuer):
+async def test_follow_loses_nothing_when_the_connection_breaks_in_an_event(running, issuer):
     running.cut_after = 1
     async with over_http(running) as source, aclosing(follow_events(source, EventQuery(), after=6)) as events:
         for _ in range(2):
@@ -117,7 +117,7 @@ async def test_a_line_cut_in_the_middle_of_an_event_costs_nothing(running, issue
         assert await positions(events, 4) == [7, 8, 9, 10]
 
 
-async def test_what_is_sent_again_is_not_told_again(memory, issuer):
+async def test_follow_drops_events_that_are_sent_again(memory, issuer):
     class Repeating:
         def __init__(self):
             self.real = memory.history()
@@ -138,7 +138,7 @@ async def test_what_is_sent_again_is_not_told_again(memory, issuer):
     await source.real._trail.events.close()
 
 
-async def test_what_cannot_be_asked_at_all_is_not_waited_for(running):
+async def test_follow_raises_when_the_first_page_is_unavailable(running):
     await running.stop()
     async with over_http(running) as source, aclosing(follow_events(source, EventQuery(), after=0)) as events:
         with pytest.raises(Unavailable, match="cannot be reached"):
@@ -146,7 +146,7 @@ async def test_what_cannot_be_asked_at_all_is_not_waited_for(running):
     await running.start()
 
 
-async def test_a_refusal_ends_it(running):
+async def test_follow_ends_when_it_is_refused(running):
     async with over_http(running) as source, aclosing(follow_events(source, EventQuery(), after=6)) as events:
         waiting = asyncio.create_task(positions(events, 1))
         running.instead.extend([Given(200, {"events": [], "position": 6, "next": None}), Given(403, {"detail": "No."})])

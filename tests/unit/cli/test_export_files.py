@@ -38,7 +38,7 @@ def read(source) -> list[bytes]:
 
 
 @pytest.mark.parametrize(("name", "compress"), [("log.ndjson", False), ("log.ndjson.gz", False), ("log", True)])
-def test_what_is_written_is_read(tmp_path, name, compress):
+def test_export_is_read_as_written(tmp_path, name, compress):
     write(tmp_path / name, compress=compress)
     assert read(tmp_path / name) == LINES
     compressed = (tmp_path / name).read_bytes().startswith(b"\x1f\x8b")
@@ -46,7 +46,7 @@ def test_what_is_written_is_read(tmp_path, name, compress):
 
 
 @pytest.mark.parametrize("force", [False, True])
-def test_a_file_is_for_its_owner_alone(tmp_path, force):
+def test_export_file_is_readable_by_its_owner_only(tmp_path, force):
     target = tmp_path / "log"
     if force:
         target.touch(0o644)
@@ -54,7 +54,7 @@ def test_a_file_is_for_its_owner_alone(tmp_path, force):
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
 
 
-def test_equal_lines_are_equal_bytes_compressed_too_whatever_the_name_and_the_hour(tmp_path, monkeypatch):
+def test_compressed_bytes_do_not_depend_on_file_name_or_time(tmp_path, monkeypatch):
     write(tmp_path / "a.gz")
     monkeypatch.setattr("time.time", lambda: 0.0)
     write(tmp_path / "b.gz")
@@ -63,20 +63,20 @@ def test_equal_lines_are_equal_bytes_compressed_too_whatever_the_name_and_the_ho
 
 @pytest.mark.parametrize("name", ["log", "log.gz"])
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
-def test_an_export_that_breaks_leaves_no_file(tmp_path, name, error):
+def test_export_leaves_no_file_when_it_fails(tmp_path, name, error):
     with pytest.raises((error, ExportFileError)):
         break_off(tmp_path / name, error)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_while_it_is_written_nothing_has_its_name(tmp_path):
+def test_export_file_appears_only_when_complete(tmp_path):
     with open_export_to_write(str(tmp_path / "log")) as write_:
         write_(LINES[0])
         assert not (tmp_path / "log").exists()
     assert [file.name for file in tmp_path.iterdir()] == ["log"]
 
 
-def test_a_file_that_is_there_is_left_alone(tmp_path):
+def test_export_keeps_an_existing_file_without_force(tmp_path):
     (tmp_path / "log").write_bytes(b"of yesterday")
     with pytest.raises(ExportFileError, match="already exists: give another name, or --force to replace it") as refused:
         write(tmp_path / "log")
@@ -84,7 +84,7 @@ def test_a_file_that_is_there_is_left_alone(tmp_path):
     assert (tmp_path / "log").read_bytes() == b"of yesterday"
 
 
-def test_with_force_it_is_replaced_once_the_new_one_is_whole(tmp_path):
+def test_export_with_force_replaces_the_file_when_complete(tmp_path):
     target = tmp_path / "log"
     target.write_bytes(b"of yesterday")
     with pytest.raises(RuntimeError):
@@ -95,28 +95,28 @@ def test_with_force_it_is_replaced_once_the_new_one_is_whole(tmp_path):
 
 
 @pytest.mark.parametrize("force", [False, True])
-def test_what_is_no_file_is_never_replaced(tmp_path, force):
+def test_export_never_replaces_a_directory(tmp_path, force):
     with pytest.raises(UnusableExportPath, match="is not a file") as refused:
         write(tmp_path, force=force)
     assert find_exit_code(refused.value) == ExitCode.USAGE
 
 
 @pytest.mark.parametrize("target", ["nowhere/log", "file/log"])
-def test_a_folder_that_is_not_there_is_said(tmp_path, target):
+def test_export_is_refused_when_the_folder_is_missing(tmp_path, target):
     (tmp_path / "file").touch()
     with pytest.raises(ExportFileError, match="cannot be written: No"):
         write(tmp_path / target)
 
 
 @pytest.mark.parametrize(("name", "why"), [("nothing", "No such file"), (".", "Is a directory")])
-def test_a_file_that_cannot_be_read_is_usage(tmp_path, name, why):
+def test_reading_is_a_usage_error_when_the_file_is_unreadable(tmp_path, name, why):
     with pytest.raises(UnusableExportPath, match=f"cannot be read: {why}") as refused:
         read(tmp_path / name)
     assert find_exit_code(refused.value) == ExitCode.USAGE
 
 
 @pytest.mark.parametrize("compress", [False, True])
-def test_standard_output_and_input(monkeypatch, compress):
+def test_export_uses_standard_output_and_input_for_a_dash(monkeypatch, compress):
     out = io.BytesIO()
     monkeypatch.setattr("sys.stdout", SimpleNamespace(buffer=out))
     write("-", compress=compress)
@@ -125,7 +125,7 @@ def test_standard_output_and_input(monkeypatch, compress):
     assert read("-") == LINES
 
 
-def test_compressed_data_that_is_cut_off_anywhere_is_noticed(tmp_path):
+def test_reading_fails_when_compressed_data_is_truncated_anywhere(tmp_path):
     whole = gzip.compress(b"".join(LINES))
     for length in range(3, len(whole)):
         (tmp_path / "log").write_bytes(whole[:length])
@@ -133,7 +133,7 @@ def test_compressed_data_that_is_cut_off_anywhere_is_noticed(tmp_path):
             read(tmp_path / "log")
 
 
-def test_compressed_data_that_is_altered_is_noticed(tmp_path):
+def test_reading_fails_when_compressed_data_is_altered(tmp_path):
     whole = bytearray(gzip.compress(b"".join(LINES)))
     whole[-8] ^= 1
     (tmp_path / "log").write_bytes(whole)
@@ -141,7 +141,7 @@ def test_compressed_data_that_is_altered_is_noticed(tmp_path):
         read(tmp_path / "log")
 
 
-def test_a_file_without_line_ends_is_not_read_into_memory(tmp_path):
+def test_reading_limits_the_length_of_a_line(tmp_path):
     with (tmp_path / "log").open("wb") as file:
         file.truncate(MAX_LINE_BYTES + 5)
     with open_export_to_read(str(tmp_path / "log")) as lines:

@@ -8,7 +8,7 @@ from service_process import Credentials, run_command, run_json_command
 WRONG = ("serve", "--port", "0")
 
 
-def test_a_port_in_use_is_named_with_what_to_do(database):
+def test_serve_is_refused_with_a_remedy_when_the_port_is_in_use(database):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         done = run_command("serve", "--dsn", database.service_dsn, "--port", str(port))
@@ -18,7 +18,7 @@ def test_a_port_in_use_is_named_with_what_to_do(database):
     assert "Traceback" not in done.stderr
 
 
-def test_demo_refuses_a_database_with_other_clients_and_changes_nothing(database, add_client):
+def test_demo_changes_nothing_when_there_are_real_clients(database, add_client):
     add_client("billing")
     done = run_command(*WRONG, "--demo", "--dsn", database.service_dsn)
     assert done.returncode == 1
@@ -26,7 +26,7 @@ def test_demo_refuses_a_database_with_other_clients_and_changes_nothing(database
     assert [c["client_id"] for c in run_json_command("clients", "list", "--dsn", database.service_dsn)] == ["billing"]
 
 
-def test_demo_looks_at_every_issuer_before_it_changes_any(database, add_client):
+def test_demo_checks_every_issuer_before_the_first_change(database, add_client):
     issuers = "http://localhost/first,http://localhost/second"
     add_client("billing", "http://localhost/second")
     done = run_command(*WRONG, "--demo", "--dsn", database.service_dsn, "--issuers", issuers)
@@ -35,7 +35,7 @@ def test_demo_looks_at_every_issuer_before_it_changes_any(database, add_client):
     assert run_json_command(*there) == []
 
 
-def test_without_demo_it_refuses_demo_clients_until_they_are_disabled(demo, start, database):
+def test_serve_is_refused_until_demo_clients_are_disabled(demo, start, database):
     assert demo.stop() == 0
     done = run_command(*WRONG, "--dsn", database.service_dsn)
     assert done.returncode == 1
@@ -48,14 +48,14 @@ def test_without_demo_it_refuses_demo_clients_until_they_are_disabled(demo, star
     assert answer.status == 401
 
 
-def test_migrate_without_the_owner_is_a_usage_error(database):
+def test_serve_migrate_is_a_usage_error_without_the_owner_dsn(database):
     done = run_command(*WRONG, "--migrate", "--dsn", database.service_dsn)
     assert done.returncode == 2
     assert "--migrate needs the owner's DSN: give --owner-dsn (TOKEN_LEDGER_OWNER_DSN)" in done.stderr
 
 
 @pytest.mark.parametrize("flags", [("--workers", "0"), ("--issuers", "nowhere"), ("--log-format", "xml")])
-def test_a_bad_setting_is_one_line(database, flags):
+def test_serve_reports_an_invalid_setting_in_one_line(database, flags):
     done = run_command(*WRONG, "--dsn", database.service_dsn, *flags)
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {flags[0]} (TOKEN_LEDGER_")

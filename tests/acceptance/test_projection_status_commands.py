@@ -36,7 +36,7 @@ def statuses(database) -> dict:
     return {status["projection"]: status for status in json.loads(found.stdout)["projections"]}
 
 
-def test_an_operator_finds_out_what_stopped_a_projection_and_has_it_skipped(demo, database, projections, query_value):
+def test_status_explains_a_stopped_projection_and_skip_resumes_it(demo, database, projections, query_value):
     token = USER.request_token(demo)
     query_value(POISON, GROWN)
     position = query_value("SELECT position FROM log_head")
@@ -79,7 +79,7 @@ def test_an_operator_finds_out_what_stopped_a_projection_and_has_it_skipped(demo
 
 
 @pytest.mark.parametrize("json_flag", [(), ("--json",)])
-def test_watching_ends_with_ctrl_c_and_exit_code_0(demo, database, json_flag):
+def test_status_watch_exits_with_0_on_ctrl_c(demo, database, json_flag):
     watching = start_command("projections", "status", "--watch", "--dsn", database.service_dsn, *json_flag)
     limit = threading.Timer(TIMEOUT_SECONDS, watching.kill)
     limit.start()
@@ -101,7 +101,7 @@ def test_watching_ends_with_ctrl_c_and_exit_code_0(demo, database, json_flag):
         }
 
 
-def test_run_without_a_port_follows_and_lets_go_when_it_is_asked_to_stop(database, start, query_value):
+def test_run_follows_and_releases_its_lease_on_sigterm(database, start, query_value):
     service = start("--demo", "--no-follow", "--dsn", database.service_dsn).wait_until_ready()
     USER.request_token(service)
     assert statuses(database)["token_history"]["state"] == "not followed"
@@ -122,7 +122,7 @@ def counted(service) -> set[int]:
     return set(map(int, re.findall(r'process="(\d+)"', service.get("/metrics").body.decode())))
 
 
-def test_whichever_worker_is_asked_for_metrics_answers_for_both(database, start):
+def test_metrics_of_any_worker_include_every_worker(database, start):
     service = start("--demo", "--dsn", database.service_dsn, "--workers", "2").wait_until_ready(2)
     pids = {event["pid"] for event in service.events("server ready")}
     wait_until(lambda: counted(service) == pids)
@@ -134,14 +134,14 @@ def test_whichever_worker_is_asked_for_metrics_answers_for_both(database, start)
     assert service.stop() == 0
 
 
-def test_switched_off_nobody_is_told_anything(database, start):
+def test_metrics_are_not_served_when_switched_off(database, start):
     service = start("--demo", "--dsn", database.service_dsn, "--no-metrics").wait_until_ready()
     assert service.get("/metrics").status == 404
     assert service.get("/readyz").json == {"status": "ready"}
     assert service.stop() == 0
 
 
-def test_status_of_one_issuer_of_several(database):
+def test_status_is_limited_to_the_chosen_issuer(database):
     words = ("projections", "status", "--dsn", database.service_dsn, "--issuers", "http://a/one,http://a/two")
     assert {status["log"] for status in run_json_command(*words)["projections"]} == {"one", "two"}
     assert {s["log"] for s in run_json_command(*words, "--issuer", "/two")["projections"]} == {"two"}

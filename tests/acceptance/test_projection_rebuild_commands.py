@@ -62,7 +62,7 @@ def folded(rows) -> tuple[set[bytes], dict[bytes, int], dict[bytes, int]]:
 
 
 @pytest.mark.parametrize("name", ["active_tokens", "token_history"])
-def test_a_rebuild_that_is_killed_at_any_point_harms_nothing_and_is_gone_on_with(database, history, query, name):
+def test_rebuild_is_resumed_without_harm_when_killed_at_any_point(database, history, query, name):
     started = time.monotonic()
     assert rebuilding(database, name).wait(TIMEOUT_SECONDS) == 0
     usual = time.monotonic() - started
@@ -109,7 +109,7 @@ def test_requests_succeed_while_projections_are_rebuilt(demo, database):
         assert (found["equal"], found["positions"]) == (True, {"1": head})
 
 
-def test_a_row_that_was_tampered_with_ends_a_verification_with_1_and_is_shown(demo, database, query):
+def test_verify_exits_with_1_and_the_row_when_it_was_altered(demo, database, query):
     USER.request_token(demo)
     query("UPDATE active_tokens SET scope = 'admin'")
     query("UPDATE clients SET document = document || '{\"enabled\": 1}' WHERE client_id = 'auditor'")
@@ -129,7 +129,7 @@ def test_a_row_that_was_tampered_with_ends_a_verification_with_1_and_is_shown(de
     assert verified(database, "clients")
 
 
-def test_a_dry_run_says_what_it_would_do_and_changes_nothing(database, history, query):
+def test_rebuild_dry_run_estimates_and_changes_nothing(database, history, query):
     tables = "SELECT oid, relnamespace FROM pg_class WHERE relname = 'token_history'"
     before = query(tables)
     done = run_command("projections", "rebuild", "token_history", "--dry-run", "--owner-dsn", database.owner_dsn)
@@ -141,7 +141,7 @@ def test_a_dry_run_says_what_it_would_do_and_changes_nothing(database, history, 
     assert query("SELECT * FROM projection_builds") == []
 
 
-def test_a_projection_as_it_was_and_what_changed_since(demo, database):
+def test_replay_and_diff_show_the_past_of_a_projection(demo, database):
     first = USER.request_token(demo)
     before = run_json_command("log", "stats", "--dsn", database.service_dsn)["position"]
     USER.revoke(demo, first)
@@ -174,19 +174,19 @@ def test_a_projection_as_it_was_and_what_changed_since(demo, database):
         (("diff", "clients", "--from", "1", "--to", "2026-01-01T00:00:00"), 2, "an instant with its offset"),
     ],
 )
-def test_what_cannot_be_is_said(database, words, code, message):
+def test_projection_command_is_refused_with_a_reason(database, words, code, message):
     done = run_command("projections", *words, "--owner-dsn", database.owner_dsn)
     assert done.returncode == code
     assert message in done.stderr
 
 
-def test_the_service_role_is_told_whose_dsn_a_rebuild_needs(database):
+def test_rebuild_names_the_owner_dsn_when_run_as_the_service_role(database):
     done = run_command("projections", "rebuild", "clients", "--dsn", database.service_dsn)
     assert done.returncode == 1
     assert "Give its DSN as --owner-dsn" in done.stderr
 
 
-def test_a_role_that_may_make_no_temporary_tables_is_told_whose_dsn_a_verification_needs(database, query):
+def test_verify_names_the_owner_dsn_without_temporary_tables(database, query):
     query(f"REVOKE TEMPORARY ON DATABASE {database.name} FROM PUBLIC")
     done = run_command("projections", "verify", "clients", "--dsn", database.service_dsn)
     assert done.returncode == 1
@@ -197,7 +197,7 @@ def test_a_role_that_may_make_no_temporary_tables_is_told_whose_dsn_a_verificati
     assert as_told.returncode == 0, as_told.stderr
 
 
-def test_migrate_builds_what_this_release_has_in_a_newer_version(database, history, query, start):
+def test_migrate_builds_projections_of_a_newer_version(database, history, query, start):
     assert rebuilding(database, "active_tokens").wait(TIMEOUT_SECONDS) == 0
     query("UPDATE projection_versions SET version = 0 WHERE projection = 'active_tokens'")
     query("DELETE FROM active_tokens")
