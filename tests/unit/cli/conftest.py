@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from secrets import token_bytes
 from typing import Any, TypeVar
 
 import pytest
+import structlog
 from audit_scenario import happen
 from audit_service import CLIENT, AuditService, InThread
 from typer.testing import CliRunner, Result
@@ -46,10 +48,14 @@ class MemoryDatabase:
 
     def issuer(self, url: str = ISSUER_URL) -> Issuer:
         """Open an issuer, with its log kept between commands."""
+        return self.store(url).open()
+
+    def store(self, url: str = ISSUER_URL) -> InMemoryIssuer:
+        """Return the store of an issuer."""
         name = IssuerIdentifier(url).log_name
         if name not in self.stores:
             self.stores[name] = InMemoryIssuer(url, clock=self.clock, random_bytes=token_bytes, executor=self._executor)
-        return self.stores[name].open()
+        return self.stores[name]
 
     def history(self) -> LogSource:
         """What auditors are told of the log."""
@@ -165,9 +171,15 @@ def shop(memory):
 
 
 @pytest.fixture
-def service(memory) -> Iterator[AuditService]:
-    """A service that answers auditors over HTTP."""
-    with InThread(AuditService(memory.history)) as running:
+def _no_request_lines(_restored_logging) -> None:
+    """The service logs to the output of the command otherwise, because both run in this process."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
+@pytest.fixture
+def service(memory, _no_request_lines) -> Iterator[AuditService]:
+    """A service for auditors over HTTP."""
+    with InThread(AuditService(memory.store)) as running:
         yield running
 
 

@@ -13,6 +13,9 @@ from ledger.domain.recording import Cause
 from ledger.domain.secrets import hash_token
 from projections.following.follower import EventNotApplied
 
+NEVER_ISSUED = "This issuer never issued this token."  # what the service says, over HTTP
+NEVER_REGISTERED = "This client was never registered with this issuer."
+
 
 @pytest.fixture(params=["log", "http"])
 def audit(request, cli, shop):
@@ -83,7 +86,8 @@ class TestToken:
         assert (result.exit_code, "never issued" in result.stderr) == (1, True)
         assert "yyy" not in result.output
         result = audit("token", str(UUID(int=7)))
-        assert (result.exit_code, f"no token with jti {UUID(int=7)} was ever issued" in result.stderr) == (1, True)
+        assert result.exit_code == 1
+        assert f"no token with jti {UUID(int=7)} was ever issued" in result.stderr or NEVER_ISSUED in result.stderr
 
     def test_exit_code_is_1_when_as_of_is_beyond_the_head(self, audit, shop):
         result = audit("token", shop[0].jti, "--as-of", "999")
@@ -257,7 +261,8 @@ class TestClient:
 
     def test_exit_code_is_1_when_it_is_not_registered(self, audit):
         result = audit("client", "no/body?")
-        assert (result.exit_code, "no client 'no/body?' is registered" in result.stderr) == (1, True)
+        assert result.exit_code == 1
+        assert "no client 'no/body?' is registered" in result.stderr or NEVER_REGISTERED in result.stderr
 
 
 class TestSummary:

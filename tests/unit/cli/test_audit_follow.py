@@ -34,7 +34,7 @@ async def issuer(memory):
 
 @pytest.fixture
 async def running(memory, issuer):
-    service = AuditService(memory.history)
+    service = AuditService(memory.store)
     await service.start()
     yield service
     await service.stop()

@@ -1,23 +1,19 @@
 """A whole service without a database: issuers over the memory store, with clients whose secrets the tests know."""
 
 from base64 import b64encode
-from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
 from io import BytesIO
 from secrets import token_bytes
 from urllib.parse import quote_plus, urlencode
 
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
 
-from api.http.http_server import create_runner
-from api.service.counts import LogCounts, ServiceCounts
-from ledger.domain.errors import Unavailable
+from api.http.app import create_app
 from ledger.domain.events import ClientSettings
 from ledger.domain.recording import Cause
-from projections.following.status import ProjectionStatus
 from tests.builders import FakeClock
 from tests.in_memory_issuer import InMemoryIssuer
+from tests.in_memory_service import InMemoryService, LedgerTestServer
 
 FORM = "application/x-www-form-urlencoded"
 MAIN = "http://localhost:8085/ms-auth-server"
@@ -50,8 +46,8 @@ CLIENTS = {
 class Tenant(InMemoryIssuer):
     """One issuer, its log, and the secrets of its clients."""
 
-    def __init__(self, url: str, clock: FakeClock, executor: Executor) -> None:
-        super().__init__(url, clock=clock, executor=executor, random_bytes=token_bytes)
+    def __init__(self, *args, **more) -> None:
+        super().__init__(*args, **more)
         self.secrets: dict[str, str] = {}
 
     async def add_clients(self) -> None:
@@ -64,58 +60,24 @@ class Tenant(InMemoryIssuer):
         return [row for row in self.log if topic in {None, row.topic}]
 
 
-class MemoryService:
-    """Implements `api.service.composition.RunningService`."""
+class MemoryService(InMemoryService):
+    """A service whose issuers all have the same clients."""
 
     def __init__(self, *urls: str) -> None:
         self.clock = FakeClock(datetime(2026, 3, 1, 12, 0, 0, 700_000, tzinfo=UTC))
-        self.executor = ThreadPoolExecutor(1)
-        self.tenants = [Tenant(url, self.clock, self.executor) for url in urls]
-        self.issuers = [tenant.issuer for tenant in self.tenants]
-        self.reported: list[str] = []
-        self.statuses: list[ProjectionStatus] | None = []
-        """None while the database is away."""
-        self.behind = 0.0
-        self.closed = 0
+        self.tenants = [Tenant(url, clock=self.clock, random_bytes=token_bytes) for url in urls]
+        super().__init__(self.tenants)
 
     async def start(self) -> "MemoryService":
         for tenant in self.tenants:
             await tenant.add_clients()
         return self
 
-    async def problems(self) -> list[str]:
-        return self.reported
 
-    async def projections(self) -> list[ProjectionStatus]:
-        if self.statuses is None:
-            msg = "The database is away."
-            raise Unavailable(msg)
-        return self.statuses
-
-    async def sweep_lag(self) -> float:
-        return self.behind
-
-    def counts(self) -> ServiceCounts:
-        return ServiceCounts(
-            logs=[
-                LogCounts(tenant.issuer.identifier.log_name, tenant.writer.waiting, 0, tenant.writer.counts)
-                for tenant in self.tenants
-            ],
-            followers=[],
-        )
-
-    async def close(self) -> None:
-        self.closed += 1
-        for tenant in self.tenants:
-            await tenant.writer.close()
-        self.executor.shutdown()
-
-
-class LedgerTestServer(TestServer):
-    """The application under the server it runs under, on a free port."""
-
-    async def _make_runner(self, **options) -> web.AppRunner:
-        return create_runner(self.app, **options)
+async def serve(aiohttp_client, *urls: str) -> "Caller":
+    """Serve issuers with these URLs; returns a caller of the first."""
+    service = await MemoryService(*(urls or (MAIN,))).start()
+    return Caller(await aiohttp_client(LedgerTestServer(create_app(service))), service.tenants[0])
 
 
 def basic(client_id: str, secret: str) -> str:

@@ -127,7 +127,7 @@ def test_every_metric_of_the_catalogue_is_there_with_its_labels_and_no_other():
 
 
 async def test_the_sweep_is_shown_for_each_process_and_how_far_behind_it_is_once(http, service):
-    service.behind = 754.5
+    service.lag = 754.5
     found = await scrape(http)
     assert found("sweep_rows_deleted_total", process=ME) == 0
     assert found("sweep_batches_total", process=ME) == 0
