@@ -1,4 +1,4 @@
-"""Stopping: requests in flight are answered, what was started is stopped, and the exit code is 0."""
+"""Stopping: requests in flight finish, everything that was started is stopped, and the exit code is 0."""
 
 import signal
 import socket
@@ -11,8 +11,8 @@ from service_process import RESOURCE_SERVER, TIMEOUT_SECONDS, USER, ServiceProce
 from api.embedded_postgres import EmbeddedPostgres
 
 
-class HalfARequest:
-    """A token request whose body has not wholly arrived: it is in flight for as long as a test wants."""
+class PartialRequest:
+    """A token request whose body is incomplete, so it stays in flight until `finish`."""
 
     def __init__(self, service: ServiceProcess) -> None:
         body = urlencode(USER.form | {"grant_type": "client_credentials"}).encode()
@@ -23,7 +23,7 @@ class HalfARequest:
             f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         self._socket.sendall(head.encode())
-        # The service asks for the body once it handles the request: from then on it is in flight.
+        # The service asks for the body when it handles the request, which is then in flight.
         assert self._socket.recv(100).startswith(b"HTTP/1.1 100")
         self._socket.sendall(body[:10])
 
@@ -32,10 +32,10 @@ class HalfARequest:
         return self.read()
 
     def read(self) -> bytes:
-        answer = b""
+        response = b""
         while chunk := self._socket.recv(65536):
-            answer += chunk
-        return answer
+            response += chunk
+        return response
 
     def close(self) -> None:
         self._socket.close()
@@ -45,8 +45,8 @@ class HalfARequest:
 def in_flight():
     opened = []
 
-    def open_(service: ServiceProcess) -> HalfARequest:
-        opened.append(HalfARequest(service))
+    def open_(service: ServiceProcess) -> PartialRequest:
+        opened.append(PartialRequest(service))
         return opened[-1]
 
     yield open_
@@ -54,28 +54,26 @@ def in_flight():
         request.close()
 
 
+@pytest.fixture
+def demo(start, database):
+    """A service that waits for requests in flight for as long as a test needs."""
+    return start("--demo", "--dsn", database.service_dsn, "--shutdown-seconds", "600").wait_until_ready()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_it_after_what_is_in_flight_is_answered(demo, in_flight, number):
+def test_service_drains_requests_and_stops_when_signalled(demo, in_flight, number):
     request = in_flight(demo)
     demo.send_signal(number)
     demo.wait_for_event("stopping")
-    answer = request.finish()
-    assert answer.startswith(b"HTTP/1.1 200"), demo.output
-    assert b"access_token" in answer
-    assert demo.wait_for_exit() == 0
-
-
-def test_it_takes_no_new_connections_while_it_drains(demo, in_flight):
-    request = in_flight(demo)
-    demo.send_signal(signal.SIGTERM)
-    demo.wait_for_event("stopping")
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", demo.port), timeout=TIMEOUT_SECONDS)
-    request.finish()
+    response = request.finish()
+    assert response.startswith(b"HTTP/1.1 200"), demo.output
+    assert b"access_token" in response
     assert demo.wait_for_exit() == 0
 
 
-def test_a_second_signal_does_not_wait_for_what_is_in_flight(demo, in_flight):
+def test_service_drops_requests_when_signalled_twice(demo, in_flight):
     request = in_flight(demo)
     demo.send_signal(signal.SIGTERM)
     demo.wait_for_event("stopping")
@@ -84,14 +82,15 @@ def test_a_second_signal_does_not_wait_for_what_is_in_flight(demo, in_flight):
     assert b"access_token" not in request.read()
 
 
-def test_a_request_that_never_ends_holds_it_no_longer_than_it_was_told(start, database, in_flight):
+def test_service_drops_requests_when_the_shutdown_time_is_over(start, database, in_flight):
     service = start("--demo", "--dsn", database.service_dsn, "--shutdown-seconds", "0.2").wait_until_ready()
     in_flight(service)
     assert service.stop() == 0
 
 
-def test_with_several_processes_too(start, database, in_flight):
-    service = start("--demo", "--dsn", database.service_dsn, "--workers", "2").wait_until_ready(2)
+def test_workers_drain_requests_and_stop_when_signalled(start, database, in_flight):
+    flags = ("--workers", "2", "--shutdown-seconds", "600")
+    service = start("--demo", "--dsn", database.service_dsn, *flags).wait_until_ready(2)
     request = in_flight(service)
     service.send_signal(signal.SIGTERM)
     service.wait_for(lambda: len(service.events("stopping")) == 2, "both stopping")
@@ -99,7 +98,7 @@ def test_with_several_processes_too(start, database, in_flight):
     assert service.wait_for_exit() == 0
 
 
-def servers_on(folder) -> list[str]:
+def find_database_servers(folder) -> list[str]:
     return [
         " ".join(process.info["cmdline"])
         for process in psutil.process_iter(["cmdline"])
@@ -108,32 +107,39 @@ def servers_on(folder) -> list[str]:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_ctrl_c_stops_the_embedded_database_too_and_the_data_stays(start, demo_folder, workers):
+def test_ctrl_c_stops_the_embedded_database_and_keeps_its_data(start, demo_folder, workers):
     flags = ("--demo", "--embedded", str(demo_folder), "--workers", workers)
     service = start(*flags).wait_until_ready(int(workers))
-    assert servers_on(demo_folder)
+    assert find_database_servers(demo_folder)
     token = USER.request_token(service)
     service.press_ctrl_c()
     assert service.wait_for_exit() == 0, service.output
-    assert servers_on(demo_folder) == []
+    assert find_database_servers(demo_folder) == []
     again = start(*flags).wait_until_ready(int(workers))
     assert RESOURCE_SERVER.introspect(again, token)["active"]
     assert again.stop() == 0
-    assert servers_on(demo_folder) == []
+    assert find_database_servers(demo_folder) == []
 
 
-@pytest.mark.parametrize("seen", ["embedded PostgreSQL runs", "migrations applied", "demo clients registered"])
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_ctrl_c_while_it_starts_stops_what_was_started(start, demo_folder, seen, workers):
+@pytest.mark.parametrize(
+    ("seen", "workers"),
+    [
+        ("embedded PostgreSQL runs", "1"),
+        ("migrations applied", "1"),
+        ("demo clients registered", "1"),
+        ("demo clients registered", "2"),
+    ],
+)
+def test_ctrl_c_during_start_up_stops_what_was_started(start, demo_folder, seen, workers):
     service = start("--demo", "--embedded", str(demo_folder), "--workers", workers)
     service.wait_for(lambda: seen in service.stdout, seen)
     service.press_ctrl_c()
     assert service.wait_for_exit() == 0
-    assert servers_on(demo_folder) == []
+    assert find_database_servers(demo_folder) == []
     assert "Traceback" not in service.output
 
 
-def test_kill_9_and_start_again_continues_with_the_same_data(start, demo_folder):
+def test_service_continues_with_the_same_data_after_kill_9(start, demo_folder):
     first = start("--demo", "--embedded", str(demo_folder)).wait_until_ready()
     kept, revoked = USER.request_token(first), USER.request_token(first)
     USER.revoke(first, revoked)
@@ -144,9 +150,9 @@ def test_kill_9_and_start_again_continues_with_the_same_data(start, demo_folder)
     assert second.stop() == 0
 
 
-def test_another_user_of_the_embedded_database_keeps_it_running(start, demo_folder):
+def test_embedded_database_keeps_running_while_another_process_uses_it(start, demo_folder):
     service = start("--demo", "--embedded", str(demo_folder)).wait_until_ready()
     with EmbeddedPostgres(demo_folder):
         assert service.stop() == 0
-        assert servers_on(demo_folder)
-    assert servers_on(demo_folder) == []
+        assert find_database_servers(demo_folder)
+    assert find_database_servers(demo_folder) == []

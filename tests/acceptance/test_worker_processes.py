@@ -1,4 +1,4 @@
-"""Several processes: what one has answered holds on all of them."""
+"""Several worker processes: what one has responded holds on all of them."""
 
 import os
 import signal
@@ -14,21 +14,25 @@ def service(start, database):
     return start("--demo", "--dsn", database.service_dsn, "--workers", "2").wait_until_ready(2)
 
 
+def worker_pids(service) -> list[int]:
+    return [event["pid"] for event in service.events("server ready")]
+
+
 @contextmanager
-def only(service, answering: int) -> Iterator[None]:
-    """Let one process answer: the others are stopped, so that every connection is taken by it."""
-    others = {event["pid"] for event in service.events("server ready")} - {answering}
-    for pid in others:
-        os.kill(pid, signal.SIGSTOP)
+def only(service, pid: int) -> Iterator[None]:
+    """Pause the other workers, so that this one accepts every connection."""
+    others = set(worker_pids(service)) - {pid}
+    for other in others:
+        os.kill(other, signal.SIGSTOP)
     try:
         yield
     finally:
-        for pid in others:
-            os.kill(pid, signal.SIGCONT)
+        for other in others:
+            os.kill(other, signal.SIGCONT)
 
 
-def test_a_revocation_answered_by_one_process_holds_on_the_other(service):
-    first, second = (event["pid"] for event in service.events("server ready"))
+def test_revocation_on_one_worker_holds_on_the_other(service):
+    first, second = worker_pids(service)
     with only(service, first):
         token = USER.request_token(service)
         assert RESOURCE_SERVER.introspect(service, token)["active"]
@@ -40,9 +44,8 @@ def test_a_revocation_answered_by_one_process_holds_on_the_other(service):
     assert service.stop() == 0
 
 
-def test_a_process_that_dies_is_replaced(service):
-    first = service.events("server ready")[0]["pid"]
-    os.kill(first, signal.SIGKILL)
+def test_worker_is_replaced_when_it_dies(service):
+    os.kill(worker_pids(service)[0], signal.SIGKILL)
     service.wait_until_ready(3)
     assert RESOURCE_SERVER.introspect(service, USER.request_token(service))["active"]
     assert service.stop() == 0
