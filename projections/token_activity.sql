@@ -1,5 +1,5 @@
 -- name: buckets
--- What happened in each bucket of $2 seconds from $3 up to $4, of one client where $5 names it.
+-- The counts of each bucket of $2 seconds in [$3, $4), of client $5 or of all.
 SELECT start, sum(issued)::bigint AS issued, sum(revoked)::bigint AS revoked, sum(ended)::bigint AS ended
   FROM token_activity
  WHERE log_id = $1 AND unit = $2 AND start >= $3 AND start < $4 AND ($5::text IS NULL OR client_id = $5)
@@ -7,8 +7,8 @@ SELECT start, sum(issued)::bigint AS issued, sum(revoked)::bigint AS revoked, su
  ORDER BY start;
 
 -- name: active_at
--- Tokens active at $2, a whole minute: issued before it less ended before it, by whole days, the hours after those, the
--- minutes after those. Of one client where $3 names it.
+-- Tokens active at minute $2: issued before it minus ended before it, summed over whole days, then hours, then minutes.
+-- Of client $3 or of all.
 SELECT coalesce(sum(issued - ended), 0)::bigint AS active
   FROM token_activity
  WHERE log_id = $1
@@ -18,7 +18,7 @@ SELECT coalesce(sum(issued - ended), 0)::bigint AS active
    AND ($3::text IS NULL OR client_id = $3);
 
 -- name: clients
--- What happened to each client's tokens from $3 up to $4, by buckets of $2 seconds, and how many were active at $4.
+-- The counts of each client in [$3, $4), by buckets of $2 seconds, and its active tokens at $4.
 SELECT a.client_id,
        coalesce(sum(a.issued) FILTER (WHERE a.within), 0)::bigint AS issued,
        coalesce(sum(a.revoked) FILTER (WHERE a.within), 0)::bigint AS revoked,

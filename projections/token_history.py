@@ -1,7 +1,4 @@
-"""The catch-up projection `token_history`: every token ever issued, what became of it, and activity over time.
-
-It follows the log, so it costs the requests nothing. What introspection needs is in `active_tokens`.
-"""
+"""The catch-up projection `token_history`: every token ever issued, how it ended, and activity over time."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -16,33 +13,19 @@ from projections.token_activity import ActivityCounts
 SQL = load_statements("projections", "token_history.sql")
 
 ISSUED = (
-    "log_id",
-    "issued_position",
-    "jti",
-    "grant_id",
-    "digest",
-    "client_id",
-    "subject",
-    "scope",
-    "audience",
-    "grant_type",
-    "token_format",
-    "issued_at",
-    "expires_at",
-    "issued_recorded_at",
-    "issued_by",
-    "issued_request_id",
-    "issued_from",
+    *("log_id", "issued_position", "jti", "grant_id", "digest", "client_id", "subject", "scope", "audience"),
+    *("grant_type", "token_format", "issued_at", "expires_at"),
+    *("issued_recorded_at", "issued_by", "issued_request_id", "issued_from"),
 )
-"""The columns that an issuance fills; the others wait for a revocation."""
+"""The columns that an issuance fills; a revocation fills the others."""
 
 
 class RevokedBeforeIssued(Exception):
-    """The log has the revocation of a token that it did not issue before."""
+    """The log revokes a token that it has not issued before."""
 
 
 class TokenHistoryProjection(Projection):
-    """One row a token, from its issuance for ever; and counts per client, in `token_activity`."""
+    """One permanent row per token; and counts per client, in `token_activity`."""
 
     name = "token_history"
     version = 1
@@ -52,7 +35,7 @@ class TokenHistoryProjection(Projection):
     stream_columns: ClassVar = {"token_history": "grant_id"}
 
     async def fold(self, connection: Connection, log_id: int, events: Sequence[Projected]) -> None:
-        """One COPY, one update and one upsert a batch. Raises RevokedBeforeIssued."""
+        """Run one COPY, one update and one upsert per batch. Raises RevokedBeforeIssued."""
         counts = ActivityCounts()
         issued = []
         revoked: dict[bytes, tuple[TokenRevoked, Projected]] = {}
@@ -74,30 +57,27 @@ class TokenHistoryProjection(Projection):
 async def _revoke(
     connection: Connection, log_id: int, revoked: dict[bytes, tuple[TokenRevoked, Projected]], counts: ActivityCounts
 ) -> None:
+    rows = [projected.row for _, projected in revoked.values()]
     ended = await connection.fetch(
         SQL["revoke"],
         log_id,
         list(revoked),
-        [projected.row.position for _, projected in revoked.values()],
+        [row.position for row in rows],
         [event.revoked_at for event, _ in revoked.values()],
-        [projected.row.recorded_at for _, projected in revoked.values()],
-        [projected.row.actor for _, projected in revoked.values()],
-        [projected.row.request_id for _, projected in revoked.values()],
-        [projected.row.remote_address for _, projected in revoked.values()],
+        [row.recorded_at for row in rows],
+        [row.actor for row in rows],
+        [row.request_id for row in rows],
+        [row.remote_address for row in rows],
         [event.reason for event, _ in revoked.values()],
     )
     if len(ended) != len(revoked):
         found = {row["digest"] for row in ended}
         jti = next(event.jti for digest, (event, _) in revoked.items() if digest not in found)
-        msg = f"the token {jti} was revoked and is not among those issued before"
+        msg = f"the token {jti} was revoked but not issued before"
         raise RevokedBeforeIssued(msg)
     for row in ended:
-        counts.add_revoked(
-            row["client_id"],
-            row["revoked_recorded_at"],
-            expires_at=row["expires_at"],
-            issued_at=row["issued_recorded_at"],
-        )
+        client_id, revoked_at = row["client_id"], row["revoked_recorded_at"]
+        counts.add_revoked(client_id, revoked_at, expires_at=row["expires_at"], issued_at=row["issued_recorded_at"])
 
 
 def _issued_row(log_id: int, event: TokenIssued, projected: Projected) -> tuple[Any, ...]:

@@ -1,6 +1,6 @@
 -- name: revoke
--- Tokens that were revoked: how each ended. Answers what is needed to count it. They are found by digest alone; that is
--- what "+ 0" is for, because the primary key too begins with log_id.
+-- Record revocations, and return what the activity counts need. "+ 0" forces the index on the digest: the primary key
+-- also begins with log_id.
 UPDATE token_history h
    SET revoked_position = r.position, revoked_at = r.revoked_at, revoked_recorded_at = r.recorded_at,
        revoked_by = r.actor, revoked_request_id = r.request_id, revoked_from = r.remote_address,
@@ -12,7 +12,7 @@ UPDATE token_history h
 RETURNING h.digest, h.client_id, h.expires_at, h.issued_recorded_at, h.revoked_recorded_at;
 
 -- name: count
--- What a batch adds to the counts of minutes, hours and days.
+-- Add the counts of a batch, by minute, hour and day.
 INSERT INTO token_activity AS a (log_id, unit, start, client_id, issued, revoked, ended)
 SELECT $1, c.unit, c.start, c.client_id, c.issued, c.revoked, c.ended
   FROM unnest($2::integer[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[])
@@ -22,16 +22,16 @@ DO UPDATE SET issued = a.issued + excluded.issued, revoked = a.revoked + exclude
               ended = a.ended + excluded.ended;
 
 -- name: find_digest
--- Which token a digest is of, whatever became of it.
+-- The jti of a digest.
 SELECT jti FROM token_history WHERE log_id + 0 = $1 AND digest = $2;
 
 -- name: find_token
--- A token by its jti, whatever became of it.
+-- A token by its jti.
 SELECT * FROM token_history WHERE log_id + 0 = $1 AND jti = $2;
 
 -- name: issued_until
--- Of the tokens issued up to position $3 the last that was recorded at or before $2, 0 when there is none. A search by
--- halves, because instants never go back; where the log itself has been archived it cannot be asked.
+-- The position of the last token issued up to position $3 and recorded by instant $2, 0 if there is none. A binary
+-- search, because recorded_at never decreases; the archived part of the log cannot be queried.
 WITH RECURSIVE search (low, high) AS (
     SELECT 0::bigint, $3::bigint
     UNION ALL
@@ -47,10 +47,9 @@ WITH RECURSIVE search (low, high) AS (
 SELECT low FROM search WHERE low = high;
 
 -- name: page
--- A page of tokens, newest first, of those issued before position $3 and not before $4, as of position $5 and instant
--- $6. One of the branches finds the candidates, $2 of them at most, by the index that $7 names; of these the rows that
--- match the rest are answered, and beside each how many were looked at and where the last of them was. OFFSET 0 keeps the
--- other conditions from choosing the index by which a candidate is read: that is the primary key.
+-- A page of tokens, newest first, issued at positions from $4 and before $3, as of position $5 and instant $6. The branch
+-- that $7 names finds at most $2 candidates by its index. Rows that match the other filters are returned, each with the
+-- number of candidates and the lowest position among them. OFFSET 0 makes the planner read candidates by primary key.
 WITH RECURSIVE scopes (scope) AS (
     (SELECT scope FROM token_history WHERE log_id = $1 ORDER BY scope LIMIT 1)
     UNION ALL
@@ -94,8 +93,8 @@ WITH RECURSIVE scopes (scope) AS (
 ), candidate AS MATERIALIZED (
     SELECT issued_position FROM found ORDER BY issued_position DESC LIMIT $2
 )
-SELECT s.looked_at, s.lowest, h.*
-  FROM (SELECT count(*) AS looked_at, min(issued_position) AS lowest FROM candidate) s
+SELECT s.candidates, s.lowest, h.*
+  FROM (SELECT count(*) AS candidates, min(issued_position) AS lowest FROM candidate) s
   LEFT JOIN (
        SELECT t.*
          FROM candidate c

@@ -1,4 +1,4 @@
-"""How projections may be, for tests of what shows it."""
+"""Statuses of projections, for tests of what shows them."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,15 +7,13 @@ from projections.following.skips import Skip
 from projections.following.status import BuildStatus, ProjectionStatus, StoppedEvent
 
 AT = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
-STOP = StoppedEvent(
-    41, "token.revoked", "RevokedBeforeIssued: the token 7f was revoked and is not among those issued before"
-)
+STOP = StoppedEvent(41, "token.revoked", "RevokedBeforeIssued: the token 7f was revoked but not issued before")
 SKIP = Skip(17, "token.issued", "ValueError: no", "known defect", "operator:ada", AT)
 BUILD = BuildStatus(version=2, state="building", position=20, holder="host:9", started_at=AT)
 
 
 def status(**changes: Any) -> ProjectionStatus:
-    """A catch-up projection that is live, but for the changes."""
+    """A live catch-up projection with some changes."""
     live = {
         "projection": "token_history",
         "log": "main",
@@ -34,5 +32,5 @@ def status(**changes: Any) -> ProjectionStatus:
 
 
 def stopped() -> ProjectionStatus:
-    """The same, stopped at an event."""
+    """A catch-up projection that is stopped at an event."""
     return status(state="stopped", stopped=STOP, holder=None)

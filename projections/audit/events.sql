@@ -1,7 +1,6 @@
 -- name: of_actor
--- Events of an actor and of these topics, after $2 and up to $3, each topic by its index.
-SELECT e.position, e.recorded_at, e.stream_id, e.stream_version, e.topic, e.schema_version, e.payload, e.actor,
-       e.request_id, e.remote_address
+-- Events of an actor and some topics after $2 and up to $3, each topic by its index.
+SELECT e.*
   FROM unnest($6::text[]) AS t (topic)
  CROSS JOIN LATERAL (SELECT * FROM event_log
                       WHERE log_id = $1 AND actor = $5 AND topic = t.topic AND position > $2 AND position <= $3
@@ -10,9 +9,8 @@ SELECT e.position, e.recorded_at, e.stream_id, e.stream_version, e.topic, e.sche
  LIMIT $4;
 
 -- name: of_topics
--- Events of these topics, after $2 and up to $3, each topic by its index.
-SELECT e.position, e.recorded_at, e.stream_id, e.stream_version, e.topic, e.schema_version, e.payload, e.actor,
-       e.request_id, e.remote_address
+-- Events of some topics after $2 and up to $3, each topic by its index.
+SELECT e.*
   FROM unnest($5::text[]) AS t (topic)
  CROSS JOIN LATERAL (SELECT * FROM event_log
                       WHERE log_id = $1 AND topic = t.topic AND position > $2 AND position <= $3
@@ -21,8 +19,8 @@ SELECT e.position, e.recorded_at, e.stream_id, e.stream_version, e.topic, e.sche
  LIMIT $4;
 
 -- name: of_client
--- Events of these topics about a client, after $2 and up to $3: its tokens issued, its tokens revoked, itself. The
--- projection token_history knows which they are; $6 is the client's own stream.
+-- Events of some topics about a client after $2 and up to $3: of its tokens, found through token_history, and of its own
+-- stream $6.
 WITH found AS (
     (SELECT issued_position AS position FROM token_history
       WHERE 'token.issued' = ANY ($7::text[]) AND log_id = $1 AND client_id = $5
@@ -39,15 +37,14 @@ WITH found AS (
 ), candidate AS MATERIALIZED (
     SELECT position FROM found ORDER BY position LIMIT $4
 )
-SELECT e.position, e.recorded_at, e.stream_id, e.stream_version, e.topic, e.schema_version, e.payload, e.actor,
-       e.request_id, e.remote_address
+SELECT e.*
   FROM candidate c
  CROSS JOIN LATERAL (SELECT * FROM event_log WHERE log_id = $1 AND position = c.position OFFSET 0) e
  ORDER BY e.position;
 
 -- name: of_subject
--- Events of these topics about a subject's tokens, after $2 and up to $3, of one client where $6 names it. A subject that
--- is the client itself is found as a client.
+-- Events of some topics about a subject's tokens after $2 and up to $3, of client $6 or of all. A subject that equals its
+-- client is found by client.
 WITH found AS (
     (SELECT issued_position AS position FROM token_history
       WHERE 'token.issued' = ANY ($7::text[]) AND log_id = $1 AND client_id = $5 AND subject = $5
@@ -67,8 +64,7 @@ WITH found AS (
 ), candidate AS MATERIALIZED (
     SELECT position FROM found ORDER BY position LIMIT $4
 )
-SELECT e.position, e.recorded_at, e.stream_id, e.stream_version, e.topic, e.schema_version, e.payload, e.actor,
-       e.request_id, e.remote_address
+SELECT e.*
   FROM candidate c
  CROSS JOIN LATERAL (SELECT * FROM event_log WHERE log_id = $1 AND position = c.position OFFSET 0) e
  ORDER BY e.position;

@@ -1,4 +1,4 @@
-"""Reading `token_history`: pages of tokens as of a moment, and finding a token by its digest or its jti."""
+"""Queries on `token_history`: pages of tokens as of a moment, and a token by its digest or its jti."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,14 +14,14 @@ from ledger.use_cases.audit import TokenPage, TokenQuery
 
 SQL = load_statements("projections", "token_history.sql")
 
-LONGEST_LOOK = 2000
-"""How many candidates one page looks at, at most. A filter that few of them pass makes short pages, not slow ones."""
+MAX_CANDIDATES = 2000
+"""Most candidates read for one page. A filter that few candidates pass makes short pages, not slow ones."""
 
-WIDEN = 4
+WINDOW_GROWTH = 4
 
 
 async def find_jti(log: Log, digest: bytes) -> UUID | None:
-    """The token of a digest, as far as the projection has come. Raises Unavailable."""
+    """Find the jti of a digest. Raises Unavailable."""
     log_id = await log.find_id()
     async with log.database.connection() as connection:
         jti: UUID | None = await connection.fetchval(SQL["find_digest"], log_id, digest)
@@ -29,7 +29,7 @@ async def find_jti(log: Log, digest: bytes) -> UUID | None:
 
 
 async def find_token(log: Log, jti: UUID) -> TokenRecord | None:
-    """A token as the projection has it, None when it has none of that jti. Raises Unavailable."""
+    """Find a token by its jti. Raises Unavailable."""
     log_id = await log.find_id()
     async with log.database.connection() as connection:
         row = await connection.fetchrow(SQL["find_token"], log_id, jti)
@@ -37,33 +37,33 @@ async def find_token(log: Log, jti: UUID) -> TokenRecord | None:
 
 
 async def issued_until(connection: Connection, log_id: int, instant: datetime, position: int) -> int:
-    """Of the tokens issued up to a position the last that was recorded by an instant, 0 when there is none."""
+    """Find the last token issued up to a position and recorded by an instant; return its position, 0 if none."""
     found: int = await connection.fetchval(SQL["issued_until"], log_id, instant, position)
     return found
 
 
 async def read_page(log: Log, query: TokenQuery, moment: Moment, *, first: int, before: int, limit: int) -> TokenPage:
-    """Tokens issued at positions from `first` and before `before`, newest first. Raises Unavailable.
+    """Read tokens issued at positions in [first, before), newest first. Raises Unavailable.
 
-    It looks at as many candidates as are asked for, then at more, as long as they do not fill the page.
+    The first window has `limit` candidates; wider ones follow until the page is full.
     """
     log_id = await log.find_id()
     index = _index_for(query)
     tokens: list[TokenRecord] = []
-    looked_at, window = 0, limit
+    candidates, window = 0, limit
     while True:
         arguments = (window, before, first, moment.position, moment.instant, index)
         filters = (query.client_id, query.subject, query.scope, query.status)
         async with log.database.connection() as connection:
             rows = await connection.fetch(SQL["page"], log_id, *arguments, *filters)
-        tokens.extend(_records(rows, moment))
-        if rows[0]["looked_at"] < window:
+        tokens += [_record(row, moment) for row in rows if row["issued_position"] is not None]
+        if rows[0]["candidates"] < window:
             return _page(tokens, limit, None)
         before = rows[0]["lowest"]
-        looked_at += window
-        if len(tokens) >= limit or looked_at >= LONGEST_LOOK:
+        candidates += window
+        if len(tokens) >= limit or candidates >= MAX_CANDIDATES:
             return _page(tokens, limit, before)
-        window = min(window * WIDEN, LONGEST_LOOK - looked_at)
+        window = min(window * WINDOW_GROWTH, MAX_CANDIDATES - candidates)
 
 
 def _page(tokens: Sequence[TokenRecord], limit: int, before: int | None) -> TokenPage:
@@ -73,7 +73,7 @@ def _page(tokens: Sequence[TokenRecord], limit: int, before: int | None) -> Toke
 
 
 def _index_for(query: TokenQuery) -> str:
-    """Which index finds the candidates: the one that leaves the fewest for the other conditions, as a rule."""
+    """Choose the index for the candidates: usually the one that leaves the fewest."""
     if query.subject is not None:
         return "subject"
     if query.client_id is not None:
@@ -83,12 +83,8 @@ def _index_for(query: TokenQuery) -> str:
     return "all" if query.scope is None else "scope"
 
 
-def _records(rows: Sequence[asyncpg.Record], moment: Moment) -> Sequence[TokenRecord]:
-    return [_record(row, moment) for row in rows if row["issued_position"] is not None]
-
-
 def _record(row: asyncpg.Record, moment: Moment | None) -> TokenRecord:
-    """The token of a row, without a revocation that came after the moment where one is given."""
+    """Build a token from a row, without a revocation after the moment."""
     revoked = None
     position = row["revoked_position"]
     if position is not None and (moment is None or position <= moment.position):

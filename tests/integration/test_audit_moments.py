@@ -30,12 +30,12 @@ async def issue(issuer, client):
     return await issuer.issuance.issue_token(client, None, CAUSE)
 
 
-async def test_an_empty_log_is_at_position_0(trail):
+async def test_moment_is_position_0_when_log_is_empty(trail):
     assert (await trail.moments.resolve()).position == 0
     assert (await trail.moments.resolve(datetime.now(UTC) - timedelta(days=1))).position == 0
 
 
-async def test_now_is_as_far_as_the_projection_has_come(service, issuer, client, trail):
+async def test_now_is_the_checkpoint_of_the_projection(service, issuer, client, trail):
     await service.catch_up()
     await issue(issuer, client)
     assert (await trail.moments.resolve()).position == 1
@@ -43,7 +43,7 @@ async def test_now_is_as_far_as_the_projection_has_come(service, issuer, client,
     assert (await trail.moments.resolve()).position == 2
 
 
-async def test_a_position_that_is_not_there_yet_is_refused(trail, client):
+async def test_query_is_refused_when_position_is_beyond_head(trail, client):
     with pytest.raises(AheadOfLog, match="2 is beyond the head of the log, which is at 1"):
         await trail.moments.resolve(2)
     with pytest.raises(AheadOfLog):
@@ -52,12 +52,12 @@ async def test_a_position_that_is_not_there_yet_is_refused(trail, client):
         await trail.events.find_events(EventQuery(), after=0, limit=1, min_position=2)
 
 
-async def test_an_instant_that_has_not_come_is_refused(trail, client):
+async def test_moment_is_refused_when_instant_is_in_the_future(trail, client):
     with pytest.raises(AheadOfLog, match="is in the future: it is 20"):
         await trail.moments.resolve(datetime.now(UTC) + timedelta(hours=1))
 
 
-async def test_an_answer_as_of_an_instant_waits_for_the_batch_under_way(service, issuer, client, trail, owner):
+async def test_moment_waits_when_a_batch_is_being_recorded(service, issuer, client, trail, owner):
     """What is being recorded at this moment has an instant already and no position yet that anybody sees."""
     await service.catch_up()
     transaction = owner.transaction()
@@ -81,7 +81,7 @@ async def test_an_answer_as_of_an_instant_waits_for_the_batch_under_way(service,
     assert (await asked).position == 2
 
 
-async def test_an_instant_of_long_ago_waits_for_nobody(service, client, trail, owner):
+async def test_moment_does_not_wait_when_instant_is_long_ago(service, client, trail, owner):
     await service.catch_up()
     async with owner.transaction():
         await owner.execute("SELECT FROM log_head FOR UPDATE")
@@ -89,7 +89,7 @@ async def test_an_instant_of_long_ago_waits_for_nobody(service, client, trail, o
     assert moment.position == 0
 
 
-async def test_a_token_is_found_by_its_digest_however_new_it_is(service, issuer, client, trail, monkeypatch):
+async def test_jti_is_found_or_refused_when_projection_lags(service, issuer, client, trail, monkeypatch):
     active = await issue(issuer, client)
     digest = hash_token(active.access_token)
     assert str(await trail.tokens.find_jti(digest)) == active.jti
@@ -102,9 +102,7 @@ async def test_a_token_is_found_by_its_digest_however_new_it_is(service, issuer,
     assert await trail.tokens.find_jti(b"x" * 32) is None
 
 
-async def test_a_token_is_found_that_comes_into_the_history_just_after_it_was_looked_for(
-    service, issuer, client, trail, monkeypatch
-):
+async def test_jti_is_found_when_projection_catches_up_during_search(service, issuer, client, trail, monkeypatch):
     token = await issue(issuer, client)
     await issuer.revocation.revoke_token(client, token.access_token, CAUSE)
     look = tokens.find_jti
@@ -118,12 +116,12 @@ async def test_a_token_is_found_that_comes_into_the_history_just_after_it_was_lo
     assert str(await trail.tokens.find_jti(hash_token(token.access_token))) == token.jti
 
 
-async def test_a_client_has_no_token_events(trail, client):
+async def test_token_is_not_found_when_id_is_of_a_client(trail, client):
     assert await trail.events.read_token_events(client.id) == ()
     assert await trail.tokens.find_token(client.id) is None
 
 
-async def test_news_comes_to_all_who_wait_for_it(issuer, client, trail):
+async def test_events_reach_every_waiting_caller_when_recorded(issuer, client, trail):
     waiting = [asyncio.create_task(trail.events.wait_for_events(ISSUED, after=1, seconds=20)) for _ in range(20)]
     other = asyncio.create_task(
         trail.events.wait_for_events(EventQuery(types=("client.disabled",)), after=1, seconds=20)
@@ -136,13 +134,13 @@ async def test_news_comes_to_all_who_wait_for_it(issuer, client, trail):
     assert [row.topic for row in (await other).events] == ["client.disabled"]
 
 
-async def test_news_from_further_back_begins_in_the_log(issuer, client, trail):
+async def test_waiting_starts_in_the_log_when_position_is_old(issuer, client, trail):
     tokens = [await issue(issuer, client) for _ in range(3)]
     page = await trail.events.wait_for_events(ISSUED, after=0, seconds=20)
     assert [row.position for row in page.events] == [token.position for token in tokens]
 
 
-async def test_no_news_says_how_far_was_looked(issuer, client, trail):
+async def test_page_is_empty_with_its_position_when_nothing_comes(issuer, client, trail):
     await register_client(issuer, "other")
     page = await trail.events.wait_for_events(ISSUED, after=0, seconds=0.01)
     assert (page.events, page.position) == ((), 2)

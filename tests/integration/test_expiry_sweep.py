@@ -12,7 +12,7 @@ from ledger.postgres.database import Database
 from ledger.use_cases.audit import NotCaughtUp
 from projections import expiry_sweep
 from projections.audit import checkpoint
-from projections.expiry_sweep import GRACE_SECONDS, LONGEST_REST, LOOK_SECONDS, ExpirySweep, read_sweep_lag
+from projections.expiry_sweep import GRACE_SECONDS, MAX_REST_SECONDS, POLL_SECONDS, ExpirySweep, read_sweep_lag
 from projections.rebuilding import tables
 from tests.breaking_proxy import BreakingProxy
 from tests.integration.conftest import CAUSE
@@ -53,7 +53,7 @@ async def gone(superuser, left: int = 0) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_what_expired_goes_of_every_log_and_what_did_not_stays(database, service, client, sweep, superuser):
+async def test_sweep_deletes_exactly_expired_rows_of_every_log(database, service, client, sweep, superuser):
     for log in ("first", "second"):
         await record_expired(database.service_dsn, 50, log=log)
     live = [await service.issuers[0].issuance.issue_token(client, None, CAUSE) for _ in range(20)]
@@ -72,8 +72,8 @@ async def test_row_stays_for_a_grace_period_because_clocks_differ(database, swee
     assert await superuser.fetchval("SELECT expires_at > extract(epoch FROM now()) - 3600 FROM active_tokens")
 
 
-async def test_it_goes_on_where_it_was_whoever_takes_the_step(database, connected, sweep, superuser, monkeypatch):
-    monkeypatch.setattr(expiry_sweep, "PAGES", 1)
+async def test_walk_continues_when_processes_take_turns(database, connected, sweep, superuser, monkeypatch):
+    monkeypatch.setattr(expiry_sweep, "STEP_PAGES", 1)
     await record_expired(database.service_dsn, 200)
     pages = await superuser.fetchval("SELECT pg_relation_size('active_tokens') / 8192")
     assert pages > 2
@@ -87,16 +87,16 @@ async def test_it_goes_on_where_it_was_whoever_takes_the_step(database, connecte
     assert sweep.counts.rows + other.counts.rows == 200
 
 
-async def test_a_step_that_is_not_due_is_not_taken(database, sweep, superuser):
+async def test_step_is_not_taken_when_it_is_not_due(database, sweep, superuser):
     await record_expired(database.service_dsn, 1)
     await superuser.execute("UPDATE expiry_sweep SET due_at = clock_timestamp() + interval '1 minute'")
     assert 50 < await sweep.step() <= 60
     assert (await superuser.fetchval(COUNT), sweep.counts.steps) == (1, 0)
     await superuser.execute("UPDATE expiry_sweep SET due_at = clock_timestamp() + interval '1 day'")
-    assert await sweep.step() == LONGEST_REST
+    assert await sweep.step() == MAX_REST_SECONDS
 
 
-async def test_after_a_step_the_next_is_due_when_it_has_rested(database, connected, superuser, monkeypatch):
+async def test_next_step_is_due_after_the_rest(database, connected, superuser, monkeypatch):
     monkeypatch.setattr(expiry_sweep, "rest_seconds", lambda **_: 30.0)
     here, there = ExpirySweep(connected, within=60.0), ExpirySweep(connected, within=60.0)
     assert await here.step() == 30.0
@@ -104,20 +104,18 @@ async def test_after_a_step_the_next_is_due_when_it_has_rested(database, connect
     assert (here.counts.steps, there.counts.steps) == (1, 0)
 
 
-async def test_while_another_process_is_at_it_nobody_waits(database, sweep, superuser):
+async def test_step_is_skipped_when_another_process_takes_it(database, sweep, superuser):
     await record_expired(database.service_dsn, 1)
     async with superuser.transaction():
         await superuser.execute("SELECT FROM expiry_sweep FOR UPDATE")
-        assert await sweep.step() == LOOK_SECONDS
+        assert await sweep.step() == POLL_SECONDS
     assert (await superuser.fetchval(COUNT), sweep.counts.steps) == (1, 0)
     await sweep.step()
     assert (await superuser.fetchval(COUNT), sweep.counts.steps) == (0, 1)
 
 
-async def test_how_far_behind_it_is_follows_from_when_the_last_whole_walk_began(
-    database, connected, sweep, superuser, monkeypatch
-):
-    monkeypatch.setattr(expiry_sweep, "PAGES", 1)
+async def test_lag_is_the_age_of_the_last_complete_walk(database, connected, sweep, superuser, monkeypatch):
+    monkeypatch.setattr(expiry_sweep, "STEP_PAGES", 1)
     await record_expired(database.service_dsn, 200)
     await superuser.execute("UPDATE expiry_sweep SET walked_at = walked_at - interval '1 hour'")
     await sweep.step()
@@ -128,10 +126,8 @@ async def test_how_far_behind_it_is_follows_from_when_the_last_whole_walk_began(
     assert await read_sweep_lag(connected) < 3600
 
 
-async def test_rows_that_are_in_another_file_are_walked_over_from_the_first_page(
-    database, sweep, superuser, monkeypatch
-):
-    monkeypatch.setattr(expiry_sweep, "PAGES", 1)
+async def test_walk_restarts_when_rows_move_to_another_file(database, sweep, superuser, monkeypatch):
+    monkeypatch.setattr(expiry_sweep, "STEP_PAGES", 1)
     await record_expired(database.service_dsn, 200)
     await superuser.execute("UPDATE expiry_sweep SET block = 2")
     await sweep.step()
@@ -144,7 +140,7 @@ async def test_rows_that_are_in_another_file_are_walked_over_from_the_first_page
     assert again["began_at"] > began
 
 
-async def test_an_empty_table_is_walked_over_too(connected, sweep, superuser):
+async def test_walk_is_complete_when_table_is_empty(connected, sweep, superuser):
     before = await superuser.fetchrow(STATE)
     await sweep.step()
     after = await superuser.fetchrow(STATE)
@@ -152,7 +148,7 @@ async def test_an_empty_table_is_walked_over_too(connected, sweep, superuser):
     assert (sweep.counts.rows, sweep.counts.steps) == (0, 1)
 
 
-async def test_it_gives_way_to_who_has_the_table_or_one_of_the_rows(database, sweep, superuser):
+async def test_sweep_gives_way_when_table_or_row_is_locked(database, sweep, superuser):
     await record_expired(database.service_dsn, 3)
     for held in ("LOCK TABLE active_tokens", "SELECT FROM active_tokens FOR UPDATE"):
         async with superuser.transaction():
@@ -163,10 +159,10 @@ async def test_it_gives_way_to_who_has_the_table_or_one_of_the_rows(database, sw
     assert await superuser.fetchval(COUNT) == 0
 
 
-async def test_a_step_that_failed_is_as_good_as_none(database, sweep, superuser, monkeypatch):
+async def test_step_changes_nothing_when_it_fails(database, sweep, superuser, monkeypatch):
     await record_expired(database.service_dsn, 3)
     before = await superuser.fetchrow(STATE)
-    broken = dict(expiry_sweep.SQL) | {"done": "SELECT $1::bigint / 0, $2::bigint, $3::interval"}
+    broken = dict(expiry_sweep.SQL) | {"finish_step": "SELECT $1::bigint / 0, $2::bigint, $3::interval"}
     monkeypatch.setattr(expiry_sweep, "SQL", broken)
     with pytest.raises(asyncpg.DivisionByZeroError):
         await sweep.step()
@@ -174,7 +170,7 @@ async def test_a_step_that_failed_is_as_good_as_none(database, sweep, superuser,
     assert (await superuser.fetchrow(STATE), sweep.counts.rows) == (before, 0)
 
 
-async def test_requests_go_on_while_two_processes_sweep(database, start_process, client, superuser):
+async def test_requests_succeed_when_two_processes_sweep(database, start_process, client, superuser):
     """Batches that insert and delete, and the sweep, in the same pages."""
     here, there = await start_process(), await start_process()
     for service in (here, there):
@@ -201,9 +197,9 @@ async def test_requests_go_on_while_two_processes_sweep(database, start_process,
     assert (await check(database.owner_dsn, "active_tokens")).equal
 
 
-async def test_it_survives_a_database_that_goes_away(database, start_process, superuser, monkeypatch):
+async def test_sweep_continues_when_database_was_away(database, start_process, superuser, monkeypatch):
     monkeypatch.setattr(connections, "PAUSE_AFTER_REFUSAL", 0.0)
-    monkeypatch.setattr(expiry_sweep, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(expiry_sweep, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(expiry_sweep, "rest_seconds", lambda **_: 0.01)
     async with BreakingProxy(database.service_dsn).running() as proxy:
         service = await start_process(proxy.dsn)
@@ -222,9 +218,7 @@ async def test_it_survives_a_database_that_goes_away(database, start_process, su
     assert service.counts().sweep.rows == 20
 
 
-async def test_to_revoke_a_token_whose_row_was_swept_does_and_records_nothing(
-    database, issuer, client, sweep, superuser
-):
+async def test_revocation_records_nothing_when_row_was_swept(database, issuer, client, sweep, superuser):
     (token,) = await record_expired(database.service_dsn, 1)
     jti = await superuser.fetchval("SELECT jti FROM active_tokens")
     await walk(sweep, superuser)
@@ -235,7 +229,7 @@ async def test_to_revoke_a_token_whose_row_was_swept_does_and_records_nothing(
     assert await issuer.streams.head() == head
 
 
-async def test_auditors_find_a_token_whose_row_was_swept_by_its_value(database, service, sweep, superuser, monkeypatch):
+async def test_auditor_finds_a_token_when_its_row_was_swept(database, service, sweep, superuser, monkeypatch):
     monkeypatch.setattr(checkpoint, "CATCH_UP_TIMEOUT_SECONDS", 0.0)
     audit = service.issuers[0].audit
     (token,) = await record_expired(database.service_dsn, 1)
@@ -247,7 +241,7 @@ async def test_auditors_find_a_token_whose_row_was_swept_by_its_value(database, 
     assert await audit.tokens.find_jti(hash_token(token)) == jti
 
 
-async def test_a_rebuild_leaves_out_what_has_expired(database, service, client, superuser):
+async def test_rebuild_omits_expired_rows(database, service, client, superuser):
     await record_expired(database.service_dsn, 30)
     await issue_and_revoke(service.issuers[0], client, 6)
     live = await rows(superuser, "active_tokens")
@@ -258,7 +252,7 @@ async def test_a_rebuild_leaves_out_what_has_expired(database, service, client, 
     assert (await check(database.owner_dsn, "active_tokens")).equal
 
 
-async def test_a_sweep_during_a_rebuild_disturbs_neither(database, start_process, client, superuser, monkeypatch):
+async def test_rebuild_is_correct_when_the_sweep_runs(database, start_process, client, superuser, monkeypatch):
     """Walks go on before, during and after the swap; what has not expired is all there."""
     sweeping = await start_process()
     indexed, go_on = asyncio.Event(), asyncio.Event()

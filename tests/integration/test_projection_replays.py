@@ -36,7 +36,7 @@ def of_log(log_id, tables):
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_replay_is_the_projection_as_it_was(database, service, superuser, name):
+async def test_replay_equals_the_projection_at_that_point(database, service, superuser, name):
     then = of_log(1, await rows(superuser, name))
     issuer = service.issuers[0]
     head = await issuer.streams.head()
@@ -48,7 +48,7 @@ async def test_a_replay_is_the_projection_as_it_was(database, service, superuser
         assert await in_schema(superuser, schema, name) == then
 
 
-async def test_an_instant_before_everything_is_the_beginning(database, service, superuser):
+async def test_replay_is_empty_when_instant_precedes_every_event(database, service, superuser):
     first = await superuser.fetchval("SELECT min(recorded_at) FROM event_log WHERE log_id = 1")
     replayed = await replay_projection(
         database.owner_dsn,
@@ -62,27 +62,27 @@ async def test_an_instant_before_everything_is_the_beginning(database, service, 
     assert await in_schema(superuser, "before", "clients") == {"clients": []}
 
 
-async def test_a_schema_that_is_there_is_left_alone(database, superuser):
+async def test_replay_is_refused_when_schema_exists(database, superuser):
     for schema in ("public", "pg_mine", "information_schema"):
         with pytest.raises(BuildRefused, match=r"Schema \w+ (exists|cannot be created)"):
             await replay_projection(database.owner_dsn, of("clients"), 1, until=1, schema=schema, progress=nobody)
 
 
-async def test_a_name_is_a_name_whatever_is_in_it(database, superuser):
+async def test_replay_quotes_the_schema_name(database, superuser):
     name = 'x"; DROP TABLE clients; --'
     replayed = await replay_projection(database.owner_dsn, of("clients"), 1, until=1, schema=name, progress=nobody)
     assert await superuser.fetchval(f"SELECT count(*) FROM {replayed.quoted}.clients") == 1  # noqa: S608
     assert await superuser.fetchval("SELECT count(*) FROM clients") == 4
 
 
-async def test_a_replay_that_fails_leaves_no_schema(database, superuser):
+async def test_replay_leaves_no_schema_when_it_fails(database, superuser):
     await superuser.execute("UPDATE event_log SET payload = '' WHERE log_id = 1 AND position = 9")
     with pytest.raises(BuildRefused, match="position 9 of log 1"):
         await replay_projection(database.owner_dsn, of("active_tokens"), 1, until=12, schema="then", progress=nobody)
     assert await superuser.fetchval("SELECT to_regnamespace('then')") is None
 
 
-async def test_points_ahead_of_the_log_are_refused(database, service, superuser):
+async def test_replay_is_refused_when_point_is_ahead_of_the_log(database, service, superuser):
     head = (await service.issuers[0].streams.head()).position
     now = await superuser.fetchval("SELECT clock_timestamp()")
     for until in (head + 1, now + timedelta(hours=1)):
@@ -92,7 +92,7 @@ async def test_points_ahead_of_the_log_are_refused(database, service, superuser)
         await replay_projection(database.owner_dsn, of("clients"), 3, until=1, schema="then", progress=nobody)
 
 
-async def test_what_changed_between_two_points_is_told_row_by_row(database, service, superuser):
+async def test_changes_between_two_points_are_found_row_by_row(database, service, superuser):
     issuer = service.issuers[0]
     client = await issuer.clients.get("shop")
     _, kept = await issue_and_revoke(issuer, client, 2)
@@ -115,7 +115,7 @@ async def test_what_changed_between_two_points_is_told_row_by_row(database, serv
     assert revoked.after["revoked_by"] == "client:shop"
 
 
-async def test_nothing_changed_between_a_point_and_itself_and_the_earlier_comes_first(database, superuser):
+async def test_changes_are_empty_for_one_point_and_need_order(database, superuser):
     found = await find_changes(database.service_dsn, of("clients"), 1, points=(5, 5), limit=10, progress=nobody)
     assert found.differences.count == 0
     with pytest.raises(BuildRefused, match="give the earlier point as --from"):

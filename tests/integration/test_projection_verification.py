@@ -46,14 +46,14 @@ async def superuser(database, service):
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_what_the_service_wrote_is_what_the_log_says(database, superuser, name):
+async def test_verification_finds_nothing_when_rows_are_intact(database, superuser, name):
     found = await check(database.owner_dsn, name)
     assert found.equal
     assert found.events == await superuser.fetchval("SELECT sum(position) FROM log_head")
 
 
 @pytest.mark.parametrize(("table", "case"), [(t, n) for t, cases in TAMPERED.items() for n in range(len(cases))])
-async def test_one_row_that_was_changed_is_found_with_what_it_should_be(database, superuser, table, case):
+async def test_verification_finds_a_changed_row_and_its_values(database, superuser, table, case):
     statement, column = TAMPERED[table][case]
     condition = "revoked_by IS NOT NULL" if column == "revoked_by" else "true"
     assert await superuser.execute(statement.format(one=of_one(table, condition))) != "UPDATE 0"
@@ -69,7 +69,7 @@ async def test_one_row_that_was_changed_is_found_with_what_it_should_be(database
 
 
 @pytest.mark.parametrize("table", OWNERS)
-async def test_a_row_that_was_removed_is_missed(database, superuser, table):
+async def test_verification_finds_a_removed_row(database, superuser, table):
     await superuser.execute(f"DELETE FROM {table} WHERE {of_one(table)}")  # noqa: S608
     found = await check(database.owner_dsn, OWNERS[table])
     assert found.differences.count == 1
@@ -79,7 +79,7 @@ async def test_a_row_that_was_removed_is_missed(database, superuser, table):
 
 
 @pytest.mark.parametrize("sample", [None, 1000])
-async def test_rows_that_have_expired_may_be_missing_and_no_others(database, superuser, sample):
+async def test_only_expired_rows_may_be_missing(database, superuser, sample):
     await record_expired(database.service_dsn, 3)
     assert (await check(database.owner_dsn, "active_tokens", sample=sample)).equal
     expired = "expires_at <= extract(epoch FROM clock_timestamp())"
@@ -94,7 +94,7 @@ async def test_rows_that_have_expired_may_be_missing_and_no_others(database, sup
     assert difference.before["expires_at"] > time.time()
 
 
-async def test_a_row_that_has_expired_and_is_there_must_be_right(database, superuser):
+async def test_verification_finds_a_changed_row_when_it_has_expired(database, superuser):
     await record_expired(database.service_dsn, 3)
     one = of_one("active_tokens", "expires_at <= extract(epoch FROM clock_timestamp())")
     await superuser.execute(f"UPDATE active_tokens SET subject = 'eve' WHERE {one}")  # noqa: S608
@@ -102,7 +102,7 @@ async def test_a_row_that_has_expired_and_is_there_must_be_right(database, super
     assert (found.differences.count, found.differences.first[0].after) == (1, {"subject": "eve"})
 
 
-async def test_whether_a_row_may_be_missing_is_what_the_log_says_and_not_the_row(database, superuser):
+async def test_expiry_is_read_from_the_log_when_a_row_is_missing(database, superuser):
     """A live token that somebody had expire, and the sweep removed, is missed."""
     await superuser.execute(f"UPDATE active_tokens SET expires_at = 1 WHERE {of_one('active_tokens')}")  # noqa: S608
     await superuser.execute("DELETE FROM active_tokens WHERE expires_at = 1")
@@ -110,7 +110,7 @@ async def test_whether_a_row_may_be_missing_is_what_the_log_says_and_not_the_row
 
 
 @pytest.mark.parametrize("table", OWNERS)
-async def test_a_row_that_was_added_is_found(database, superuser, table):
+async def test_verification_finds_an_added_row(database, superuser, table):
     key = {"active_tokens": "digest = sha256('mine')", "clients": "client_id = 'mine'"}.get(table, "log_id = 7")
     await superuser.execute(
         f"""
@@ -125,7 +125,7 @@ async def test_a_row_that_was_added_is_found(database, superuser, table):
     assert (difference.table, difference.before) == (table, None)
 
 
-async def test_a_revoked_token_that_is_active_again_is_found(database, service, superuser):
+async def test_verification_finds_a_revoked_token_that_is_active(database, service, superuser):
     """The one that matters most: what was revoked came back."""
     await superuser.execute("CREATE TEMP TABLE kept AS SELECT * FROM active_tokens WHERE log_id = 1")
     issuer = service.issuers[0]
@@ -140,14 +140,14 @@ async def test_a_revoked_token_that_is_active_again_is_found(database, service, 
     assert (found.differences.count, found.differences.first[0].before) == (1, None)
 
 
-async def test_the_document_of_a_client_is_not_shown(database, superuser):
+async def test_client_document_is_hidden_when_it_differs(database, superuser):
     await superuser.execute("UPDATE clients SET document = '{}' WHERE log_id = 1 AND client_id = 'shop'")
     (difference,) = (await check(database.owner_dsn, "clients")).differences.first
     assert difference.key == {"log_id": 1, "client_id": "shop"}
     assert (difference.before, difference.after) == ({"document": HIDDEN}, {"document": HIDDEN})
 
 
-async def test_so_many_are_shown_and_all_are_counted(database, superuser):
+async def test_differences_are_limited_but_all_are_counted(database, superuser):
     await superuser.execute("UPDATE token_history SET actor = 'x'".replace("actor", "issued_by"))
     everything = await superuser.fetchval("SELECT count(*) FROM token_history")
     await superuser.execute("UPDATE token_activity SET issued = issued + 1")
@@ -156,7 +156,7 @@ async def test_so_many_are_shown_and_all_are_counted(database, superuser):
     assert (len(found.differences.first), found.differences.count) == (3, everything)
 
 
-async def test_one_log_can_be_verified_by_itself(database, superuser):
+async def test_verification_covers_one_log_when_asked(database, superuser):
     await superuser.execute("UPDATE active_tokens SET scope = 'admin' WHERE log_id = 2")
     assert (await check(database.owner_dsn, "active_tokens", log_id=1)).equal
     found = await check(database.owner_dsn, "active_tokens", log_id=2)
@@ -164,7 +164,7 @@ async def test_one_log_can_be_verified_by_itself(database, superuser):
     assert not (await check(database.owner_dsn, "active_tokens")).equal
 
 
-async def test_a_projection_that_is_behind_is_compared_where_it_is(database, service, superuser):
+async def test_verification_compares_at_checkpoint_when_lagging(database, service, superuser):
     issuer = service.issuers[0]
     behind = (await issuer.streams.head()).position
     await issue_and_revoke(issuer, await issuer.clients.get("shop"), 5)
@@ -172,7 +172,7 @@ async def test_a_projection_that_is_behind_is_compared_where_it_is(database, ser
     assert (found.equal, found.positions) == (True, {1: behind})
 
 
-async def test_it_waits_for_a_position_that_the_projection_is_to_come_to(database, service, superuser):
+async def test_verification_waits_until_position_is_reached(database, service, superuser):
     issuer = service.issuers[0]
     await issue_and_revoke(issuer, await issuer.clients.get("shop"), 5)
     head = (await issuer.streams.head()).position
@@ -183,7 +183,7 @@ async def test_it_waits_for_a_position_that_the_projection_is_to_come_to(databas
     assert (found.equal, found.positions) == (True, {1: head})
 
 
-async def test_it_does_not_wait_for_ever_nor_for_what_was_not_recorded(database, service, superuser, monkeypatch):
+async def test_verification_is_refused_when_position_is_not_reached(database, service, superuser, monkeypatch):
     monkeypatch.setattr(verification, "CATCH_UP_TIMEOUT_SECONDS", 0.0)
     issuer = service.issuers[0]
     await issue_and_revoke(issuer, await issuer.clients.get("shop"), 5)
@@ -196,12 +196,12 @@ async def test_it_does_not_wait_for_ever_nor_for_what_was_not_recorded(database,
         await check(database.owner_dsn, "token_history", log_id=1, at=head + 1)
 
 
-async def test_the_role_of_the_service_may_verify_too(database, superuser):
+async def test_service_role_may_verify(database, superuser):
     for name in NAMES:
         assert (await check(database.service_dsn, name)).equal
 
 
-async def test_nothing_is_left_behind_not_even_after_an_error(database, superuser, monkeypatch):
+async def test_verification_leaves_no_tables_even_when_it_fails(database, superuser, monkeypatch):
     async def failing(*_arguments):
         msg = "no"
         raise RuntimeError(msg)
@@ -219,7 +219,7 @@ async def test_nothing_is_left_behind_not_even_after_an_error(database, superuse
     assert await superuser.fetchval("SELECT count(*) FROM pg_class WHERE relpersistence = 't'") == before
 
 
-async def test_rows_of_another_version_are_not_compared(database, superuser):
+async def test_verification_is_refused_when_rows_have_another_version(database, superuser):
     class Newer(TokenHistoryProjection):
         version = 2
 
@@ -227,7 +227,7 @@ async def test_rows_of_another_version_are_not_compared(database, superuser):
         await check(database.owner_dsn, Newer(EventMapper()))
 
 
-async def test_a_rebuild_that_swaps_waits_until_the_comparison_is_through(database, service, superuser, monkeypatch):
+async def test_swap_waits_when_a_verification_is_running(database, service, superuser, monkeypatch):
     """Else the snapshot of the verification would see the new tables without their rows."""
     monkeypatch.setattr("projections.rebuilding.swap.RETRY_SECONDS", 0.02)
     begun, go_on = asyncio.Event(), asyncio.Event()
@@ -253,7 +253,7 @@ async def test_a_rebuild_that_swaps_waits_until_the_comparison_is_through(databa
 
 
 @pytest.mark.parametrize("name", ["active_tokens", "token_history"])
-async def test_a_sample_is_as_good_for_the_streams_it_looks_at(database, superuser, name):
+async def test_sample_finds_the_same_differences_in_its_streams(database, superuser, name):
     table = of(name).tables[0]
     everything = await superuser.fetchval("SELECT max(position) FROM log_head")
     assert (await check(database.owner_dsn, name, sample=1)).equal
@@ -267,6 +267,6 @@ async def test_a_sample_is_as_good_for_the_streams_it_looks_at(database, superus
     assert found.differences.count == 2
 
 
-async def test_what_has_no_rows_of_single_streams_is_not_verified_by_sample(database, superuser):
+async def test_sample_is_refused_when_rows_span_streams(database, superuser):
     with pytest.raises(BuildRefused, match="without --sample"):
         await check(database.owner_dsn, "clients", sample=5)

@@ -230,7 +230,7 @@ async def test_sweep_reads_only_the_pages_of_its_step(filled, connection, plans)
     assert tables_read(plan) == {"active_tokens": {"Tid Range Scan"}}
     for name in ("look", "behind"):
         assert tables_read(await plan_of(connection, SWEEP[name])) == {"expiry_sweep": {"Index Scan"}}, name
-    assert tables_read(await plan_of(connection, SWEEP["take"])) == {"expiry_sweep": {"Index Scan"}}
+    assert tables_read(await plan_of(connection, SWEEP["take_step"])) == {"expiry_sweep": {"Index Scan"}}
 
 
 async def test_plan_shows_a_sequential_scan_when_there_is_no_index(filled, connection):

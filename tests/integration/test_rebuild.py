@@ -55,7 +55,7 @@ async def schemas(superuser):
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_rebuild_has_the_same_rows_and_leaves_the_schema_as_it_was(database, service, superuser, name):
+async def test_rebuild_restores_the_same_rows_and_schema(database, service, superuser, name):
     await write_some_history(service)
     before, schema = await rows(superuser, name), await describe(database.owner_dsn)
     assert all(before.values())
@@ -69,7 +69,7 @@ async def test_a_rebuild_has_the_same_rows_and_leaves_the_schema_as_it_was(datab
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_rebuild_mends_what_was_damaged(database, service, superuser, name):
+async def test_rebuild_restores_rows_when_they_were_deleted(database, service, superuser, name):
     await write_some_history(service)
     before = await rows(superuser, name)
     for table in of(name).tables:
@@ -79,13 +79,13 @@ async def test_a_rebuild_mends_what_was_damaged(database, service, superuser, na
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_of_an_empty_ledger_nothing_is_built_and_that_is_fine(database, superuser, name):
+async def test_rebuild_succeeds_when_ledger_is_empty(database, superuser, name):
     rebuilt = await build(database.owner_dsn, name)
     assert rebuilt.events == 0
     assert not any((await rows(superuser, name)).values())
 
 
-async def test_the_service_goes_on_after_a_rebuild_where_it_was(database, service, superuser):
+async def test_service_works_after_a_rebuild(database, service, superuser):
     await write_some_history(service)
     for name in NAMES:
         await build(database.owner_dsn, name)
@@ -99,7 +99,7 @@ async def test_the_service_goes_on_after_a_rebuild_where_it_was(database, servic
         assert (await check(database.owner_dsn, name)).equal
 
 
-async def test_a_projection_that_was_behind_is_at_the_end_of_the_log_afterwards(database, service, superuser):
+async def test_rebuild_reaches_the_head_when_projection_lagged(database, service, superuser):
     await write_some_history(service)
     issuer = service.issuers[0]
     await issue_and_revoke(issuer, await issuer.clients.get("shop"), 5)
@@ -109,7 +109,7 @@ async def test_a_projection_that_was_behind_is_at_the_end_of_the_log_afterwards(
     assert (await check(database.owner_dsn, "token_history")).equal
 
 
-async def test_a_log_that_was_not_followed_yet_is_in_the_build(database, service, issuer, client, superuser):
+async def test_rebuild_includes_a_log_that_was_never_followed(database, service, issuer, client, superuser):
     await issue_and_revoke(issuer, client, 5)
     assert await superuser.fetch(CHECKPOINT) == []
     await build(database.owner_dsn, "token_history")
@@ -123,7 +123,7 @@ class Interrupted(Exception):
 
 
 @pytest.mark.parametrize(("name", "phase"), list(itertools.product(NAMES, ["fill", "create_indexes", "swap"])))
-async def test_a_build_that_was_interrupted_is_gone_on_with(database, service, superuser, name, phase):
+async def test_rebuild_resumes_when_it_was_interrupted(database, service, superuser, name, phase):
     await write_some_history(service)
     before = await rows(superuser, name)
 
@@ -141,7 +141,7 @@ async def test_a_build_that_was_interrupted_is_gone_on_with(database, service, s
     assert await schemas(superuser) == []
 
 
-async def test_it_goes_on_at_the_page_that_was_not_written(database, service, superuser, monkeypatch):
+async def test_rebuild_resumes_at_the_page_that_was_not_written(database, service, superuser, monkeypatch):
     await write_some_history(service)
     monkeypatch.setattr("projections.rebuilding.throttle.PAGE_POSITIONS", 5)
     projection = of("token_history")
@@ -163,9 +163,7 @@ async def test_it_goes_on_at_the_page_that_was_not_written(database, service, su
     assert (await check(database.owner_dsn, "token_history")).equal
 
 
-async def test_begun_anew_where_asked_and_where_it_is_another_version_or_shape(
-    database, service, superuser, monkeypatch
-):
+async def test_rebuild_restarts_on_demand_or_when_build_is_outdated(database, service, superuser, monkeypatch):
     await write_some_history(service)
 
     async def interrupted(*_arguments):
@@ -187,7 +185,7 @@ async def test_begun_anew_where_asked_and_where_it_is_another_version_or_shape(
     assert (await build(database.owner_dsn, "active_tokens")).resumed_at == 0
 
 
-async def test_of_two_at_once_one_is_refused_and_told_who_builds(database, service, monkeypatch):
+async def test_rebuild_is_refused_when_another_process_builds(database, service, monkeypatch):
     await write_some_history(service)
     begun, go_on = asyncio.Event(), asyncio.Event()
     create_indexes = building.Build.create_indexes
@@ -208,19 +206,19 @@ async def test_of_two_at_once_one_is_refused_and_told_who_builds(database, servi
     assert (await first).events
 
 
-async def test_the_role_of_the_service_is_refused(database):
+async def test_rebuild_is_refused_when_role_does_not_own_tables(database):
     with pytest.raises(BuildRefused, match=r"does not own active_tokens.*--owner-dsn"):
         await build(database.service_dsn, "active_tokens")
 
 
-async def test_views_on_the_tables_are_named_before_anything_is_built(database, superuser):
+async def test_rebuild_is_refused_when_views_read_the_tables(database, superuser):
     await superuser.execute("CREATE VIEW mine AS SELECT count(*) FROM token_activity")
     with pytest.raises(BuildRefused, match="views mine read the live tables"):
         await build(database.owner_dsn, "token_history")
     assert await schemas(superuser) == []
 
 
-async def test_the_event_that_cannot_be_folded_is_named_and_the_live_rows_stay(database, service, superuser):
+async def test_error_names_the_event_when_it_cannot_be_folded(database, service, superuser):
     await write_some_history(service)
     before = await rows(superuser, "token_history")
     of_one = "SELECT stream_id FROM event_log WHERE topic = 'token.revoked' AND log_id = 1 LIMIT 1"
@@ -241,7 +239,7 @@ async def test_the_event_that_cannot_be_folded_is_named_and_the_live_rows_stay(d
     assert len((await rows(superuser, "token_history"))["token_history"]) == len(before["token_history"]) - 1
 
 
-async def test_an_event_that_cannot_be_read_is_named(database, service, superuser):
+async def test_error_names_the_event_when_it_cannot_be_decoded(database, service, superuser):
     await write_some_history(service)
     await superuser.execute("UPDATE event_log SET payload = 'not json' WHERE log_id = 2 AND position = 7")
     with pytest.raises(EventNotFolded, match=r"position 7 of log 2 .*CorruptPayload"):
@@ -256,7 +254,7 @@ async def reading(superuser, table):
         yield
 
 
-async def test_the_swap_waits_for_who_reads_and_keeps_nobody_waiting_meanwhile(database, service, superuser):
+async def test_swap_waits_without_blocking_when_table_is_read(database, service, superuser):
     await write_some_history(service)
     issuer = service.issuers[0]
     client = await issuer.clients.get("shop")
@@ -274,7 +272,7 @@ async def test_the_swap_waits_for_who_reads_and_keeps_nobody_waiting_meanwhile(d
     assert (await check(database.owner_dsn, "active_tokens")).equal
 
 
-async def test_the_swap_does_not_wait_for_ever_and_is_quickly_done_later(database, service, superuser, monkeypatch):
+async def test_swap_gives_up_and_resumes_when_table_stays_in_use(database, service, superuser, monkeypatch):
     await write_some_history(service)
     monkeypatch.setattr(swap, "ATTEMPTS", 2)
     async with reading(superuser, "token_history"):
@@ -284,7 +282,7 @@ async def test_the_swap_does_not_wait_for_ever_and_is_quickly_done_later(databas
     assert rebuilt.resumed_at == rebuilt.events
 
 
-async def test_under_load_no_request_fails_and_no_event_is_lost(database, start_process):
+async def test_rebuild_under_load_fails_no_request_and_loses_no_event(database, start_process):
     """Two processes issue, introspect and revoke all the while that each projection is built anew, twice."""
     processes = [await start_process() for _ in range(2)]
     for process in processes:
@@ -341,9 +339,7 @@ class NewerTokenHistory(TokenHistoryProjection):
     version = 2
 
 
-async def test_a_newer_version_of_an_inline_projection_takes_over_and_older_code_writes_no_more(
-    database, service, issuer, client, superuser
-):
+async def test_old_release_writes_nothing_when_inline_is_upgraded(database, service, issuer, client, superuser):
     await issue_and_revoke(issuer, client, 6)
     await build(database.owner_dsn, NewerActiveTokens(EventMapper()))
     subjects = await superuser.fetch("SELECT DISTINCT subject FROM active_tokens")
@@ -361,9 +357,7 @@ async def test_a_newer_version_of_an_inline_projection_takes_over_and_older_code
         await build(database.owner_dsn, "active_tokens")
 
 
-async def test_a_newer_version_of_one_that_follows_takes_over_and_its_older_follower_writes_no_more(
-    database, service, issuer, client, superuser
-):
+async def test_old_follower_writes_nothing_when_catch_up_is_upgraded(database, service, issuer, client, superuser):
     service.follow()
     tokens = await issue_and_revoke(issuer, client, 6)
     await issuer.audit.moments.resolve(min_position=len(tokens))
@@ -386,7 +380,7 @@ async def test_older_code_begins_nothing_in_a_new_log(database, service, superus
     assert await take_lease(log.database, 2, "token_history", 2, "newer")
 
 
-async def test_what_is_older_than_this_release_is_built_and_nothing_else(database, service, superuser):
+async def test_upgrade_builds_exactly_the_older_projections(database, service, superuser):
     await write_some_history(service)
     assert await upgrade_projections(database.owner_dsn, holder="test", report=lambda _: None) == []
     await superuser.execute("UPDATE projection_versions SET version = 0 WHERE projection = 'active_tokens'")
@@ -400,7 +394,7 @@ async def test_what_is_older_than_this_release_is_built_and_nothing_else(databas
         assert (await check(database.owner_dsn, name)).equal
 
 
-async def test_processes_that_start_at_once_build_it_once(database, service, superuser, monkeypatch):
+async def test_upgrade_builds_once_when_processes_start_together(database, service, superuser, monkeypatch):
     monkeypatch.setattr("projections.rebuilding.upgrade.POLL_SECONDS", 0.01)
     await write_some_history(service)
     await superuser.execute("UPDATE projection_versions SET version = 0")
@@ -409,7 +403,7 @@ async def test_processes_that_start_at_once_build_it_once(database, service, sup
     assert sorted(built) == ["active_tokens", "clients"]
 
 
-async def test_a_build_finds_no_tables_but_its_own_by_their_names(database, service):
+async def test_build_cannot_reach_live_tables_by_name(database, service):
     await write_some_history(service)
 
     class Careless(ActiveTokensProjection):
@@ -422,6 +416,6 @@ async def test_a_build_finds_no_tables_but_its_own_by_their_names(database, serv
         assert await connection.fetchval("SELECT count(*) FROM clients") == 4
 
 
-def test_the_schema_of_a_build_needs_no_quotes():
+def test_build_schema_is_a_plain_identifier():
     for name in NAMES:
         assert building.build_schema(find_projection(name, EventMapper())).isidentifier()

@@ -1,4 +1,4 @@
-"""One word for how a projection is, and how fast it goes."""
+"""The state of a projection, and its rate."""
 
 from datetime import timedelta
 
@@ -35,17 +35,17 @@ LIVE = {
         ({"stopped": True, "version": 2, "building": True, "held": False}, "stopped"),
     ],
 )
-def test_the_state_is_the_first_that_applies(changes, state):
+def test_state_is_the_first_that_applies(changes, state):
     assert state_of(**LIVE | changes) == state
     assert state in STATES
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_stopped_and_stale_need_a_person_and_nothing_else_does(state):
+def test_projection_is_stalled_only_when_stopped_or_stale(state):
     assert status(state=state).is_stalled is (state in {"stopped", "stale"})
 
 
-class TestRates:
+class TestEventRates:
     @pytest.fixture
     def look(self):
         rates = EventRates()
@@ -53,31 +53,31 @@ class TestRates:
             [replace(status(), position=position, as_of=AT + timedelta(seconds=second))]
         )["main", "token_history"]
 
-    def test_one_look_gives_none(self, look):
+    def test_rate_is_none_when_seen_once(self, look):
         assert look(0, 10) is None
 
-    def test_two_looks_at_one_instant_give_none(self, look):
+    def test_rate_is_none_when_seen_twice_at_one_instant(self, look):
         look(0, 10)
         assert look(0, 10) is None
 
-    def test_events_a_second_between_two_looks(self, look):
+    def test_rate_is_events_per_second_between_two_statuses(self, look):
         look(0, 10)
         assert look(0.5, 60) == 100
 
-    def test_what_is_older_than_the_window_does_not_count(self, look):
+    def test_rate_ignores_statuses_older_than_the_window(self, look):
         look(0, 0)
         look(1, 1000)
         assert look(6, 1000) == 0
 
-    def test_two_looks_are_enough_however_far_apart(self, look):
+    def test_rate_uses_two_statuses_when_they_are_far_apart(self, look):
         look(0, 0)
         assert look(60, 600) == 10
 
-    def test_a_projection_that_was_begun_anew_does_not_go_backwards(self, look):
+    def test_rate_is_zero_when_projection_was_rebuilt(self, look):
         look(0, 100)
         assert look(1, 0) == 0
 
-    def test_each_projection_of_each_log_has_its_own(self):
+    def test_each_projection_of_each_log_has_its_own_rate(self):
         rates = EventRates()
         ours, theirs = status(position=0), status(log="other", position=0)
         rates.update([ours, theirs])

@@ -1,4 +1,4 @@
-"""A build goes fast while nobody writes, and rests while somebody does."""
+"""A build runs at full speed while the service is idle, and rests while it appends."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from projections.rebuilding.throttle import PAGE_POSITIONS, REST_RATIO, SHORT_PA
 
 
 class World:
-    """A clock and a log, set by hand; sleeping moves the clock."""
+    """A clock and an event count set by the test; sleeping moves the clock."""
 
     def __init__(self):
         self.now, self.events, self.slept = 0.0, 1000, []
@@ -30,27 +30,27 @@ def world():
     return World()
 
 
-async def test_while_nothing_is_appended_it_takes_long_pages_and_no_rest(world):
+async def test_pages_are_long_without_rest_when_nothing_is_appended(world):
     for _ in range(5):
         await world.work(0.5, appended=0)
     assert world.slept == []
     assert world.throttle.page_size == PAGE_POSITIONS
 
 
-async def test_a_few_events_do_not_matter(world):
+async def test_build_does_not_rest_when_few_events_are_appended(world):
     await world.work(1.0, appended=0)
     await world.work(1.0, appended=20)
     assert world.slept == []
 
 
-async def test_while_somebody_writes_it_rests_longer_than_it_works_and_takes_short_pages(world):
+async def test_pages_are_short_with_rests_when_service_is_busy(world):
     await world.work(0.1, appended=0)
     await world.work(0.1, appended=300)
     assert world.slept == [pytest.approx(0.1 * REST_RATIO)]
     assert world.throttle.page_size == SHORT_PAGE_POSITIONS
 
 
-async def test_what_came_while_it_rested_is_not_counted_as_what_came_while_it_worked(world):
+async def test_events_appended_during_a_rest_are_not_counted(world):
     await world.work(0.1, appended=0)
     await world.work(0.1, appended=300)
     await world.work(0.1, appended=0)

@@ -1,4 +1,4 @@
-"""What a batch of events adds to the counts of minutes, hours and days."""
+"""The counts that a batch of events adds, per minute, hour and day."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ def bucket(at, unit: int) -> int:
     return int(at.timestamp()) // unit * unit
 
 
-def test_an_issuance_ends_at_its_expiry_until_something_else_is_known():
+def test_token_ends_at_its_expiry_when_not_revoked():
     counts = ActivityCounts()
     counts.add_issued("shop", NOW, NOW + timedelta(days=2))
     for unit in (MINUTE, HOUR, DAY):
@@ -26,14 +26,14 @@ def test_an_issuance_ends_at_its_expiry_until_something_else_is_known():
         }
 
 
-def test_what_happens_in_one_bucket_is_one_row():
+def test_counts_are_one_row_when_in_one_bucket():
     counts = ActivityCounts()
     counts.add_issued("shop", NOW, NOW + timedelta(seconds=1))
     counts.add_issued("shop", NOW, NOW + timedelta(seconds=1))
     assert counted(counts, MINUTE) == {(bucket(NOW, MINUTE), "shop"): (2, 0, 2)}
 
 
-def test_a_revocation_moves_the_end_to_itself():
+def test_token_ends_at_its_revocation_when_revoked():
     counts = ActivityCounts()
     revoked_at, expires_at = NOW + 3 * MINUTES, NOW + 60 * MINUTES
     counts.add_revoked("shop", revoked_at, expires_at=expires_at, issued_at=NOW)
@@ -43,20 +43,20 @@ def test_a_revocation_moves_the_end_to_itself():
     }
 
 
-def test_a_revocation_recorded_after_the_expiry_moves_no_end():
+def test_token_ends_at_its_expiry_when_revoked_after_it():
     counts = ActivityCounts()
     revoked_at = NOW + 9 * MINUTES
     counts.add_revoked("shop", revoked_at, expires_at=NOW + 5 * MINUTES, issued_at=NOW)
     assert counted(counts, MINUTE) == {(bucket(revoked_at, MINUTE), "shop"): (0, 1, 0)}
 
 
-def test_a_token_that_had_expired_when_it_was_recorded_ends_where_it_begins():
+def test_token_ends_at_its_issuance_when_issued_expired():
     counts = ActivityCounts()
     counts.add_issued("shop", NOW, NOW - 90 * MINUTES)
     assert counted(counts, MINUTE) == {(bucket(NOW, MINUTE), "shop"): (1, 0, 1)}
 
 
-def test_rows_come_in_the_order_of_their_key_whatever_came_first():
+def test_rows_are_in_key_order():
     counts = ActivityCounts()
     for client in ("till", "depot", "shop"):
         counts.add_issued(client, NOW, NOW + MINUTES)

@@ -1,4 +1,4 @@
-"""An event that an inline projection cannot apply: the request fails, nothing is recorded, all others go on."""
+"""If an inline projection cannot apply an event, its request fails, nothing is recorded, and other requests succeed."""
 
 import asyncio
 
@@ -13,38 +13,38 @@ from tests.integration.conftest import CAUSE, register_client
 @pytest.fixture
 async def post(service, issuer):
     secrets = {}
-    for name in ("shop", "poison"):
+    for name in ("shop", "failing"):
         await register_client(issuer, name)
         _, secrets[name] = await issuer.registry.add_generated_secret(name, CAUSE)
     async with TestClient(TestServer(create_app(service))) as http:
 
-        async def ask(client):
+        async def request_token(client):
             form = {"grant_type": "client_credentials", "client_id": client, "client_secret": secrets[client]}
             async with http.post("/first/oauth2/token", data=form) as response:
                 return response.status, await response.json()
 
-        yield ask
+        yield request_token
 
 
-async def test_it_is_answered_500_and_takes_nothing_along(post, service, issuer, monkeypatch):
+async def test_request_is_500_when_its_event_cannot_be_applied(post, service, issuer, monkeypatch):
     fold = ActiveTokensProjection.fold
 
-    async def allergic(self, connection, log_id, events):
-        if any(projected.event.client_id == "poison" for projected in events):
+    async def fail_for_one(self, connection, log_id, events):
+        if any(projected.event.client_id == "failing" for projected in events):
             msg = "no such thing"
             raise RuntimeError(msg)
         await fold(self, connection, log_id, events)
 
-    monkeypatch.setattr(ActiveTokensProjection, "fold", allergic)
-    monkeypatch.setattr(ActiveTokensProjection, "in_append", lambda *_: None)  # so that it is folded
+    monkeypatch.setattr(ActiveTokensProjection, "fold", fail_for_one)
+    monkeypatch.setattr(ActiveTokensProjection, "in_append", lambda *_: None)  # so that fold is used
     before = (await issuer.streams.head()).position
-    answers = await asyncio.gather(*(post(client) for client in ("shop", "poison", "shop", "poison", "shop")))
-    assert [status for status, _ in answers] == [200, 500, 200, 500, 200]
-    assert {body["error"] for status, body in answers if status == 500} == {"server_error"}
-    assert "no such thing" not in str(answers)
+    responses = await asyncio.gather(*(post(client) for client in ("shop", "failing", "shop", "failing", "shop")))
+    assert [status for status, _ in responses] == [200, 500, 200, 500, 200]
+    assert {body["error"] for status, body in responses if status == 500} == {"server_error"}
+    assert "no such thing" not in str(responses)
     assert (await issuer.streams.head()).position == before + 3
     (counts,) = [log.appends for log in service.counts().logs if log.log == "first"]
     assert counts.failed == 2
 
     monkeypatch.undo()
-    assert (await post("poison"))[0] == 200
+    assert (await post("failing"))[0] == 200
