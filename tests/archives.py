@@ -1,4 +1,4 @@
-"""Logs and their exports for tests: a small log with every kind of row, and the lines that an export of it has."""
+"""A small log with every kind of row, and its export."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from ledger.archive.export_reader import ExportReader
 from ledger.domain.events import ClientDisabled, ClientRegistered, ClientSecretAdded, Event
 from ledger.domain.identifiers import client_stream_id
 from ledger.domain.recording import Cause, EventMapper, RecordedEvent, StreamEvent
-from tests.builders import CAUSE, JTI, NOW, seconds, settings, stored_secret, token_issued, token_revoked
+from tests.builders import CAUSE, JTI, NOW, recorded_row, seconds, settings, stored_secret, token_issued, token_revoked
 
 ISSUER = "http://localhost:8085/first"
 SHOP = client_stream_id("shop")
@@ -21,19 +21,7 @@ NEVER_REVOKED = UUID("018f4c2a-1111-7222-8333-444455557777")
 
 
 def recorded(position: int, recorded_at: datetime, placed: StreamEvent, cause: Cause) -> RecordedEvent:
-    row = EventMapper().encode(placed, cause)
-    return RecordedEvent(
-        stream_id=row.stream_id,
-        stream_version=row.stream_version,
-        topic=row.topic,
-        payload=row.payload,
-        position=position,
-        schema_version=row.schema_version,
-        recorded_at=recorded_at,
-        actor=row.actor,
-        request_id=row.request_id,
-        remote_address=row.remote_address,
-    )
+    return recorded_row(EventMapper().encode(placed, cause), position, recorded_at)
 
 
 def small_log() -> list[RecordedEvent]:

@@ -1,4 +1,4 @@
-"""What many tests are built from: a clock set by hand, predictable randomness, events and aggregates."""
+"""Builders for tests: a fake clock, predictable randomness, events and aggregates."""
 
 import asyncio
 import hashlib
@@ -10,12 +10,13 @@ from uuid import UUID
 
 from argon2 import PasswordHasher
 from argon2.low_level import Type
+from msgspec.structs import asdict
 
 from ledger.domain import secrets as client_secrets
 from ledger.domain.client import Client
 from ledger.domain.events import ClientSettings, Event, StoredSecret, TokenIssued, TokenRevoked
 from ledger.domain.identifiers import client_stream_id
-from ledger.domain.recording import Cause, NewEvent, StreamEvent
+from ledger.domain.recording import Cause, NewEvent, RecordedEvent, StreamEvent
 
 NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 JTI = UUID("018f4c2a-1111-7222-8333-444455556666")
@@ -40,7 +41,7 @@ class FakeClock:
 
 
 class PredictableBytes:
-    """Random bytes of which the next are always known: SHAKE-128 of a counter."""
+    """Random bytes that a test can predict: SHAKE-128 of a counter."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -57,7 +58,7 @@ def use_cheap_argon2(monkeypatch, decoy_secret: str = "no client has this secret
 
 
 class ImmediateExecutor(Executor):
-    """Runs what is submitted at once, on the calling thread."""
+    """Runs work at once, on the calling thread."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
         future: Future = Future()
@@ -132,6 +133,10 @@ def row(stream: int | UUID = 1, version: int = 1, *, topic: str = "thing.happene
         topic=topic,
         payload=payload,
     )
+
+
+def recorded_row(new: NewEvent, position: int, recorded_at: datetime = NOW) -> RecordedEvent:
+    return RecordedEvent(**asdict(new), position=position, recorded_at=recorded_at)
 
 
 async def settle(turns: int = 25) -> None:

@@ -1,7 +1,7 @@
-"""The golden corpus: every event type at every schema version that was ever stored stays readable.
+"""The golden corpus: every schema version of every event ever stored stays readable.
 
-Each file holds the exact bytes of a payload. When an event changes, its old file stays as it is (its upcaster must
-lift it to what is expected here), and a file for the new version comes beside it.
+Each file holds the exact bytes of a payload. When an event changes, its old file stays as it is, its upcaster must
+convert it to the event expected here, and a file for the new version is added.
 """
 
 from datetime import UTC, datetime
@@ -89,7 +89,7 @@ EXPECTED: dict[tuple[str, int], Event] = {
     ("client.disabled", 1): ClientDisabled(client_id="user-client-opaque", disabled_at=AT, reason="compromised"),
     ("client.enabled", 1): ClientEnabled(client_id="user-client-opaque", enabled_at=WITH_MICROSECONDS),
 }
-"""What each file decodes to, in the present form of its event."""
+"""The event that each file decodes to, in its current schema version."""
 
 
 def payload_of(topic: str, schema_version: int) -> bytes:
@@ -100,22 +100,22 @@ CURRENT = [(event_type.TOPIC, event_type.SCHEMA_VERSION) for event_type in EVENT
 
 
 @pytest.mark.parametrize("event_type", EVENT_TYPES, ids=lambda event_type: event_type.TOPIC)
-def test_every_version_of_every_event_has_a_file(event_type):
+def test_every_schema_version_of_every_event_has_a_file(event_type):
     for version in range(1, event_type.SCHEMA_VERSION + 1):
         assert (EVENTS / f"{event_type.TOPIC}.v{version}.json").is_file()
 
 
-def test_every_file_is_expected_and_every_expectation_has_a_file():
+def test_files_and_expected_events_match():
     files = {path.name for path in EVENTS.iterdir()}
 
     assert files == {f"{topic}.v{version}.json" for topic, version in EXPECTED}
 
 
 @pytest.mark.parametrize(("topic", "schema_version"), EXPECTED)
-def test_every_file_decodes_to_what_was_recorded(topic, schema_version):
+def test_every_file_decodes_to_its_event(topic, schema_version):
     assert CODEC.decode(topic, schema_version, payload_of(topic, schema_version)) == EXPECTED[topic, schema_version]
 
 
 @pytest.mark.parametrize(("topic", "schema_version"), CURRENT)
-def test_the_present_version_encodes_to_the_same_bytes(topic, schema_version):
+def test_current_version_encodes_to_the_bytes_of_its_file(topic, schema_version):
     assert CODEC.encode(EXPECTED[topic, schema_version]) == payload_of(topic, schema_version)

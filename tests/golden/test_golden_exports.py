@@ -1,4 +1,4 @@
-"""The golden exports: a backup in every format version that was ever written stays readable."""
+"""The golden exports: every format version ever written stays readable."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ EXPORTS = Path(__file__).parent / "exports"
 
 
 @pytest.mark.parametrize("version", range(1, VERSION + 1))
-def test_an_export_of_every_format_version_is_read(version):
+def test_export_of_every_format_version_is_read(version):
     lines = (EXPORTS / f"log.v{version}.ndjson").read_bytes().splitlines(keepends=True)
     assert read_export(lines) == small_log()
 
 
-def test_the_bytes_of_an_export_are_those_of_its_version():
+def test_export_has_the_bytes_of_its_format_version():
     assert b"".join(export_of(small_log())) == (EXPORTS / f"log.v{VERSION}.ndjson").read_bytes()

@@ -1,4 +1,4 @@
-"""The codec: canonical bytes out; events, lifted to the present version, back in."""
+"""The codec encodes events as canonical bytes, and decodes and upcasts them."""
 
 import json
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from tests.builders import DIGEST, stored_secret, token_issued, token_revoked
 
 
 class ParcelSent(Event, frozen=True, kw_only=True):
-    """An event in its third form: v1 had `kilos` and `to`, v2 had `grams` and `to`, v3 has `grams` and `address`."""
+    """Schema version 3: v1 had `kilos` and `to`, v2 had `grams` and `to`, v3 has `grams` and `address`."""
 
     TOPIC: ClassVar[str] = "parcel.sent"
     SCHEMA_VERSION: ClassVar[int] = 3
@@ -41,7 +41,7 @@ def parcels():
 
 
 class TestCanonicalForm:
-    def test_the_bytes_of_an_event(self):
+    def test_payload_is_canonical_json(self):
         assert (
             CODEC.encode(token_revoked(reason="lost — “really”\n"))
             == (
@@ -58,7 +58,7 @@ class TestCanonicalForm:
         assert list(document) == sorted(document)
         assert list(document["secret"]) == sorted(document["secret"])
 
-    def test_there_is_no_insignificant_space(self):
+    def test_payload_has_no_insignificant_space(self):
         payload = CODEC.encode(token_issued(scope=(), audience=("a", "b")))
 
         assert b" " not in payload
@@ -80,12 +80,12 @@ class TestCanonicalForm:
         assert json.loads(payload)["enabled_at"] == text
         assert CODEC.decode("client.enabled", 1, payload) == event
 
-    def test_what_is_absent_is_null_not_left_out(self):
+    def test_absent_value_is_null(self):
         payload = CODEC.encode(ClientSecretAdded(client_id="shop", secret=stored_secret(expires_at=None)))
 
         assert json.loads(payload)["secret"]["expires_at"] is None
 
-    def test_decoding_gives_types_not_text(self):
+    def test_decoded_event_has_typed_values(self):
         event = CODEC.decode("token.issued", 1, CODEC.encode(token_issued()))
 
         assert event == token_issued()
@@ -94,15 +94,15 @@ class TestCanonicalForm:
         assert event.issued_at.tzinfo is UTC
 
 
-class TestWhatCannotBeRead:
+class TestUnreadable:
     @pytest.mark.parametrize(
         "topic", ["token.invented", "", "os.system", "ledger.domain.events:TokenIssued", "TOKEN.ISSUED"]
     )
-    def test_an_unknown_topic_is_refused_rather_than_imported(self, topic):
+    def test_topic_is_refused_and_not_imported_when_unknown(self, topic):
         with pytest.raises(UnknownTopic, match=f"{topic!r} is not known"):
             CODEC.decode(topic, 1, b"{}")
 
-    def test_a_newer_schema_version_says_to_run_the_newer_release(self):
+    def test_refusal_names_the_remedy_when_the_schema_version_is_newer(self):
         payload = CODEC.encode(token_issued())
 
         with pytest.raises(
@@ -111,7 +111,7 @@ class TestWhatCannotBeRead:
             CODEC.decode("token.issued", 2, payload)
 
     @pytest.mark.parametrize("version", [0, -1])
-    def test_a_schema_version_that_never_was_is_refused(self, version):
+    def test_schema_version_is_refused_when_it_never_existed(self, version):
         with pytest.raises(UnsupportedSchemaVersion):
             CODEC.decode("token.issued", version, CODEC.encode(token_issued()))
 
@@ -135,19 +135,19 @@ class TestWhatCannotBeRead:
         ],
         ids=lambda payload: repr(payload[:50]),
     )
-    def test_a_corrupt_payload_is_refused(self, payload):
+    def test_payload_is_refused_when_corrupt(self, payload):
         with pytest.raises(CorruptPayload, match=r"^The payload of a 'client.enabled' event \(schema version 1\)"):
             CODEC.decode("client.enabled", 1, payload)
 
     @pytest.mark.parametrize("field", sorted(token_issued().__struct_fields__))
-    def test_a_missing_field_is_refused(self, field):
+    def test_payload_is_refused_when_a_field_is_missing(self, field):
         document = json.loads(CODEC.encode(token_issued()))
         del document[field]
 
         with pytest.raises(CorruptPayload, match=field):
             CODEC.decode("token.issued", 1, json.dumps(document).encode())
 
-    def test_a_setting_that_this_code_does_not_know_is_refused(self):
+    def test_payload_is_refused_when_it_has_an_unknown_setting(self):
         payload = (
             b'{"client_id":"shop","registered_at":"2024-01-01T00:00:00Z","settings":{"name":"Shop","superuser":true}}'
         )
@@ -155,7 +155,7 @@ class TestWhatCannotBeRead:
         with pytest.raises(CorruptPayload, match="superuser"):
             CODEC.decode("client.registered", 1, payload)
 
-    def test_an_error_does_not_repeat_what_the_payload_holds(self):
+    def test_error_shows_nothing_of_the_payload(self):
         payload = b'{"client_id":"the-hash-of-something","enabled_at":"the-hash-of-something"}'
 
         with pytest.raises(CorruptPayload) as refused:
@@ -165,17 +165,17 @@ class TestWhatCannotBeRead:
 
 
 class TestUpcasting:
-    def test_version_1_is_lifted_through_version_2_to_3(self, parcels):
+    def test_version_1_is_upcast_through_version_2_to_3(self, parcels):
         event = parcels.decode("parcel.sent", 1, b'{"kilos":2,"to":"Rua A, Lisboa"}')
 
         assert event == ParcelSent(grams=2000, address=("Rua A", "Lisboa"))
 
-    def test_version_2_is_lifted_once(self, parcels):
+    def test_version_2_is_upcast_once(self, parcels):
         event = parcels.decode("parcel.sent", 2, b'{"grams":2,"to":"Rua A, Lisboa"}')
 
         assert event == ParcelSent(grams=2, address=("Rua A", "Lisboa"))
 
-    def test_the_present_version_is_read_as_it_is(self, parcels):
+    def test_current_version_is_not_upcast(self, parcels):
         event = ParcelSent(grams=2, address=("Rua A",))
 
         assert parcels.decode("parcel.sent", 3, parcels.encode(event)) == event
@@ -184,37 +184,37 @@ class TestUpcasting:
         with pytest.raises(UnsupportedSchemaVersion, match="reads up to 3"):
             parcels.decode("parcel.sent", 4, b"{}")
 
-    def test_an_old_payload_without_a_field_its_version_had_is_corrupt(self, parcels):
+    def test_old_payload_is_corrupt_when_it_lacks_a_field_of_its_version(self, parcels):
         with pytest.raises(CorruptPayload, match="kilos"):
             parcels.decode("parcel.sent", 1, b'{"to":"Rua A"}')
 
-    def test_an_old_payload_that_lifts_to_the_wrong_shape_is_corrupt(self, parcels):
+    def test_old_payload_is_corrupt_when_upcast_to_the_wrong_shape(self, parcels):
         with pytest.raises(CorruptPayload):
             parcels.decode("parcel.sent", 2, b'{"grams":"two","to":"Rua A"}')
 
     @pytest.mark.parametrize("missing", [1, 2])
-    def test_a_gap_in_the_chain_is_refused_when_the_codec_is_made(self, missing):
+    def test_codec_is_refused_when_an_upcaster_is_missing(self, missing):
         chain = {key: lift for key, lift in PARCEL_UPCASTERS.items() if key != ("parcel.sent", missing)}
 
         with pytest.raises(ValueError, match=f"no upcaster for 'parcel.sent' from schema version {missing}"):
             Codec([ParcelSent], chain)
 
 
-class TestTheSetOfEvents:
-    def test_two_types_of_one_topic_are_refused(self):
+class TestEventTypes:
+    def test_codec_is_refused_when_two_types_share_a_topic(self):
         class AnotherEnabled(Event, frozen=True, kw_only=True):
             TOPIC: ClassVar[str] = "client.enabled"
 
         with pytest.raises(ValueError, match=r"two event types share the topic 'client\.enabled'"):
             Codec([ClientEnabled, AnotherEnabled], {})
 
-    def test_every_event_defined_is_known_to_the_codec(self):
+    def test_codec_knows_every_event_type(self):
         defined = {one for one in Event.__subclasses__() if one.__module__ == "ledger.domain.events"}
 
         assert set(EVENT_TYPES) == defined
         assert CODEC.topics == {one.TOPIC for one in defined}
 
-    def test_topics_are_explicit_short_and_past_tense_strings(self):
+    def test_topics_never_change(self):
         # Stored with every event: a changed topic would orphan what is recorded.
         assert CODEC.topics == {
             "token.issued",
@@ -227,13 +227,13 @@ class TestTheSetOfEvents:
             "client.enabled",
         }
 
-    def test_no_upcaster_is_left_for_a_version_that_never_was(self):
+    def test_every_old_schema_version_has_an_upcaster(self):
         versions = {(one.TOPIC, version) for one in EVENT_TYPES for version in range(1, one.SCHEMA_VERSION)}
 
         assert set(UPCASTERS) == versions
 
 
-def test_no_event_holds_a_token_or_a_secret_field():
+def test_no_event_has_a_field_for_a_token_or_secret():
     """Only digests and hashes are recorded; a field of another name must be argued for here."""
     fields = {name for one in EVENT_TYPES for name in one.__struct_fields__}
 

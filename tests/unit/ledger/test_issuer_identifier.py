@@ -16,7 +16,7 @@ from ledger.use_cases.issuer import IssuerIdentifier
         ("http://192.0.2.7/tenant_1.prod~x", "/tenant_1.prod~x", "tenant_1.prod~x"),
     ],
 )
-def test_what_is_accepted_and_the_path_and_log_that_follow(url, path, log_name):
+def test_path_and_log_name_follow_from_the_url(url, path, log_name):
     identifier = IssuerIdentifier(url)
 
     assert (identifier.path, identifier.log_name) == (path, log_name)
@@ -26,7 +26,7 @@ def test_what_is_accepted_and_the_path_and_log_that_follow(url, path, log_name):
     "url",
     ["", "localhost:8085", "/tenant", "ftp://x/a", "http:///a", "http://:8085/a", "mailto:a@x", "//x/a", "http://"],
 )
-def test_only_an_absolute_http_or_https_url_is_accepted(url):
+def test_url_is_refused_when_not_absolute_http_or_https(url):
     with pytest.raises(ValueError, match=r"must be an absolute https or http URL"):
         IssuerIdentifier(url)
 
@@ -43,7 +43,7 @@ def test_only_an_absolute_http_or_https_url_is_accepted(url):
         "https://@x",
     ],
 )
-def test_a_user_a_query_or_a_fragment_is_refused(url):
+def test_url_is_refused_when_it_has_a_user_query_or_fragment(url):
     with pytest.raises(ValueError, match="must have no user, query or fragment"):
         IssuerIdentifier(url)
 
@@ -63,7 +63,7 @@ def test_a_user_a_query_or_a_fragment_is_refused(url):
         "https://x/a;b",
     ],
 )
-def test_a_path_that_could_be_read_in_two_ways_is_refused(url):
+def test_url_is_refused_when_its_path_is_ambiguous(url):
     with pytest.raises(ValueError, match="its path must be plain"):
         IssuerIdentifier(url)
 
@@ -81,17 +81,17 @@ def test_a_path_that_could_be_read_in_two_ways_is_refused(url):
         "https://x/a\t",
     ],
 )
-def test_what_is_not_visible_ascii_is_refused_rather_than_dropped(url):
+def test_url_is_refused_when_it_has_other_than_visible_ascii(url):
     with pytest.raises(ValueError, match=r"must be an absolute .* URL of ASCII characters without spaces"):
         IssuerIdentifier(url)
 
 
 @pytest.mark.parametrize("url", ["http://x:99999/a", "http://x:port/a", "http://[::1/a", "http://x\\y/a"])
-def test_a_host_or_port_that_cannot_be_is_refused_with_the_issuer_named(url):
+def test_url_is_refused_with_its_text_when_host_or_port_is_invalid(url):
     with pytest.raises(ValueError, match=r"^issuer .*must be an absolute https or http URL"):
         IssuerIdentifier(url)
 
 
-def test_identifiers_of_one_url_are_equal():
+def test_identifiers_are_equal_when_their_urls_are():
     assert IssuerIdentifier("https://x/a") == IssuerIdentifier("https://x/a")
     assert IssuerIdentifier("https://x/a") != IssuerIdentifier("https://x/b")

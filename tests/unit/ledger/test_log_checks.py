@@ -1,4 +1,4 @@
-"""What a sound log satisfies, and that each way of not doing so has its words."""
+"""Checks of a log: each kind of fault is found and described."""
 
 from datetime import timedelta, timezone
 from typing import ClassVar
@@ -24,7 +24,7 @@ HEAD = LogHead(6, LOG[-1].recorded_at)
 
 
 class ParcelSent(Event, frozen=True, kw_only=True):
-    """An event in its second form: the first had `kilos`."""
+    """Schema version 2: version 1 had `kilos`."""
 
     TOPIC: ClassVar[str] = "parcel.sent"
     SCHEMA_VERSION: ClassVar[int] = 2
@@ -37,19 +37,19 @@ def kilos_to_grams(payload):
     return {"grams": payload["kilos"] * 1000, "to": payload["to"]}
 
 
-def findings_in(log, head=HEAD, *, examine=check_canonical, **place) -> list[LogFault]:
-    findings = LogFaults(100)
-    checks = LogChecker(findings.add, examine, **place)
+def faults_in(log, head=HEAD, *, examine=check_canonical, **place) -> list[LogFault]:
+    faults = LogFaults(100)
+    checks = LogChecker(faults.add, examine, **place)
     for row in log:
         checks.check(row.position, row.recorded_at, row.topic, row.schema_version, row.payload)
     checks.end(head)
-    return findings.first
+    return faults.first
 
 
-def test_nothing_is_found_in_a_sound_log():
-    assert findings_in(LOG) == []
-    assert findings_in(LOG[2:], after=2) == []
-    assert findings_in([], LogHead(0, NOW)) == []
+def test_no_fault_is_found_in_a_sound_log():
+    assert faults_in(LOG) == []
+    assert faults_in(LOG[2:], after=2) == []
+    assert faults_in([], LogHead(0, NOW)) == []
 
 
 @pytest.mark.parametrize(
@@ -83,20 +83,20 @@ def test_nothing_is_found_in_a_sound_log():
         ),
     ],
 )
-def test_one_fault_is_one_finding_at_its_position(log, head, expected):
-    assert findings_in(log, head) == [expected]
+def test_fault_is_found_once_at_its_position(log, head, expected):
+    assert faults_in(log, head) == [expected]
 
 
 @pytest.mark.parametrize("version", [0, 2])
-def test_a_schema_version_that_is_not_known_is_found(version):
-    (found,) = findings_in(changed(LOG, 3, schema_version=version))
+def test_fault_is_found_when_the_schema_version_is_unknown(version):
+    (found,) = faults_in(changed(LOG, 3, schema_version=version))
     assert found.position == 3
     assert f"has schema version {version}" in found.what
 
 
 @pytest.mark.parametrize("payload", [b"", b"{", b"{}", b"null", b"\xff"])
-def test_a_payload_that_cannot_be_read_is_found(payload):
-    (found,) = findings_in(changed(LOG, 3, payload=payload))
+def test_fault_is_found_when_the_payload_cannot_be_read(payload):
+    (found,) = faults_in(changed(LOG, 3, payload=payload))
     assert (found.position, "cannot be read" in found.what) == (3, True)
 
 
@@ -112,37 +112,37 @@ def test_a_payload_that_cannot_be_read_is_found(payload):
         (b"07:08:09Z", b"09:08:09+02:00"),
     ],
 )
-def test_a_payload_that_says_the_same_in_other_bytes_is_found_but_can_be_read(old, new):
+def test_readable_payload_is_a_fault_when_not_canonical(old, new):
     payload = LOG[2].payload.replace(old, new)
     assert payload != LOG[2].payload
     spoiled = changed(LOG, 3, payload=payload)
-    assert findings_in(spoiled) == [LogFault(3, "the payload of this 'token.issued' event is not canonical")]
-    assert findings_in(spoiled, examine=check_readable) == []
+    assert faults_in(spoiled) == [LogFault(3, "the payload of this 'token.issued' event is not canonical")]
+    assert faults_in(spoiled, examine=check_readable) == []
 
 
 @pytest.mark.parametrize("field", ["created_at", "expires_at"])
-def test_an_instant_within_a_secret_is_in_utc_too(field):
+def test_secret_is_not_canonical_when_an_instant_is_not_in_utc(field):
     secret = stored_secret(**{field: NOW.astimezone(timezone(timedelta(hours=2)))})
     payload = CODEC.encode(ClientSecretAdded(client_id="shop", secret=secret))
     assert check_canonical("client.secret_added", 1, payload) is not None
 
 
-class TestAnOldSchemaVersion:
+class TestOldSchemaVersion:
     codec = Codec([ParcelSent], {("parcel.sent", 1): kilos_to_grams})
 
-    def test_is_canonical_when_its_fields_are(self):
+    def test_payload_is_canonical_when_its_json_is(self):
         assert check_canonical("parcel.sent", 1, b'{"kilos":2,"to":"Home"}', self.codec) is None
 
     @pytest.mark.parametrize("payload", [b'{"to":"Home","kilos":2}', b'{"kilos":2, "to":"Home"}'])
-    def test_is_found_when_they_are_not(self, payload):
+    def test_payload_is_a_fault_when_its_json_is_not_canonical(self, payload):
         assert "not canonical" in str(check_canonical("parcel.sent", 1, payload, self.codec))
         assert check_readable("parcel.sent", 1, payload, self.codec) is None
 
-    def test_is_found_when_it_cannot_be_lifted(self):
+    def test_payload_is_a_fault_when_it_cannot_be_upcast(self):
         assert "cannot be read" in str(check_canonical("parcel.sent", 1, b'{"kilos":2}', self.codec))
 
 
-def test_what_the_codec_writes_is_canonical():
+def test_encoded_events_are_canonical():
     assert all(CODEC.is_canonical(row.topic, row.schema_version, row.payload) for row in LOG)
 
 
@@ -156,36 +156,36 @@ def test_what_the_codec_writes_is_canonical():
         (2, 7, (1, 9), "stream version 2 is before version 1, which is at 9"),
     ],
 )
-def test_the_place_in_a_stream(version, position, before, fault):
+def test_event_must_follow_the_one_before_it_in_its_stream(version, position, before, fault):
     assert check_stream(version, position, *before) == fault
 
 
-def test_all_findings_are_counted_and_the_first_are_kept():
-    findings = LogFaults(2)
+def test_all_faults_are_counted_and_the_first_are_kept():
+    faults = LogFaults(2)
     for position in range(1, 6):
-        findings.add(position, "wrong")
-    assert (findings.count, [f.position for f in findings.first]) == (5, [1, 2])
+        faults.add(position, "wrong")
+    assert (faults.count, [f.position for f in faults.first]) == (5, [1, 2])
 
 
-class TestALogWithArchives:
+class TestLogWithArchives:
     def found(self, *positions, until=4, head=HEAD):
         archived = LogHead(until, LOG[until - 1].recorded_at)
-        return findings_in([row for row in LOG if row.position in positions], head, archived=archived)
+        return faults_in([row for row in LOG if row.position in positions], head, archived=archived)
 
     @pytest.mark.parametrize("left", [(1, 2, 3, 4), (1, 2), (4,), ()])
-    def test_may_have_gaps_where_it_is_archived(self, left):
+    def test_gaps_are_allowed_where_archived(self, left):
         assert self.found(*left, 5, 6) == []
 
-    def test_may_have_none_behind_it(self):
+    def test_gaps_are_faults_beyond_the_archives(self):
         assert self.found(1, 2, 6) == [LogFault(6, "position 5 is missing")]
         assert self.found(1, 2) == [LogFault(6, "the log ends at 4 but its head is at 6")]
 
-    def test_may_end_with_it(self):
+    def test_log_may_end_with_its_archives(self):
         assert self.found(1, until=6) == []
         assert len(self.found(1, until=6, head=LogHead(6, NOW))) == 1
 
-    def test_goes_on_no_earlier_than_it_ended(self):
+    def test_fault_is_found_when_recorded_before_the_archives_end(self):
         archived = LogHead(4, HEAD.recorded_at + seconds(1))
-        (finding, _) = findings_in(LOG[4:], LogHead(6, NOW), archived=archived)
-        assert finding.position == 5
-        assert "before its predecessor" in finding.what
+        (fault, _) = faults_in(LOG[4:], LogHead(6, NOW), archived=archived)
+        assert fault.position == 5
+        assert "before its predecessor" in fault.what

@@ -6,15 +6,15 @@ from ledger.domain.errors import InvalidScope
 from ledger.domain.scope import format_scope, is_scope_token, parse_scope
 
 NQCHAR = {chr(c) for c in [0x21, *range(0x23, 0x5C), *range(0x5D, 0x7F)]}
-"""Every character of a scope-token, straight from the grammar."""
+"""Every character of a scope-token, as in the grammar."""
 
 
-def test_a_scope_token_takes_exactly_the_characters_of_the_grammar():
+def test_scope_token_has_exactly_the_characters_of_the_grammar():
     assert {chr(c) for c in range(0x3000) if is_scope_token(chr(c))} == NQCHAR
 
 
 @pytest.mark.parametrize("value", ["", " ", "a b", 'a"b', "a\\b", "é", "a\n", "a\x00", "a\x7f", "\ud800"])
-def test_what_is_no_scope_token(value):
+def test_other_text_is_no_scope_token(value):
     assert not is_scope_token(value)
 
 
@@ -27,13 +27,13 @@ def test_what_is_no_scope_token(value):
         ("country.read customer:write https://x/y?z#!", ("country.read", "customer:write", "https://x/y?z#!")),
         ("Read read", ("Read", "read")),
     ],
-    ids=["one", "two", "in the order asked", "punctuation", "case matters"],
+    ids=["one", "two", "in the order sent", "punctuation", "case matters"],
 )
-def test_a_scope_is_read_in_the_order_asked(value, scope):
+def test_scope_is_parsed_in_the_order_sent(value, scope):
     assert parse_scope(value) == scope
 
 
-def test_a_repeated_scope_counts_once_where_it_came_first():
+def test_repeated_token_counts_once_at_its_first_place():
     assert parse_scope("a b a c b") == ("a", "b", "c")
 
 
@@ -41,12 +41,12 @@ def test_a_repeated_scope_counts_once_where_it_came_first():
     "value",
     ["", " ", " a", "a ", "a  b", "a\tb", "a\nb", "a\r\n", 'say "a"', "back\\slash", "caf\u00e9", "a\x00", "a\u00a0b"],
 )
-def test_a_malformed_scope_is_refused(value):
+def test_scope_is_refused_when_malformed(value):
     with pytest.raises(InvalidScope, match="malformed"):
         parse_scope(value)
 
 
-def test_a_refusal_does_not_repeat_what_was_sent():
+def test_refusal_shows_nothing_of_the_value():
     with pytest.raises(InvalidScope) as refused:
         parse_scope("caf\u00e9-secret")
 
@@ -54,9 +54,9 @@ def test_a_refusal_does_not_repeat_what_was_sent():
 
 
 @pytest.mark.parametrize("value", ["read", "read write", "b a"])
-def test_formatting_is_the_inverse_of_parsing(value):
+def test_formatted_scope_is_what_was_parsed(value):
     assert format_scope(parse_scope(value)) == value
 
 
-def test_no_scope_is_formatted_as_nothing():
+def test_empty_scope_is_formatted_as_empty_text():
     assert format_scope(()) == ""

@@ -25,23 +25,23 @@ def package(tmp_path, monkeypatch):
     return write
 
 
-def test_each_statement_is_found_by_its_name(package):
+def test_statements_are_loaded_by_name(package):
     name = package("-- name: one\nSELECT 1;\n\n-- name: two\n-- What it is for.\nSELECT 2;\n")
 
     assert load_statements(name, "some.sql") == {"one": "SELECT 1;", "two": "-- What it is for.\nSELECT 2;"}
 
 
-def test_a_file_without_statements_has_none(package):
+def test_no_statement_is_loaded_when_the_file_names_none(package):
     assert load_statements(package("-- only a comment\n"), "some.sql") == {}
 
 
-def test_a_name_within_a_line_is_no_beginning(package):
+def test_name_starts_a_statement_only_at_the_start_of_a_line(package):
     name = package("-- name: one\nSELECT '-- name: two';\n  -- name: three\n")
 
     assert list(load_statements(name, "some.sql")) == ["one"]
 
 
-def test_two_statements_of_one_name_are_refused(package):
+def test_file_is_refused_when_two_statements_share_a_name(package):
     name = package("-- name: one\nSELECT 1;\n-- name: one\nSELECT 2;\n")
 
     with pytest.raises(ValueError, match=r"some\.sql: two statements are named one"):
@@ -56,7 +56,7 @@ PARTS = {"append_at_once", "insert_in_append", "delete_in_append"}
     ("package_name", "filename"),
     [("ledger.postgres", "event_log.sql"), ("projections", "active_tokens.sql"), ("projections", "clients.sql")],
 )
-def test_every_statement_of_the_service_has_text_and_no_gap_in_its_parameters(package_name, filename):
+def test_statements_of_the_service_are_complete(package_name, filename):
     assert files(package_name).joinpath(filename).is_file()
     for name, statement in load_statements(package_name, filename).items():
         parameters = {int(n) for n in re.findall(r"\$(\d+)", statement)}

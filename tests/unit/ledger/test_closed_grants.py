@@ -1,4 +1,4 @@
-"""Which grants are over: what an archive takes out of the log, and what it leaves there."""
+"""Which grants are closed, so that their events may be archived."""
 
 import pytest
 
@@ -16,20 +16,17 @@ def closed(*rows, until=10, before=EXPIRED, needed=frozenset()):
     return find_closed_grants(rows, EventMapper(), until=until, before=before, needed=needed)
 
 
-def test_a_grant_is_closed_from_the_instant_its_token_ends():
+def test_grant_is_closed_when_expired_or_revoked():
     assert closed(ISSUED, before=EXPIRED) == [JTI]
     assert closed(ISSUED, before=EXPIRED - seconds(0.000_001)) == []
-
-
-def test_a_grant_is_closed_when_it_was_revoked():
     assert closed(ISSUED, REVOKED, before=NOW) == [JTI]
 
 
 @pytest.mark.parametrize(("until", "expected"), [(7, [JTI]), (6, []), (3, []), (2, [])])
-def test_a_grant_with_an_event_behind_the_archive_is_not(until, expected):
+def test_grant_is_open_when_it_has_an_event_beyond_the_archive(until, expected):
     assert closed(ISSUED, REVOKED, until=until) == expected
 
 
-def test_one_of_which_an_event_is_needed_is_not():
+def test_grant_is_open_when_one_of_its_events_is_needed():
     assert closed(ISSUED, REVOKED, needed={7}) == []
     assert closed(ISSUED, REVOKED, needed={8}) == [JTI]

@@ -1,4 +1,4 @@
-"""The export of a log: everything survives byte for byte, and whatever was done to a file is noticed."""
+"""The export of a log: everything survives byte for byte, and any change to a file is detected."""
 
 import hashlib
 import json
@@ -37,21 +37,30 @@ ODD_PAYLOADS = [
 ]
 
 
-def as_lines(data: bytes) -> list[bytes]:
-    return data.splitlines(keepends=True)
-
-
 def refusal(lines) -> str:
     with pytest.raises(InvalidExport) as caught:
         read_export(lines)
     return str(caught.value)
 
 
-class TestWhatIsWritten:
-    def test_is_read_back_as_it_was_recorded(self):
-        assert read_export(LINES) == LOG
+def with_line(number: int, line: bytes) -> list[bytes]:
+    """The export with another line in place of one."""
+    return [*LINES[: number - 1], line, *LINES[number:]]
 
-    def test_has_a_header_one_line_an_event_and_an_end(self):
+
+class TestFormat:
+    @pytest.mark.parametrize(
+        ("lines", "log"),
+        [(LINES, LOG), (export_of([]), []), (export_of(LOG[2:4], head=6, after=2, until=4), LOG[2:4])],
+        ids=["whole", "empty", "part"],
+    )
+    def test_export_is_read_back_as_recorded(self, lines, log):
+        assert read_export(lines) == log
+
+    def test_header_of_a_part_says_where_it_starts(self):
+        assert ExportReader(iter(export_of(LOG[2:4], head=6, after=2, until=4))).header.after == 2
+
+    def test_export_has_a_header_a_line_per_event_and_an_end(self):
         header, *events, end = map(json.loads, LINES)
         assert header == {
             "line": "header",
@@ -67,7 +76,7 @@ class TestWhatIsWritten:
         assert [event["position"] for event in events] == [1, 2, 3, 4, 5, 6]
         assert end["events"] == 6
 
-    def test_has_every_column_of_an_event(self):
+    def test_event_line_has_every_column(self):
         event = json.loads(LINES[3])
         assert event.pop("payload") == json.loads(LOG[2].payload)
         assert event == {
@@ -83,12 +92,12 @@ class TestWhatIsWritten:
             "remote_address": "192.0.2.7",
         }
 
-    def test_has_the_checksums_that_sha256sum_gives(self):
+    def test_end_has_the_checksums_of_sha256sum(self):
         end = json.loads(LINES[-1])
         assert end["sha256"] == hashlib.sha256(b"".join(LINES[:-1])).hexdigest()
         assert end["events_sha256"] == hashlib.sha256(b"".join(LINES[1:-1])).hexdigest()
 
-    def test_differs_between_exports_of_one_log_only_where_the_header_does(self):
+    def test_events_and_their_checksum_are_the_same_in_every_export(self):
         again = export_of(LOG, issuer="http://elsewhere/second", exported_at=NOW + seconds(5))
         assert again[1:-1] == LINES[1:-1]
         assert json.loads(again[-1])["events_sha256"] == json.loads(LINES[-1])["events_sha256"]
@@ -101,67 +110,61 @@ class TestWhatIsWritten:
         assert ("payload" in event) == fits_on_one_line(payload)
         assert msgspec.json.decode(line, type=ExportedEvent).to_row().payload == payload
 
-    def test_an_empty_log_is_exported_and_read(self):
-        assert read_export(export_of([])) == []
 
-    def test_a_part_says_which_and_is_read(self):
-        lines = export_of(LOG[2:4], head=6, after=2, until=4)
-        assert ExportReader(iter(lines)).header.after == 2
-        assert read_export(lines) == LOG[2:4]
-
-
-class TestWhateverWasDoneToAFile:
-    def test_every_altered_byte_is_noticed(self):
-        unnoticed = []
+class TestAlteredFile:
+    def test_every_altered_byte_is_detected(self):
+        undetected = []
         for at in range(len(WHOLE)):
             for flip in (0x01, 0x20, 0x80):
                 altered = WHOLE[:at] + bytes([WHOLE[at] ^ flip]) + WHOLE[at + 1 :]
                 try:
-                    read_export(as_lines(altered))
+                    read_export(altered.splitlines(keepends=True))
                 except InvalidExport:
                     continue
-                unnoticed.append((at, flip))
-        assert unnoticed == []
+                undetected.append((at, flip))
+        assert undetected == []
 
-    def test_every_truncation_is_noticed(self):
+    def test_every_truncation_is_detected(self):
         for length in range(len(WHOLE)):
             with pytest.raises(InvalidExport):
-                read_export(as_lines(WHOLE[:length]))
+                read_export(WHOLE[:length].splitlines(keepends=True))
 
     @pytest.mark.parametrize("at", range(len(LINES)))
-    def test_a_lost_line_is_noticed(self, at):
+    def test_missing_or_repeated_line_is_detected(self, at):
         assert refusal(LINES[:at] + LINES[at + 1 :])
-
-    @pytest.mark.parametrize("at", range(len(LINES)))
-    def test_a_doubled_line_is_noticed(self, at):
         assert refusal(LINES[: at + 1] + LINES[at:])
 
     @pytest.mark.parametrize("at", range(len(LINES) - 1))
-    def test_two_lines_in_the_wrong_order_are_noticed(self, at):
+    def test_two_lines_in_the_wrong_order_are_detected(self, at):
         assert refusal([*LINES[:at], LINES[at + 1], LINES[at], *LINES[at + 2 :]])
 
-    def test_the_export_of_another_time_behind_it_is_noticed(self):
-        assert refusal(LINES + LINES) == "line 9: there is data after the end of the export"
+    @pytest.mark.parametrize(
+        ("lines", "message"),
+        [
+            ([], "line 1: the file is empty"),
+            (LINES[:4], "line 5: the file is truncated here"),
+            ([*LINES[:4], LINES[4][:20]], "line 5: the file is truncated here"),
+            (LINES + LINES, "line 9: there is data after the end of the export"),
+        ],
+        ids=["empty", "at a line end", "within a line", "followed by another"],
+    )
+    def test_refusal_names_the_line_when_the_file_ends_wrongly(self, lines, message):
+        assert refusal(lines) == message
 
-    def test_the_line_where_a_file_was_cut_off_is_named(self):
-        assert refusal(LINES[:4]) == "line 5: the file is truncated here"
-        assert refusal([*LINES[:4], LINES[4][:20]]) == "line 5: the file is truncated here"
-        assert refusal([]) == "line 1: the file is empty"
-
-    def test_an_altered_event_that_still_makes_sense_is_told_by_the_checksum(self):
-        altered = [line.replace(b"192.0.2.7", b"192.0.2.8") for line in LINES]
-        assert refusal(altered) == "line 8: the checksum does not match the lines before: the file was altered"
-
-    def test_a_count_that_does_not_fit_is_told_as_such(self):
-        altered = [line.replace(b'"events":6', b'"events":7') for line in LINES]
-        assert refusal(altered) == "line 8: the end line counts 7 events but the file has 6"
-
-    def test_an_altered_header_is_told_by_the_checksum(self):
-        altered = [line.replace(b"localhost", b"localhose") for line in LINES]
-        assert "checksum" in refusal(altered)
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            (b"192.0.2.7", b"192.0.2.8", "the checksum does not match the lines before: the file was altered"),
+            (b"localhost", b"localhose", "the checksum does not match the lines before: the file was altered"),
+            (b'"events":6', b'"events":7', "the end line counts 7 events but the file has 6"),
+        ],
+        ids=["event", "header", "count"],
+    )
+    def test_altered_value_is_detected_at_the_end_when_it_is_valid(self, old, new, message):
+        assert refusal([line.replace(old, new) for line in LINES]) == f"line 8: {message}"
 
 
-class TestAFileWhoseChecksumFitsIsStillNotTrusted:
+class TestInvalidLogWithValidChecksum:
     @pytest.mark.parametrize(
         ("log", "why"),
         [
@@ -178,15 +181,11 @@ class TestAFileWhoseChecksumFitsIsStillNotTrusted:
             (changed(LOG, 3, schema_version=40_000), "line 4: the line cannot be read"),
             (changed(LOG, 3, actor="cli\x00ent"), "line 4: the line cannot be read"),
             (changed(LOG, 6, position=2**63), "line 7: the line cannot be read"),
+            (LOG[:3], "line 5: the header says that the export ends at 6 but it ends at 3"),
         ],
     )
-    def test_each_event_is_checked_as_it_comes(self, log, why):
+    def test_first_fault_is_refused_with_its_line(self, log, why):
         assert refusal(export_of(log, head=6)).startswith(why)
-
-    def test_it_must_go_as_far_as_its_header_says(self):
-        assert refusal(export_of(LOG[:3], head=6)) == (
-            "line 5: the header says that the export ends at 6 but it ends at 3"
-        )
 
     @pytest.mark.parametrize(
         ("old", "new"),
@@ -200,33 +199,37 @@ class TestAFileWhoseChecksumFitsIsStillNotTrusted:
             (b'"line":"event"', b'"line":"remark"'),
         ],
     )
-    def test_an_event_is_of_exactly_the_form_that_is_written(self, old, new):
+    def test_event_is_refused_when_not_in_the_form_that_is_written(self, old, new):
         assert old in LINES[3]
-        assert refusal([*LINES[:3], LINES[3].replace(old, new), *LINES[4:]]).startswith("line 4: ")
+        assert refusal(with_line(4, LINES[3].replace(old, new))).startswith("line 4: ")
 
-    def test_an_event_without_a_payload_is_refused(self):
+    def test_event_is_refused_when_it_has_no_payload(self):
         line = json.loads(LINES[3])
         del line["payload"]
-        refused = refusal([*LINES[:3], json.dumps(line).encode() + b"\n"])
+        refused = refusal(with_line(4, json.dumps(line).encode() + b"\n"))
         assert refused == "line 4: an event has either a payload or a payload_base64"
 
-    def test_a_refusal_repeats_nothing_of_a_payload(self):
+    def test_refusal_shows_nothing_of_a_payload(self):
         secret = "e3b0c44298fc1c149afbf4c8996fb924"
         refused = refusal(export_of(changed(LOG, 3, payload=f'{{"digest":"{secret}!"}}'.encode())))
         assert secret not in refused
 
 
-class TestTheHeader:
+class TestHeader:
     @pytest.mark.parametrize("line", [b"{}\n", b"client_id,secret\n", b"\x00\xff\n", b"[" * 10_000 + b"\n", LINES[1]])
-    def test_of_something_else_is_refused(self, line):
-        assert refusal([line, *LINES[1:]]) == "line 1: this is not an export of a log"
+    def test_file_is_refused_when_it_is_no_export(self, line):
+        assert refusal(with_line(1, line)) == "line 1: this is not an export of a log"
 
-    def test_of_a_newer_format_says_so_whatever_else_is_in_it(self):
-        newer = LINES[0].replace(b'"version":1', b'"version":2,"cipher":"aes"')
-        assert refusal([newer, *LINES[1:]]) == (
-            "line 1: the export has format version 2, this release reads 1: use the release that wrote it"
-        )
-
-    def test_with_a_field_that_this_release_does_not_know_is_refused(self):
-        more = LINES[0].replace(b'"version":1', b'"version":1,"cipher":"aes"')
-        assert refusal([more, *LINES[1:]]).startswith("line 1: the header cannot be read")
+    @pytest.mark.parametrize(
+        ("new", "message"),
+        [
+            (
+                b'"version":2,"cipher":"aes"',
+                "line 1: the export has format version 2, this release reads 1: use the release that wrote it",
+            ),
+            (b'"version":1,"cipher":"aes"', "line 1: the header cannot be read"),
+        ],
+        ids=["newer format", "unknown field"],
+    )
+    def test_header_is_refused_when_this_release_cannot_read_it(self, new, message):
+        assert refusal(with_line(1, LINES[0].replace(b'"version":1', new))).startswith(message)
