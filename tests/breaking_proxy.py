@@ -1,4 +1,4 @@
-"""A TCP proxy before PostgreSQL that breaks the connection at commit, the one moment when an outcome is unknown."""
+"""A TCP proxy for PostgreSQL that breaks connections at commit, when the outcome is unknown."""
 
 import asyncio
 import contextlib
@@ -10,22 +10,22 @@ COMMIT = b"COMMIT;\x00"
 
 
 class AtCommit(Enum):
-    """What happens to the next commit that comes by."""
+    """What happens to the next commit."""
 
     PASS = auto()
-    LOSE_ANSWER = auto()  # it is carried out; its answer never arrives
-    LOSE_REQUEST = auto()  # it never arrives, and the server is told that the client is gone
-    ARRIVE_LATE = auto()  # the client sees its connection break; the server gets the commit a while after
+    LOSE_ANSWER = auto()  # the server commits; its response never arrives
+    LOSE_REQUEST = auto()  # the commit never arrives; the server sees the connection close
+    ARRIVE_LATE = auto()  # the client's connection breaks; the server gets the commit later
 
 
 class BreakingProxy(DatabaseProxy):
-    """Forwards to the server of a DSN. `at_commit` applies once, then goes back to PASS."""
+    """Forwards to the server of a DSN. `at_commit` applies to one commit and is then reset to PASS."""
 
     def __init__(self, dsn: str) -> None:
         super().__init__(dsn)
         self.at_commit = AtCommit.PASS
         self.also_commits: bytes | None = None
-        """What else is a commit: bytes of an event that is appended in one statement."""
+        """Bytes that also count as a commit: an event that one statement appends."""
         self.refuse_after_break = False
         self.refusing = False
         self.broken = asyncio.Event()

@@ -1,4 +1,4 @@
-"""A TCP proxy before PostgreSQL, for tests that look at the way to the database, or break it."""
+"""A TCP proxy for PostgreSQL, for tests that observe or break connections."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 
 class DatabaseProxy(ABC):
-    """Forwards to the server of a DSN, by TCP or by its socket, while it runs."""
+    """Forwards connections to the server of a DSN, by TCP or Unix socket."""
 
     def __init__(self, dsn: str) -> None:
         self._parts = urlsplit(dsn)
@@ -19,7 +19,7 @@ class DatabaseProxy(ABC):
 
     @property
     def dsn(self) -> str:
-        """The same database and role through the proxy."""
+        """The DSN of the same database and role through the proxy."""
         user = self._parts.username or unquote(parse_qs(self._parts.query)["user"][0])
         password = f":{self._parts.password}" if self._parts.password else ""
         return f"postgresql://{user}{password}@127.0.0.1:{self._port}{self._parts.path}?sslmode=disable"
@@ -59,4 +59,4 @@ class DatabaseProxy(ABC):
 
     @abstractmethod
     async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        """One connection, to its end."""
+        """Forward one connection until it ends."""

@@ -1,4 +1,4 @@
-"""Databases for tests: a server, one template with the migrations applied, and a clone of it for each test."""
+"""Databases for tests: a server, a migrated template database, and a clone of it for each test."""
 
 import asyncio
 import itertools
@@ -7,8 +7,8 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -39,7 +39,7 @@ END $$
 
 @dataclass(frozen=True)
 class Database:
-    """One database, and how each of the three roles reaches it."""
+    """One database and the DSN of each of the three roles."""
 
     name: str
     owner_dsn: str
@@ -49,7 +49,7 @@ class Database:
 
 @contextmanager
 def embedded_server() -> Iterator[str]:
-    """The superuser's DSN of an embedded server for one run of the tests; its data goes with it."""
+    """Run an embedded server, deleted at the end. Gives the superuser's DSN."""
     _remove_abandoned()
     with (
         tempfile.TemporaryDirectory(prefix=FOLDERS) as folder,
@@ -59,23 +59,43 @@ def embedded_server() -> Iterator[str]:
 
 
 def _remove_abandoned() -> None:
-    """Stop and remove what test runs that were killed an hour or more ago left behind; one in use is not touched."""
+    """Stop and delete servers of test runs that were killed more than an hour ago."""
     for folder in Path(tempfile.gettempdir()).glob(f"{FOLDERS}*"):
         running = folder / "data" / "postmaster.pid"
-        with suppress(OSError, EmbeddedPostgresError):  # another test process may be at it
+        with suppress(OSError, EmbeddedPostgresError):  # another test process may do the same
             if time.time() - folder.stat().st_mtime > ABANDONED_SECONDS:
                 if running.exists():
-                    with EmbeddedPostgres(folder):  # as its last user, who stops it
+                    with EmbeddedPostgres(folder):  # its last user stops it
                         pass
                 if not running.exists():
                     shutil.rmtree(folder)
 
 
-class DatabaseServer:
-    """Makes and drops databases on a server, over a connection of its own in a thread of its own.
+@asynccontextmanager
+async def connect(dsn: str, **options: Any) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(dsn, **options)
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
-    So it serves tests that are coroutines and tests that are not. The server is for tests alone: the two roles are
-    made there, or given a password that everyone knows.
+
+async def run_sql(dsn: str, *statements: str) -> None:
+    async with connect(dsn) as connection:
+        for statement in statements:
+            await connection.execute(statement)
+
+
+async def fetch_value(dsn: str, query: str, *arguments: object) -> Any:
+    async with connect(dsn) as connection:
+        return await connection.fetchval(query, *arguments)
+
+
+class DatabaseServer:
+    """Creates and drops databases on a server that only tests use.
+
+    It has its own event loop in its own thread, so that synchronous and asynchronous tests can call it. It creates the
+    two roles, or sets their passwords to a public one.
     """
 
     def __init__(self, superuser_dsn: str) -> None:
@@ -101,7 +121,7 @@ class DatabaseServer:
         self._loop.close()
 
     def create_empty(self) -> Database:
-        """A database with nothing in it."""
+        """An empty database."""
         return self._create("TEMPLATE template0")
 
     def create_migrated(self) -> Database:
@@ -113,7 +133,7 @@ class DatabaseServer:
         return self._create(f"TEMPLATE {self._template.name} STRATEGY file_copy")
 
     def drop(self, database: Database) -> None:
-        """Drop a database, and whoever is still connected to it."""
+        """Drop a database and end its sessions."""
         self.execute(f"DROP DATABASE {database.name} WITH (FORCE)")
 
     def execute(self, statement: str) -> None:
@@ -121,7 +141,7 @@ class DatabaseServer:
         self._await(self._connection.execute(statement))
 
     def dsn(self, database: str, user: str | None = None) -> str:
-        """The DSN of a database for a role; for the superuser when none is named."""
+        """The DSN of a database for a role, by default the superuser."""
         parts = urlsplit(self._superuser_dsn)
         given = dict(parse_qsl(parts.query))
         query = {key: value for key, value in given.items() if key not in {"database", "dbname"}}
@@ -137,7 +157,7 @@ class DatabaseServer:
         return Database(name, self.dsn(name, OWNER), self.dsn(name, SERVICE), self.dsn(name))
 
     async def _make_roles(self) -> None:
-        # Several test processes may come to one server at once.
+        # Several test processes may use one server.
         await self._connection.fetchval("SELECT pg_advisory_lock($1)", ROLES_LOCK)
         for role in (OWNER, SERVICE):
             await self._connection.execute(ROLE.format(role=role, password=PASSWORD))

@@ -1,6 +1,6 @@
-"""What a database holds, in words: every table with its columns, constraints, indexes, comment and privileges."""
+"""Describe a schema as text: tables with columns, constraints, indexes, comments and privileges."""
 
-import asyncpg
+from tests.databases import connect
 
 TABLES = """
 SELECT c.oid, c.relname AS name, pg_get_userbyid(c.relowner) AS owner, c.reloptions AS options,
@@ -23,7 +23,7 @@ SELECT format('%s %s%s%s%s', a.attname, format_type(a.atttypid, a.atttypmod),
  ORDER BY a.attnum
 """
 
-# PostgreSQL 18 lists NOT NULL among the constraints, older versions do not; the columns say it already.
+# Only PostgreSQL 18 lists NOT NULL as constraints; the columns contain it already.
 CONSTRAINTS = """
 SELECT format('%s %s', conname, pg_get_constraintdef(oid)) AS line FROM pg_constraint
  WHERE conrelid = $1 AND contype <> 'n' ORDER BY conname
@@ -53,9 +53,8 @@ FUNCTIONS = "SELECT proname AS line FROM pg_proc WHERE pronamespace = 'public'::
 
 
 async def describe(dsn: str) -> str:
-    """The schema `public` as text that is the same on every supported version of PostgreSQL."""
-    connection = await asyncpg.connect(dsn)
-    try:
+    """Describe the schema `public`, with equal text on every supported PostgreSQL version."""
+    async with connect(dsn) as connection:
         lines: list[str] = []
         for table in await connection.fetch(TABLES):
             options = f" with {', '.join(table['options'])}" if table["options"] else ""
@@ -75,5 +74,3 @@ async def describe(dsn: str) -> str:
         for kind, query in (("relation", OTHERS), ("function", FUNCTIONS)):
             lines += [f"{kind} {row['line']}" for row in await connection.fetch(query)]
         return "\n".join(lines).rstrip()
-    finally:
-        await connection.close()

@@ -1,4 +1,4 @@
-"""The service over a real database, as one process has it."""
+"""A service over a real database, and its parts."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -12,6 +12,7 @@ from ledger.domain.events import ClientSettings
 from ledger.domain.recording import Cause
 from ledger.use_cases.issuer import Issuer, IssuerIdentifier
 from projections.audit import checkpoint
+from tests.databases import connect
 
 ISSUER = IssuerIdentifier("http://localhost:8085/first")
 OTHER_ISSUER = IssuerIdentifier("http://localhost:8085/second")
@@ -26,7 +27,7 @@ def _patient_catch_up(monkeypatch) -> None:
 
 @pytest.fixture
 async def start_process(database) -> AsyncIterator[Callable[..., Awaitable[Service]]]:
-    """Starts what one process of the service has: connections, committers, batches. Called twice, there are two."""
+    """Starts the service of one process; call it again for another process."""
     async with AsyncExitStack() as stack:
 
         async def start(dsn: str | None = None, **config: object) -> Service:
@@ -61,7 +62,6 @@ async def register_client(issuer: Issuer, client_id: str = "shop", **settings: o
 
 @pytest.fixture
 async def superuser(database) -> AsyncIterator[asyncpg.Connection]:
-    """A connection that may do anything to the test's database."""
-    connection = await asyncpg.connect(database.superuser_dsn)
-    yield connection
-    await connection.close()
+    """A superuser's connection to the test's database."""
+    async with connect(database.superuser_dsn) as connection:
+        yield connection

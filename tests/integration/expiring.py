@@ -1,4 +1,4 @@
-"""Tokens whose time is past, recorded in the way that the service records them."""
+"""Record expired tokens, as the service records tokens."""
 
 import secrets
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ LIFETIME = timedelta(hours=1)
 
 
 async def record_expired(dsn: str, count: int, *, ago: float = 600.0, log: str = "first") -> Sequence[str]:
-    """Tokens of the client shop that expired so many seconds ago."""
+    """Record tokens of client shop that expired `ago` seconds ago; returns the tokens."""
     mapper = EventMapper()
     expired = (datetime.now(UTC) - timedelta(seconds=ago)).replace(microsecond=0)
     tokens = [secrets.token_urlsafe(96) for _ in range(count)]

@@ -1,4 +1,4 @@
-"""Logs with something in them, and what is told of building from them to nobody."""
+"""Logs with a history, and rebuild and verification without progress output."""
 
 from collections.abc import Sequence
 

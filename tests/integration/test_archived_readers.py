@@ -1,4 +1,4 @@
-"""Whoever reads a log that has been archived is answered exactly, or told what is archived: never nonsense."""
+"""Reads of a partly archived log are exact, or refused with the archived range."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -15,10 +15,9 @@ from projections.rebuilding.replay import replay_projection
 from projections.rebuilding.upgrade import upgrade_projections
 from projections.token_history import TokenHistoryProjection
 from tests.archives import export_of
-from tests.integration.archiving import Archivist
 from tests.integration.conftest import CAUSE
 from tests.integration.histories import NAMES, build, check, of, rows
-from tests.integration.whole_logs import restore
+from tests.integration.whole_logs import Archivist, restore
 from tests.old_logs import EXPIRES, LIVES_ON, REVOKED, old_log, stream
 
 TOKENS = 40
@@ -32,7 +31,7 @@ A_MOMENT = timedelta(microseconds=1)
 
 @pytest.fixture
 async def service(start_process):
-    """A process of the service over a log that came from long ago."""
+    """A service over a restored old log."""
     service = await start_process()
     await restore(service.log(service.issuers[0].identifier), export_of(LOG))
     await service.catch_up()

@@ -1,4 +1,4 @@
-"""`log archive` moves what is closed and old to files, and loses nothing, however it ends."""
+"""`log archive` moves closed, old history to files and loses nothing when it is interrupted."""
 
 import gzip
 from datetime import UTC, datetime, timedelta
@@ -14,9 +14,9 @@ from ledger.postgres.archive import removal
 from ledger.postgres.database import Database
 from ledger.postgres.whole_log import read_log_bounds
 from tests.archives import changed, export_of
-from tests.integration.archiving import Archivist
+from tests.databases import run_sql
 from tests.integration.conftest import CAUSE
-from tests.integration.whole_logs import restore, tamper
+from tests.integration.whole_logs import Archivist, restore
 from tests.old_logs import EXPIRES, LIVES_ON, REVOKED, REVOKED_LATER, old_log, stream
 
 TOKENS = 40
@@ -37,7 +37,7 @@ def _pages(request, monkeypatch):
 
 @pytest.fixture
 async def archivist(database, tmp_path, start_process):
-    """Works on the old log, which the catch-up projections have read."""
+    """Archives the old log, which all projections have read."""
     owner = Database(database.owner_dsn, pool_size=3)
     service = await start_process()
     await restore(service.log(service.issuers[0].identifier), EXPORT)
@@ -135,7 +135,7 @@ async def test_skipped_tokens_stay_in_the_log(archivist, superuser):
 
 
 async def test_archiving_is_refused_when_the_log_is_unsound(archivist, database, superuser, tmp_path):
-    await tamper(database, "UPDATE event_log SET payload = payload || ' ' WHERE position = 3")
+    await run_sql(database.superuser_dsn, "UPDATE event_log SET payload = payload || ' ' WHERE position = 3")
     with pytest.raises(NotArchivable, match="position 3: the payload"):
         await archivist.move(LATER)
     assert list(tmp_path.iterdir()) == []
@@ -330,7 +330,7 @@ TAMPERED = {
 async def test_verify_finds_tampering(archivist, database, what):
     archive = (await archivist.move(HALF.recorded_at)).archive
     statement, expected = TAMPERED[what]
-    await tamper(database, statement)
+    await run_sql(database.superuser_dsn, statement)
     found = await archivist.verify()
     said = [LogFault(f.position, f.what.format(file=archive.file_name)) for f in expected]
     assert [f for f in said if f not in found.findings] == []
@@ -352,7 +352,9 @@ async def test_verify_finds_a_missing_or_altered_archive(archivist, tmp_path):
 async def test_verify_compares_recorded_checksums_with_the_files(archivist, database):
     await archivist.move(HALF.recorded_at)
     await archivist.move(LATER)
-    await tamper(database, "UPDATE log_archives SET running_sha256 = repeat('0', 64) WHERE first_position = 1")
+    await run_sql(
+        database.superuser_dsn, "UPDATE log_archives SET running_sha256 = repeat('0', 64) WHERE first_position = 1"
+    )
     found = await archivist.verify()
     assert {f.position for f in found.findings} == {1, HALF.position}
     assert all("running checksum" in f.what or "checksums" in f.what or "continue" in f.what for f in found.findings)

@@ -1,11 +1,10 @@
-"""Many writers in several processes, and a reader at the tail of the log that must see every position, in order."""
+"""A follower sees every position in order while several processes append."""
 
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from ledger.domain.recording import RecordedEvent
@@ -13,13 +12,14 @@ from ledger.postgres.database import Database
 from ledger.postgres.event_log import PostgresEventLog
 from ledger.postgres.logs import Log
 from tests.appending import append_events
+from tests.databases import fetch_value, run_sql
 from tests.integration.log_writer import a_write
 
 ROOT = Path(__file__).parents[2]
 PROCESSES = 3
 WRITES = 240
 EVENTS = PROCESSES * WRITES * 4
-"""Half of them by writes of two events, half by writes of one."""
+"""Half in writes of two events, half in writes of one."""
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ async def event_log(database) -> AsyncIterator[PostgresEventLog]:
 
 
 async def follow(event_log: PostgresEventLog, writers: asyncio.Task[None]) -> Sequence[RecordedEvent]:
-    """What a follower sees that always asks for what lies after the last position it has seen."""
+    """The events seen by a follower that always reads after the last position it has seen."""
     seen: list[RecordedEvent] = []
     finished = False
     while True:
@@ -61,11 +61,9 @@ async def test_follower_sees_every_position_when_processes_append(event_log, dat
 
 
 async def test_follower_misses_events_when_a_sequence_numbers_them(event_log, database):
-    """The test above can fail: numbers drawn before commit become visible out of order, and a follower skips some."""
-    owner = await asyncpg.connect(database.owner_dsn)
-    await owner.execute("CREATE SEQUENCE naive_positions")
-    await owner.execute("GRANT USAGE ON SEQUENCE naive_positions TO PUBLIC")
-    await owner.close()
+    """Proves that the test above can fail: numbers drawn before commit become visible out of order."""
+    grant = "GRANT USAGE ON SEQUENCE naive_positions TO PUBLIC"
+    await run_sql(database.owner_dsn, "CREATE SEQUENCE naive_positions", grant)
     writers = asyncio.create_task(write_from_processes(database.service_dsn, "naive"))
     seen = await follow(event_log, writers)
     await writers
@@ -76,9 +74,8 @@ async def test_follower_misses_events_when_a_sequence_numbers_them(event_log, da
 
 async def test_recorded_at_never_goes_back_when_the_clock_does(event_log, database):
     await append_events(event_log, a_write().events)
-    owner = await asyncpg.connect(database.owner_dsn)
-    ahead = await owner.fetchval("UPDATE log_head SET recorded_at = now() + interval '1 hour' RETURNING recorded_at")
-    await owner.close()
+    set_ahead = "UPDATE log_head SET recorded_at = now() + interval '1 hour' RETURNING recorded_at"
+    ahead = await fetch_value(database.owner_dsn, set_ahead)
     await append_events(event_log, a_write().events)
     await append_events(event_log, a_write().events)
     assert {event.recorded_at for event in await event_log.read(2, 10)} == {ahead}

@@ -1,4 +1,4 @@
-"""The database goes away and comes back: what is asked meanwhile is refused at once, and then it works again."""
+"""While the database is away requests are refused at once; afterwards they succeed again."""
 
 import asyncio
 import socket

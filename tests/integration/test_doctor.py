@@ -1,6 +1,5 @@
-"""What the doctor finds: a healthy database first, then one thing wrong at a time."""
+"""The doctor's findings about a healthy database, and about one problem at a time."""
 
-import asyncpg
 import pytest
 
 from api.operations.doctor.checks import CheckContext
@@ -10,6 +9,7 @@ from ledger.domain.events import ClientSettings
 from ledger.domain.recording import Cause
 from ledger.use_cases.issuer import IssuerIdentifier
 from migrations.head import newest_revision
+from tests.databases import connect, fetch_value, run_sql
 
 FIRST = IssuerIdentifier("http://localhost:8085/first")
 
@@ -17,31 +17,15 @@ FIRST = IssuerIdentifier("http://localhost:8085/first")
 @pytest.fixture
 def look(database):
     async def run(dsn: str | None = None, **changes):
-        connection = await asyncpg.connect(dsn or database.service_dsn)
-        try:
+        async with connect(dsn or database.service_dsn) as connection:
             given = {"issuers": (FIRST,), "head_revision": newest_revision(), "connections_needed": 8} | changes
             return {finding.check: finding for finding in await examine(CheckContext(connection=connection, **given))}
-        finally:
-            await connection.close()
-
-    return run
-
-
-@pytest.fixture
-def spoil(database):
-    async def run(*statements: str, dsn: str | None = None):
-        connection = await asyncpg.connect(dsn or database.owner_dsn)
-        try:
-            for statement in statements:
-                await connection.execute(statement)
-        finally:
-            await connection.close()
 
     return run
 
 
 def wrong(findings) -> dict[str, str]:
-    # The test server is fast rather than durable, so what is said of its settings is another test's subject.
+    # The test server is not durable; its settings are tested separately.
     settings = {"fsync", "full_page_writes", "synchronous_commit", "autovacuum"}
     return {f.check: f.level for f in findings.values() if f.level != "ok" and f.check not in settings}
 
@@ -51,9 +35,7 @@ async def test_migrated_database_with_issuers_is_healthy(look, client):
 
 
 async def test_version_is_the_version_of_the_server(look, database):
-    connection = await asyncpg.connect(database.service_dsn)
-    version = await connection.fetchval("SHOW server_version")
-    await connection.close()
+    version = await fetch_value(database.service_dsn, "SHOW server_version")
     assert (await look())["version"].found == f"PostgreSQL {version.split()[0]}"
 
 
@@ -69,22 +51,20 @@ async def test_durability_setting_is_a_problem_when_off(look, setting):
 
 
 async def test_autovacuum_is_a_warning_when_off(look, database):
-    connection = await asyncpg.connect(database.service_dsn)
-    is_on = await connection.fetchval("SHOW autovacuum") == "on"
-    await connection.close()
+    is_on = await fetch_value(database.service_dsn, "SHOW autovacuum") == "on"
     found = (await look())["autovacuum"]
     assert (found.level, found.found) == (("ok", "on") if is_on else ("warning", "autovacuum = off"))
 
 
-async def test_autovacuum_is_a_warning_when_track_counts_is_off(look, spoil, database):
-    await spoil(f"ALTER DATABASE {database.name} SET track_counts = off", dsn=database.superuser_dsn)
+async def test_autovacuum_is_a_warning_when_track_counts_is_off(look, database):
+    await run_sql(database.superuser_dsn, f"ALTER DATABASE {database.name} SET track_counts = off")
     found = (await look())["autovacuum"]
     assert found.level == "warning"
     assert "track_counts = off" in found.found
 
 
-async def test_synchronous_commit_is_a_problem_when_off_for_the_database(look, spoil, database):
-    await spoil(f"ALTER DATABASE {database.name} SET synchronous_commit = off")
+async def test_synchronous_commit_is_a_problem_when_off_for_the_database(look, database):
+    await run_sql(database.owner_dsn, f"ALTER DATABASE {database.name} SET synchronous_commit = off")
     found = (await look())["synchronous_commit"]
     assert (found.level, found.found) == ("problem", "synchronous_commit = off")
 
@@ -102,8 +82,8 @@ async def test_role_is_a_problem_when_it_owns_the_tables(look, database):
 
 
 @pytest.mark.parametrize("privilege", ["UPDATE", "DELETE", "TRUNCATE", "TRIGGER"])
-async def test_append_only_is_a_problem_when_role_can_change_events(look, spoil, privilege):
-    await spoil(f"GRANT {privilege} ON event_log TO token_ledger_service")
+async def test_append_only_is_a_problem_when_role_can_change_events(look, database, privilege):
+    await run_sql(database.owner_dsn, f"GRANT {privilege} ON event_log TO token_ledger_service")
     found = (await look())["append-only"]
     assert (found.level, found.found) == ("problem", f"the role may {privilege} on event_log")
     assert f"REVOKE {privilege} ON event_log" in found.advice
@@ -113,8 +93,8 @@ async def test_append_only_is_a_problem_when_role_can_change_events(look, spoil,
     ("table", "privilege"),
     [(t, p) for t, ps in REQUIRED_PRIVILEGES.items() for p in sorted(ps) if (t, p) != ("alembic_version", "SELECT")],
 )
-async def test_privileges_are_a_problem_when_one_is_missing(look, spoil, table, privilege):
-    await spoil(f"REVOKE {privilege} ON {table} FROM token_ledger_service")
+async def test_privileges_are_a_problem_when_one_is_missing(look, database, table, privilege):
+    await run_sql(database.owner_dsn, f"REVOKE {privilege} ON {table} FROM token_ledger_service")
     findings = await look()
     assert findings["privileges"].level == "problem"
     assert f"{privilege} on {table}" in findings["privileges"].found
@@ -132,8 +112,8 @@ async def test_only_schema_is_checked_when_database_is_not_migrated(look, empty_
 
 
 @pytest.mark.parametrize(("revision", "level"), [("0000", "problem"), ("9999", "warning")])
-async def test_schema_is_not_ok_when_revision_differs(look, spoil, revision, level):
-    await spoil(f"UPDATE alembic_version SET version_num = '{revision}'")  # noqa: S608 (from the list above)
+async def test_schema_is_not_ok_when_revision_differs(look, database, revision, level):
+    await run_sql(database.owner_dsn, f"UPDATE alembic_version SET version_num = '{revision}'")  # noqa: S608 (from the list above)
     assert (await look())["schema"].level == level
 
 
@@ -154,11 +134,11 @@ async def test_demo_clients_are_a_warning_when_enabled(look, issuer):
     assert (await look())["demo clients"].level == "ok"
 
 
-async def test_connections_are_not_ok_when_limit_is_too_low(look, spoil, database):
-    await spoil("ALTER ROLE token_ledger_service CONNECTION LIMIT 40", dsn=database.superuser_dsn)
+async def test_connections_are_not_ok_when_limit_is_too_low(look, database):
+    await run_sql(database.superuser_dsn, "ALTER ROLE token_ledger_service CONNECTION LIMIT 40")
     try:
         levels = [(await look(connections_needed=wanted))["connections"].level for wanted in (20, 21, 40, 41)]
     finally:
-        await spoil("ALTER ROLE token_ledger_service CONNECTION LIMIT -1", dsn=database.superuser_dsn)
+        await run_sql(database.superuser_dsn, "ALTER ROLE token_ledger_service CONNECTION LIMIT -1")
     assert levels == ["ok", "warning", "warning", "problem"]
     assert (await look(connections_needed=100_000))["connections"].level == "problem"

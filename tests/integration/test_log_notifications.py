@@ -1,4 +1,4 @@
-"""Hearing that a log has grown: soon, also when it was said before one began to wait, and again after an outage."""
+"""Waiters learn that a log has grown, also from earlier notifications and after an outage."""
 
 import asyncio
 
@@ -25,10 +25,10 @@ async def until(condition):
         if condition():
             return
         await asyncio.sleep(0.005)
-    pytest.fail("it never came true")
+    pytest.fail("the condition never became true")
 
 
-async def say(superuser, payload: str) -> None:
+async def notify(superuser, payload: str) -> None:
     await superuser.execute("SELECT pg_notify($1, $2)", CHANNEL, payload)
 
 
@@ -36,25 +36,18 @@ async def test_wait_returns_when_its_own_log_grows(notifications, superuser):
     first = asyncio.create_task(notifications.wait(1, beyond=5, seconds=LONG))
     second = asyncio.create_task(notifications.wait(2, beyond=5, seconds=LONG))
     await asyncio.sleep(0)
-    await say(superuser, "1:6")
+    await notify(superuser, "1:6")
     await first
     assert not second.done()
     second.cancel()
 
 
-async def test_wait_returns_at_once_when_growth_was_notified_before(notifications, superuser):
-    heard = asyncio.create_task(notifications.wait(1, beyond=0, seconds=LONG))
+async def test_wait_returns_only_when_the_known_head_is_beyond(notifications, superuser):
+    waiting = asyncio.create_task(notifications.wait(1, beyond=0, seconds=LONG))
     await asyncio.sleep(0)
-    await say(superuser, "1:6")
-    await heard
+    await notify(superuser, "1:6")
+    await waiting
     await notifications.wait(1, beyond=5, seconds=LONG)
-
-
-async def test_wait_continues_when_the_position_is_already_known(notifications, superuser):
-    heard = asyncio.create_task(notifications.wait(1, beyond=0, seconds=LONG))
-    await asyncio.sleep(0)
-    await say(superuser, "1:6")
-    await heard
     again = asyncio.create_task(notifications.wait(1, beyond=6, seconds=LONG))
     await asyncio.sleep(0.02)
     assert not again.done()
@@ -67,11 +60,11 @@ async def test_wait_returns_when_the_timeout_passes(notifications):
 
 @pytest.mark.parametrize("payload", ["", "1", "1:", ":1", "a:b", "1:2:3", "-1:4", "1:\u0665\u00b2"])
 async def test_unknown_notification_is_ignored(notifications, superuser, payload):
-    await say(superuser, payload)
-    heard = asyncio.create_task(notifications.wait(1, beyond=0, seconds=LONG))
+    await notify(superuser, payload)
+    waiting = asyncio.create_task(notifications.wait(1, beyond=0, seconds=LONG))
     await asyncio.sleep(0)
-    await say(superuser, "1:1")
-    await heard
+    await notify(superuser, "1:1")
+    await waiting
     assert notifications.listening
 
 
@@ -82,10 +75,10 @@ async def test_listener_reconnects_when_its_connection_is_cut(notifications, sup
     )
     await until(lambda: not notifications.listening)
     await until(lambda: notifications.listening)
-    heard = asyncio.create_task(notifications.wait(1, beyond=0, seconds=LONG))
+    waiting = asyncio.create_task(notifications.wait(1, beyond=0, seconds=LONG))
     await asyncio.sleep(0)
-    await say(superuser, "1:1")
-    await heard
+    await notify(superuser, "1:1")
+    await waiting
 
 
 async def test_cancellation_propagates_when_growth_arrives_with_it(notifications):

@@ -1,4 +1,4 @@
-"""`log verify` finds whatever a superuser did to a log, and nothing in a log that the service writes meanwhile."""
+"""`log verify` finds what a superuser changed in a log, and no fault while the service appends."""
 
 import asyncio
 
@@ -14,8 +14,9 @@ from ledger.postgres.log_verification import verify_log
 from ledger.postgres.logs import Log
 from ledger.postgres.whole_log import read_log_bounds
 from tests.archives import export_of, small_log
+from tests.databases import run_sql
 from tests.integration.conftest import CAUSE, ISSUER, register_client
-from tests.integration.whole_logs import ignore_progress, restore, tamper
+from tests.integration.whole_logs import ignore_progress, restore, verify
 
 LOG = small_log()
 
@@ -37,13 +38,9 @@ async def _restored(log):
     await restore(log, export_of(LOG))
 
 
-async def look(log, **more):
-    return await verify_log(log, await read_log_bounds(log), **{"limit": 20, "progress": ignore_progress} | more)
-
-
 @pytest.mark.usefixtures("_restored", "_pages")
 async def test_verify_finds_no_fault_when_log_is_sound(log):
-    found = await look(log)
+    found = await verify(log)
     assert (found.sound, found.events, found.findings) == (True, 6, ())
     assert (found.head.position, found.head.recorded_at) == (6, LOG[-1].recorded_at)
 
@@ -135,8 +132,8 @@ TAMPERED = {
 @pytest.mark.parametrize("what", TAMPERED)
 async def test_verify_finds_exactly_the_faults_of_tampering(log, database, what):
     statements, expected = TAMPERED[what]
-    await tamper(database, statements)
-    found = await look(log)
+    await run_sql(database.superuser_dsn, statements)
+    found = await verify(log)
     assert not found.sound
     assert sorted(found.findings, key=repr) == sorted(expected, key=repr)
     assert found.count == len(expected)
@@ -144,23 +141,23 @@ async def test_verify_finds_exactly_the_faults_of_tampering(log, database, what)
 
 @pytest.mark.usefixtures("_restored")
 async def test_verify_finds_a_payload_that_is_not_an_event(log, database):
-    await tamper(database, "UPDATE event_log SET payload = 'not JSON' WHERE position = 3")
-    (finding,) = (await look(log)).findings
+    await run_sql(database.superuser_dsn, "UPDATE event_log SET payload = 'not JSON' WHERE position = 3")
+    (finding,) = (await verify(log)).findings
     assert finding.position == 3
     assert "cannot be read" in finding.what
 
 
 @pytest.mark.usefixtures("_restored")
 async def test_verify_counts_all_faults_and_keeps_the_first(log, database):
-    await tamper(database, "UPDATE event_log SET payload = 'not JSON'")
-    found = await look(log, limit=2)
+    await run_sql(database.superuser_dsn, "UPDATE event_log SET payload = 'not JSON'")
+    found = await verify(log, limit=2)
     assert ([f.position for f in found.findings], found.count) == ([1, 2], 6)
 
 
 @pytest.mark.usefixtures("_restored", "_pages")
 async def test_verify_reports_progress_twice_per_event(log):
     told = []
-    await look(log, progress=told.append)
+    await verify(log, progress=told.append)
     assert sum(told) == 12
 
 
@@ -171,15 +168,15 @@ async def test_verify_is_refused_when_there_is_no_log(log):
 
 async def test_verify_finds_no_fault_when_log_is_empty(log):
     await log.ensure_id()
-    assert (await look(log)).sound
+    assert (await verify(log)).sound
 
 
 @pytest.mark.usefixtures("_restored")
 async def test_verify_ignores_other_logs(log, database, start_process):
     service = await start_process()
     await register_client(service.issuers[1])
-    await tamper(database, "UPDATE event_log SET payload = '' WHERE log_id <> 1")
-    assert (await look(log)).sound
+    await run_sql(database.superuser_dsn, "UPDATE event_log SET payload = '' WHERE log_id <> 1")
+    assert (await verify(log)).sound
 
 
 async def test_verify_finds_no_fault_when_events_are_appended_meanwhile(log, issuer, client, monkeypatch):
@@ -206,7 +203,7 @@ async def test_verify_finds_no_fault_when_events_are_appended_meanwhile(log, iss
     assert (found.sound, found.events) == (True, bounds.head.position)
     later = await read_log_bounds(log)
     assert later.head.position >= bounds.head.position + 4 * appended
-    assert (await look(log)).sound
+    assert (await verify(log)).sound
 
 
 def settings_number(number: int) -> ClientSettings:

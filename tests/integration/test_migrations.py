@@ -19,7 +19,7 @@ from migrations.preconditions import (
     check_version,
 )
 from migrations.runner import DatabaseIsNewer, MigrationInProgress, upgrade
-from tests.databases import OWNER, SERVICE
+from tests.databases import OWNER, SERVICE, connect
 from tests.integration.catalog import describe
 
 EXPECTED = Path(__file__).parent / "schema.txt"
@@ -27,9 +27,8 @@ EXPECTED = Path(__file__).parent / "schema.txt"
 
 @pytest.fixture
 async def superuser(empty_database) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(empty_database.superuser_dsn)
-    yield connection
-    await connection.close()
+    async with connect(empty_database.superuser_dsn) as connection:
+        yield connection
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""EXPLAIN guards: each hot statement reads through its index, on empty tables as on full ones."""
+"""EXPLAIN shows that each hot statement uses its index, on empty and on filled tables."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -27,6 +27,7 @@ from projections.following.status import SQL as STATUS
 from projections.lookups import SQL as VIEWS
 from projections.token_history import SQL as HISTORY
 from tests.builders import NOW, token_issued, token_revoked
+from tests.databases import connect, run_sql
 
 FILL = """
 INSERT INTO event_log
@@ -51,30 +52,23 @@ SELECT n, 'token_history', 1, 0, now(), 1 FROM generate_series(1, 500) n;
 
 @pytest.fixture
 async def connection(database) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database.service_dsn, server_settings=SESSION)
-    yield connection
-    await connection.close()
+    async with connect(database.service_dsn, server_settings=SESSION) as connection:
+        yield connection
 
 
 @pytest.fixture(params=["empty", "filled", "never analysed"])
 async def filled(request, database, connection) -> None:
     if request.param == "empty":
         return
-    await run_as_owner(database, FILL)
+    await run_sql(database.owner_dsn, FILL)
     if request.param == "filled":
-        await run_as_owner(database, "ANALYZE")
+        await run_sql(database.owner_dsn, "ANALYZE")
 
 
 @pytest.fixture
 async def filled_once(database) -> None:
-    """Filled, and not analyzed."""
-    await run_as_owner(database, FILL)
-
-
-async def run_as_owner(database, statements: str) -> None:
-    owner = await asyncpg.connect(database.owner_dsn)
-    await owner.execute(statements)
-    await owner.close()
+    """Filled and not analyzed."""
+    await run_sql(database.owner_dsn, FILL)
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -89,7 +83,7 @@ async def plan_of(connection: asyncpg.Connection, statement: str, *arguments: ob
 
 
 def tables_read(plan: list[dict[str, Any]]) -> dict[str, set[str]]:
-    """How each table is read: its name, and the node types that read it."""
+    """The node types that read each table."""
     reads: dict[str, set[str]] = {}
     for node in plan:
         if "Relation Name" in node and "Scan" in node["Node Type"]:
@@ -102,7 +96,7 @@ KEYED = {"Index Scan", "Index Only Scan", "Bitmap Heap Scan"}
 
 
 def at_once() -> Statement:
-    """An append of a token, as its client allows, and of the revocation of another."""
+    """A statement that appends an issued token and the revocation of another."""
     mapper = EventMapper()
     inline = (ActiveTokensProjection(mapper),)
     issued = StreamEvent(STREAM, 1, token_issued(jti=STREAM))
@@ -210,12 +204,12 @@ async def test_hot_statements_read_by_index(filled, connection):
 
 
 async def test_hot_statements_read_by_index_when_plans_are_generic(filled, connection):
-    """What a prepared statement settles on after some executions, and keeps while the tables grow."""
+    """A prepared statement switches to such a plan after some executions, and keeps it while tables grow."""
     await connection.execute("SET plan_cache_mode = force_generic_plan")
     for name, (statement, arguments, tables) in HOT.items():
         await connection.execute(f"PREPARE guard AS {statement}")
-        nothing = ", ".join(["NULL"] * len(arguments))
-        reads = tables_read(await plan_of(connection, f"EXECUTE guard ({nothing})"))
+        nulls = ", ".join(["NULL"] * len(arguments))
+        reads = tables_read(await plan_of(connection, f"EXECUTE guard ({nulls})"))
         await connection.execute("DEALLOCATE guard")
         assert set(reads) == tables, name
         for table, how in reads.items():
@@ -252,9 +246,9 @@ WHOLE = {
 @pytest.mark.parametrize("plans", ["force_custom_plan", "force_generic_plan"])
 @pytest.mark.parametrize("analyzed", [True, False])
 async def test_log_pages_are_read_in_index_order(database, connection, filled_once, plans, analyzed):
-    """Also on a table that nobody has analyzed yet, as after an import: a page costs a page, not what is left."""
+    """Also on a table that was not analyzed yet, as after an import. A page costs one page, not the rest of the log."""
     if analyzed:
-        await run_as_owner(database, "ANALYZE")
+        await run_sql(database.owner_dsn, "ANALYZE")
     await connection.execute(f"SET plan_cache_mode = {plans}")
     for name, (statement, arguments, index) in WHOLE.items():
         await connection.execute(f"PREPARE guard AS {statement}")
@@ -278,7 +272,7 @@ async def test_page_of_a_log_is_counted_by_index(filled, connection):
 
 
 async def test_joined_rows_are_read_by_primary_key(filled_once, connection):
-    """Whatever else is asked of it: another index would read all that this client, say, ever had."""
+    """Other filters use no other index, which would read all rows of a client, for example."""
     for name in ("page of tokens", "events of a client", "events of a subject"):
         statement, arguments, _ = HOT[f"audit: {name}"]
         plan = await plan_of(connection, statement, *arguments)

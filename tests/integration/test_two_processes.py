@@ -1,12 +1,12 @@
-"""What one process answered holds on every other from then on: nothing is cached beyond a batch."""
+"""A response of one process takes effect in all others: nothing is cached beyond a batch."""
 
 import asyncio
 
-import asyncpg
 import pytest
 
 from ledger.domain.errors import InvalidClient, UnauthorizedClient, Unavailable
 from ledger.domain.events import ClientSettings
+from tests.databases import fetch_value
 from tests.integration.conftest import CAUSE, register_client
 
 
@@ -117,9 +117,7 @@ async def test_reads_create_no_log_when_issuer_has_none(service, database):
     assert await issuer.clients.all() == []
     assert await issuer.clients.get("shop") is None
     assert await issuer.streams.read(0, 10) == []
-    connection = await asyncpg.connect(database.service_dsn)
-    assert await connection.fetchval("SELECT count(*) FROM logs") == 0
-    await connection.close()
+    assert await fetch_value(database.service_dsn, "SELECT count(*) FROM logs") == 0
 
 
 async def test_appends_are_refused_when_service_is_closed(service, client, issuer):
