@@ -1,7 +1,6 @@
-"""The inline projection `active_tokens`: what introspection reads.
+"""The inline projection `active_tokens`, which introspection reads.
 
-It is written in the transaction that records the event, so a revocation that was answered is seen by every later
-look-up on every process.
+It is updated in the transaction that appends the event, so every later look-up in every process sees a revocation.
 """
 
 from collections.abc import Sequence
@@ -24,11 +23,11 @@ SQL = load_statements("projections", "active_tokens.sql")
 COLUMNS = ("log_id", "digest", "jti", "client_id", "subject", "scope", "audience", "issued_at", "expires_at")
 
 MANY = 500
-"""Rows from which on a COPY, which takes a round trip more, is the faster way in."""
+"""From this many rows on a COPY is faster, although it takes one more round trip."""
 
 
 class ActiveTokensProjection(Projection):
-    """One row a token, by digest, from its issuance until it is revoked or swept away after its expiry."""
+    """One row per token, from its issuance until it is revoked or swept after its expiry."""
 
     name = "active_tokens"
     version = 1
@@ -39,7 +38,7 @@ class ActiveTokensProjection(Projection):
     expiry_columns: ClassVar = {"active_tokens": "expires_at"}
 
     def without_expired(self, events: Sequence[Projected], by: int) -> Sequence[Projected]:
-        """All but the issuances of tokens that have expired by then."""
+        """Leave out the issuances of tokens that have expired by then."""
         return [
             projected
             for projected in events
@@ -47,7 +46,7 @@ class ActiveTokensProjection(Projection):
         ]
 
     def in_append(self, events: Sequence[NewEvent]) -> Sequence[PartOfAppend] | None:
-        """Tokens that were issued, and others that were revoked; None where one was both."""
+        """Insert issued tokens and delete revoked ones; None if a token is both."""
         decode = self._mapper.decode_payload
         issued: list[TokenIssued] = []
         revoked: set[bytes] = set()
@@ -67,7 +66,7 @@ class ActiveTokensProjection(Projection):
         return parts
 
     async def fold(self, connection: Connection, log_id: int, events: Sequence[Projected]) -> None:
-        """One insert and one delete a batch; a token issued and revoked within it is never written."""
+        """Run one insert and one delete per batch; a token issued and revoked in it is never written."""
         issued: dict[bytes, TokenIssued] = {}
         twice: list[TokenIssued] = []
         revoked: list[bytes] = []
@@ -75,7 +74,7 @@ class ActiveTokensProjection(Projection):
             match projected.event:
                 case TokenIssued() as event:
                     if (first := issued.setdefault(event.digest, event)) is not event:
-                        # For the key to refuse, as it does when they come in two batches.
+                        # Write both, so that the primary key refuses them as it does in two batches.
                         twice += (first, event)
                 case TokenRevoked() as event:
                     if issued.pop(event.digest, None) is None:
@@ -108,7 +107,7 @@ async def _insert(connection: Connection, log_id: int, tokens: Sequence[TokenIss
 
 
 def _columns(tokens: Sequence[TokenIssued]) -> Sequence[list[Any]]:
-    """Column by column, as the statements take them; an audience as text, because arrays of arrays have one length."""
+    """The columns for the insert; audiences as text, because PostgreSQL arrays of arrays have one length."""
     return (
         [token.digest for token in tokens],
         [token.jti for token in tokens],
@@ -122,7 +121,7 @@ def _columns(tokens: Sequence[TokenIssued]) -> Sequence[list[Any]]:
 
 
 def active_token(row: asyncpg.Record) -> ActiveToken:
-    """The token of a row of the view."""
+    """Build a token from a row."""
     return ActiveToken(
         jti=row["jti"],
         client_id=row["client_id"],

@@ -1,4 +1,4 @@
-"""The inline projection `clients`: every client as its stream folds to, and the view authentication reads."""
+"""The inline projection `clients`: the state of every client, which authentication reads."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -20,21 +20,21 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 
 class ClientsProjection(Projection):
-    """One row a client: the aggregate as a document."""
+    """One row per client: the aggregate as a document."""
 
     name = "clients"
     version = 1
     inline = True
     handles = get_args(ClientEvent)
     tables = ("clients",)
-    hidden_columns = frozenset({"document"})  # hashes of secrets are in it
+    hidden_columns = frozenset({"document"})  # it contains hashes of secrets
 
     async def fold(self, connection: Connection, log_id: int, events: Sequence[Projected]) -> None:
-        """Load the clients concerned, evolve each by its events, store them. One read and one write a batch."""
+        """Load the clients of the events, evolve and store them: one read and one write per batch."""
         changes = [(_client_id(projected), projected) for projected in events]
         clients = dict(await _find(connection, log_id, [client_id for client_id, _ in changes]))
         for client_id, projected in changes:
-            # The row's stream is the client's: both follow from its id.
+            # The stream id follows from the client id.
             stream = client_stream_id(client_id)
             recorded = StreamEvent(stream, projected.row.stream_version, projected.event)
             clients[client_id] = evolve_client(clients.get(client_id), recorded)
@@ -54,7 +54,7 @@ async def _find(connection: Connection, log_id: int, client_ids: Sequence[str]) 
 
 @lru_cache(maxsize=1024)
 def decode_client(document: str) -> Client:
-    """The client of a document. Remembered by the document itself, so it cannot be out of date."""
+    """Decode a client. The cache key is the whole document, so the result is never out of date."""
     return msgspec.json.decode(document, type=Client)
 
 

@@ -1,5 +1,5 @@
 -- name: upsert
--- Clients that were registered or changed, each as it is after the batch.
+-- Store clients in their state after a batch.
 INSERT INTO clients (log_id, client_id, stream_version, document)
 SELECT $1, c.client_id, c.stream_version, c.document::jsonb
   FROM unnest($2::text[], $3::integer[], $4::text[]) AS c (client_id, stream_version, document)
@@ -7,7 +7,7 @@ ON CONFLICT (log_id, client_id)
 DO UPDATE SET stream_version = excluded.stream_version, document = excluded.document;
 
 -- name: find
--- The clients of these ids.
+-- Find clients by id.
 SELECT client_id, document::text AS document FROM clients WHERE log_id = $1 AND client_id = ANY ($2::text[]);
 
 -- name: all

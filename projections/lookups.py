@@ -1,7 +1,6 @@
-"""The views that the inline projections keep, as requests read them.
+"""Look up tokens and clients in the inline projections, in batches.
 
-Look-ups are read in batches: all that are asked for while a query runs share the next, tokens and clients alike. An
-introspection asks for one of each at once.
+All look-ups requested while a query runs share the next query. An introspection requests a token and a client at once.
 """
 
 from collections.abc import Awaitable, Mapping, Sequence
@@ -21,18 +20,18 @@ SQL = load_statements("projections", "lookups.sql")
 
 
 class LookUps:
-    """Look-ups in the views of one log: of tokens by digest, which is bytes, and of clients by id, which is text."""
+    """Looks up tokens by digest (bytes) and clients by id (text) in one log."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
         self._reads: BatchLoader[bytes | str, ActiveToken | Client] = BatchLoader(self._find)
 
     def token(self, digest: bytes) -> Awaitable[ActiveToken | None]:
-        """A token as of this call. Raises Unavailable."""
+        """Find a token as of this call. Raises Unavailable."""
         return cast("Awaitable[ActiveToken | None]", self._reads.load(digest))
 
     def client(self, client_id: str) -> Awaitable[Client | None]:
-        """A client as of this call. Raises Unavailable."""
+        """Find a client as of this call. Raises Unavailable."""
         return cast("Awaitable[Client | None]", self._reads.load(client_id))
 
     async def _find(self, keys: Sequence[bytes | str]) -> Mapping[bytes | str, ActiveToken | Client]:
@@ -57,36 +56,36 @@ class LookUps:
 
 
 class PostgresActiveTokens:
-    """The view `active_tokens` of one log. Implements `ledger.use_cases.ports.ActiveTokens`."""
+    """Reads `active_tokens` of one log. Implements `ledger.use_cases.ports.ActiveTokens`."""
 
     def __init__(self, look_ups: LookUps) -> None:
         self._look_ups = look_ups
 
     def get(self, digest: bytes) -> Awaitable[ActiveToken | None]:
-        """The token of a digest as of this call, also for a while after it expired. Raises Unavailable."""
+        """Find a token by digest as of this call; it may have expired. Raises Unavailable."""
         return self._look_ups.token(digest)
 
 
 class PostgresClients:
-    """The view `clients` of one log. Implements `ledger.use_cases.ports.Clients`."""
+    """Reads `clients` of one log. Implements `ledger.use_cases.ports.Clients`."""
 
     def __init__(self, log: Log, look_ups: LookUps) -> None:
         self._log = log
         self._look_ups = look_ups
 
     def get(self, client_id: str) -> Awaitable[Client | None]:
-        """A client as of this call. Raises Unavailable."""
-        if "\x00" in client_id:  # PostgreSQL has no such text, so there is no such client
-            return _nobody()
+        """Find a client as of this call. Raises Unavailable."""
+        if "\x00" in client_id:  # PostgreSQL cannot store this character, so no client has it
+            return _no_client()
         return self._look_ups.client(client_id)
 
     async def all(self) -> Sequence[Client]:
-        """Every client, by id. Raises Unavailable."""
+        """Read every client, by id. Raises Unavailable."""
         log_id = await self._log.find_id()
         async with self._log.database.connection() as connection:
             rows = await connection.fetch(CLIENTS["all"], log_id)
         return [decode_client(row["document"]) for row in rows]
 
 
-async def _nobody() -> None:
+async def _no_client() -> None:
     return None

@@ -1,5 +1,5 @@
 -- name: find_tokens_and_clients
--- Both hot reads in one: what introspection answers for these digests, and the clients of these ids.
+-- Find active tokens by digest and clients by id in one statement.
 SELECT digest, jti, client_id, subject, scope, audience, issued_at, expires_at, NULL AS document
   FROM active_tokens
  WHERE log_id = $1 AND digest = ANY ($2::bytea[])

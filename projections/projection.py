@@ -1,7 +1,6 @@
-"""What a projection is: a name, a version, the events it reads, its tables, and how a batch is folded into them.
+"""The base class of projections: a name, a version, the events it reads, its tables, and a fold.
 
-One declaration, from which everything else follows: writing it with the append or following the log, building it anew
-beside the live tables, verifying it, replaying it as of a moment. `projections.catalogue` finds the declarations.
+Inline updates, following the log, rebuild, verification and replay all use this one declaration.
 """
 
 from abc import ABC, abstractmethod
@@ -18,7 +17,7 @@ from ledger.postgres.inline import PartOfAppend
 
 
 class LogRow(Struct, frozen=True, gc=False):
-    """A row of the log: what builds read by the million, where a RecordedEvent would cost ten times as much."""
+    """A row of the log. Builds read millions; a RecordedEvent would cost ten times as much."""
 
     position: int
     recorded_at: datetime
@@ -32,40 +31,40 @@ class LogRow(Struct, frozen=True, gc=False):
 
 
 class Projected(Struct, frozen=True):
-    """An event as a projection gets it: what happened, and the row that records it (position, when, who)."""
+    """A decoded event and the row that records it."""
 
     event: Event
     row: RecordedEvent | LogRow
 
 
 class Projection(ABC):
-    """A read model. `handles` is the one list of what it reads: topics to select follow from it, and events to fold.
+    """A read model. `handles` determines both the topics to select and the events to fold.
 
-    Its tables have a log_id in their primary keys, and what is in them is a function of the log alone: not of the
-    clock, and not of how events came in batches. But rows of `expiry_columns` may be gone once they have expired.
+    Primary keys of its tables include log_id. The rows are a function of the log alone: not of the clock, and not of
+    the batches in which events arrived. Rows with `expiry_columns` may be deleted once they have expired.
     """
 
     name: ClassVar[str]
     version: ClassVar[int]
-    """Raised when the rows of the same events become others: the tables are then built anew."""
+    """Increment it when the same events produce other rows: the tables are then rebuilt."""
 
     inline: ClassVar[bool] = False
-    """Written in the transaction that records the event; otherwise it follows the log, at no cost to requests."""
+    """Whether it is updated in the transaction that appends the event; otherwise it follows the log."""
 
     handles: ClassVar[tuple[type[Event], ...]]
     tables: ClassVar[tuple[str, ...]]
 
     looked_up_by: ClassVar[tuple[str, ...]] = ()
-    """Indexes that fold itself needs, besides primary keys; a build makes the others when the rows are there."""
+    """Indexes that `fold` needs besides primary keys; a build creates the others after filling the tables."""
 
     stream_columns: ClassVar[Mapping[str, str]] = {}
-    """Of a table whose rows are of one stream each, the column that holds its id: it can be verified by sample."""
+    """By table whose rows belong to one stream each, the column of the stream id: it can be verified by sample."""
 
     expiry_columns: ClassVar[Mapping[str, str]] = {}
-    """Of a table whose rows may go when they have expired, the column that says when, in seconds since 1970."""
+    """By table whose rows may be deleted when expired, the column of the expiry, in seconds since 1970."""
 
     hidden_columns: ClassVar[frozenset[str]] = frozenset()
-    """Columns whose values no tool shows."""
+    """Columns whose values no tool may show."""
 
     def __init__(self, mapper: EventMapper) -> None:
         self._mapper = mapper
@@ -73,14 +72,11 @@ class Projection(ABC):
 
     @property
     def topics(self) -> frozenset[str]:
-        """The topics it reads."""
+        """The topics that it reads."""
         return self._topics
 
     async def apply(self, connection: Connection, log_id: int, events: Sequence[RecordedEvent | LogRow]) -> None:
-        """Fold rows of its topics, in position order, into its tables, in the transaction of the connection.
-
-        Raises a StoredDataError for a row that this code cannot read.
-        """
+        """Fold rows of its topics, in position order, in the transaction of the connection. Raises StoredDataError."""
         await self.fold(connection, log_id, self.read(events))
 
     def in_append(self, events: Sequence[NewEvent]) -> Sequence[PartOfAppend] | None:  # noqa: ARG002 (for those that can)
@@ -91,18 +87,18 @@ class Projection(ABC):
         return None
 
     def read(self, rows: Iterable[RecordedEvent | LogRow]) -> list[Projected]:
-        """What these rows record. Raises a StoredDataError for a row that this code cannot read."""
+        """Decode rows. Raises StoredDataError."""
         decode = self._mapper.decode_payload
         return [Projected(decode(row.topic, row.schema_version, row.payload), row) for row in rows]
 
     def without_expired(self, events: Sequence[Projected], by: int) -> Sequence[Projected]:
-        """What a rebuild folds: these events without those whose rows would have expired by then, to be swept away."""
+        """Leave out events whose rows would have expired by then: a rebuild does not write them."""
         del by
         return events
 
     @abstractmethod
     async def fold(self, connection: Connection, log_id: int, events: Sequence[Projected]) -> None:
-        """Write what these events mean. Only events of `handles` come, in position order, each once.
+        """Write the rows of these events, which are of `handles`, in position order, each once.
 
-        Tables are named without a schema: a build has the same statements write to its own.
+        Statements name tables without a schema, because a build runs them in its own.
         """

@@ -1,6 +1,6 @@
-"""Which version of each inline projection its rows are of, against the version that this release writes.
+"""Compare the versions of the inline projections in a database with those that this release writes.
 
-The two are not mixed: an append looks under its lock and records nothing when they differ.
+Rows of two versions are never mixed: an append checks under its lock and records nothing if they differ.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ SQL = load_statements("projections", "versions.sql")
 
 
 async def version_problems(connection: Connection) -> Sequence[str]:
-    """Why this release may not write the inline projections of a database, a sentence each; empty when it may."""
+    """Return why this release may not write the inline projections, a sentence each."""
     inline = inline_projections(EventMapper())
     rows = await connection.fetch(SQL["other"], [p.name for p in inline], [p.version for p in inline])
     return [_problem(row["projection"], row["ours"], row["stored"]) for row in rows]
@@ -22,8 +22,8 @@ async def version_problems(connection: Connection) -> Sequence[str]:
 
 def _problem(name: str, ours: int, stored: int | None) -> str:
     if stored is None:
-        return f"The projection {name} was never built: run 'token-ledger migrate'."
-    what = f"The projection {name} of this database has version {stored}, this release has {ours}: "
+        return f"Projection {name} was never built: run 'token-ledger migrate'."
+    found = f"Projection {name} has version {stored} in this database, this release has {ours}: "
     if stored > ours:
-        return f"{what}nothing is written to it. Run the newer release."
-    return f"{what}run 'token-ledger migrate', which builds it anew."
+        return f"{found}this release does not write it. Run the newer release."
+    return f"{found}run 'token-ledger migrate', which rebuilds it."

@@ -35,6 +35,11 @@ Progress = Callable[[int], None]
 """Called with the number of positions done since the last call."""
 
 
+def ignore_progress(*_counts: int) -> Progress:
+    """Start a progress display that shows nothing."""
+    return lambda _positions: None
+
+
 async def _no_checkpoint(_log_id: int, _position: int) -> None:
     pass
 

@@ -15,7 +15,7 @@ from ledger.postgres.statements import load_statements
 from projections.expiry_sweep import GRACE_SECONDS
 from projections.projection import Projection
 from projections.rebuilding.build import Build
-from projections.rebuilding.builder import Progress, ProjectionBuilder, read_heads
+from projections.rebuilding.builder import Progress, ProjectionBuilder, ignore_progress, read_heads
 from projections.rebuilding.connections import BuildConnection, LiveSchema, connect, find_live_schema
 from projections.rebuilding.errors import AlreadyUpgraded, BuildInProgress
 from projections.rebuilding.preconditions import check_rebuildable, is_older, read_stored_versions
@@ -44,8 +44,8 @@ async def rebuild_projection(
     projection: Projection,
     *,
     holder: str,
-    progress: Callable[[int, int], Progress],
-    report: Report,
+    progress: Callable[[int, int], Progress] = ignore_progress,
+    report: Report = lambda _line: None,
     restart: bool = False,
     only_if_older: bool = False,
     archives: ArchiveSource | None = None,

@@ -10,7 +10,7 @@ from ledger.use_cases.audit import PositionBeyondHead
 from projections.log_positions import LogPoint, find_settled_position
 from projections.projection import Projection
 from projections.rebuilding import tables
-from projections.rebuilding.builder import Progress, ProjectionBuilder, read_heads
+from projections.rebuilding.builder import Progress, ProjectionBuilder, ignore_progress, read_heads
 from projections.rebuilding.comparison import Differences, compare_tables
 from projections.rebuilding.connections import BuildConnection, connect, find_live_schema
 from projections.rebuilding.errors import BuildRefused
@@ -42,7 +42,7 @@ async def replay_projection(
     *,
     until: LogPoint,
     schema: str,
-    progress: Callable[[int], Progress],
+    progress: Callable[[int], Progress] = ignore_progress,
     archives: ArchiveSource | None = None,
 ) -> ReplayResult:
     """Create a schema with the projection's tables as of a point, or nothing.
@@ -72,7 +72,7 @@ async def find_changes(
     *,
     points: tuple[LogPoint, LogPoint],
     limit: int,
-    progress: Callable[[int], Progress],
+    progress: Callable[[int], Progress] = ignore_progress,
     archives: ArchiveSource | None = None,
 ) -> ProjectionChanges:
     """Compare a projection at two points, with at most `limit` differences.

@@ -28,7 +28,6 @@ async def upgrade_projections(dsn: str, *, holder: str, report: Report) -> Seque
                 dsn,
                 projection,
                 holder=holder,
-                progress=lambda _events, _done: lambda _more: None,
                 report=report,
                 only_if_older=True,
             )

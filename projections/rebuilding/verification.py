@@ -17,7 +17,7 @@ from ledger.postgres.statements import load_statements
 from ledger.use_cases.audit import PositionBeyondHead
 from projections.projection import Projection
 from projections.rebuilding import tables
-from projections.rebuilding.builder import Progress, ProjectionBuilder, read_heads
+from projections.rebuilding.builder import Progress, ProjectionBuilder, ignore_progress, read_heads
 from projections.rebuilding.comparison import Differences, compare_tables
 from projections.rebuilding.connections import BuildConnection, connect, find_live_schema
 from projections.rebuilding.errors import BuildRefused
@@ -56,7 +56,7 @@ async def verify_projection(
     at: int | None = None,
     sample: int | None = None,
     limit: int,
-    progress: Callable[[int], Progress],
+    progress: Callable[[int], Progress] = ignore_progress,
     archives: ArchiveSource | None = None,
 ) -> ProjectionVerification:
     """Compare the live rows of one log, or of all, with a replay up to their position.

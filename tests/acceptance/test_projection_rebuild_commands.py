@@ -206,7 +206,7 @@ def test_migrate_builds_projections_of_a_newer_version(database, history, query,
     refused = service.get("/readyz")
     assert refused.status == 503
     assert (
-        b"active_tokens of this database has version 0, this release has 1: run 'token-ledger migrate'" in refused.body
+        b"active_tokens has version 0 in this database, this release has 1: run 'token-ledger migrate'" in refused.body
     )
     done = run_command("migrate", "--owner-dsn", database.owner_dsn)
     assert done.returncode == 0, done.stderr

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import asyncpg
 
 from ledger.domain.recording import EventMapper
-from ledger.postgres.archive.catalogue import ArchiveSource
 from ledger.use_cases.issuer import Issuer
 from projections.catalogue import PROJECTIONS, find_projection
 from projections.projection import Projection
@@ -38,20 +37,14 @@ async def issue_and_revoke(issuer: Issuer, client, count: int) -> Sequence[str]:
     return [token.access_token for token in issued]
 
 
-async def build(
-    dsn: str, projection: Projection | str, *, restart: bool = False, report=None, archives: ArchiveSource | None = None
-) -> RebuildResult:
+async def build(dsn: str, projection: Projection | str, **more: object) -> RebuildResult:
     made = of(projection) if isinstance(projection, str) else projection
-    told = report or (lambda _line: None)
-    nobody = lambda _events, _done: lambda _more: None  # noqa: E731
-    return await rebuild_projection(
-        dsn, made, holder="test", progress=nobody, report=told, restart=restart, archives=archives
-    )
+    return await rebuild_projection(dsn, made, holder="test", **more)
 
 
 async def check(dsn: str, projection: Projection | str, *, limit: int = 20, **more: object) -> ProjectionVerification:
     made = of(projection) if isinstance(projection, str) else projection
-    return await verify_projection(dsn, made, limit=limit, progress=lambda _events: lambda _more: None, **more)
+    return await verify_projection(dsn, made, limit=limit, **more)
 
 
 async def rows(connection: asyncpg.Connection, projection: Projection | str) -> dict[str, list[tuple]]:

@@ -63,7 +63,5 @@ async def test_example_projection_is_followed_rebuilt_verified_and_replayed(data
     assert (difference.before, difference.after) == ({"tokens": 3}, {"tokens": 2})
     await build(database.owner_dsn, NAME)
     assert await rows(owner, NAME) == expected
-    replayed = await replay_projection(
-        database.owner_dsn, of(NAME), 1, until=3, schema="then", progress=lambda _: lambda _: None
-    )
+    replayed = await replay_projection(database.owner_dsn, of(NAME), 1, until=3, schema="then")
     assert await owner.fetchval(f"SELECT tokens FROM {replayed.quoted}.{NAME}") == 1  # noqa: S608

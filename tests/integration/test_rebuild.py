@@ -350,8 +350,8 @@ async def test_old_release_writes_nothing_when_inline_is_upgraded(database, serv
     assert (await issuer.streams.head()).position == before
     (problem,) = await service.problems()
     assert problem == (
-        "The projection active_tokens of this database has version 2, this release has 1: "
-        "nothing is written to it. Run the newer release."
+        "Projection active_tokens has version 2 in this database, this release has 1: "
+        "this release does not write it. Run the newer release."
     )
     with pytest.raises(BuildRefused, match="run the newer release"):
         await build(database.owner_dsn, "active_tokens")

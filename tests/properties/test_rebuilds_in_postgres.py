@@ -88,21 +88,17 @@ class Example:
         for client in await clients.all():
             assert await self._issuer.clients.get(client.client_id) == client
         for digest in tokens._tokens:
-            assert await self._issuer.audit._active_tokens.get(digest) == await tokens.get(digest)
+            assert await self._issuer.audit.tokens._active_tokens.get(digest) == await tokens.get(digest)
 
     async def _rebuild(self, page: int) -> None:
         for declaration in PROJECTIONS:
             projection = declaration(EventMapper())
             await self._verify(projection)
-            await rebuild_projection(
-                self._dsn, projection, holder="test", progress=lambda _e, _d: lambda _: None, report=lambda _: None
-            )
+            await rebuild_projection(self._dsn, projection, holder="test")
             await self._verify(projection)
 
     async def _verify(self, projection) -> None:
-        found = await verify_projection(
-            self._dsn, projection, log_id=self._log_id, limit=3, progress=lambda _: lambda _: None
-        )
+        found = await verify_projection(self._dsn, projection, log_id=self._log_id, limit=3)
         assert found.equal, found
 
     async def _replay(self, rows, position: int, written) -> None:
@@ -110,14 +106,8 @@ class Example:
         for declaration in PROJECTIONS:
             projection = declaration(EventMapper())
             for schema, until in (("half", position), ("whole", len(rows))):
-                await replay_projection(
-                    self._dsn,
-                    projection,
-                    self._log_id,
-                    until=until,
-                    schema=f"{schema}_{declaration.name}",
-                    progress=lambda _: lambda _: None,
-                )
+                name = f"{schema}_{declaration.name}"
+                await replay_projection(self._dsn, projection, self._log_id, until=until, schema=name)
             whole = {t: await self._in(f"whole_{declaration.name}", t) for t in declaration.tables}
             half = {t: await self._in(f"half_{declaration.name}", t) for t in declaration.tables}
             assert whole == {t: found for t, found in written.items() if t in whole}
@@ -125,14 +115,8 @@ class Example:
                 tokens = MemoryActiveTokens(EventMapper())
                 tokens.fold(rows[:position])
                 assert {row[1] for row in half["active_tokens"]} == set(map(str, tokens._tokens))
-            found = await find_changes(
-                self._dsn,
-                projection,
-                self._log_id,
-                points=(position, len(rows)),
-                limit=1000,
-                progress=lambda _: lambda _: None,
-            )
+            points = position, len(rows)
+            found = await find_changes(self._dsn, projection, self._log_id, points=points, limit=1000)
             unchanged = sum(len(half[t] & whole[t]) for t in whole)
             came = sum(d.before is None for d in found.differences.first)
             went = sum(d.after is None for d in found.differences.first)
