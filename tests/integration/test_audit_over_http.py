@@ -5,20 +5,14 @@ import json
 
 import pytest
 from aiohttp import ClientSession, TCPConnector
-from aiohttp.test_utils import TestServer
 
 from api.http.app import create_app
 from api.http.audit import event_stream, events
-from api.http.http_server import create_runner
 from projections.audit import checkpoint
+from tests.in_memory_service import LedgerTestServer
 from tests.integration.conftest import CAUSE, register_client
 
 SOON = 60.0
-
-
-class Served(TestServer):
-    async def _make_runner(self, **options):
-        return create_runner(self.app, **options)
 
 
 @pytest.fixture
@@ -40,7 +34,7 @@ async def http(here, there):
     await register_client(there)
     auditor = await register_client(there, "auditor", scopes=("audit.read",))
     issued = await there.issuance.issue_token(auditor, ("audit.read",), CAUSE)
-    server = Served(create_app(here))
+    server = LedgerTestServer(create_app(here))
     await server.start_server()
     headers = {"Authorization": f"Bearer {issued.access_token}"}
     async with ClientSession(server.make_url("/"), headers=headers, connector=TCPConnector(limit=0)) as session:
@@ -71,7 +65,7 @@ async def events_of(response, until):
     return found
 
 
-async def test_an_export_equals_the_log(http, there, monkeypatch):
+async def test_export_equals_the_log_when_another_process_writes(http, there, monkeypatch):
     monkeypatch.setattr(events, "EXPORT_PAGE_EVENTS", 100)
     last = await write(there, 600)
     rows = await there.streams.read(0, 10_000)
@@ -93,7 +87,7 @@ def matches(query, row):
 
 
 @pytest.mark.parametrize("query", ["", "&client_id=shop", "&type=token.issued,token.revoked"])
-async def test_a_stream_that_is_resumed_again_and_again_skips_and_repeats_nothing(http, there, query, monkeypatch):
+async def test_stream_skips_and_repeats_nothing_when_resumed_repeatedly(http, there, query, monkeypatch):
     """While it is read, another process writes."""
     monkeypatch.setattr(event_stream, "PAGE_EVENTS", 50)
     start = (await there.streams.head()).position
@@ -112,7 +106,7 @@ async def test_a_stream_that_is_resumed_again_and_again_skips_and_repeats_nothin
     assert [event["position"] for event in found] == list(range(start + 1, start + 801))
 
 
-async def test_a_token_explains_itself_at_once_whatever_the_projections_do(here, http, there, monkeypatch):
+async def test_token_state_is_current_when_projections_lag(here, http, there, monkeypatch):
     """Nobody follows the log here: what is searched for is not found in time, what is asked of one token is."""
     monkeypatch.setattr(checkpoint, "CATCH_UP_TIMEOUT_SECONDS", 0.05)
     for task in here._at_work:
@@ -132,7 +126,7 @@ async def test_a_token_explains_itself_at_once_whatever_the_projections_do(here,
     assert (await response.json())["type"].endswith(":not_caught_up")
 
 
-async def test_two_hundred_idle_readers_cost_what_one_does(here, http, there, monkeypatch):
+async def test_idle_readers_share_one_read_when_an_event_arrives(here, http, there, monkeypatch):
     reads = []
     event_log = here.issuers[0].streams
     select = event_log.read

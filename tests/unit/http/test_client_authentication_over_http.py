@@ -33,9 +33,9 @@ def encoded(user_pass: bytes) -> str:
 
 
 @every_endpoint
-class TestAtEveryEndpoint:
+class TestAuthenticationAtEveryEndpoint:
     @by_every_method
-    async def test_unknown_client_wrong_secret_and_disabled_client_get_the_same_answer(self, caller, endpoint, by):
+    async def test_responses_are_equal_when_client_or_secret_is_wrong(self, caller, endpoint, by):
         wrong = "wrong" * 8
         cases = [("no-such-client", wrong), (sender_for(endpoint), wrong), ("disabled", wrong), ("disabled", None)]
         answers = []
@@ -47,15 +47,15 @@ class TestAtEveryEndpoint:
         assert answers == [answers[0]] * len(cases)
 
     @by_every_method
-    async def test_401_names_the_scheme_and_the_issuer_as_its_realm(self, caller, endpoint, by):
+    async def test_challenge_names_basic_and_the_issuer_when_secret_is_wrong(self, caller, endpoint, by):
         response = await caller.post(endpoint, "app", by=by, secret="wrong", **parameters_for(endpoint))
         assert response.headers.getall("WWW-Authenticate") == [CHALLENGE]
 
-    async def test_none_at_all_is_401_with_a_body(self, caller, endpoint):
+    async def test_responds_401_when_credentials_are_missing(self, caller, endpoint):
         response = await caller.send(endpoint, urlencode(parameters_for(endpoint)))
         await assert_error(response, 401, "invalid_client")
 
-    async def test_an_empty_body_without_a_content_type_is_401(self, caller, endpoint):
+    async def test_responds_401_when_body_is_empty_without_content_type(self, caller, endpoint):
         response = await caller.send(endpoint, b"", Content_Type="")
         await assert_error(response, 401, "invalid_client")
 
@@ -64,12 +64,12 @@ class TestAtEveryEndpoint:
         [{"client_id": "app"}, {"client_id": "app", "client_secret": ""}, {"client_secret": "s"}],
         ids=["id without secret", "id with empty secret", "secret without id"],
     )
-    async def test_half_of_client_secret_post_is_401(self, caller, endpoint, credentials):
+    async def test_responds_401_when_id_or_secret_is_missing(self, caller, endpoint, credentials):
         response = await caller.send(endpoint, urlencode(credentials | parameters_for(endpoint)))
         await assert_error(response, 401, "invalid_client")
 
     @pytest.mark.parametrize("header", ["Bearer abc", "Digest a=b", "Negotiate", "DPoP x", "Basically YTpi"])
-    async def test_another_scheme_is_401_with_the_challenge(self, caller, endpoint, header):
+    async def test_responds_401_when_scheme_is_not_basic(self, caller, endpoint, header):
         response = await caller.send(endpoint, urlencode(parameters_for(endpoint)), Authorization=header)
         await assert_error(response, 401, "invalid_client")
         assert response.headers["WWW-Authenticate"] == CHALLENGE
@@ -95,18 +95,18 @@ class TestAtEveryEndpoint:
             "Basic é",
         ],
     )
-    async def test_a_malformed_basic_header_is_invalid_request(self, caller, endpoint, header):
+    async def test_responds_400_when_basic_header_is_malformed(self, caller, endpoint, header):
         response = await caller.send(endpoint, urlencode(parameters_for(endpoint)), Authorization=header)
         await assert_error(response, 400, "invalid_request")
 
-    async def test_the_scheme_is_read_in_any_case(self, caller, endpoint):
+    async def test_succeeds_when_scheme_case_differs(self, caller, endpoint):
         sender = sender_for(endpoint)
         for scheme in ("basic", "BASIC", "BaSiC"):
             header = scheme + basic(sender, caller.tenant.secrets[sender])[5:]
             response = await caller.send(endpoint, urlencode(parameters_for(endpoint)), Authorization=header)
             assert response.status == 200
 
-    async def test_two_methods_in_one_request_are_invalid_request_even_if_both_are_right(self, caller, endpoint):
+    async def test_responds_400_when_two_correct_methods_are_used(self, caller, endpoint):
         sender = sender_for(endpoint)
         secret = caller.tenant.secrets[sender]
         body = urlencode({"client_id": sender, "client_secret": secret, **parameters_for(endpoint)})
@@ -114,35 +114,33 @@ class TestAtEveryEndpoint:
         await assert_error(response, 400, "invalid_request")
 
     @pytest.mark.parametrize("scheme", ["Basic", "Bearer x"])
-    async def test_a_secret_in_the_body_beside_any_authorization_header_is_invalid_request(
-        self, caller, endpoint, scheme
-    ):
+    async def test_responds_400_when_a_secret_accompanies_a_header(self, caller, endpoint, scheme):
         body = urlencode({"client_secret": "s", **parameters_for(endpoint)})
         await assert_error(await caller.send(endpoint, body, Authorization=scheme), 400, "invalid_request")
 
-    async def test_an_assertion_beside_a_secret_is_invalid_request(self, caller, endpoint):
+    async def test_responds_400_when_an_assertion_accompanies_a_secret(self, caller, endpoint):
         response = await caller.post(
             endpoint, sender_for(endpoint), by="client_secret_post", client_assertion="x", **parameters_for(endpoint)
         )
         await assert_error(response, 400, "invalid_request")
 
-    async def test_an_assertion_alone_is_not_supported(self, caller, endpoint):
+    async def test_responds_401_when_only_an_assertion_is_sent(self, caller, endpoint):
         body = urlencode({"client_id": "app", "client_assertion": "x", **parameters_for(endpoint)})
         await assert_error(await caller.send(endpoint, body), 401, "invalid_client")
 
-    async def test_the_same_client_id_in_the_body_beside_basic_is_accepted(self, caller, endpoint):
+    async def test_succeeds_when_body_repeats_the_client_id_of_the_header(self, caller, endpoint):
         sender = sender_for(endpoint)
         header = basic(sender, caller.tenant.secrets[sender])
         body = urlencode({"client_id": sender, "client_secret": "", **parameters_for(endpoint)})
         assert (await caller.send(endpoint, body, Authorization=header)).status == 200
 
-    async def test_another_client_id_in_the_body_beside_basic_is_invalid_request(self, caller, endpoint):
+    async def test_responds_400_when_client_ids_differ(self, caller, endpoint):
         sender = sender_for(endpoint)
         header = basic(sender, caller.tenant.secrets[sender])
         body = urlencode({"client_id": "app2", **parameters_for(endpoint)})
         await assert_error(await caller.send(endpoint, body, Authorization=header), 400, "invalid_request")
 
-    async def test_two_authorization_headers_are_invalid_request(self, caller, endpoint):
+    async def test_responds_400_when_header_is_repeated(self, caller, endpoint):
         sender = sender_for(endpoint)
         header = basic(sender, caller.tenant.secrets[sender])
         response = await caller.http.post(
@@ -153,19 +151,19 @@ class TestAtEveryEndpoint:
         await assert_error(response, 400, "invalid_request")
 
     @by_every_method
-    async def test_wrong_secret_with_missing_parameters_is_401(self, caller, endpoint, by):
+    async def test_responds_401_when_secret_is_wrong_and_parameters_missing(self, caller, endpoint, by):
         await assert_error(await caller.post(endpoint, by=by, secret="wrong"), 401, "invalid_client")
 
     @by_every_method
-    async def test_a_client_of_one_issuer_is_unknown_to_the_other(self, caller, other, endpoint, by):
+    async def test_responds_401_when_client_is_of_another_issuer(self, caller, other, endpoint, by):
         sender = sender_for(endpoint)
         secret = caller.tenant.secrets[sender]
         response = await other.post(endpoint, sender, by=by, secret=secret, **parameters_for(endpoint))
         await assert_error(response, 401, "invalid_client")
 
 
-class TestTheIdAndSecretOfBasic:
-    async def test_are_form_decoded_each(self, caller):
+class TestBasicCredentials:
+    async def test_are_form_decoded(self, caller):
         odd = "odd+id%:&="
         response = await caller.post("token", odd, grant_type="client_credentials")
         assert response.status == 200
@@ -174,7 +172,7 @@ class TestTheIdAndSecretOfBasic:
             await caller.send("token", "grant_type=client_credentials", Authorization=raw), 400, "invalid_request"
         )
 
-    async def test_may_hold_colons_in_the_secret(self, caller):
+    async def test_may_contain_colons_in_the_secret(self, caller):
         await caller.tenant.issuer.registry.retire_secret(
             "app", caller.tenant.clients._clients["app"].secrets[0].secret_id, OPERATOR
         )
@@ -205,7 +203,7 @@ class TestTiming:
 
     @every_endpoint
     @by_every_method
-    async def test_every_refused_authentication_does_the_same_work(self, caller, computations, endpoint, by):
+    async def test_refusals_compute_argon2_equally_often(self, caller, computations, endpoint, by):
         registry = caller.tenant.issuer.registry
         for client_id in ("app2", "disabled"):
             await registry.add_chosen_secret(client_id, f"chosen of {client_id}", OPERATOR)
@@ -229,7 +227,7 @@ class TestTiming:
         assert set(work.values()) == {2}, work
 
 
-async def test_401_of_a_root_issuer_has_its_own_realm(aiohttp_client):
+async def test_challenge_names_the_issuer_when_it_is_at_the_root(aiohttp_client):
     service = await MemoryService("https://id.example").start()
     caller = Caller(await aiohttp_client(LedgerTestServer(create_app(service))), service.tenants[0])
     response = await caller.post("token", secret="wrong")

@@ -15,19 +15,19 @@ ALLOWED = re.compile(r"[\x20-\x21\x23-\x5B\x5D-\x7E]*")
 
 
 @given(st.text())
-def test_a_description_has_only_the_characters_of_rfc_6749_section_5_2(text):
+def test_description_has_only_allowed_characters(text):
     description = error_description(text)
     assert ALLOWED.fullmatch(description)
     assert len(description) <= 200
 
 
 @given(st.text(alphabet=st.sampled_from([chr(c) for c in range(0x20, 0x7F) if c not in {0x22, 0x5C}]), max_size=200))
-def test_a_description_that_is_fit_stays_as_it_is(text):
+def test_description_is_unchanged_when_allowed(text):
     assert error_description(text) == text
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
-def test_every_kind_has_a_fit_code_and_description(name):
+def test_kind_has_an_allowed_code_and_description(name):
     kind = CATALOGUE[name]
     assert re.fullmatch(r"[a-z_]+", kind.code)
     assert error_description(kind.description) == kind.description
@@ -47,13 +47,13 @@ def test_every_kind_has_a_fit_code_and_description(name):
         (ledger_errors.InvalidRegistration("x"), 500, "server_error"),
     ],
 )
-def test_of_the_ledger_s_errors(error, status, code):
+def test_error_kind_matches_the_ledger_error(error, status, code):
     kind = error_kind_for(error)
     assert (kind.status, kind.code) == (status, code)
 
 
 @pytest.mark.parametrize("status", range(400, 600))
-def test_whatever_status_the_library_decides_on_is_kept(status):
+def test_error_kind_keeps_the_status_when_aiohttp_chose_it(status):
     kind = error_kind_for_status(status)
     assert kind.status == status
     assert (kind.code == "server_error") == (status >= 500)

@@ -24,13 +24,13 @@ def oracle(body: bytes) -> list[tuple[str, str]]:
 
 
 @given(names_and_values)
-def test_what_urlencode_writes_is_read_back(form):
+def test_form_equals_what_urlencode_encoded(form):
     encodable = {k: v for k, v in form.items() if _encodable(k + v)}
     assert parse_form(urlencode(encodable).encode()) == encodable
 
 
 @given(formish | st.binary())
-def test_what_is_accepted_is_read_as_urllib_reads_it(body):
+def test_form_equals_urllib_when_accepted(body):
     try:
         form = parse_form(body)
     except RequestError:
@@ -40,7 +40,7 @@ def test_what_is_accepted_is_read_as_urllib_reads_it(body):
 
 
 @given(formish | st.binary())
-def test_only_what_is_ambiguous_or_broken_is_refused(body):
+def test_form_is_rejected_only_when_ambiguous_or_broken(body):
     try:
         parse_form(body)
     except RequestError as error:
@@ -64,7 +64,7 @@ def test_only_what_is_ambiguous_or_broken_is_refused(body):
 
 
 @given(st.text().filter(lambda text: "\x00" not in text and _encodable(text)))
-def test_a_component_is_read_back(text):
+def test_component_equals_what_quote_plus_encoded(text):
     assert decode_component(quote_plus(text).encode()) == text
 
 
@@ -86,19 +86,19 @@ def test_a_component_is_read_back(text):
         (b"scope=country.read%20customer.read", {"scope": "country.read customer.read"}),
     ],
 )
-def test_reads(body, form):
+def test_form_is_parsed(body, form):
     assert parse_form(body) == form
 
 
 @pytest.mark.parametrize("component", [b"%", b"%4", b"%zz", b"%00", b"\x00", b"\xff", b"%ff"])
-def test_a_malformed_component_is_refused_without_being_quoted(component):
+def test_error_does_not_quote_a_component_when_malformed(component):
     with pytest.raises(MalformedForm) as refused:
         decode_component(b"s3cret" + component)
     assert "s3cret" not in str(refused.value)
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="\x00", codec="utf-8"), min_size=1))
-def test_a_repeated_name_is_quoted_only_when_it_is_plain(name):
+def test_error_quotes_a_repeated_name_only_when_plain(name):
     with pytest.raises(RequestError) as refused:
         parse_form(urlencode([(name, "1"), (name, "2")]).encode())
     plain = len(name) <= 64 and all(c.isascii() and (c.isalnum() or c in "._-") for c in name)

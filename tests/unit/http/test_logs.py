@@ -39,7 +39,7 @@ def _restored():
         logger.propagate = propagate
 
 
-def test_a_json_line_starts_with_time_level_and_event():
+def test_json_line_begins_with_timestamp_level_and_event():
     output = Output("json")
     structlog.get_logger().info("request", status=200, client_id="app")
     (line,) = output.lines
@@ -54,7 +54,7 @@ def test_a_json_line_starts_with_time_level_and_event():
 
 
 @pytest.mark.parametrize("form", ["json", "console"])
-def test_what_is_logged_under_the_name_of_a_secret_is_masked_however_short(form):
+def test_values_are_masked_when_their_key_is_secret(form):
     output = Output(form)
     structlog.get_logger().info("odd", token="abc123", Authorization="abc123", client_secret=123456, fine="visible")
     assert "abc123" not in output.text
@@ -64,7 +64,7 @@ def test_what_is_logged_under_the_name_of_a_secret_is_masked_however_short(form)
 
 
 @pytest.mark.parametrize("name", [None, "asyncpg", "alembic", "gunicorn.error", "aiohttp.server", "some.library"])
-def test_lines_of_the_standard_library_have_the_same_shape_and_come_once(name):
+def test_standard_library_lines_have_the_same_shape(name):
     library = logging.getLogger(name)
     if name:
         library.addHandler(logging.StreamHandler(io.StringIO()))
@@ -77,7 +77,7 @@ def test_lines_of_the_standard_library_have_the_same_shape_and_come_once(name):
 
 
 @pytest.mark.parametrize("name", SILENCED)
-def test_request_lines_of_libraries_are_not_written(name):
+def test_request_lines_of_libraries_are_silenced(name):
     output = Output("json", "debug")
     logging.getLogger(name).info("GET /?token=x")
     assert output.text == ""
@@ -85,7 +85,7 @@ def test_request_lines_of_libraries_are_not_written(name):
 
 @pytest.mark.parametrize("form", ["json", "console"])
 @pytest.mark.parametrize("source", ["structlog", "logging"])
-def test_a_trace_is_there_without_local_values_and_masked(form, source):
+def test_trace_is_masked_and_has_no_local_values(form, source):
     output = Output(form)
     logger = structlog.get_logger() if source == "structlog" else logging.getLogger("some.library")
     local_value = "hunter2-in-a-local"
@@ -109,7 +109,7 @@ def test_a_trace_is_there_without_local_values_and_masked(form, source):
 
 @pytest.mark.parametrize("form", ["json", "console"])
 @pytest.mark.parametrize("source", ["structlog", "logging"])
-def test_the_level_is_kept_to(form, source):
+def test_lines_are_dropped_when_below_the_level(form, source):
     output = Output(form, "WARNING")
     logger = structlog.get_logger() if source == "structlog" else logging.getLogger("some.library")
     logger.info("quiet")
@@ -118,7 +118,7 @@ def test_the_level_is_kept_to(form, source):
     assert "loud" in output.text
 
 
-def test_a_console_line_is_readable_and_without_colours_where_there_is_no_terminal():
+def test_console_line_has_no_colours_when_not_a_terminal():
     output = Output("console")
     structlog.get_logger().info("request", status=200)
     assert "request" in output.text
@@ -126,7 +126,7 @@ def test_a_console_line_is_readable_and_without_colours_where_there_is_no_termin
     assert "\x1b" not in output.text
 
 
-def test_text_that_is_not_unicode_is_no_reason_to_fail():
+def test_line_is_written_when_text_is_not_unicode():
     output = Output("json")
     structlog.get_logger().info("odd \udcff", nested={"k": ["\udcff"]}, n=1)
     (line,) = output.lines
@@ -134,6 +134,6 @@ def test_text_that_is_not_unicode_is_no_reason_to_fail():
     assert line["nested"] == {"k": ["\\udcff"]}
 
 
-def test_an_unknown_level_is_refused():
+def test_configuration_fails_when_level_is_unknown():
     with pytest.raises(ValueError, match="'loud' is not one of"):
         configure_logging(format="json", level="loud")

@@ -46,7 +46,7 @@ async def scrape(http) -> Scraped:
     return Scraped(text)
 
 
-async def test_it_is_the_text_that_prometheus_reads_and_is_not_stored(http):
+async def test_metrics_are_prometheus_text_and_not_stored(http):
     response = await http.get("/metrics")
     assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     assert response.headers["Cache-Control"] == "no-store"
@@ -85,7 +85,7 @@ async def test_appends_are_counted_by_log_and_outcome(http, caller: Caller):
     assert found("appends_waiting", log="ms-auth-server", process=ME) == 0
 
 
-async def test_projections_are_shown_with_what_stopped_them_but_not_with_what_the_event_held(http, service):
+async def test_stopped_projection_shows_its_error_without_event_data(http, service):
     service.statuses = [status(log="other", skips=[SKIP]), stopped()]
     found = await scrape(http)
     which = {"projection": "token_history", "log": "main"}
@@ -101,7 +101,7 @@ async def test_projections_are_shown_with_what_stopped_them_but_not_with_what_th
     assert "7f" not in await (await http.get("/metrics")).text()
 
 
-async def test_while_the_database_is_away_it_still_answers(http, service, caller: Caller):
+async def test_metrics_respond_200_when_database_is_unreachable(http, service, caller: Caller):
     await caller.token()
     service.statuses = None
     found = await scrape(http)
@@ -111,7 +111,7 @@ async def test_while_the_database_is_away_it_still_answers(http, service, caller
     assert (await scrape(http))("database_up") == 1
 
 
-def test_every_metric_of_the_catalogue_is_there_with_its_labels_and_no_other():
+def test_exposition_has_exactly_the_metrics_of_the_catalogue():
     counts = RequestCounts("token", "main")
     counts.add(200, 0.1)
     service = MemoryService(MAIN).counts()
@@ -126,7 +126,7 @@ def test_every_metric_of_the_catalogue_is_there_with_its_labels_and_no_other():
     assert shown == {(m.name, m.kind, m.help): {frozenset(m.labels)} for m in METRICS}
 
 
-async def test_the_sweep_is_shown_for_each_process_and_how_far_behind_it_is_once(http, service):
+async def test_sweep_is_counted_per_process_and_has_one_lag(http, service):
     service.lag = 754.5
     found = await scrape(http)
     assert found("sweep_rows_deleted_total", process=ME) == 0
@@ -138,7 +138,7 @@ async def test_the_sweep_is_shown_for_each_process_and_how_far_behind_it_is_once
     assert others("sweep_lag_seconds") is None  # while the database is away
 
 
-def test_durations_are_counted_in_the_first_bucket_that_holds_them():
+def test_durations_count_in_the_first_bucket_that_holds_them():
     counts = RequestCounts("token", "main")
     for seconds in (
         0.0,
@@ -158,7 +158,7 @@ def test_durations_are_counted_in_the_first_bucket_that_holds_them():
 
 
 class TestReadiness:
-    async def test_a_projection_that_is_stopped_is_told_of_and_does_not_make_it_unready(self, http, service):
+    async def test_stays_ready_when_a_projection_is_stopped(self, http, service):
         service.statuses = [stopped()]
         response = await http.get("/readyz")
         assert response.status == 200
@@ -177,20 +177,20 @@ class TestReadiness:
             ],
         }
 
-    async def test_a_database_that_goes_away_in_between_is_a_problem(self, http, service):
+    async def test_responds_503_when_database_becomes_unreachable(self, http, service):
         service.statuses = None
         response = await http.get("/readyz")
         assert response.status == 503
         assert (await response.json())["problems"] == ["The database is away."]
 
 
-async def test_switched_off_there_is_no_such_path_and_readiness_says_no_more_than_that(service, aiohttp_client):
+async def test_metrics_and_projections_are_hidden_when_switched_off(service, aiohttp_client):
     http = await aiohttp_client(LedgerTestServer(create_app(service, metrics=False)))
     assert (await http.get("/metrics")).status == 404
     assert await (await http.get("/readyz")).json() == {"status": "ready"}
 
 
-class TestSiblings:
+class TestPeerWorkers:
     @pytest.fixture
     def folder(self):
         # Short: the address of a socket has an end.
@@ -214,27 +214,27 @@ class TestSiblings:
     async def http(self, service, folder, aiohttp_client):
         return await aiohttp_client(LedgerTestServer(create_app(service, worker_socket_dir=folder)))
 
-    async def test_whichever_is_asked_answers_for_all(self, http, caller: Caller, sibling):
+    async def test_scrape_covers_all_processes(self, http, caller: Caller, sibling):
         await caller.token()
         found = await scrape(http)
         which = {"endpoint": "token", "issuer": "ms-auth-server", "status": "200"}
         assert found("http_requests_total", process=ME, **which) == 1
         assert found("http_requests_total", process="1", **which) == 5
 
-    async def test_what_is_told_is_all_there_is(self, folder, service, caller: Caller, http, sibling):
+    async def test_counts_are_complete_when_fetched(self, folder, service, caller: Caller, http, sibling):
         await caller.token()
         (told,) = [counts for counts in await sibling.fetch_counts() if str(counts.process) == ME]
         assert told.service == service.counts()
         assert "token" in {counts.endpoint for counts in told.requests}
 
-    async def test_one_that_was_killed_is_left_out(self, http, folder):
+    async def test_peer_is_left_out_when_killed(self, http, folder):
         server = await asyncio.start_unix_server(lambda *_: None, folder / "2.sock")
         os.link(folder / "2.sock", folder / "3.sock")
         server.close()
         assert (folder / "3.sock").exists()
         assert await scrape(http)
 
-    async def test_one_that_does_not_answer_is_left_out_in_time(self, http, folder, monkeypatch):
+    async def test_peer_is_left_out_when_it_hangs(self, http, folder, monkeypatch):
         monkeypatch.setattr(peer_workers, "PEER_TIMEOUT_SECONDS", 0.05)
         over = asyncio.Event()
 
@@ -248,12 +248,12 @@ class TestSiblings:
         server.close()
         await server.wait_closed()
 
-    async def test_it_leaves_nothing_behind(self, service, folder, aiohttp_client):
+    async def test_socket_is_removed_when_application_stops(self, service, folder, aiohttp_client):
         http = await aiohttp_client(LedgerTestServer(create_app(service, worker_socket_dir=folder)))
         assert [place.name for place in folder.iterdir()] == [f"{ME}.sock"]
         await http.close()
         assert list(folder.iterdir()) == []
 
-    async def test_where_it_cannot_listen_it_answers_for_itself(self, service, folder, aiohttp_client):
+    async def test_scrape_covers_one_process_when_listening_fails(self, service, folder, aiohttp_client):
         http = await aiohttp_client(LedgerTestServer(create_app(service, worker_socket_dir=folder / "missing")))
         assert (await scrape(http))("database_up") == 1

@@ -14,14 +14,14 @@ base64url = st.text(alphabet="ABCXYZabcxyz0189-_", min_size=128, max_size=300)
 
 
 @pytest.mark.parametrize("key", [*sorted(SECRET_KEYS), "Authorization", "CLIENT_SECRET", "Proxy-Authorization"])
-def test_values_of_these_keys_are_masked_whatever_they_are(key):
+def test_value_is_masked_when_its_key_is_secret(key):
     assert redact("x", key) == REDACTED
     assert redact(["x"], key) == REDACTED
     assert redact({"outer": {key: "x"}}) == {"outer": {key: REDACTED}}
 
 
 @given(st.text(), base64url, st.text())
-def test_a_token_is_masked_wherever_it_is(before, token, after):
+def test_token_is_masked_when_surrounded_by_text(before, token, after):
     assert token not in redact_text(f"{before} {token} {after}")
 
 
@@ -43,7 +43,7 @@ def test_a_token_is_masked_wherever_it_is(before, token, after):
         ("authorization: bearer abcdefgh123", f"authorization: bearer {REDACTED}"),
     ],
 )
-def test_masks(text, masked):
+def test_text_is_masked_when_it_contains_a_secret(text, masked):
     assert redact_text(text) == masked
 
 
@@ -62,20 +62,20 @@ def test_masks(text, masked):
         "run 'token-ledger migrate'",
     ],
 )
-def test_leaves_alone(text):
+def test_text_is_unchanged_when_it_contains_no_secret(text):
     assert redact_text(text) == text
 
 
-def test_goes_into_lists_tuples_sets_and_bytes():
+def test_collections_and_bytes_are_masked():
     assert redact([TOKEN, (TOKEN,), {"a": TOKEN}, {TOKEN}]) == [REDACTED, [REDACTED], {"a": REDACTED}, [REDACTED]]
     assert redact(TOKEN.encode()) == REDACTED
     assert redact({TOKEN: 1}) == {REDACTED: 1}
 
 
-def test_goes_into_what_an_object_says_of_itself():
+def test_text_of_an_object_is_masked():
     assert redact(ValueError(f"no {TOKEN}")) == f"no {REDACTED}"
 
 
 @pytest.mark.parametrize("value", [None, True, 1, 1.5])
-def test_leaves_values_that_are_no_text_as_they_are(value):
+def test_value_is_unchanged_when_not_text(value):
     assert redact(value) is value

@@ -24,7 +24,7 @@ def recorded(aiohttp_client):
     return ask
 
 
-async def test_is_the_peer_when_there_is_no_proxy_whatever_a_header_says(recorded):
+async def test_address_is_the_peer_when_not_behind_a_proxy(recorded):
     assert await recorded("203.0.113.9", behind_proxy=False) == "127.0.0.1"
 
 
@@ -38,12 +38,12 @@ async def test_is_the_peer_when_there_is_no_proxy_whatever_a_header_says(recorde
         (["[2001:db8::1]:4711"], "[2001:db8::1]:4711"),
     ],
 )
-async def test_is_what_the_nearest_proxy_added(recorded, forwarded, address):
+async def test_address_is_the_last_forwarded_when_behind_a_proxy(recorded, forwarded, address):
     assert await recorded(*forwarded, behind_proxy=True) == address
 
 
 @pytest.mark.parametrize(
     "forwarded", [[], [""], ["1.2.3.4,"], ["unknown"], ["_hidden"], ["1.2.3.4, " + "9" * 65], ["<x>"]]
 )
-async def test_is_the_peer_when_the_proxy_added_no_address(recorded, forwarded):
+async def test_address_is_the_peer_when_the_proxy_adds_none(recorded, forwarded):
     assert await recorded(*forwarded, behind_proxy=True) == "127.0.0.1"

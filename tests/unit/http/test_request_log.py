@@ -13,7 +13,7 @@ from api.http.request_log import RequestLog
 from api.logging.configuration import configure_logging
 
 
-class TestTheLine:
+class TestRequestLine:
     async def _line(self, request) -> dict:
         with capture_logs() as lines:
             await request
@@ -21,7 +21,7 @@ class TestTheLine:
         assert isinstance(line.pop("ms"), float)
         return line
 
-    async def test_of_a_token_request(self, caller):
+    async def test_describes_a_token_request(self, caller):
         line = await self._line(
             caller.send(
                 "token",
@@ -40,47 +40,47 @@ class TestTheLine:
             "status": 200,
         }
 
-    async def test_of_a_refusal_has_the_code_and_the_authenticated_client(self, caller):
+    async def test_has_error_and_client_when_request_is_refused(self, caller):
         line = await self._line(caller.post("introspect", "app", token="x"))
         assert (line["endpoint"], line["status"], line["error"]) == ("introspect", 403, "unauthorized_client")
         assert line["client_id"] == "app"
         assert line["log_level"] == "info"
 
-    async def test_of_a_failed_authentication_names_no_client(self, caller):
+    async def test_has_no_client_when_authentication_fails(self, caller):
         line = await self._line(caller.post("revoke", "app", secret="wrong", token="x"))
         assert (line["endpoint"], line["status"], line["error"]) == ("revoke", 401, "invalid_client")
         assert "client_id" not in line
 
-    async def test_of_another_issuer_names_it(self, other):
+    async def test_names_the_issuer_when_it_differs(self, other):
         assert (await self._line(other.send("token")))["issuer"] == "other"
 
-    async def test_of_an_unknown_path_does_not_hold_the_path(self, http):
+    async def test_has_no_path_when_path_is_unknown(self, http):
         line = await self._line(http.get("/some-token?token=another"))
         assert (line["endpoint"], line["status"], line["error"]) == ("none", 404, "not_found")
         assert "some-token" not in repr(line)
         assert "another" not in repr(line)
 
-    async def test_of_a_wrong_method_names_the_endpoint(self, caller):
+    async def test_names_the_endpoint_when_method_is_wrong(self, caller):
         line = await self._line(caller.http.get(f"{caller.path}/oauth2/token?token=x"))
         assert (line["endpoint"], line["status"], line["error"]) == ("token", 405, "invalid_request")
 
-    async def test_of_metadata(self, http):
+    async def test_describes_a_metadata_request(self, http):
         line = await self._line(http.get("/ms-auth-server/.well-known/oauth-authorization-server"))
         assert (line["endpoint"], line["issuer"], line["status"]) == ("metadata", "ms-auth-server", 200)
 
     @pytest.mark.parametrize("name", ["livez", "readyz"])
-    async def test_of_health_is_for_debugging_while_all_is_well(self, http, name):
+    async def test_has_level_debug_when_health_is_good(self, http, name):
         line = await self._line(http.get(f"/{name}"))
         assert (line["endpoint"], line["log_level"]) == (name, "debug")
 
-    async def test_of_a_service_that_is_not_ready_is_a_warning(self, http, service):
+    async def test_has_level_warning_when_service_is_not_ready(self, http, service):
         service.reported = ["Something is wrong."]
         assert (await self._line(http.get("/readyz")))["log_level"] == "warning"
 
 
 @pytest.mark.usefixtures("_restored_logging")
 @pytest.mark.parametrize("output", ["json", "console"])
-async def test_a_whole_run_logs_no_token_and_no_secret(aiohttp_client, output, monkeypatch):
+async def test_log_contains_no_token_and_no_secret(aiohttp_client, output, monkeypatch):
     written = io.BytesIO()
     configure_logging(format=output, level="debug", stream=io.TextIOWrapper(written, write_through=True))
     service = await MemoryService(MAIN).start()
@@ -123,7 +123,7 @@ async def test_a_whole_run_logs_no_token_and_no_secret(aiohttp_client, output, m
 
 
 @pytest.mark.usefixtures("_restored_logging")
-class TestThePlainLine:
+class TestPlainLine:
     """What is written for a request that went well, without the way that lines of any shape take."""
 
     async def _lines(self, aiohttp_client, level: str = "info", **headers: str) -> list[str]:
@@ -137,7 +137,7 @@ class TestThePlainLine:
         await caller.http.get(f"{caller.path}/.well-known/oauth-authorization-server", headers={"X-Request-Id": "r-2"})
         return written.getvalue().decode().splitlines()
 
-    async def test_is_the_line_that_would_be_written_otherwise(self, aiohttp_client, monkeypatch):
+    async def test_equals_the_line_of_structlog(self, aiohttp_client, monkeypatch):
         def comparable(lines: list[str]) -> list[list[tuple[str, object]]]:
             return [
                 [(k, type(v) if k in {"timestamp", "ms"} else v) for k, v in json.loads(text).items()] for text in lines
@@ -148,14 +148,14 @@ class TestThePlainLine:
         assert comparable(plain) == comparable(await self._lines(aiohttp_client, X_Request_Id="r-1"))
         assert [json.loads(text)["request_id"] for text in plain] == ["r-1", "r-2"]
 
-    async def test_is_not_written_where_something_has_to_be_masked(self, aiohttp_client):
+    async def test_is_not_used_when_a_value_must_be_masked(self, aiohttp_client):
         token = "A" * 128
         first, _ = await self._lines(aiohttp_client, X_Request_Id=token)
         assert json.loads(first)["request_id"] == "[redacted]"
 
-    async def test_is_not_written_where_its_level_is_not(self, aiohttp_client):
+    async def test_is_not_written_when_level_is_disabled(self, aiohttp_client):
         assert await self._lines(aiohttp_client, "warning") == []
 
-    async def test_of_health_is_written_for_debugging(self, aiohttp_client):
+    async def test_has_level_debug_when_endpoint_is_quiet(self, aiohttp_client):
         levels = [json.loads(text)["level"] for text in await self._lines(aiohttp_client, "debug")]
         assert levels == ["info", "debug", "info"]

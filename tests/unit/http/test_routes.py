@@ -13,7 +13,7 @@ WELL_KNOWN = [
 
 class TestMetadata:
     @pytest.mark.parametrize("path", WELL_KNOWN)
-    async def test_is_at_both_well_known_forms(self, http, path):
+    async def test_is_served_at_both_well_known_paths(self, http, path):
         response = await http.get(path)
         assert response.status == 200
         assert response.headers["Content-Type"] == "application/json"
@@ -33,49 +33,49 @@ class TestMetadata:
         }
 
     @pytest.mark.parametrize("path", WELL_KNOWN)
-    async def test_answers_head_with_the_same_headers_and_no_body(self, http, path):
+    async def test_has_no_body_when_method_is_head(self, http, path):
         response = await http.head(path)
         assert response.status == 200
         assert response.headers["Content-Length"] == (await http.get(path)).headers["Content-Length"]
         assert await response.read() == b""
 
     @pytest.mark.parametrize("path", WELL_KNOWN)
-    async def test_takes_no_other_method(self, http, path):
+    async def test_responds_405_when_method_is_post(self, http, path):
         response = await http.post(path)
         await assert_error(response, 405, "invalid_request")
         assert response.headers["Allow"] == "GET, HEAD"
 
-    async def test_names_endpoints_that_are_there(self, http):
+    async def test_names_existing_endpoints(self, http):
         metadata = await (await http.get(WELL_KNOWN[0])).json()
         for name in ("token_endpoint", "introspection_endpoint", "revocation_endpoint"):
             path = metadata[name].removeprefix("http://localhost:8085")
             assert (await http.post(path, headers={"Content-Type": FORM})).status == 401
 
-    async def test_of_a_root_issuer_is_at_the_one_form_there_is(self, aiohttp_client):
+    async def test_has_one_path_when_issuer_is_at_the_root(self, aiohttp_client):
         service = await MemoryService("https://id.example").start()
         http = await aiohttp_client(LedgerTestServer(create_app(service)))
         response = await http.get("/.well-known/oauth-authorization-server")
         assert (await response.json())["token_endpoint"] == "https://id.example/oauth2/token"
 
-    async def test_of_each_issuer_is_its_own(self, http):
+    async def test_differs_when_issuer_differs(self, http):
         response = await http.get("/.well-known/oauth-authorization-server/other")
         assert (await response.json())["issuer"] == "http://localhost:8085/other"
 
 
 class TestHealth:
-    async def test_a_process_that_answers_is_live(self, http, service):
+    async def test_process_is_live_when_database_is_unreachable(self, http, service):
         service.reported = ["The database cannot be reached."]
         response = await http.get("/livez")
         assert response.status == 200
         assert await response.json() == {"status": "live"}
 
-    async def test_a_service_without_problems_is_ready(self, http):
+    async def test_service_is_ready_when_it_has_no_problems(self, http):
         response = await http.get("/readyz")
         assert response.status == 200
         assert await response.json() == {"status": "ready", "projections": []}
         assert response.headers["Cache-Control"] == "no-store"
 
-    async def test_a_service_with_problems_is_not_and_says_which(self, http, service):
+    async def test_service_is_not_ready_when_it_has_problems(self, http, service):
         service.reported = ["The schema is at revision 0001.", "postgresql://u:hunter2@db/x does not answer."]
         response = await http.get("/readyz")
         assert response.status == 503
@@ -85,7 +85,7 @@ class TestHealth:
         }
 
     @pytest.mark.parametrize("path", ["/livez", "/readyz"])
-    async def test_answers_head(self, http, path):
+    async def test_responds_200_when_method_is_head(self, http, path):
         assert (await http.head(path)).status == 200
 
 
@@ -105,37 +105,37 @@ class TestPaths:
             "/%ff",
         ],
     )
-    async def test_unknown_ones_are_404_as_json(self, http, path):
+    async def test_respond_404_when_unknown(self, http, path):
         for method in ("POST", "GET"):
             await assert_error(await http.request(method, path), 404, "not_found")
 
-    async def test_of_a_404_are_not_repeated_in_the_answer(self, http):
+    async def test_are_not_repeated_when_unknown(self, http):
         response = await http.get("/secret-in-path?token=secret-in-query")
         assert "secret" not in await response.text()
 
-    def test_two_issuers_at_one_path_are_refused(self):
+    def test_raise_value_error_when_two_issuers_share_one(self):
         with pytest.raises(ValueError, match="a path of its own"):
             create_app(MemoryService("http://a.example/x", "http://b.example/x"))
 
 
 class TestTwoIssuers:
-    async def test_a_token_of_one_is_unknown_to_the_other(self, caller: Caller, other: Caller):
+    async def test_token_is_unknown_when_issuer_differs(self, caller: Caller, other: Caller):
         token = await caller.token()
         assert not await other.is_active(token)
         assert (await other.post("revoke", token=token)).status == 200
         assert await caller.is_active(token)
 
-    async def test_each_has_its_own_log(self, caller: Caller, other: Caller):
+    async def test_have_separate_logs(self, caller: Caller, other: Caller):
         before = (await other.tenant.event_log.head()).position
         await caller.token()
         assert (await other.tenant.event_log.head()).position == before
 
-    async def test_each_names_itself_as_iss(self, caller: Caller, other: Caller):
+    async def test_are_named_in_iss(self, caller: Caller, other: Caller):
         assert (await caller.introspect(await caller.token()))["iss"] == MAIN
         assert (await other.introspect(await other.token()))["iss"] == "http://localhost:8085/other"
 
 
-async def test_the_service_is_closed_once_when_the_application_is_cleaned_up(service):
+async def test_service_is_closed_once_when_application_stops(service):
     server = LedgerTestServer(create_app(service))
     await server.start_server()
     assert service.closed == 0

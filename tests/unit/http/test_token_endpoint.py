@@ -9,9 +9,9 @@ from msgspec.structs import replace
 GRANT = "client_credentials"
 
 
-class TestASuccessfulAnswer:
+class TestTokenResponse:
     @pytest.mark.parametrize("by", METHODS)
-    async def test_is_what_rfc_6749_section_5_1_says(self, caller, by):
+    async def test_conforms_to_rfc_6749_section_5_1(self, caller, by):
         response = await caller.post("token", by=by, grant_type=GRANT, scope="read write")
         assert response.status == 200
         assert response.headers["Content-Type"] == "application/json"
@@ -25,20 +25,20 @@ class TestASuccessfulAnswer:
         assert body["scope"] == "read write"
         assert body["token_type"] == "Bearer"
 
-    async def test_has_expires_in_rounded_down_to_whole_seconds(self, caller):
+    async def test_expires_in_is_rounded_down(self, caller):
         # The clock stands at .7 of a second, and the token's times are whole seconds.
         body = await (await caller.post("token", grant_type=GRANT)).json()
         assert body["expires_in"] == 599
 
-    async def test_says_where_in_the_log_the_token_is(self, caller):
+    async def test_has_the_position_of_the_event(self, caller):
         response = await caller.post("token", grant_type=GRANT)
         (issued,) = await caller.tenant.events("token.issued")
         assert response.headers["Token-Ledger-Position"] == str(issued.position)
 
-    async def test_has_another_token_every_time(self, caller):
+    async def test_has_a_new_token_when_repeated(self, caller):
         assert await caller.token() != await caller.token()
 
-    async def test_records_who_asked_under_which_request_id_and_from_where(self, caller):
+    async def test_is_recorded_with_actor_request_id_and_address(self, caller):
         response = await caller.post("token", grant_type=GRANT)
         (issued,) = await caller.tenant.events("token.issued")
         assert issued.actor == "client:app"
@@ -48,19 +48,19 @@ class TestASuccessfulAnswer:
 
 class TestScope:
     @pytest.mark.parametrize("parameters", [{}, {"scope": ""}], ids=["omitted", "empty counts as omitted"])
-    async def test_is_left_out_when_none_is_asked_for(self, caller, parameters):
+    async def test_is_omitted_when_not_requested(self, caller, parameters):
         body = await (await caller.post("token", grant_type=GRANT, **parameters)).json()
         assert "scope" not in body
 
-    async def test_is_the_default_of_the_client_when_none_is_asked_for(self, caller):
+    async def test_is_the_default_of_the_client_when_not_requested(self, caller):
         body = await (await caller.post("token", "defaulted", grant_type=GRANT)).json()
         assert body["scope"] == "read"
 
-    async def test_is_what_was_asked_for_not_the_default(self, caller):
+    async def test_is_the_requested_scope_when_client_has_a_default(self, caller):
         body = await (await caller.post("token", "defaulted", grant_type=GRANT, scope="write")).json()
         assert body["scope"] == "write"
 
-    async def test_asked_for_twice_is_given_once(self, caller):
+    async def test_is_granted_once_when_repeated(self, caller):
         body = await (await caller.post("token", grant_type=GRANT, scope="read write read")).json()
         assert body["scope"] == "read write"
 
@@ -80,11 +80,11 @@ class TestScope:
             "\n",
         ],
     )
-    async def test_unknown_not_allowed_or_malformed_is_invalid_scope(self, caller, scope):
+    async def test_responds_400_when_unknown_disallowed_or_malformed(self, caller, scope):
         await assert_error(await caller.post("token", grant_type=GRANT, scope=scope), 400, "invalid_scope")
         assert await caller.tenant.events("token.issued") == []
 
-    async def test_of_60_000_characters_is_invalid_scope_with_a_short_description(self, caller):
+    async def test_error_description_is_short_when_scope_is_long(self, caller):
         description = await assert_error(
             await caller.post("token", grant_type=GRANT, scope="x" * 60_000), 400, "invalid_scope"
         )
@@ -94,22 +94,22 @@ class TestScope:
 class TestGrantType:
     @pytest.mark.parametrize("by", METHODS)
     @pytest.mark.parametrize("parameters", [{}, {"grant_type": ""}], ids=["missing", "empty"])
-    async def test_missing_or_empty_is_invalid_request(self, caller, by, parameters):
+    async def test_responds_400_when_missing(self, caller, by, parameters):
         description = await assert_error(await caller.post("token", by=by, **parameters), 400, "invalid_request")
         assert "'grant_type'" in description
 
     @pytest.mark.parametrize(
         "grant", ["password", "authorization_code", "Client_Credentials", "client_credentials ", "x" * 9999]
     )
-    async def test_unknown_is_unsupported_grant_type(self, caller, grant):
+    async def test_responds_400_when_unsupported(self, caller, grant):
         await assert_error(await caller.post("token", grant_type=grant), 400, "unsupported_grant_type")
 
-    async def test_not_allowed_for_the_client_is_unauthorized_client(self, caller):
+    async def test_responds_400_when_client_may_not_use_it(self, caller):
         await assert_error(await caller.post("token", "rs", grant_type=GRANT), 400, "unauthorized_client")
 
 
-class TestTheClient:
-    async def test_that_was_changed_while_it_asked_gets_what_it_may_have_now(self, caller, monkeypatch):
+class TestConcurrentChange:
+    async def test_new_settings_apply_when_client_is_updated_meanwhile(self, caller, monkeypatch):
         await _change_before_the_write(
             caller,
             monkeypatch,
@@ -118,7 +118,7 @@ class TestTheClient:
         body = await (await caller.post("token", grant_type=GRANT)).json()
         assert body["expires_in"] == 59
 
-    async def test_that_was_disabled_while_it_asked_is_refused(self, caller, monkeypatch):
+    async def test_token_is_refused_when_client_is_disabled_meanwhile(self, caller, monkeypatch):
         await _change_before_the_write(caller, monkeypatch, lambda registry: registry.disable("app", "now", OPERATOR))
         await assert_error(await caller.post("token", grant_type=GRANT), 401, "invalid_client")
         assert await caller.tenant.events("token.issued") == []

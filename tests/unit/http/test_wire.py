@@ -53,28 +53,28 @@ def header_lines(answer: bytes) -> list[str]:
     return answer.partition(b"\r\n\r\n")[0].decode().split("\r\n")
 
 
-class TestWhatBecomesOfTheConnection:
+class TestConnection:
     """RFC 9112 §9.3: kept by default in HTTP/1.1, closed by default in HTTP/1.0, and said when it is otherwise."""
 
-    async def test_one_that_is_to_be_closed_is_closed_and_said_to_be(self, caller, wire):
+    async def test_is_closed_when_request_says_close(self, caller, wire):
         assert "Connection: close" in header_lines(await wire(request(caller)))
 
-    async def test_one_that_is_kept_is_not_spoken_of(self, caller, wire):
+    async def test_is_kept_without_a_header_when_http_1_1(self, caller, wire):
         kept = request(caller).replace(b"Connection: close\r\n", b"")
         first, second = (await wire(kept, request(caller), until=b"}")).split(b"}")[:2]
         assert not [line for line in header_lines(first) if line.startswith("Connection")]
         assert "Connection: close" in header_lines(second)
 
-    async def test_of_http_1_0_is_closed_without_a_word(self, caller, wire):
+    async def test_is_closed_without_a_header_when_http_1_0(self, caller, wire):
         answer = await wire(request(caller, "1.0").replace(b"Connection: close\r\n", b""))
         assert not [line for line in header_lines(answer) if line.startswith("Connection")]
 
-    async def test_of_http_1_0_is_kept_when_asked_for_and_said_to_be(self, caller, wire):
+    async def test_is_kept_when_http_1_0_requests_keep_alive(self, caller, wire):
         kept = request(caller, "1.0").replace(b"Connection: close", b"Connection: keep-alive")
         first, _ = (await wire(kept, request(caller, "1.0"), until=b"}")).split(b"}")[:2]
         assert "Connection: keep-alive" in header_lines(first)
 
-    async def test_headers_are_complete(self, caller, wire):
+    async def test_has_complete_response_headers(self, caller, wire):
         status, *lines = header_lines(await wire(request(caller)))
         assert status == "HTTP/1.1 200 OK"
         names = [line.partition(": ")[0] for line in lines]
@@ -87,25 +87,25 @@ class TestWhatBecomesOfTheConnection:
 
 
 class TestHttp10:
-    async def test_is_answered(self, caller, wire):
+    async def test_response_has_the_version_when_http_1_0(self, caller, wire):
         answer = await wire(request(caller, "1.0"))
         assert answer.startswith(b"HTTP/1.0 200")
         assert json.loads(answer.partition(b"\r\n\r\n")[2])["token_type"] == "Bearer"
 
 
 class TestExpect:
-    async def test_a_client_that_waits_for_100_is_asked_for_its_body(self, caller, wire):
+    async def test_server_sends_100_when_client_expects_it(self, caller, wire):
         whole = request(caller, "1.1", b"grant_type=client_credentials", "Expect: 100-continue")
         head, _, body = whole.partition(b"\r\n\r\n")
         answer = await wire(head + b"\r\n\r\n", body, until=b"\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ")
 
-    async def test_an_unknown_expectation_is_ignored(self, caller, wire):
+    async def test_expectation_is_ignored_when_unknown(self, caller, wire):
         whole = request(caller, "1.1", b"grant_type=client_credentials", "Expect: a-miracle")
         assert status_of(await wire(whole)) == 200
 
 
-class TestWhatIsNoHttp:
+class TestMalformedHttp:
     @pytest.mark.parametrize(
         "garbage",
         [
@@ -118,7 +118,7 @@ class TestWhatIsNoHttp:
         ],
         ids=["unknown method", "TLS", "no colon", "NUL in a header", "two lengths", "header too long"],
     )
-    async def test_is_400_as_json_and_nothing_of_it_is_repeated_or_logged(self, wire, garbage, caplog):
+    async def test_responds_400_without_quoting_or_logging_it(self, wire, garbage, caplog):
         with capture_logs() as lines:
             answer = await wire(garbage)
         head, _, body = answer.partition(b"\r\n\r\n")
@@ -136,16 +136,16 @@ class TestWhatIsNoHttp:
         assert "c2VjcmV0" not in repr(lines) + caplog.text
 
     @pytest.mark.parametrize("chunk", [b"zz\r\nx\r\n", b"-1\r\n", b"5\r\ngrant_type\r\n"])
-    async def test_a_body_in_broken_chunks_is_never_500(self, caller, wire, chunk):
+    async def test_responds_400_when_chunks_are_broken(self, caller, wire, chunk):
         whole = request(caller, "1.1", b"").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
         assert status_of(await wire(whole + chunk + b"0\r\n\r\n")) in {400, 413}
 
-    async def test_a_body_that_is_not_compressed_as_it_says_is_no_error_of_ours(self, caller, wire, caplog):
+    async def test_logs_no_error_when_compression_is_broken(self, caller, wire, caplog):
         whole = request(caller, "1.1", b"grant_type=client_credentials", "Content-Encoding: gzip")
         assert status_of(await wire(whole.replace(b"Connection: close\r\n", b""))) == 400
         assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
-    async def test_a_body_announced_too_long_is_refused_before_it_is_sent(self, caller, http):
+    async def test_responds_413_early_when_announced_length_is_too_large(self, caller, http):
         reader, writer = await asyncio.open_connection(http.server.host, http.server.port)
         writer.write(request(caller).replace(b"Content-Length: 29", b"Content-Length: 65537").partition(b"\r\n\r\n")[0])
         writer.write(b"\r\n\r\n")
@@ -154,7 +154,7 @@ class TestWhatIsNoHttp:
         writer.close()
         await writer.wait_closed()
 
-    async def test_a_client_that_leaves_before_its_body_ends_is_not_our_error(self, caller, http, service):
+    async def test_logs_no_error_when_client_disconnects(self, caller, http, service):
         reader, writer = await asyncio.open_connection(http.server.host, http.server.port)
         with capture_logs() as lines:
             writer.write(request(caller)[:-5])
@@ -169,19 +169,19 @@ class TestWhatIsNoHttp:
 
 class TestRequestId:
     @pytest.mark.parametrize("given", ["a", "A-1_b.c", "0" * 128, "4bf92f3577b34da6a3ce929d0e0e4736"])
-    async def test_that_is_plain_is_kept(self, caller, given):
+    async def test_is_kept_when_plain(self, caller, given):
         response = await caller.send("token", X_Request_Id=given)
         assert response.headers.getall("X-Request-Id") == [given]
 
     @pytest.mark.parametrize(
         "given", ["0" * 129, "a b", "a;b", "é", '"', "a/b", "<x>", "a\tb", "%0d%0aSet-Cookie: a=b"]
     )
-    async def test_that_is_not_plain_is_replaced(self, caller, given):
+    async def test_is_replaced_when_not_plain(self, caller, given):
         (kept,) = (await caller.send("token", X_Request_Id=given)).headers.getall("X-Request-Id")
         assert len(kept) == 32
         assert set(kept) <= set("0123456789abcdef")
 
-    async def test_is_fresh_for_every_request_that_has_none(self, caller):
+    async def test_is_new_when_omitted(self, caller):
         ids = {(await caller.send("token")).headers["X-Request-Id"] for _ in range(5)}
         assert len(ids) == 5
 
@@ -190,14 +190,14 @@ class TestRequestId:
         assert b"Set-Cookie" not in await wire(head)
 
     @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nowhere", 404), ("PUT", "/livez", 405)])
-    async def test_is_on_every_answer(self, http, method, path, status):
+    async def test_is_on_every_response(self, http, method, path, status):
         response = await http.request(method, path, headers={"X-Request-Id": "mine"})
         assert response.status == status
         assert response.headers["X-Request-Id"] == "mine"
 
 
 @pytest.mark.parametrize("target", ["OPTIONS *", "GET /%0a", "GET //", "GET /..", "GET /{path}"])
-async def test_a_target_that_is_no_path_of_ours_is_404_as_json(wire, target):
+async def test_responds_404_when_target_is_not_a_known_path(wire, target):
     answer = await wire(f"{target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
     head, _, body = answer.partition(b"\r\n\r\n")
     assert status_of(answer) == 404
@@ -206,11 +206,11 @@ async def test_a_target_that_is_no_path_of_ours_is_404_as_json(wire, target):
     assert json.loads(body)["error"] == "not_found"
 
 
-async def test_pipelined_requests_are_answered_in_order(caller, wire):
+async def test_responses_are_in_order_when_requests_are_pipelined(caller, wire):
     keep = request(caller).replace(b"Connection: close\r\n", b"")
     answer = await wire(keep + request(caller, "1.1", b"grant_type=password"))
     assert answer.index(b"access_token") < answer.index(b"unsupported_grant_type")
 
 
-async def test_the_answer_to_another_path_is_as_protected(http):
+async def test_404_has_the_headers_of_all_errors(http):
     await assert_error(await http.get("/nowhere"), 404, "not_found")

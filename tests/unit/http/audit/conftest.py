@@ -1,7 +1,7 @@
 """Fixtures: an auditor of the issuer at /ms-auth-server."""
 
 import pytest
-from auditing import Auditor
+from auditor import Auditor
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from urllib.parse import quote
 
 import pytest
-from auditing import assert_problem
+from auditor import assert_problem
 from memory_service import CLIENTS, OPERATOR
 from msgspec.structs import replace
 from yarl import URL
@@ -11,8 +11,8 @@ from yarl import URL
 from ledger.use_cases.audit import NotCaughtUp
 
 
-class TestAClientSEvents:
-    async def test_say_from_what_to_what_it_changed(self, auditor):
+class TestClientEvents:
+    async def test_list_old_and_new_values_when_settings_change(self, auditor):
         changed = replace(CLIENTS["app"], access_token_lifetime=60)
         await auditor.tenant.issuer.registry.update("app", changed, OPERATOR)
         response = await auditor.ask("/clients/app/events")
@@ -28,7 +28,7 @@ class TestAClientSEvents:
         assert response.headers["Token-Ledger-Position"] == str(await auditor.position())
 
     @pytest.mark.parametrize("client_id", ["odd+id%:&=", "a/b", "a{b}", "a%2Fb", "..%5c?#"])
-    async def test_are_found_whatever_its_id(self, auditor, client_id):
+    async def test_are_found_when_client_id_has_special_characters(self, auditor, client_id):
         if client_id not in CLIENTS:
             await auditor.tenant.issuer.registry.register(client_id, CLIENTS["app"], OPERATOR)
         url = URL(f"{auditor.base}/clients/{quote(client_id, safe='')}/events", encoded=True)
@@ -36,22 +36,22 @@ class TestAClientSEvents:
         assert response.status == 200, await response.text()
         assert (await response.json())["client_id"] == client_id
 
-    async def test_of_one_that_never_was_are_404(self, auditor):
+    async def test_respond_404_when_client_is_unknown(self, auditor):
         await assert_problem(await auditor.ask("/clients/nobody/events"), 404, "unknown_client")
 
-    async def test_of_what_cannot_be_an_id_are_400(self, auditor):
+    async def test_respond_400_when_client_id_is_malformed(self, auditor):
         for malformed in ("a%20b", "x" * 256, "%00", "%C3%A9"):
             response = await auditor.ask(f"/clients/{malformed}/events")
             await assert_problem(response, 400, "invalid_request", "client_id")
 
-    async def test_take_no_filters(self, auditor):
+    async def test_respond_400_when_a_filter_is_given(self, auditor):
         for name in ("type", "client_id"):
             response = await auditor.ask("/clients/app/events", **{name: "x"})
             await assert_problem(response, 400, "invalid_request", name)
 
 
-class TestASummary:
-    async def test_counts_what_happened(self, auditor):
+class TestSummary:
+    async def test_counts_tokens_when_issued_and_revoked(self, auditor):
         token = await auditor.caller.token("app2", "read")
         await auditor.issue("app2", "read")
         await auditor.caller.post("revoke", "app2", token=token)
@@ -62,14 +62,14 @@ class TestASummary:
         assert [(c["client_id"], c["issued"], c["revoked"]) for c in found["clients"]] == [("app2", 2, 1)]
         assert response.headers["Token-Ledger-Position"] == str(found["position"]) == str(await auditor.position())
 
-    async def test_is_of_the_buckets_asked_for(self, auditor):
+    async def test_has_the_requested_buckets_when_bounds_are_given(self, auditor):
         found = await auditor.get(
             "/summary", bucket="minute", since="2026-03-01T11:58:30Z", until="2026-03-01T12:00:01Z"
         )
         assert (found["since"], found["until"]) == ("2026-03-01T11:58:00Z", "2026-03-01T12:01:00Z")
         assert len(found["buckets"]) == 3
 
-    async def test_is_of_so_many_clients(self, auditor):
+    async def test_has_at_most_limit_clients(self, auditor):
         await auditor.issue("app")
         await auditor.issue("app2")
         assert len((await auditor.get("/summary", limit=1))["clients"]) == 1
@@ -85,7 +85,7 @@ class TestASummary:
             ({"limit": "0"}, "limit"),
         ],
     )
-    async def test_of_a_time_that_cannot_be_is_400(self, auditor, query, parameter):
+    async def test_responds_400_when_window_is_invalid(self, auditor, query, parameter):
         await assert_problem(await auditor.ask("/summary", **query), 400, "invalid_request", parameter)
 
 
@@ -97,7 +97,7 @@ class TestASummary:
         ("/summary", "activity", "summarize"),
     ],
 )
-async def test_a_history_that_is_not_there_yet_is_503(auditor, monkeypatch, place, part, method):
+async def test_audit_responds_503_when_projection_lags(auditor, monkeypatch, place, part, method):
     async def behind(*_args, **_more):
         msg = "The history is at position 3 and was asked for 5."
         raise NotCaughtUp(msg)

@@ -5,7 +5,7 @@ import json
 import msgspec
 import pytest
 from aiohttp import ClientError
-from auditing import NDJSON, assert_problem
+from auditor import NDJSON, assert_problem
 
 from api.http.audit import events
 from api.http.audit.documents import event_document
@@ -17,8 +17,8 @@ def positions(events):
     return [event["position"] for event in events]
 
 
-class TestPages:
-    async def test_are_the_log_in_order(self, auditor):
+class TestEventPages:
+    async def test_list_the_whole_log_in_order_when_followed(self, auditor):
         await auditor.issue()
         found, after = [], 0
         while after is not None:
@@ -28,11 +28,11 @@ class TestPages:
         assert positions(found) == list(range(1, await auditor.position() + 1))
         assert page["position"] == await auditor.position()
 
-    async def test_go_on_after_a_position(self, auditor):
+    async def test_start_after_the_position_when_after_is_given(self, auditor):
         page = await auditor.get("/events", after=await auditor.position())
         assert (page["events"], page["next"], page["position"]) == ([], None, await auditor.position())
 
-    async def test_are_narrowed_by_each_filter(self, auditor, service):
+    async def test_list_matching_events_when_filtered(self, auditor, service):
         service.clock.advance(60)
         at = service.clock.now.isoformat()
         token = await auditor.caller.token("app2", "read")
@@ -47,7 +47,7 @@ class TestPages:
         assert [event["type"] for event in about] == ["client.registered", "token.issued"]
         assert last not in positions((await auditor.get("/events", until="2026-03-01T12:00:30Z"))["events"])
 
-    async def test_say_up_to_where_they_reach(self, auditor):
+    async def test_have_the_position_they_reach_when_limited(self, auditor):
         response = await auditor.ask("/events", limit=3)
         assert response.headers["Token-Ledger-Position"] == "3"
 
@@ -64,17 +64,17 @@ class TestPages:
             ("cursor", "x"),
         ],
     )
-    async def test_of_malformed_filters_are_400(self, auditor, name, value):
+    async def test_respond_400_when_a_filter_is_malformed(self, auditor, name, value):
         for accept in ("*/*", NDJSON):
             response = await auditor.ask("/events", headers={"Accept": accept}, **{name: value})
             await assert_problem(response, 400, "invalid_request", name)
 
-    async def test_of_a_write_that_has_not_been_are_400(self, auditor):
+    async def test_respond_400_when_min_position_is_beyond_the_head(self, auditor):
         for accept in ("*/*", NDJSON):
             response = await auditor.ask("/events", headers={"Accept": accept}, min_position=999)
             await assert_problem(response, 400, "ahead_of_log", "min_position")
 
-    async def test_that_cannot_be_read_now_are_503(self, auditor, monkeypatch):
+    async def test_respond_503_when_the_log_is_unavailable(self, auditor, monkeypatch):
         async def away(*_args, **_more):
             msg = "The database cannot be reached."
             raise Unavailable(msg)
@@ -86,7 +86,7 @@ class TestPages:
 
 
 class TestExport:
-    async def test_equals_the_log(self, auditor, monkeypatch):
+    async def test_equals_the_log_when_larger_than_a_page(self, auditor, monkeypatch):
         monkeypatch.setattr(events, "EXPORT_PAGE_EVENTS", 4)
         token = await auditor.caller.token("app", "read")
         await auditor.caller.post("revoke", token=token)
@@ -95,7 +95,7 @@ class TestExport:
         assert lines == [json.loads(msgspec.json.encode(event_document(row))) for row in rows]
         assert {line["type"] for line in lines} >= {"token.issued", "token.revoked", "client.secret_added"}
 
-    async def test_withholds_what_a_stolen_token_could_be_tested_against(self, auditor):
+    async def test_has_no_withheld_fields(self, auditor):
         token = await auditor.caller.token("app", "read")
         await auditor.caller.post("revoke", token=token)
         for accept in ("*/*", NDJSON):
@@ -104,7 +104,7 @@ class TestExport:
             for withheld in ('"digest"', '"hash"', token):
                 assert withheld not in text
 
-    async def test_begins_after_a_position_and_ends_where_the_log_did_when_it_was_asked(self, auditor, monkeypatch):
+    async def test_ends_at_the_head_at_request_time_when_the_log_grows(self, auditor, monkeypatch):
         trail = auditor.tenant.issuer.audit.events
         last = await auditor.position()
         page = next(size for size in (4, 5, 7) if (last - 5) % size)
@@ -124,15 +124,15 @@ class TestExport:
         assert response.headers["Token-Ledger-Position"] == str(last)
         assert len(reads) == -(-(last - 5) // page)
 
-    async def test_takes_the_filters_of_a_page(self, auditor):
+    async def test_has_matching_events_when_filtered(self, auditor):
         await auditor.issue("app2", "read")
         assert [line["data"]["client_id"] for line in await auditor.export(subject="app2")] == ["app2"]
         assert await auditor.export(type="token.revoked") == []
 
-    async def test_of_nothing_is_empty(self, auditor):
+    async def test_is_empty_when_no_event_matches(self, auditor):
         assert await auditor.export(after=await auditor.position()) == []
 
-    async def test_has_no_limit(self, auditor):
+    async def test_responds_400_when_limit_is_given(self, auditor):
         response = await auditor.ask("/events", headers={"Accept": NDJSON}, limit=5)
         await assert_problem(response, 400, "invalid_request", "limit")
 
@@ -147,15 +147,15 @@ class TestExport:
             ("text/html", "application/json"),
         ],
     )
-    async def test_is_for_those_who_accept_it_by_name(self, auditor, accept, media_type):
+    async def test_is_chosen_when_accept_names_ndjson(self, auditor, accept, media_type):
         assert (await auditor.ask("/events", headers={"Accept": accept})).headers["Content-Type"] == media_type
 
-    async def test_answers_head_without_reading_on(self, auditor):
+    async def test_has_no_body_when_method_is_head(self, auditor):
         response = await auditor.ask("/events", "HEAD", headers={"Accept": NDJSON})
         assert (response.status, await response.read()) == (200, b"")
         assert response.headers["Content-Type"] == NDJSON
 
-    async def test_is_broken_off_when_the_token_is_revoked(self, auditor, monkeypatch):
+    async def test_breaks_off_when_token_is_revoked(self, auditor, monkeypatch):
         monkeypatch.setattr(events, "EXPORT_PAGE_EVENTS", 4)
         trail = auditor.tenant.issuer.audit.events
         read = trail.find_events
@@ -172,7 +172,7 @@ class TestExport:
         assert positions(received) == list(range(1, 9))
 
     @pytest.mark.parametrize("error", [Unavailable("away"), CorruptPayload("bad"), RuntimeError("a defect")])
-    async def test_that_fails_on_the_way_is_broken_off(self, auditor, monkeypatch, error):
+    async def test_breaks_off_when_reading_fails(self, auditor, monkeypatch, error):
         monkeypatch.setattr(events, "EXPORT_PAGE_EVENTS", 4)
         trail = auditor.tenant.issuer.audit.events
         read = trail.find_events
@@ -202,6 +202,6 @@ async def all_that_comes(response):
     return [json.loads(line) for line in received.splitlines()]
 
 
-async def test_every_type_of_event_may_be_asked_for(auditor):
+async def test_events_can_be_filtered_by_every_type(auditor):
     for topic in TYPES:
         assert {event["type"] for event in (await auditor.get("/events", type=topic))["events"]} <= {topic}

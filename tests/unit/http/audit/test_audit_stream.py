@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from auditing import Auditor, ServerSentEvents, assert_problem
+from auditor import Auditor, ServerSentEvents, assert_problem
 from memory_service import Caller, LedgerTestServer
 from msgspec.structs import replace
 
@@ -49,8 +49,8 @@ def positions(found):
     return [event["position"] for event in found]
 
 
-class TestWhatComes:
-    async def test_begins_at_the_end_of_the_log(self, auditor, listen):
+class TestStreamedEvents:
+    async def test_begin_at_the_head_when_no_position_is_given(self, auditor, listen):
         reader = await listen()
         end = await auditor.position()
         assert reader.response.headers["Content-Type"] == "text/event-stream"
@@ -62,18 +62,18 @@ class TestWhatComes:
         assert [event["type"] for event in await events(reader, 2)] == ["token.issued", "token.revoked"]
         assert reader.last_id == end + 2
 
-    async def test_is_what_the_log_has(self, auditor, listen):
+    async def test_equal_the_log_when_read_from_the_beginning(self, auditor, listen):
         reader = await listen(after=0)
         end = await auditor.position()
         assert await events(reader, end) == (await auditor.get("/events", limit=1000))["events"]
 
-    async def test_never_holds_what_is_withheld(self, auditor, listen):
+    async def test_have_no_withheld_fields(self, auditor, listen):
         reader = await listen(after=0)
         found = json.dumps(await events(reader, await auditor.position()))
         assert '"digest"' not in found
         assert '"hash"' not in found
 
-    async def test_is_narrowed_by_type_client_and_actor(self, auditor, listen):
+    async def test_are_selected_when_filtered_by_type_client_or_actor(self, auditor, listen):
         end = await auditor.position()
         readers = [
             await listen(type="token.revoked,client.enabled"),
@@ -89,13 +89,13 @@ class TestWhatComes:
         assert positions(await events(readers[2], 2)) == [end + 1, end + 3]
 
     @pytest.mark.parametrize("name", ["subject", "since", "until", "limit", "min_position", "Last-Event-ID"])
-    async def test_takes_no_other_filter(self, auditor, name):
+    async def test_stream_responds_400_when_another_filter_is_given(self, auditor, name):
         await assert_problem(await auditor.ask("/events/stream", **{name: 1}), 400, "invalid_request", name)
 
 
-class TestResuming:
+class TestResumedStream:
     @pytest.mark.parametrize("page", [1, 2, 500])
-    async def test_skips_nothing_and_repeats_nothing(self, auditor, listen, monkeypatch, page):
+    async def test_skips_and_repeats_nothing_when_readers_reconnect(self, auditor, listen, monkeypatch, page):
         """Readers come and go while events are recorded."""
         monkeypatch.setattr(event_stream, "PAGE_EVENTS", page)
         end = await auditor.position()
@@ -109,17 +109,17 @@ class TestResuming:
         await writing
         assert found == list(range(end + 1, end + 31))
 
-    async def test_goes_on_after_the_last_id_rather_than_after(self, auditor, listen):
+    async def test_prefers_last_event_id_when_after_is_given_too(self, auditor, listen):
         reader = await listen(last_id=7, after=2)
         assert positions(await events(reader, 1)) == [8]
 
-    async def test_with_a_filter_goes_on_after_any_id(self, auditor, listen):
+    async def test_starts_at_any_id_when_filtered(self, auditor, listen):
         end = await auditor.position()
         await auditor.caller.token("app2", "read")
         reader = await listen(last_id=0, client_id="app2", type="token.issued")
         assert positions(await events(reader, 1)) == [end + 1]
 
-    async def test_goes_back_to_the_log_when_it_was_left_behind(self, auditor, listen, monkeypatch):
+    async def test_reads_the_log_when_notifications_were_dropped(self, auditor, listen, monkeypatch):
         """What it waits for comes in such numbers that not all of it is kept for those who wait."""
         monkeypatch.setattr(event_stream, "RETRY_SECONDS", 0)
 
@@ -133,14 +133,14 @@ class TestResuming:
         await issue(auditor.caller, 3)
         assert positions(await events(reader, 3)) == [end + 1, end + 2, end + 3]
 
-    async def test_after_a_position_that_has_not_come_is_400(self, auditor):
+    async def test_responds_400_when_position_is_beyond_the_head(self, auditor):
         response = await auditor.ask("/events/stream", after=999)
         await assert_problem(response, 400, "ahead_of_log", "after")
         response = await auditor.ask("/events/stream", headers={"Last-Event-ID": "999"})
         await assert_problem(response, 400, "ahead_of_log", "Last-Event-ID")
 
     @pytest.mark.parametrize("last_id", ["x", "-1", "1,2", "1 "])
-    async def test_after_what_is_no_id_is_400(self, auditor, last_id):
+    async def test_responds_400_when_last_event_id_is_malformed(self, auditor, last_id):
         response = await auditor.ask("/events/stream", headers={"Last-Event-ID": last_id})
         if last_id == "1 ":  # space around the value of a header is not part of it (RFC 9110 §5.5)
             assert response.status == 200
@@ -151,13 +151,13 @@ class TestResuming:
 
 @pytest.mark.usefixtures("hurried")
 class TestHeartbeats:
-    async def test_come_when_nothing_does(self, auditor, listen):
+    async def test_are_sent_when_nothing_is_recorded(self, auditor, listen):
         reader = await listen()
         end = await auditor.position()
         for _ in range(3):
             assert await reader.block() == {"id": str(end)}
 
-    async def test_take_the_id_ahead_when_nothing_matched(self, auditor, listen):
+    async def test_advance_the_id_when_no_event_matches(self, auditor, listen):
         reader = await listen(type="client.disabled")
         await issue(auditor.caller, 3)
         end = await auditor.position()
@@ -166,15 +166,15 @@ class TestHeartbeats:
         resumed = await listen(last_id=reader.last_id, type="client.disabled")
         assert await resumed.block() == {"id": str(end)}
 
-    async def test_take_the_id_ahead_through_a_log_in_which_nothing_matches(self, auditor, listen):
+    async def test_advance_the_id_when_no_event_of_the_log_matches(self, auditor, listen):
         reader = await listen(after=0, type="token.revoked")
         end = await auditor.position()
         while (block := await asyncio.wait_for(reader.block(), SOON))["id"] != str(end):
             assert "data" not in block
 
 
-class TestItsEnd:
-    async def test_comes_before_the_next_event_when_the_token_is_revoked(self, auditor, listen):
+class TestStreamEnd:
+    async def test_comes_before_the_next_event_when_token_is_revoked(self, auditor, listen):
         reader = await listen()
         await auditor.caller.token()
         assert await events(reader, 1)
@@ -183,18 +183,18 @@ class TestItsEnd:
         assert await asyncio.wait_for(reader.event(), SOON) is None
 
     @pytest.mark.usefixtures("hurried")
-    async def test_comes_with_a_heartbeat_when_the_token_is_revoked_and_nothing_happens(self, auditor, listen):
+    async def test_comes_with_a_heartbeat_when_token_is_revoked(self, auditor, listen):
         reader = await listen(type="client.disabled")
         await auditor.sign_out()
         assert await asyncio.wait_for(reader.event(), SOON) is None
 
     @pytest.mark.usefixtures("hurried")
-    async def test_comes_with_a_heartbeat_when_the_token_expires(self, auditor, listen, service):
+    async def test_comes_with_a_heartbeat_when_token_expires(self, auditor, listen, service):
         reader = await listen()
         service.clock.advance(3601)
         assert await asyncio.wait_for(reader.event(), SOON) is None
 
-    async def test_comes_when_the_log_cannot_be_read_and_nothing_is_lost(self, auditor, listen, monkeypatch):
+    async def test_loses_no_event_when_the_log_is_unavailable(self, auditor, listen, monkeypatch):
         reader = await listen()
         await auditor.caller.token()
         assert await events(reader, 1)
@@ -213,7 +213,7 @@ class TestItsEnd:
         if not rest:
             assert positions(await events(resumed, 1)) == [await auditor.position()]
 
-    async def test_comes_at_shutdown_for_all_at_once(self, service, aiohttp_client):
+    async def test_comes_to_all_streams_when_service_stops(self, service, aiohttp_client):
         app = create_app(service)
         caller = Caller(await aiohttp_client(LedgerTestServer(app)), service.tenants[0])
         auditor = await Auditor(caller).sign_in()
@@ -225,7 +225,7 @@ class TestItsEnd:
         late = ServerSentEvents(await auditor.ask("/events/stream"))
         assert await asyncio.wait_for(late.event(), SOON) is None
 
-    async def test_leaves_nothing_behind_when_the_reader_goes(self, auditor, http, monkeypatch, listen):
+    async def test_releases_the_stream_when_reader_disconnects(self, auditor, http, monkeypatch, listen):
         monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.01)
         opened = []
         run = streaming.OpenStreams.run
@@ -242,8 +242,8 @@ class TestItsEnd:
         await all_ended(opened[0])
 
 
-class TestASlowReader:
-    async def test_is_waited_for_before_more_is_read(self, auditor, monkeypatch):
+class TestSlowReader:
+    async def test_holds_one_page_when_log_is_endless(self, auditor, monkeypatch):
         """The log has no end here. It is read no further than the connection takes, and one page is held."""
         template = (await auditor.tenant.events())[0]
         asked = []

@@ -4,7 +4,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from auditing import assert_problem
+from auditor import assert_problem
 from memory_service import FORM
 
 
@@ -12,8 +12,8 @@ def instant(clock, seconds=0.0):
     return (clock.now + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
 
 
-class TestAToken:
-    async def test_that_is_active_says_who_issued_it_and_until_when(self, auditor, service):
+class TestTokenState:
+    async def test_names_issuer_and_expiry_when_active(self, auditor, service):
         token = await auditor.caller.token("app", "read")
         jti = await auditor.jti_of(token)
         response = await auditor.ask(f"/tokens/{jti}")
@@ -26,7 +26,7 @@ class TestAToken:
         assert found["issued"]["position"] == await auditor.position() == found["as_of"]["position"]
         assert found["explanation"].startswith("active until ")
 
-    async def test_that_was_revoked_says_by_whom_and_why(self, auditor):
+    async def test_names_who_revoked_it_when_revoked(self, auditor):
         token = await auditor.caller.token()
         jti = await auditor.jti_of(token)
         await auditor.caller.post("revoke", token=token)
@@ -34,7 +34,7 @@ class TestAToken:
         assert found["state"] == "revoked"
         assert (found["revoked"]["actor"], found["revoked"]["position"]) == ("client:app", await auditor.position())
 
-    async def test_expires_at_its_exp(self, auditor, service):
+    async def test_is_expired_when_exp_passes(self, auditor, service):
         jti = await auditor.issue()
         found = await auditor.get(f"/tokens/{jti}")
         service.clock.advance(601)
@@ -42,7 +42,7 @@ class TestAToken:
         assert found["state"] == "active"
         assert (await auditor.get(f"/tokens/{jti}"))["state"] == "expired"
 
-    async def test_as_of_a_position_is_what_it_was_then(self, auditor):
+    async def test_is_the_past_state_when_as_of_is_a_position(self, auditor):
         before = await auditor.position()
         token = await auditor.caller.token()
         jti = await auditor.jti_of(token)
@@ -53,7 +53,7 @@ class TestAToken:
         assert [found["revoked"] is not None for found in states] == [False, False, True]
         assert states[1]["as_of"]["position"] == issued_at
 
-    async def test_as_of_an_instant_is_what_it_was_then(self, auditor, service):
+    async def test_is_the_past_state_when_as_of_is_an_instant(self, auditor, service):
         service.clock.advance(10)
         token = await auditor.caller.token()
         jti = await auditor.jti_of(token)
@@ -67,38 +67,38 @@ class TestAToken:
         ]
 
     @pytest.mark.parametrize("place", ["/tokens/{}", "/tokens/{}/events"])
-    async def test_that_was_never_issued_is_404(self, auditor, place):
+    async def test_responds_404_when_token_was_never_issued(self, auditor, place):
         await assert_problem(await auditor.ask(place.format(uuid4())), 404, "unknown_token")
 
     @pytest.mark.parametrize("place", ["/tokens/{}", "/tokens/{}/events"])
-    async def test_of_another_issuer_is_404(self, auditor, other, place):
+    async def test_responds_404_when_token_is_of_another_issuer(self, auditor, other, place):
         jti = (await other.introspect(await other.token()))["jti"]
         await assert_problem(await auditor.ask(place.format(jti)), 404, "unknown_token")
 
-    async def test_is_no_client_whose_stream_has_that_id(self, auditor):
+    async def test_responds_404_when_jti_is_the_stream_of_a_client(self, auditor):
         stream = (await auditor.get("/clients/app/events"))["events"][0]["stream_id"]
         await assert_problem(await auditor.ask(f"/tokens/{stream}"), 404, "unknown_token")
         await assert_problem(await auditor.ask(f"/tokens/{stream}/events"), 404, "unknown_token")
 
     @pytest.mark.parametrize("jti", ["x", "0" * 32, "{00000000-0000-0000-0000-000000000000}", "t" * 128, "%00", "%ff"])
     @pytest.mark.parametrize("place", ["/tokens/{}", "/tokens/{}/events"])
-    async def test_of_a_malformed_jti_is_400(self, auditor, place, jti):
+    async def test_responds_400_when_jti_is_malformed(self, auditor, place, jti):
         await assert_problem(await auditor.ask(place.format(jti)), 400, "invalid_request", "jti")
 
     @pytest.mark.parametrize("as_of", ["99999", "2030-01-01T00:00:00Z"])
-    async def test_as_of_a_moment_that_has_not_come_is_400(self, auditor, as_of):
+    async def test_responds_400_when_as_of_is_in_the_future(self, auditor, as_of):
         jti = await auditor.issue()
         await assert_problem(await auditor.ask(f"/tokens/{jti}", as_of=as_of), 400, "ahead_of_log", "as_of")
 
-    async def test_of_a_write_that_has_not_been_is_400(self, auditor):
+    async def test_responds_400_when_min_position_is_beyond_the_head(self, auditor):
         jti = await auditor.issue()
         for as_of in (None, "1", "2026-01-01T00:00:00Z"):
             response = await auditor.ask(f"/tokens/{jti}", as_of=as_of, min_position=99999)
             await assert_problem(response, 400, "ahead_of_log", "min_position")
 
 
-class TestTheEventsOfAToken:
-    async def test_are_in_order_with_positions_and_without_the_digest(self, auditor):
+class TestTokenEvents:
+    async def test_are_in_order_without_the_digest(self, auditor):
         token = await auditor.caller.token("app", "read")
         jti = await auditor.jti_of(token)
         await auditor.caller.post("revoke", token=token)
@@ -115,8 +115,8 @@ class TestTheEventsOfAToken:
         assert response.headers["Token-Ledger-Position"] == str(last)
 
 
-class TestALookUp:
-    async def test_finds_a_token_whatever_became_of_it(self, auditor, service):
+class TestTokenLookup:
+    async def test_finds_a_token_when_active_revoked_or_expired(self, auditor, service):
         active, revoked = await auditor.caller.token(), await auditor.caller.token()
         await auditor.caller.post("revoke", token=revoked)
         assert (await (await auditor.look_up(active)).json())["state"] == "active"
@@ -126,7 +126,7 @@ class TestALookUp:
         await auditor.sign_in()
         assert (await (await auditor.look_up(active)).json())["state"] == "expired"
 
-    async def test_answers_as_of_a_moment(self, auditor):
+    async def test_shows_the_past_state_when_as_of_is_given(self, auditor):
         before = await auditor.position()
         token = await auditor.caller.token()
         assert (await (await auditor.look_up(token, as_of=str(before))).json())["state"] == "not_issued"
@@ -136,12 +136,12 @@ class TestALookUp:
         token = await auditor.caller.token()
         assert token not in await (await auditor.look_up(token)).text()
 
-    async def test_of_what_was_never_issued_is_404(self, auditor, other):
+    async def test_responds_404_when_token_was_never_issued(self, auditor, other):
         for token in ("x", "t" * 128, "é" * 9000, await other.token()):
             detail = await assert_problem(await auditor.look_up(token), 404, "unknown_token")
             assert token not in detail or token == "x"
 
-    async def test_without_a_token_is_400(self, auditor):
+    async def test_responds_400_when_token_is_missing(self, auditor):
         headers = auditor.authorization | {"Content-Type": FORM}
         url = f"{auditor.base}/tokens/lookup"
         for body, what in ((b"", "is missing"), (b"token=", "must have a value")):
@@ -160,20 +160,20 @@ class TestALookUp:
             ("t" * 128, None),
         ],
     )
-    async def test_of_a_form_that_is_not_right_is_400(self, auditor, body, parameter):
+    async def test_responds_400_when_form_is_malformed(self, auditor, body, parameter):
         headers = auditor.authorization | {"Content-Type": FORM}
         response = await auditor.http.post(f"{auditor.base}/tokens/lookup", data=body.encode(), headers=headers)
         detail = await assert_problem(response, 400, "invalid_request", parameter)
         assert "ttt" not in detail
 
-    async def test_takes_forms_only_and_not_too_large_ones(self, auditor):
+    async def test_responds_415_or_413_when_body_is_no_form_or_too_large(self, auditor):
         url = f"{auditor.base}/tokens/lookup"
         response = await auditor.http.post(url, json={"token": "x"}, headers=auditor.authorization)
         await assert_problem(response, 415, "invalid_request")
         response = await auditor.look_up("t" * 70_000)
         await assert_problem(response, 413, "invalid_request")
 
-    async def test_with_anything_in_the_query_is_400(self, auditor):
+    async def test_responds_400_when_query_is_not_empty(self, auditor):
         token = await auditor.caller.token()
         headers = auditor.authorization | {"Content-Type": FORM}
         for query, parameter in (("?as_of=1", "as_of"), (f"?token={token}", "token")):
@@ -182,7 +182,7 @@ class TestALookUp:
             )
             await assert_problem(response, 400, "invalid_request", parameter)
 
-    async def test_is_not_a_token_by_that_name(self, auditor):
+    async def test_responds_405_when_method_is_get(self, auditor):
         response = await auditor.ask("/tokens/lookup")
         await assert_problem(response, 405, "invalid_request")
         assert response.headers["Allow"] == "POST"

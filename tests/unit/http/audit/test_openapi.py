@@ -39,7 +39,7 @@ def references(value: Any) -> Iterator[str]:
             yield from references(entry)
 
 
-async def test_anybody_may_have_it_and_keep_it(http):
+async def test_document_is_public_and_cacheable(http):
     response = await http.get(PLACE)
     assert response.status == 200
     assert response.headers["Content-Type"] == "application/json"
@@ -48,7 +48,7 @@ async def test_anybody_may_have_it_and_keep_it(http):
     await assert_error(await http.post(PLACE), 405, "invalid_request")
 
 
-async def test_has_every_route_of_its_issuer_and_no_other(service, document):
+async def test_document_describes_exactly_the_routes_of_its_issuer(service, document):
     routed = {
         (resource.canonical, route.method)
         for resource in create_app(service).router.resources()
@@ -60,7 +60,7 @@ async def test_has_every_route_of_its_issuer_and_no_other(service, document):
     assert len(routed) > 25
 
 
-async def test_of_each_issuer_is_its_own(http, document):
+async def test_document_differs_when_issuer_differs(http, document):
     others = await (await http.get("/other/openapi.json")).json()
     assert "/other/audit/tokens" in others["paths"]
     assert not [path for path in document["paths"] if "/other" in path]
@@ -68,7 +68,7 @@ async def test_of_each_issuer_is_its_own(http, document):
     assert document["servers"] == [{"url": "http://localhost:8085"}]
 
 
-async def test_of_an_issuer_at_the_root_has_the_same_endpoints(aiohttp_client, document):
+async def test_document_has_the_same_endpoints_when_issuer_is_at_the_root(aiohttp_client, document):
     service = await MemoryService("https://id.example").start()
     http = await aiohttp_client(LedgerTestServer(create_app(service)))
     root = await (await http.get("/openapi.json")).json()
@@ -76,19 +76,19 @@ async def test_of_an_issuer_at_the_root_has_the_same_endpoints(aiohttp_client, d
     assert {path.replace("/ms-auth-server", "") for path in document["paths"]} == set(root["paths"])
 
 
-async def test_names_each_operation_once(document):
+async def test_operation_ids_are_unique(document):
     names = [operation["operationId"] for operation in operations(document)]
     assert len(set(names)) == len(names)
 
 
-async def test_refers_to_nothing_that_is_not_there(document):
+async def test_references_resolve(document):
     there = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
     found = set(references(document))
     assert found <= there
     assert len(found) > 10
 
 
-async def test_shows_what_each_type_of_event_holds_and_nothing_withheld(document):
+async def test_event_schemas_have_no_withheld_fields(document):
     schemas = document["components"]["schemas"]
     shown = {reference.rpartition("/")[2] for reference in references(schemas[EventDocument.__name__]["properties"])}
     assert shown == {event_type.__name__ for event_type in EVENT_TYPES}
@@ -96,7 +96,7 @@ async def test_shows_what_each_type_of_event_holds_and_nothing_withheld(document
     assert not properties & {"digest", "hash"}
 
 
-async def test_has_every_parameter_as_it_is_declared(document):
+async def test_parameters_equal_their_declarations(document):
     declared = [value for value in vars(parameters).values() if isinstance(value, Parameter)]
     described = [parameter for operation in operations(document) for parameter in operation.get("parameters", [])]
     for parameter in declared:
@@ -109,7 +109,7 @@ async def test_has_every_parameter_as_it_is_declared(document):
             ), parameter.name
 
 
-async def test_has_every_error_of_the_catalogue_but_those_of_no_endpoint(document):
+async def test_document_has_every_error_of_the_catalogue(document):
     described = {
         (int(status), code)
         for operation in operations(document)
@@ -122,7 +122,7 @@ async def test_has_every_error_of_the_catalogue_but_those_of_no_endpoint(documen
     assert catalogue - described == {(404, "not_found"), (405, "invalid_request")}
 
 
-async def test_says_how_each_operation_is_secured(document):
+async def test_operations_declare_their_authentication(document):
     for path, item in document["paths"].items():
         for operation in item.values():
             schemes = {name for requirement in operation["security"] for name in requirement}

@@ -46,29 +46,29 @@ def without_withheld(value):
 
 
 @pytest.mark.parametrize("file", GOLDEN, ids=lambda file: file.stem)
-class TestEveryEventEverStored:
-    def test_is_shown_as_it_is_but_for_what_is_withheld(self, file):
+class TestEveryStoredEvent:
+    def test_is_shown_without_withheld_fields(self, file):
         row = golden(file)
         event = CODEC.decode(row.topic, row.schema_version, row.payload)
         assert msgspec.to_builtins(shown_data(row)) == without_withheld(msgspec.to_builtins(event))
 
-    def test_is_the_same_in_an_export_as_in_a_page(self, file):
+    def test_is_equal_in_exports_and_pages(self, file):
         row = golden(file)
         assert json.loads(event_lines([row])) == json.loads(msgspec.json.encode(event_document(row)))
 
-    def test_is_the_same_when_it_had_to_be_lifted_from_an_old_version(self, file, monkeypatch):
+    def test_is_shown_when_upcast_from_an_old_version(self, file, monkeypatch):
         row = golden(file)
         quickly = shown_data(row)
         monkeypatch.setattr(shown_events, "_DECODERS", {})
         assert shown_data(row) == quickly
 
 
-def test_lines_are_one_an_event():
+def test_event_lines_has_one_line_per_event():
     rows = [golden(file) for file in GOLDEN]
     assert [json.loads(line)["type"] for line in event_lines(rows).splitlines()] == [row.topic for row in rows]
 
 
-def test_a_type_with_nothing_withheld_is_shown_by_itself():
+def test_shown_type_is_the_type_when_nothing_is_withheld():
     assert SHOWN_TYPES[ClientUpdated.TOPIC] is ClientUpdated
     assert SHOWN_TYPES[TokenIssued.TOPIC] is not TokenIssued
 
@@ -82,6 +82,6 @@ def test_a_type_with_nothing_withheld_is_shown_by_itself():
         (stored("token.lost", 1, b"{}"), UnknownTopic),
     ],
 )
-def test_what_cannot_be_read_is_refused_as_by_the_codec(row, error):
+def test_shown_data_raises_the_error_of_the_codec_when_unreadable(row, error):
     with pytest.raises(error):
         shown_data(row)

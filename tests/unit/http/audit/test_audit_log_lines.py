@@ -5,7 +5,7 @@ import io
 import json
 
 import pytest
-from auditing import NDJSON, Auditor, ServerSentEvents
+from auditor import NDJSON, Auditor, ServerSentEvents
 from memory_service import MAIN, Caller, LedgerTestServer, MemoryService
 from structlog.testing import capture_logs
 
@@ -24,8 +24,8 @@ async def line_of(request):
     return line
 
 
-class TestTheLine:
-    async def test_names_the_client_its_token_and_the_filter(self, auditor):
+class TestAuditLogLine:
+    async def test_has_client_jti_and_filter(self, auditor):
         line = await line_of(auditor.ask("/tokens", client_id="app", status="active", as_of="3"))
         assert line.pop("ms") >= 0
         assert line.pop("request_id")
@@ -40,46 +40,46 @@ class TestTheLine:
             "status": 200,
         }
 
-    async def test_names_what_was_looked_at_in_the_path(self, auditor):
+    async def test_has_the_id_when_it_is_in_the_path(self, auditor):
         jti = await auditor.issue()
         assert (await line_of(auditor.ask(f"/tokens/{jti}")))["filter"] == {"jti": jti}
         assert (await line_of(auditor.ask("/clients/app/events")))["filter"] == {"client_id": "app"}
 
-    async def test_of_a_refusal_has_the_filter_too(self, auditor):
+    async def test_has_the_filter_when_request_is_refused(self, auditor):
         line = await line_of(auditor.ask("/tokens", client_id="app", status="lost"))
         assert (line["status"], line["error"]) == (400, "invalid_request")
         assert line["filter"] == {"client_id": "app", "status": "lost"}
 
-    async def test_masks_what_is_long_or_unusual(self, auditor):
+    async def test_masks_values_when_long_or_unusual(self, auditor):
         line = await line_of(auditor.ask("/tokens", client_id="x" * 101, subject="a%b", scope='a"b', actor="z"))
         assert line["filter"] == {"client_id": "[redacted]", "subject": "[redacted]", "scope": "[redacted]"}
 
-    async def test_masks_the_token_that_is_looked_up(self, auditor):
+    async def test_masks_the_token_when_looked_up(self, auditor):
         line = await line_of(auditor.look_up("short", as_of="1"))
         assert line["filter"] == {"token": "[redacted]", "as_of": "1"}
         assert "found" not in line
 
-    async def test_names_the_token_that_was_found_by_its_jti(self, auditor):
+    async def test_has_the_jti_when_lookup_finds_a_token(self, auditor):
         token = await auditor.caller.token()
         line = await line_of(auditor.look_up(token))
         assert line["found"] == await auditor.jti_of(token)
 
-    async def test_of_one_who_is_not_known_names_nobody_and_nothing(self, auditor):
+    async def test_has_no_client_or_filter_when_unauthenticated(self, auditor):
         auditor.token = "t" * 128
         line = await line_of(auditor.ask("/tokens", client_id="app"))
         assert (line["status"], line["error"]) == (401, "invalid_token")
         assert not {"client_id", "jti", "filter"} & line.keys()
 
-    async def test_of_one_who_may_not_says_nothing_of_the_filter(self, auditor):
+    async def test_has_no_filter_when_scope_is_missing(self, auditor):
         auditor.token = await auditor.caller.token("app", "read")
         assert "filter" not in await line_of(auditor.ask("/tokens", client_id="app"))
 
-    async def test_of_an_export_says_how_it_ended(self, auditor):
+    async def test_says_how_an_export_ended(self, auditor):
         line = await line_of(auditor.ask("/events", headers={"Accept": NDJSON}, type="token.issued"))
         assert (line["ended"], line["status"]) == ("complete", 200)
         assert line["filter"] == {"type": "token.issued"}
 
-    async def test_of_what_takes_long_comes_at_its_end_and_another_when_it_begins(self, auditor):
+    async def test_follows_a_start_line_when_response_is_streamed(self, auditor):
         with capture_logs() as lines:
             await auditor.export(type="token.issued")
             await settle()
@@ -88,7 +88,7 @@ class TestTheLine:
         for name in ("request_id", "client_id", "jti"):
             assert begun[name] == ended[name]
 
-    async def test_of_a_stream_says_how_it_ended(self, auditor, monkeypatch):
+    async def test_says_how_a_stream_ended(self, auditor, monkeypatch):
         monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.01)
         with capture_logs() as lines:
             reader = ServerSentEvents(await auditor.ask("/events/stream", headers={"Last-Event-ID": "3"}))
@@ -99,7 +99,7 @@ class TestTheLine:
         assert line["ended"] == "token inactive"
         assert line["filter"] == {"Last-Event-ID": "3"}
 
-    async def test_of_a_defect_in_a_stream_has_its_trace(self, auditor, monkeypatch):
+    async def test_has_a_trace_when_a_stream_fails(self, auditor, monkeypatch):
         async def fail(*_args, **_more):
             msg = f"a defect near {auditor.token}"
             raise RuntimeError(msg)
@@ -117,7 +117,7 @@ class TestTheLine:
 
 
 @pytest.mark.usefixtures("_restored_logging")
-async def test_a_whole_run_logs_no_token(aiohttp_client, monkeypatch):
+async def test_audit_logs_contain_no_token(aiohttp_client, monkeypatch):
     monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.01)
     written = io.BytesIO()
     configure_logging(format="json", level="debug", stream=io.TextIOWrapper(written, write_through=True))

@@ -5,7 +5,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import timedelta
 
 import pytest
-from auditing import Auditor, assert_problem
+from auditor import Auditor, assert_problem
 from yarl import URL
 
 
@@ -13,8 +13,8 @@ def jtis(page):
     return [token["jti"] for token in page["tokens"]]
 
 
-class TestFilters:
-    async def test_each_narrows_the_listing_and_all_must_hold(self, auditor):
+class TestTokenFilters:
+    async def test_all_must_match_when_combined(self, auditor):
         read = await auditor.issue("app", "read")
         both = await auditor.issue("app", "read write")
         second = await auditor.issue("app2", "read")
@@ -29,7 +29,7 @@ class TestFilters:
         assert jtis(await auditor.get("/tokens", client_id="app", scope="read", status="active")) == [both, read]
         assert jtis(await auditor.get("/tokens", client_id="nobody")) == []
 
-    async def test_by_when_they_were_issued_are_inclusive(self, auditor, service):
+    async def test_include_their_bounds_when_filtering_by_instant(self, auditor, service):
         service.clock.advance(60)
         jti = await auditor.issue("app2", "read")
         at = service.clock.now
@@ -39,7 +39,7 @@ class TestFilters:
             page = await auditor.get("/tokens", issued_after=issued_after, issued_before=issued_before)
             assert jtis(page) == found
 
-    async def test_as_of_a_moment_are_about_that_moment(self, auditor):
+    async def test_apply_to_the_moment_when_as_of_is_given(self, auditor):
         token = await auditor.caller.token("app2")
         position = await auditor.position()
         await auditor.caller.post("revoke", "app2", token=token)
@@ -80,27 +80,27 @@ class TestFilters:
             ("page", "2"),
         ],
     )
-    async def test_that_are_malformed_or_unknown_are_400_by_name(self, auditor, name, value):
+    async def test_respond_400_when_malformed_or_unknown(self, auditor, name, value):
         detail = await assert_problem(await auditor.ask("/tokens", **{name: value}), 400, "invalid_request", name)
         assert not value or name in {"page", "limit"} or value not in detail
 
-    async def test_that_are_repeated_are_400_by_name(self, auditor):
+    async def test_respond_400_when_repeated(self, auditor):
         response = await auditor.http.get(f"{auditor.base}/tokens?scope=a&scope=a", headers=auditor.authorization)
         await assert_problem(response, 400, "invalid_request", "scope")
 
-    async def test_with_an_unusual_name_are_not_quoted(self, auditor):
+    async def test_error_does_not_quote_the_name_when_unusual(self, auditor):
         for name in ("t" * 128, "x" * 43, "a b", "é"):
             detail = await assert_problem(await auditor.ask("/tokens", **{name: "1"}), 400, "invalid_request")
             assert name not in detail
 
-    async def test_a_lost_plus_is_told(self, auditor):
+    async def test_error_suggests_an_encoded_plus_when_it_was_lost(self, auditor):
         url = f"{auditor.base}/tokens?as_of=2026-03-01T12:00:00+00:00"
         response = await auditor.http.get(URL(url, encoded=True), headers=auditor.authorization)
         assert "%2B" in await assert_problem(response, 400, "invalid_request", "as_of")
 
 
-class TestPages:
-    async def test_hold_each_token_once_newest_first(self, auditor):
+class TestTokenPages:
+    async def test_list_each_token_once_when_followed(self, auditor):
         issued = [await auditor.issue("app2", "read") for _ in range(7)]
         found, cursor, sizes = [], None, []
         while True:
@@ -113,7 +113,7 @@ class TestPages:
         assert found == issued[::-1]
         assert sizes == [3, 3, 1]
 
-    async def test_are_of_the_moment_of_the_first_however_much_happens_between(self, auditor, service):
+    async def test_show_the_moment_of_the_first_page_when_log_changes(self, auditor, service):
         tokens = [await auditor.caller.token("app2", "read") for _ in range(6)]
         issued = [await auditor.jti_of(token) for token in tokens]
         first = await auditor.get("/tokens", client_id="app2", limit=2, status="active")
@@ -130,7 +130,7 @@ class TestPages:
         assert {token["state"] for page in pages for token in page["tokens"]} == {"active"}
         assert {token["revoked"] for page in pages for token in page["tokens"]} == {None}
 
-    async def test_of_a_past_moment_stay_there(self, auditor):
+    async def test_show_a_past_moment_when_as_of_is_given(self, auditor):
         for _ in range(3):
             await auditor.issue("app2", "read")
         position = await auditor.position()
@@ -142,7 +142,7 @@ class TestPages:
         assert second["as_of"] == first["as_of"]
         assert second["next"] is None
 
-    async def test_need_not_be_told_the_moment_again(self, auditor):
+    async def test_keep_the_moment_when_as_of_is_repeated_or_omitted(self, auditor):
         for _ in range(3):
             await auditor.issue("app2", "read")
         position = await auditor.position()
@@ -153,20 +153,20 @@ class TestPages:
         at = first["as_of"]["instant"]
         assert await auditor.get("/tokens", client_id="app2", as_of=at, cursor=first["next"]) == second
 
-    async def test_have_100_tokens_where_nothing_else_is_asked(self, auditor):
+    async def test_have_100_tokens_when_limit_is_omitted(self, auditor):
         for _ in range(101):
             await auditor.caller.token("app2", "read")
         page = await auditor.get("/tokens", client_id="app2")
         assert len(page["tokens"]) == 100
         assert page["next"]
 
-    async def test_of_a_write_begin_no_earlier_than_it(self, auditor):
+    async def test_include_min_position_when_given(self, auditor):
         await auditor.issue()
         page = await auditor.ask("/tokens", min_position=await auditor.position())
         assert int(page.headers["Token-Ledger-Position"]) >= await auditor.position()
 
 
-class TestCursors:
+class TestTokenCursors:
     async def cursor(self, auditor):
         for _ in range(3):
             await auditor.caller.token("app2", "read")
@@ -175,20 +175,20 @@ class TestCursors:
     @pytest.mark.parametrize(
         "others", [{}, {"client_id": "app"}, {"client_id": "app2", "scope": "read"}, {"client_id": "app2", "as_of": 3}]
     )
-    async def test_with_other_filters_are_400(self, auditor, others):
+    async def test_respond_400_when_filters_differ(self, auditor, others):
         response = await auditor.ask("/tokens", cursor=await self.cursor(auditor), **others)
         await assert_problem(response, 400, "invalid_request", "cursor")
 
-    async def test_of_another_issuer_are_400(self, auditor, other):
+    async def test_respond_400_when_issuer_differs(self, auditor, other):
         stranger = await Auditor(other).sign_in()
         response = await stranger.ask("/tokens", client_id="app2", cursor=await self.cursor(auditor))
         await assert_problem(response, 400, "invalid_request", "cursor")
 
-    async def test_go_with_any_limit(self, auditor):
+    async def test_are_valid_when_limit_differs(self, auditor):
         cursor = await self.cursor(auditor)
         assert len(jtis(await auditor.get("/tokens", client_id="app2", limit=50, cursor=cursor))) == 2
 
-    async def test_that_nobody_made_are_400(self, auditor):
+    async def test_respond_400_when_forged(self, auditor):
         made = await self.cursor(auditor)
         fields = json.loads(urlsafe_b64decode(made + "=" * (-len(made) % 4)))
 
@@ -215,6 +215,6 @@ class TestCursors:
             response = await auditor.ask("/tokens", client_id="app2", cursor=cursor)
             await assert_problem(response, 400, "invalid_request", "cursor")
 
-    async def test_do_not_tell_the_filters(self, auditor):
+    async def test_do_not_reveal_the_filters(self, auditor):
         made = await self.cursor(auditor)
         assert b"app2" not in urlsafe_b64decode(made + "=" * (-len(made) % 4))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 import schemathesis
 from aiohttp.test_utils import TestClient
-from auditing import Auditor
+from auditor import Auditor
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
@@ -91,7 +91,7 @@ async def serve() -> tuple[TestClient, Running]:
 
 
 @pytest.mark.parametrize("mode", GenerationMode, ids=str)
-def test_every_operation_answers_as_it_is_described(running, mode):
+def test_every_operation_responds_as_described(running, mode):
     operations = [found.ok() for found in running.schema.get_all_operations()]
     assert len(operations) == OPERATIONS
     statuses = set()
@@ -117,7 +117,7 @@ def ask(running, operation, cases, statuses):
     one()
 
 
-def test_every_operation_that_takes_a_token_refuses_without_one(running):
+def test_every_bearer_operation_responds_401_when_token_is_missing(running):
     operations = [found.ok() for found in running.schema.get_all_operations()]
     of_audit = [operation for operation in operations if "/audit/" in operation.path]
     assert len(of_audit) == 15

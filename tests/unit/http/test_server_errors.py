@@ -26,29 +26,29 @@ async def assert_unavailable(response) -> None:
 
 
 @every_endpoint
-class TestServiceUnavailable:
-    async def test_when_clients_cannot_be_read(self, caller, endpoint, monkeypatch):
+class TestUnavailable:
+    async def test_responds_503_when_clients_cannot_be_read(self, caller, endpoint, monkeypatch):
         monkeypatch.setattr(caller.tenant.clients, "get", failing(Unavailable(SECRET_DETAIL)))
         await assert_unavailable(await caller.post(endpoint, **parameters_for(endpoint)))
 
-    async def test_when_too_many_authentications_wait(self, caller, endpoint, monkeypatch):
+    async def test_responds_503_when_too_many_authentications_wait(self, caller, endpoint, monkeypatch):
         monkeypatch.setattr(caller.tenant.issuer.authentication, "_max_waiting", 0)
         await assert_unavailable(await caller.post(endpoint, secret="wrong", **parameters_for(endpoint)))
 
 
-class TestServiceUnavailableForTokens:
+class TestUnavailableLog:
     @every_cause
-    async def test_issuance_when_the_log_takes_no_write(self, caller, monkeypatch, cause):
+    async def test_issuance_responds_503_when_log_rejects_appends(self, caller, monkeypatch, cause):
         monkeypatch.setattr(caller.tenant.writer, "write", failing(cause(SECRET_DETAIL)))
         await assert_unavailable(await caller.post("token", grant_type="client_credentials"))
 
     @pytest.mark.parametrize("endpoint", ["introspect", "revoke"])
-    async def test_when_active_tokens_cannot_be_read(self, caller, endpoint, monkeypatch):
+    async def test_responds_503_when_active_tokens_cannot_be_read(self, caller, endpoint, monkeypatch):
         monkeypatch.setattr(caller.tenant.active_tokens, "get", failing(Unavailable(SECRET_DETAIL)))
         await assert_unavailable(await caller.post(endpoint, sender_for(endpoint), **parameters_for(endpoint)))
 
     @every_cause
-    async def test_revocation_when_the_log_takes_no_write_and_the_retry_succeeds(self, caller, monkeypatch, cause):
+    async def test_revocation_succeeds_when_retried_after_503(self, caller, monkeypatch, cause):
         token = await caller.token()
         with monkeypatch.context() as away:
             away.setattr(caller.tenant.writer, "write", failing(cause(SECRET_DETAIL)))
@@ -57,12 +57,12 @@ class TestServiceUnavailableForTokens:
         assert (await caller.post("revoke", token=token)).status == 200
         assert not await caller.is_active(token)
 
-    async def test_revocation_when_the_stream_cannot_be_read(self, caller, monkeypatch):
+    async def test_revocation_responds_503_when_stream_cannot_be_read(self, caller, monkeypatch):
         token = await caller.token()
         monkeypatch.setattr(caller.tenant.event_log, "read_stream", failing(Unavailable(SECRET_DETAIL)))
         await assert_unavailable(await caller.post("revoke", token=token))
 
-    async def test_and_the_log_line_says_why(self, caller, monkeypatch):
+    async def test_log_line_has_the_reason_when_unavailable(self, caller, monkeypatch):
         monkeypatch.setattr(caller.tenant.writer, "write", failing(QueueFull("4096 writes wait")))
         with capture_logs() as lines:
             await caller.post("token", grant_type="client_credentials")
@@ -76,7 +76,7 @@ class TestServiceUnavailableForTokens:
 @every_endpoint
 class TestServerError:
     @pytest.mark.parametrize("error", [RuntimeError, KeyError, TypeError, TimeoutError, AssertionError, OSError])
-    async def test_has_no_detail_and_a_request_id_that_leads_to_the_trace(self, caller, endpoint, error, monkeypatch):
+    async def test_has_no_detail_and_a_traceable_request_id(self, caller, endpoint, error, monkeypatch):
         monkeypatch.setattr(caller.tenant.clients, "get", failing(error(SECRET_DETAIL)))
         with capture_logs() as lines:
             response = await caller.post(endpoint, **parameters_for(endpoint))
@@ -90,13 +90,13 @@ class TestServerError:
         assert line["status"] == 500
 
 
-async def test_the_other_issuer_is_not_affected(caller: Caller, other: Caller, monkeypatch):
+async def test_other_issuer_responds_200_when_one_is_unavailable(caller: Caller, other: Caller, monkeypatch):
     monkeypatch.setattr(caller.tenant.clients, "get", failing(Unavailable(SECRET_DETAIL)))
     assert (await caller.post("token", grant_type="client_credentials")).status == 503
     assert (await other.post("token", grant_type="client_credentials")).status == 200
 
 
-async def test_headers_of_one_answer_are_not_on_the_next(caller: Caller, monkeypatch):
+async def test_headers_are_absent_when_an_earlier_response_had_them(caller: Caller, monkeypatch):
     issued = await caller.post("token", grant_type="client_credentials")
     assert "Token-Ledger-Position" in issued.headers
     with monkeypatch.context() as away:
