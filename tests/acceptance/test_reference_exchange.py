@@ -1,4 +1,4 @@
-"""The four requests of the reference exchange, by curl, letter for letter but for port and token."""
+"""The four requests of the reference exchange, sent with curl, verbatim except for port and token."""
 
 import json
 import re
@@ -33,7 +33,7 @@ curl --location --request POST 'http://localhost:8085/ms-auth-server/oauth2/revo
 
 
 def shell(script: str) -> str:
-    assert shutil.which("curl"), "these tests speak through curl, which is not installed"
+    assert shutil.which("curl"), "curl is not installed: install it to run these tests"
     done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -48,7 +48,7 @@ def curl(demo):
     return run
 
 
-def test_token_introspect_revoke_introspect_verbatim(curl, demo):
+def test_reference_exchange_works_verbatim(curl, demo):
     issued = json.loads(curl(TOKEN))
     token = issued["access_token"]
     assert re.fullmatch(r"[A-Za-z0-9_-]{128}", token)
@@ -69,7 +69,7 @@ def test_token_introspect_revoke_introspect_verbatim(curl, demo):
     assert json.loads(curl(INTROSPECT, token)) == {"active": False}
 
 
-def test_the_commands_it_prints_work_when_pasted(demo):
+def test_commands_printed_at_start_work_when_pasted(demo):
     commands = demo.stdout[demo.stdout.index("# 1.") :]
     active, revoked, inactive = shell(commands).splitlines()
     assert json.loads(active)["active"] is True
@@ -77,12 +77,12 @@ def test_the_commands_it_prints_work_when_pasted(demo):
     assert json.loads(inactive) == {"active": False}
 
 
-def test_the_auditor_of_the_demo_may_ask_for_its_scope(demo):
+def test_demo_auditor_gets_its_scope_when_requested(demo):
     form = {"client_id": "auditor", "client_secret": "auditor-secret", "grant_type": "client_credentials"}
     assert demo.post("token", form | {"scope": "audit.read"}).json["scope"] == "audit.read"
 
 
-def test_a_second_start_continues_with_the_same_clients_and_tokens(demo, start, database):
+def test_clients_and_tokens_survive_when_the_demo_restarts(demo, start, database):
     token = USER.request_token(demo)
     assert demo.stop() == 0
     again = start("--demo", "--dsn", database.service_dsn).wait_until_ready()
