@@ -1,16 +1,16 @@
-"""What may be asked of an issuer, as data: a sequence of commands is an example, and it shrinks to a short one."""
+"""Commands to an issuer, as data. A sequence of them is one example, which Hypothesis can shrink."""
 
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
 OWNERS = ("shop", "depot")
-"""The clients that get tokens."""
+"""The clients that request tokens."""
 
 
 @dataclass(frozen=True)
 class Issue:
-    """Authenticate with one of the secrets the client ever had, then ask for a token."""
+    """Authenticate with one of the secrets the client ever had, then request a token."""
 
     client: str
     scope: tuple[str, ...] | None
@@ -61,17 +61,17 @@ class RetireSecret:
 
 @dataclass(frozen=True)
 class Advance:
-    """Move the clock; a little backwards as well, as clocks do."""
+    """Move the clock, also a little backwards."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
 class AdvanceToExpiry:
-    """Put the clock to where a token ends, or a moment beside it."""
+    """Set the clock to the expiry of a token, plus an offset in seconds."""
 
     token: int
-    beside: float
+    offset: float
 
 
 Concurrent = Issue | Revoke | RevokeByOperator | Disable
@@ -79,7 +79,7 @@ Concurrent = Issue | Revoke | RevokeByOperator | Disable
 
 @dataclass(frozen=True)
 class Together:
-    """Ask all of these at once. What they want recorded is held until it can be one batch."""
+    """Run these concurrently. Their writes are held back until they form one batch."""
 
     commands: tuple[Concurrent, ...]
 
@@ -87,22 +87,22 @@ class Together:
 Command = Concurrent | Enable | ChangeLifetime | AddSecret | RetireSecret | Advance | AdvanceToExpiry | Together
 
 
-def often(*weighted: tuple[int, st.SearchStrategy]) -> st.SearchStrategy:
-    """One of these, each so many times as often; one_of would draw them evenly."""
+def draw_weighted(*weighted: tuple[int, st.SearchStrategy]) -> st.SearchStrategy:
+    """Draw from these strategies in proportion to their weights; one_of would draw evenly."""
     return st.sampled_from([strategy for weight, strategy in weighted for _ in range(weight)]).flatmap(lambda one: one)
 
 
 clients = st.sampled_from(OWNERS)
 indexes = st.integers(0, 7)
-scopes = often((6, st.sampled_from([None, (), ("read",), ("write", "read")])), (1, st.just(("admin",))))
-secrets = often((6, st.just(0)), (1, indexes))
+scopes = draw_weighted((6, st.sampled_from([None, (), ("read",), ("write", "read")])), (1, st.just(("admin",))))
+secrets = draw_weighted((6, st.just(0)), (1, indexes))
 
 issues = st.builds(Issue, clients, scopes, secrets)
-revocations = often((2, st.builds(Revoke, indexes, clients)), (1, st.builds(RevokeByOperator, indexes)))
-concurrent = often((3, issues), (5, revocations), (1, st.builds(Disable, clients)))
+revocations = draw_weighted((2, st.builds(Revoke, indexes, clients)), (1, st.builds(RevokeByOperator, indexes)))
+concurrent = draw_weighted((3, issues), (5, revocations), (1, st.builds(Disable, clients)))
 
-# What comes first is what an example shrinks to: here a clock that does not move, which is nothing at all.
-commands = often(
+# Examples shrink to the first alternative: a clock that does not move.
+commands = draw_weighted(
     (2, st.builds(Advance, st.sampled_from([0.0, 0.5, 1.0, 29.5, 30.0, 60.0, 61.0, -5.0]))),
     (2, st.builds(AdvanceToExpiry, indexes, st.sampled_from([-0.5, 0.0, 0.5]))),
     (6, issues),

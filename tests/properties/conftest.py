@@ -1,9 +1,15 @@
-"""How long to search. HYPOTHESIS_PROFILE names a profile; without it the same bounded examples run every time."""
+"""Cheap secrets for every property: a refusal computes argon2id twice, which would take most of the time."""
 
-import os
+import pytest
 
-from hypothesis import settings
+from ledger.domain import secrets as client_secrets
+from tests.builders import CHEAP_ARGON2
+from tests.properties import search_effort  # noqa: F401 (its profile applies to every property)
 
-settings.register_profile("ci", derandomize=True, max_examples=100, deadline=None)
-settings.register_profile("campaign", max_examples=5_000, deadline=None, print_blob=True)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+@pytest.fixture(autouse=True, scope="module")
+def _cheap_secrets():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client_secrets, "_argon2", CHEAP_ARGON2)
+        patch.setattr(client_secrets, "_DECOY", CHEAP_ARGON2.hash(b"no client has this secret"))
+        yield

@@ -1,6 +1,6 @@
-"""What must be so, said again and simply: a fold of the raw log, and a model of the answers given.
+"""An independent oracle: a fold of the raw log, and a model of the responses.
 
-Nothing here uses the codec, the aggregates or the projections.
+It uses neither the codec nor the aggregates nor the projections.
 """
 
 import json
@@ -15,7 +15,7 @@ ActiveRow = tuple[str, str, str, str, tuple[str, ...], int, int]
 
 
 def fold_of(rows) -> dict[bytes, ActiveRow]:
-    """The tokens that were issued and not revoked, by digest, from the bytes of the log."""
+    """Return the issued and unrevoked tokens by digest, from the bytes of the log."""
     active: dict[bytes, ActiveRow] = {}
     for row in rows:
         if not row.topic.startswith("token."):
@@ -38,7 +38,7 @@ def fold_of(rows) -> dict[bytes, ActiveRow]:
 
 
 def positions_of_tokens(rows) -> dict[int, tuple[str, str]]:
-    """Topic and jti by position, of the events of tokens."""
+    """Return topic and jti of the token events, by position."""
     tokens = [row for row in rows if row.topic.startswith("token.")]
     return {row.position: (row.topic, json.loads(row.payload)["jti"]) for row in tokens}
 
@@ -50,7 +50,7 @@ def seconds_of(text: str) -> int:
 
 
 def check_order(rows) -> None:
-    """Positions are dense from 1, recorded_at never goes back, the versions of each stream are dense from 1."""
+    """Check that positions and stream versions are dense from 1 and that recorded_at never decreases."""
     assert [row.position for row in rows] == list(range(1, len(rows) + 1))
     assert all(earlier.recorded_at <= later.recorded_at for earlier, later in pairwise(rows))
     versions = defaultdict(list)
@@ -60,7 +60,7 @@ def check_order(rows) -> None:
 
 
 def check_disabled_clients_get_nothing(rows) -> None:
-    """Once a client is recorded as disabled, no token of it is recorded until it is enabled again."""
+    """Check that no token is recorded for a client between its disabling and its enabling."""
     disabled = set()
     for row in rows:
         client_id = json.loads(row.payload)["client_id"]

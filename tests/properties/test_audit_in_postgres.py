@@ -1,10 +1,10 @@
-"""What auditors are answered is the fold of the log: at any position and instant, for any question, in any pages."""
+"""Audit responses equal the fold of the log: at any position and instant, for any query and page size."""
 
 import asyncio
 import itertools
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -13,7 +13,8 @@ from ledger.domain.recording import EventMapper, VersionConflict
 from ledger.use_cases.audit import ActivityQuery, EventQuery
 from ledger.use_cases.issuer import IssuerIdentifier
 from projections.memory.audit_trail import MemoryAuditTrail
-from tests.properties.audited import (
+from tests.properties.search_effort import PHASES, count_examples
+from tests.properties.token_histories import (
     CLIENTS,
     CatchUp,
     Historian,
@@ -23,10 +24,9 @@ from tests.properties.audited import (
     token_queries,
 )
 
-EXAMPLES = max(50, settings.default.max_examples // 10)
-PHASES = [Phase.reuse, Phase.generate] if settings.default.derandomize else settings.default.phases
+EXAMPLES = count_examples(at_least=50, part=0.1)
 
-questions = st.fixed_dictionaries(
+queries = st.fixed_dictionaries(
     {
         "tokens": st.lists(token_queries, min_size=4, max_size=8, unique=True),
         "events": st.lists(event_queries, min_size=4, max_size=8, unique=True),
@@ -82,15 +82,15 @@ class Example:
         (self._issuer,) = self._service.issuers
         self.trail = self._issuer.audit
 
-    async def run(self, history, questions) -> None:
+    async def run(self, history, queries) -> None:
         try:
             historian = Historian()
             rows = await self._record(historian, history)
             fold = MemoryAuditTrail(Rows(rows), mapper=EventMapper(), clock=lambda: datetime.now(UTC))
-            await self._ask_for_tokens(fold, historian, rows, questions)
-            await self._ask_for_events(fold, rows, questions)
-            await self._ask_about_each(fold, historian)
-            await self._ask_for_activity(fold)
+            await self._check_tokens(fold, historian, rows, queries)
+            await self._check_events(fold, rows, queries)
+            await self._check_each_token_and_client(fold, historian)
+            await self._check_activity(fold)
         finally:
             await self._service.close()
 
@@ -106,38 +106,38 @@ class Example:
         await self._service.catch_up()
         return await event_log.read(0, 10_000)
 
-    async def _ask_for_tokens(self, fold, historian, rows, questions):
+    async def _check_tokens(self, fold, historian, rows, queries):
         revoked = [row.position for row in rows if row.topic == "token.revoked"]
-        positions = {0, len(rows), questions["of"] % len(rows), *revoked[-2:]}
-        for as_of in (*positions, *instants(rows, questions["of"]), *past(historian.expiries)):
+        positions = {0, len(rows), queries["of"] % len(rows), *revoked[-2:]}
+        for as_of in (*positions, *instants(rows, queries["of"]), *past(historian.expiries)):
             moment = await self.trail.moments.resolve(as_of)
             assert moment == await fold.moments.resolve(as_of)
-            for query in questions["tokens"]:
-                await self._compare_tokens(fold, query, moment, questions["page"])
-        for after, before in itertools.combinations_with_replacement(instants(rows, questions["of"]), 2):
-            query = replace(questions["tokens"][0], issued_after=after, issued_before=before)
-            await self._compare_tokens(fold, query, await self.trail.moments.resolve(), questions["page"])
+            for query in queries["tokens"]:
+                await self._compare_tokens(fold, query, moment, queries["page"])
+        for after, before in itertools.combinations_with_replacement(instants(rows, queries["of"]), 2):
+            query = replace(queries["tokens"][0], issued_after=after, issued_before=before)
+            await self._compare_tokens(fold, query, await self.trail.moments.resolve(), queries["page"])
 
     async def _compare_tokens(self, fold, query, moment, limit):
         expected = await all_pages(fold, query, moment, 1000)
         assert await all_pages(self.trail, query, moment, limit) == expected
 
-    async def _ask_for_events(self, fold, rows, questions):
-        for query in questions["events"]:
-            await self._compare_events(fold, query, questions["of"] % 7, questions["page"])
-        for since, until in itertools.combinations_with_replacement(instants(rows, questions["of"]), 2):
-            query = replace(questions["events"][0], since=since, until=until)
-            await self._compare_events(fold, query, 0, questions["page"])
+    async def _check_events(self, fold, rows, queries):
+        for query in queries["events"]:
+            await self._compare_events(fold, query, queries["of"] % 7, queries["page"])
+        for since, until in itertools.combinations_with_replacement(instants(rows, queries["of"]), 2):
+            query = replace(queries["events"][0], since=since, until=until)
+            await self._compare_events(fold, query, 0, queries["page"])
         for last in [row for row in rows if row.topic == "token.revoked"][-2:]:
             for about in ({"client_id": "shop"}, {"client_id": "depot"}, {"subject": "shop"}, {"subject": "ana"}):
                 query = EventQuery(until=last.recorded_at, **about)
-                await self._compare_events(fold, query, 0, questions["page"])
+                await self._compare_events(fold, query, 0, queries["page"])
 
     async def _compare_events(self, fold, query, after, limit):
         expected = await all_events(fold, query, after, 1000)
         assert await all_events(self.trail, query, after, limit) == expected
 
-    async def _ask_about_each(self, fold, historian):
+    async def _check_each_token_and_client(self, fold, historian):
         for digest, jti in historian.digests.items():
             assert await self.trail.tokens.find_jti(digest) == jti
             assert await self.trail.tokens.find_token(jti) == await fold.tokens.find_token(jti)
@@ -145,7 +145,7 @@ class Example:
         for client in (*CLIENTS, "nobody"):
             assert await self.trail.events.read_client_events(client) == await fold.events.read_client_events(client)
 
-    async def _ask_for_activity(self, fold):
+    async def _check_activity(self, fold):
         now = int(datetime.now(UTC).timestamp())
         for unit in (60, 3600, 86400):
             end = now // unit * unit + unit
@@ -162,13 +162,13 @@ class Example:
                 )
 
 
-def test_what_auditors_are_answered_is_the_fold_of_the_log(database):
+def test_audit_responses_equal_the_fold_of_the_log(database):
     logs = itertools.count(1)
     with asyncio.Runner() as runner:
 
         @settings(max_examples=EXAMPLES, phases=PHASES, suppress_health_check=[HealthCheck.too_slow])
-        @given(histories, questions)
-        def holds(history, questions):
-            runner.run(Example(database.service_dsn, f"log-{next(logs)}").run(history, questions))
+        @given(histories, queries)
+        def holds(history, queries):
+            runner.run(Example(database.service_dsn, f"log-{next(logs)}").run(history, queries))
 
         holds()

@@ -1,4 +1,4 @@
-"""Every event that can be: it survives its encoding, and it has one encoding."""
+"""Any event decodes to itself and has exactly one encoding."""
 
 import json
 from datetime import UTC, datetime
@@ -36,32 +36,32 @@ events = st.one_of([structs_of(event_type) for event_type in EVENT_TYPES])
 
 
 @given(events)
-def test_what_is_encoded_decodes_to_the_same(event):
+def test_decode_returns_the_event_that_was_encoded(event):
     assert CODEC.decode(event.TOPIC, event.SCHEMA_VERSION, CODEC.encode(event)) == event
 
 
 @given(events)
-def test_the_encoding_is_canonical_json(event):
+def test_encoding_is_canonical_json(event):
     payload = CODEC.encode(event).decode("utf-8")
 
     assert json.dumps(json.loads(payload), sort_keys=True, separators=(",", ":"), ensure_ascii=False) == payload
 
 
 @given(events)
-def test_encoding_what_was_decoded_gives_the_same_bytes(event):
+def test_encode_returns_the_bytes_that_were_decoded(event):
     payload = CODEC.encode(event)
 
     assert CODEC.encode(CODEC.decode(event.TOPIC, event.SCHEMA_VERSION, payload)) == payload
 
 
 @given(events, events)
-def test_only_equal_events_share_an_encoding(one, other):
+def test_events_share_an_encoding_only_when_equal(one, other):
     same_bytes = (one.TOPIC, CODEC.encode(one)) == (other.TOPIC, CODEC.encode(other))
 
     assert same_bytes is (one == other)
 
 
 @given(st.sampled_from(EVENT_TYPES), st.integers(0, 3), st.binary(max_size=200))
-def test_any_bytes_are_read_or_refused_as_stored_data(event_type, schema_version, payload):
+def test_decode_refuses_bytes_that_are_no_event(event_type, schema_version, payload):
     with pytest.raises(StoredDataError):
         CODEC.decode(event_type.TOPIC, schema_version, payload)

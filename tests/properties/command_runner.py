@@ -1,4 +1,4 @@
-"""Runs commands through the real use cases and holds every answer, and the state after it, against the oracle."""
+"""Runs commands through the use cases and compares every response, and the state after it, with the oracle."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -41,7 +41,7 @@ SCOPES = ("read", "write")
 
 
 class Subject(Protocol):
-    """An issuer, its clock, and a look at its log and at the whole of its view."""
+    """An issuer, its clock, its log and its view of active tokens."""
 
     issuer: Issuer
     clock: FakeClock
@@ -51,23 +51,23 @@ class Subject(Protocol):
     async def active_rows(self) -> dict[bytes, ActiveRow]: ...
 
 
-class Run:
-    """One example on one issuer with an empty log."""
+class CommandRunner:
+    """Runs one example on an issuer with an empty log."""
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
         self._issuer = subject.issuer
         self._clock = subject.clock
         self._tokens: list[KnownToken] = []
-        self._answered: dict[int, tuple[str, str]] = {}
+        self._responded: dict[int, tuple[str, str]] = {}
         self._secrets: dict[str, str] = {}
         self._clients = {
             "shop": KnownClient(lifetime=60, audience=("shop",)),
             "depot": KnownClient(lifetime=60, audience=("api", "depot")),
         }
 
-    async def all_of(self, commands: list[Command]) -> None:
-        """Do each of the commands in turn, and check everything after each."""
+    async def run_all(self, commands: list[Command]) -> None:
+        """Run the commands in turn and check everything after each."""
         registry = self._issuer.registry
         await registry.register("shop", settings(access_token_lifetime=60), OPERATOR)
         depot = settings(access_token_lifetime=60, audience=("api", "depot"))
@@ -77,21 +77,21 @@ class Run:
         for client_id in ("gateway", "api"):
             _, self._secrets[client_id] = await registry.add_generated_secret(client_id, OPERATOR)
         for client_id in self._clients:
-            await self._do(AddSecret(client_id, None))
-            await self._do(Issue(client_id, None, 0))
+            await self._run(AddSecret(client_id, None))
+            await self._run(Issue(client_id, None, 0))
         await self._check()
         for command in commands:
-            await self._do(command)
+            await self._run(command)
             await self._check()
 
-    async def _do(self, command: Command) -> None:
+    async def _run(self, command: Command) -> None:
         match command:
             case Advance(by):
                 self._clock.advance(seconds=by)
-            case AdvanceToExpiry(token, beside):
+            case AdvanceToExpiry(token, offset):
                 if self._tokens:
                     expires_at = self._tokens[token % len(self._tokens)].expires_at
-                    self._clock.now = datetime.fromtimestamp(expires_at + beside, UTC)
+                    self._clock.now = datetime.fromtimestamp(expires_at + offset, UTC)
             case Issue():
                 await self._issue(command)
             case Revoke() | RevokeByOperator():
@@ -123,7 +123,7 @@ class Run:
         known = self._clients[command.client]
         now = self._clock()
         secret = known.secrets[command.secret % len(known.secrets)]
-        refused = await self._issue_if_it_may(command)
+        refused = await self._try_to_issue(command)
         if not known.enabled or not secret.is_valid(now):
             assert isinstance(refused, InvalidClient)
         elif command.scope is not None and not set(command.scope) <= set(SCOPES):
@@ -131,7 +131,7 @@ class Run:
         else:
             assert refused is None
 
-    async def _issue_if_it_may(self, command: Issue) -> Refusal | None:
+    async def _try_to_issue(self, command: Issue) -> Refusal | None:
         known = self._clients[command.client]
         secret = known.secrets[command.secret % len(known.secrets)].secret
         expires_at = int(self._clock().timestamp()) + known.lifetime
@@ -142,7 +142,7 @@ class Run:
             return refused
         assert issued.scope == (command.scope or ())
         self._tokens.append(KnownToken(issued.access_token, issued.jti, command.client, known.audience, expires_at))
-        self._answered[issued.position] = ("token.issued", issued.jti)
+        self._responded[issued.position] = ("token.issued", issued.jti)
         return None
 
     async def _revoke(self, command: Revoke | RevokeByOperator) -> None:
@@ -150,14 +150,14 @@ class Run:
             return
         token = self._tokens[command.token % len(self._tokens)]
         was_active = token.is_active(self._clock())
-        position, refused = await self._revoke_if_it_may(command, token)
+        position, refused = await self._try_to_revoke(command, token)
         if isinstance(command, Revoke) and was_active and token.client != command.client:
             assert isinstance(refused, UnauthorizedClient)
         else:
             assert refused is None
             assert (position is not None) is was_active
 
-    async def _revoke_if_it_may(
+    async def _try_to_revoke(
         self, command: Revoke | RevokeByOperator, token: KnownToken
     ) -> tuple[int | None, Refusal | None]:
         was_active = token.is_active(self._clock())
@@ -171,7 +171,7 @@ class Run:
             return None, refused
         token.revoked = token.revoked or was_active
         if position is not None:
-            self._answered[position] = ("token.revoked", token.jti)
+            self._responded[position] = ("token.revoked", token.jti)
         return position, None
 
     async def _add_secret(self, command: AddSecret) -> None:
@@ -200,12 +200,12 @@ class Run:
         def start(command):
             match command:
                 case Issue():
-                    return self._issue_if_it_may(command)
+                    return self._try_to_issue(command)
                 case Disable():
                     return self._change(command)
                 case _:
                     token = known_before[command.token % len(known_before)]
-                    return self._revoke_if_it_may(command, token)
+                    return self._try_to_revoke(command, token)
 
         possible = [c for c in commands if known_before or not isinstance(c, Revoke | RevokeByOperator)]
         tasks = [asyncio.create_task(start(command)) for command in possible]
@@ -213,7 +213,7 @@ class Run:
         await asyncio.gather(*tasks)
 
     async def _hold_writes_of(self, tasks: list[asyncio.Task]) -> None:
-        """Return once each of the tasks waits for its write, or is done; then all of those writes are one batch."""
+        """Wait until every task has queued its write or is done, then commit the writes as one batch."""
         writer = self._issuer.issuance.writer
         every_write_waits = asyncio.Event()
 
@@ -222,7 +222,7 @@ class Run:
             await writer._commit_all()
 
         writer._committing = asyncio.create_task(hold())
-        # Reads come before a write, and nobody is told when a write begins to wait.
+        # Each task reads before it writes, and the writer has no event for a queued write.
         while writer.waiting < sum(not task.done() for task in tasks):  # noqa: ASYNC110
             await asyncio.sleep(0.001)
         every_write_waits.set()
@@ -232,11 +232,11 @@ class Run:
         rows = await self._subject.rows()
         check_order(rows)
         check_disabled_clients_get_nothing(rows)
-        assert self._answered == positions_of_tokens(rows), "an answer named another position than the log"
+        assert self._responded == positions_of_tokens(rows), "a response named another position than the log"
         folded = fold_of(rows)
         assert await self._subject.active_rows() == folded, "the view is not the fold of the log"
         by_jti = {row[0]: row for row in folded.values()}
-        assert set(by_jti) == {token.jti for token in self._tokens if not token.revoked}, "not what was answered"
+        assert set(by_jti) == {token.jti for token in self._tokens if not token.revoked}, "not what the responses said"
         await asyncio.gather(*(self._check_token(token, now) for token in self._tokens))
         await asyncio.gather(*(self._check_client(client_id) for client_id in self._clients))
 

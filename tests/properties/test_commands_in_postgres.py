@@ -1,20 +1,19 @@
-"""The same property on PostgreSQL through the wired service: one database, and a log of its own for each example."""
+"""The same property on PostgreSQL, through the composed service. Each example has its own log in one database."""
 
 import asyncio
 import itertools
 from unittest.mock import patch
 
 import asyncpg
-import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 
 from api.service.composition import Service, ServiceConfig
-from ledger.domain import secrets as client_secrets
 from ledger.use_cases.issuer import IssuerIdentifier
-from tests.builders import CHEAP_ARGON2, FakeClock
+from tests.builders import FakeClock
+from tests.properties.command_runner import CommandRunner
 from tests.properties.commands import sequences
 from tests.properties.oracle import ActiveRow
-from tests.properties.running import Run
+from tests.properties.search_effort import PHASES, count_examples
 
 ACTIVE = """
 SELECT digest, jti::text, client_id, subject, scope, audience, issued_at, expires_at
@@ -22,14 +21,10 @@ SELECT digest, jti::text, client_id, subject, scope, audience, issued_at, expire
  WHERE log_id = (SELECT log_id FROM logs WHERE name = $1)
 """
 
-EXAMPLES = max(20, settings.default.max_examples // 20)
-PHASES = [Phase.reuse, Phase.generate] if settings.default.derandomize else settings.default.phases
-"""A campaign shrinks what it finds. That takes minutes on a database, so the everyday run reports it as it is."""
+EXAMPLES = count_examples(at_least=20, part=0.05)
 
 
 class InPostgres:
-    """One issuer of a service over PostgreSQL as a subject of the property."""
-
     def __init__(self, service: Service, clock: FakeClock, connection: asyncpg.Connection) -> None:
         (self.issuer,) = service.issuers
         self.clock = clock
@@ -43,31 +38,25 @@ class InPostgres:
         return {digest: (*values, tuple(audience), start, end) for digest, *values, audience, start, end in rows}
 
 
-@pytest.fixture(autouse=True)
-def _cheap_secrets(monkeypatch):
-    monkeypatch.setattr(client_secrets, "_argon2", CHEAP_ARGON2)
-    monkeypatch.setattr(client_secrets, "_DECOY", CHEAP_ARGON2.hash(b"no client has this secret"))
-
-
-async def example(dsn: str, log_name: str, commands) -> None:
+async def run_example(dsn: str, log_name: str, commands) -> None:
     clock = FakeClock()
     with patch("api.service.composition.utc_now", clock):
         service = Service(ServiceConfig(dsn=dsn, issuers=(IssuerIdentifier(f"http://x/{log_name}"),)))
     connection = await asyncpg.connect(dsn)
     try:
-        await Run(InPostgres(service, clock, connection)).all_of(commands)
+        await CommandRunner(InPostgres(service, clock, connection)).run_all(commands)
     finally:
         await connection.close()
         await service.close()
 
 
-def test_the_view_is_the_fold_of_the_log_and_every_answer_is_right(database):
+def test_view_is_the_fold_of_the_log_and_responses_are_right(database):
     logs = itertools.count(1)
     with asyncio.Runner() as runner:
 
         @settings(max_examples=EXAMPLES, phases=PHASES, suppress_health_check=[HealthCheck.too_slow])
         @given(sequences)
         def holds(commands):
-            runner.run(example(database.service_dsn, f"log-{next(logs)}", commands))
+            runner.run(run_example(database.service_dsn, f"log-{next(logs)}", commands))
 
         holds()

@@ -1,4 +1,4 @@
-"""Histories of tokens and questions about them, as data; and the same log held in memory, where answers are folded."""
+"""Token histories and audit queries, as data, and the same log in memory as the reference."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from tests.builders import settings
 
 CLIENTS = ("shop", "depot", "till")
 SUBJECTS = (None, "ana", "ben", "shop")
-"""Whose token it is; None stands for the client itself."""
+"""Subjects of tokens; None stands for the client itself."""
 
 SCOPES = ((), ("read",), ("read", "write"), ("write", "read"), ("admin",))
 ACTORS = (*(f"client:{client}" for client in CLIENTS), "operator:ana")
@@ -30,7 +30,7 @@ class Issue:
     subject: str | None
     scope: tuple[str, ...]
     lasts: int
-    """In seconds from the start of the example: it may have expired before it was recorded."""
+    """Seconds from the start of the example; negative for a token that expired before it was recorded."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Revoke:
 
 @dataclass(frozen=True)
 class CatchUp:
-    """Let the projection read what is there so far."""
+    """Let the projections read the log so far."""
 
 
 Step = Issue | Revoke | CatchUp
@@ -54,7 +54,7 @@ steps = st.one_of(
     st.just(CatchUp()),
 )
 histories = st.lists(st.lists(steps, min_size=2, max_size=8), min_size=2, max_size=6)
-"""Batches: what is in one is recorded at one instant."""
+"""Lists of batches; the events of a batch are recorded at the same instant."""
 
 
 TOKEN_FILTERS = {
@@ -74,7 +74,7 @@ event_queries = st.fixed_dictionaries({}, optional=EVENT_FILTERS).map(lambda fie
 
 
 class Historian:
-    """Turns steps into writes; every token it issued can be revoked once."""
+    """Turns steps into writes. A token is revoked at most once."""
 
     def __init__(self) -> None:
         self._mapper = EventMapper()
@@ -144,7 +144,7 @@ class Historian:
 
 
 class Rows:
-    """A log that is there already, read as a event_log is."""
+    """An existing log, with the read methods of an event log."""
 
     def __init__(self, rows: Sequence[RecordedEvent]) -> None:
         self.rows = rows

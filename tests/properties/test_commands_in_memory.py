@@ -1,24 +1,20 @@
-"""Any sequence of commands, on the memory store: the view is the fold of the log, and every answer is right."""
+"""After any sequence of commands in memory, the view is the fold of the log and every response was right."""
 
 import asyncio
 
 import pytest
 from hypothesis import Phase, given, settings
 
-from ledger.domain import secrets as client_secrets
-from tests.builders import CHEAP_ARGON2
 from tests.in_memory_issuer import InMemoryIssuer
+from tests.properties.command_runner import CommandRunner
 from tests.properties.commands import sequences
 from tests.properties.oracle import ActiveRow
-from tests.properties.running import Run
 
 
 class InMemory(InMemoryIssuer):
-    """An issuer in memory as a subject of the property."""
-
     async def rows(self):
         rows = await self.event_log.read(0, 1_000_000)
-        assert rows == self.log, "an inline view was not given what the log holds"
+        assert rows == self.log, "the inline views did not receive the whole log"
         return rows
 
     async def active_rows(self) -> dict[bytes, ActiveRow]:
@@ -28,25 +24,16 @@ class InMemory(InMemoryIssuer):
         }
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _cheap_secrets():
-    """A refusal computes argon2id twice; with the real parameters that is all this would do."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(client_secrets, "_argon2", CHEAP_ARGON2)
-        patch.setattr(client_secrets, "_DECOY", CHEAP_ARGON2.hash(b"no client has this secret"))
-        yield
-
-
 def run(runner: asyncio.Runner, commands, **defects) -> None:
     async def example():
         subject = InMemory(**defects)
-        await Run(subject).all_of(commands)
+        await CommandRunner(subject).run_all(commands)
         await subject.writer.close()
 
     runner.run(example())
 
 
-def test_the_view_is_the_fold_of_the_log_and_every_answer_is_right():
+def test_view_is_the_fold_of_the_log_and_responses_are_right():
     with asyncio.Runner() as runner:
 
         @given(sequences)
@@ -56,7 +43,7 @@ def test_the_view_is_the_fold_of_the_log_and_every_answer_is_right():
         holds()
 
 
-def forgets_revocations_that_share_a_batch(view):
+def forget_revocations_that_share_a_batch(view):
     def fold(recorded):
         alone = len(recorded) == 1
         view.fold([row for row in recorded if alone or row.topic != "token.revoked"])
@@ -64,7 +51,7 @@ def forgets_revocations_that_share_a_batch(view):
     return fold
 
 
-def keeps_the_last_token_of_a_batch_only(view):
+def keep_only_the_last_token_of_a_batch(view):
     def fold(recorded):
         issued = [row for row in recorded if row.topic == "token.issued"]
         view.fold([row for row in recorded if row not in issued[:-1]])
@@ -72,7 +59,7 @@ def keeps_the_last_token_of_a_batch_only(view):
     return fold
 
 
-def brings_the_revoked_back_with_the_next_batch(view):
+def restore_revoked_tokens_with_the_next_batch(view):
     revoked = []
 
     def fold(recorded):
@@ -85,7 +72,7 @@ def brings_the_revoked_back_with_the_next_batch(view):
     return fold
 
 
-def revokes_all_tokens_of_the_client(view):
+def revoke_all_tokens_of_the_client(view):
     def fold(recorded):
         before = dict(view._tokens)
         view.fold(recorded)
@@ -100,14 +87,14 @@ def revokes_all_tokens_of_the_client(view):
 @pytest.mark.parametrize(
     "defect",
     [
-        forgets_revocations_that_share_a_batch,
-        keeps_the_last_token_of_a_batch_only,
-        brings_the_revoked_back_with_the_next_batch,
-        revokes_all_tokens_of_the_client,
+        forget_revocations_that_share_a_batch,
+        keep_only_the_last_token_of_a_batch,
+        restore_revoked_tokens_with_the_next_batch,
+        revoke_all_tokens_of_the_client,
     ],
     ids=lambda defect: defect.__name__,
 )
-def test_a_defective_view_is_caught(defect):
+def test_property_fails_when_the_view_is_defective(defect):
     with asyncio.Runner() as runner:
 
         @settings(phases=[Phase.generate], derandomize=True, report_multiple_bugs=False)
