@@ -5,7 +5,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from ledger.domain.codec import CODEC, Codec
+from ledger.domain.codec import CODEC
 from ledger.domain.errors import StoredDataError
 from ledger.domain.recording import LogHead
 
@@ -83,19 +83,19 @@ class LogChecker:
         self._recorded_at = max(self._recorded_at or archived.recorded_at, archived.recorded_at)
 
 
-def check_readable(topic: str, schema_version: int, payload: bytes, codec: Codec = CODEC) -> str | None:
+def check_readable(topic: str, schema_version: int, payload: bytes) -> str | None:
     """Check that this release can read an event. A `CheckPayload`."""
     try:
-        codec.decode(topic, schema_version, payload)
+        CODEC.decode(topic, schema_version, payload)
     except StoredDataError as error:
         return str(error)
     return None
 
 
-def check_canonical(topic: str, schema_version: int, payload: bytes, codec: Codec = CODEC) -> str | None:
+def check_canonical(topic: str, schema_version: int, payload: bytes) -> str | None:
     """Check that this release can read an event and that its payload is canonical. A `CheckPayload`."""
     try:
-        canonical = codec.is_canonical(topic, schema_version, payload)
+        canonical = CODEC.is_canonical(topic, schema_version, payload)
     except StoredDataError as error:
         return str(error)
     return None if canonical else f"the payload of this {topic!r} event is not canonical"

@@ -51,18 +51,15 @@ class TestCanonicalForm:
             ).encode()
         )
 
-    def test_keys_are_sorted_at_every_level(self):
+    def test_nested_keys_are_sorted_and_absent_values_null(self):
+        secret = (
+            f'{{"created_at":"2024-05-06T07:08:09Z","expires_at":null,"hash":"{"0" * 64}","kind":"sha256",'
+            '"secret_id":"s1"}'
+        )
+
         payload = CODEC.encode(ClientSecretAdded(client_id="shop", secret=stored_secret()))
-        document = json.loads(payload)
 
-        assert list(document) == sorted(document)
-        assert list(document["secret"]) == sorted(document["secret"])
-
-    def test_payload_has_no_insignificant_space(self):
-        payload = CODEC.encode(token_issued(scope=(), audience=("a", "b")))
-
-        assert b" " not in payload
-        assert b"\n" not in payload
+        assert payload == f'{{"client_id":"shop","secret":{secret}}}'.encode()
 
     @pytest.mark.parametrize(
         ("instant", "text"),
@@ -79,11 +76,6 @@ class TestCanonicalForm:
 
         assert json.loads(payload)["enabled_at"] == text
         assert CODEC.decode("client.enabled", 1, payload) == event
-
-    def test_absent_value_is_null(self):
-        payload = CODEC.encode(ClientSecretAdded(client_id="shop", secret=stored_secret(expires_at=None)))
-
-        assert json.loads(payload)["secret"]["expires_at"] is None
 
     def test_decoded_event_has_typed_values(self):
         event = CODEC.decode("token.issued", 1, CODEC.encode(token_issued()))
@@ -102,17 +94,16 @@ class TestUnreadable:
         with pytest.raises(UnknownTopic, match=f"{topic!r} is not known"):
             CODEC.decode(topic, 1, b"{}")
 
-    def test_refusal_names_the_remedy_when_the_schema_version_is_newer(self):
-        payload = CODEC.encode(token_issued())
-
-        with pytest.raises(
-            UnsupportedSchemaVersion, match=r"schema version 2; .* reads up to 1\. Run the newer release"
-        ):
-            CODEC.decode("token.issued", 2, payload)
-
-    @pytest.mark.parametrize("version", [0, -1])
-    def test_schema_version_is_refused_when_it_never_existed(self, version):
-        with pytest.raises(UnsupportedSchemaVersion):
+    @pytest.mark.parametrize(
+        ("version", "message"),
+        [
+            (2, r"schema version 2; .* reads up to 1\. Run the newer release"),
+            (0, "schema version 0"),
+            (-1, "schema version -1"),
+        ],
+    )
+    def test_schema_version_is_refused_when_newer_or_never_used(self, version, message):
+        with pytest.raises(UnsupportedSchemaVersion, match=message):
             CODEC.decode("token.issued", version, CODEC.encode(token_issued()))
 
     @pytest.mark.parametrize(
@@ -165,15 +156,12 @@ class TestUnreadable:
 
 
 class TestUpcasting:
-    def test_version_1_is_upcast_through_version_2_to_3(self, parcels):
-        event = parcels.decode("parcel.sent", 1, b'{"kilos":2,"to":"Rua A, Lisboa"}')
-
-        assert event == ParcelSent(grams=2000, address=("Rua A", "Lisboa"))
-
-    def test_version_2_is_upcast_once(self, parcels):
-        event = parcels.decode("parcel.sent", 2, b'{"grams":2,"to":"Rua A, Lisboa"}')
-
-        assert event == ParcelSent(grams=2, address=("Rua A", "Lisboa"))
+    @pytest.mark.parametrize(
+        ("version", "payload", "grams"),
+        [(1, b'{"kilos":2,"to":"Rua A, Lisboa"}', 2000), (2, b'{"grams":2,"to":"Rua A, Lisboa"}', 2)],
+    )
+    def test_old_version_is_upcast_to_the_current_one(self, parcels, version, payload, grams):
+        assert parcels.decode("parcel.sent", version, payload) == ParcelSent(grams=grams, address=("Rua A", "Lisboa"))
 
     def test_current_version_is_not_upcast(self, parcels):
         event = ParcelSent(grams=2, address=("Rua A",))
@@ -184,13 +172,17 @@ class TestUpcasting:
         with pytest.raises(UnsupportedSchemaVersion, match="reads up to 3"):
             parcels.decode("parcel.sent", 4, b"{}")
 
-    def test_old_payload_is_corrupt_when_it_lacks_a_field_of_its_version(self, parcels):
-        with pytest.raises(CorruptPayload, match="kilos"):
-            parcels.decode("parcel.sent", 1, b'{"to":"Rua A"}')
+    @pytest.mark.parametrize(("version", "payload"), [(1, b'{"to":"Rua A"}'), (2, b'{"grams":"two","to":"Rua A"}')])
+    def test_old_payload_is_corrupt_when_it_cannot_be_upcast(self, parcels, version, payload):
+        with pytest.raises(CorruptPayload, match="kilos" if version == 1 else "int"):
+            parcels.decode("parcel.sent", version, payload)
 
-    def test_old_payload_is_corrupt_when_upcast_to_the_wrong_shape(self, parcels):
+    def test_old_payload_is_canonical_when_its_json_is(self, parcels):
+        assert parcels.is_canonical("parcel.sent", 1, b'{"kilos":2,"to":"Home"}')
+        assert not parcels.is_canonical("parcel.sent", 1, b'{"to":"Home","kilos":2}')
+        assert not parcels.is_canonical("parcel.sent", 1, b'{"kilos":2, "to":"Home"}')
         with pytest.raises(CorruptPayload):
-            parcels.decode("parcel.sent", 2, b'{"grams":"two","to":"Rua A"}')
+            parcels.is_canonical("parcel.sent", 1, b'{"kilos":2}')
 
     @pytest.mark.parametrize("missing", [1, 2])
     def test_codec_is_refused_when_an_upcaster_is_missing(self, missing):

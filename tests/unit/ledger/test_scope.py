@@ -29,8 +29,9 @@ def test_other_text_is_no_scope_token(value):
     ],
     ids=["one", "two", "in the order sent", "punctuation", "case matters"],
 )
-def test_scope_is_parsed_in_the_order_sent(value, scope):
+def test_scope_is_parsed_and_formatted_in_the_order_sent(value, scope):
     assert parse_scope(value) == scope
+    assert format_scope(scope) == value
 
 
 def test_repeated_token_counts_once_at_its_first_place():
@@ -39,23 +40,27 @@ def test_repeated_token_counts_once_at_its_first_place():
 
 @pytest.mark.parametrize(
     "value",
-    ["", " ", " a", "a ", "a  b", "a\tb", "a\nb", "a\r\n", 'say "a"', "back\\slash", "caf\u00e9", "a\x00", "a\u00a0b"],
+    [
+        "",
+        " ",
+        " a",
+        "a ",
+        "a  b",
+        "a\tb",
+        "a\nb",
+        "a\r\n",
+        'say "a"',
+        "back\\slash",
+        "caf\u00e9-secret",
+        "a\x00",
+        "a\u00a0b",
+    ],
 )
-def test_scope_is_refused_when_malformed(value):
-    with pytest.raises(InvalidScope, match="malformed"):
+def test_scope_is_refused_but_not_shown_when_malformed(value):
+    with pytest.raises(InvalidScope, match="malformed") as refused:
         parse_scope(value)
 
-
-def test_refusal_shows_nothing_of_the_value():
-    with pytest.raises(InvalidScope) as refused:
-        parse_scope("caf\u00e9-secret")
-
     assert "secret" not in str(refused.value)
-
-
-@pytest.mark.parametrize("value", ["read", "read write", "b a"])
-def test_formatted_scope_is_what_was_parsed(value):
-    assert format_scope(parse_scope(value)) == value
 
 
 def test_empty_scope_is_formatted_as_empty_text():
