@@ -19,7 +19,7 @@ import subprocess
 import textwrap
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,7 +28,7 @@ from service_process import COMMAND, ROOT, TIMEOUT_SECONDS, clean_environment
 from api.embedded_postgres.binaries import find_binaries
 
 _BLOCK = re.compile(
-    r"^(?P<indent> *)(?:<!-- (?:run|output): (?P<mark>.+?) -->\n *)?```(?P<language>sh|json|text)\n"
+    r"^(?P<indent> *)(?:<!-- (?P<mark>(?:run|output): .+?) -->\n *)?```(?P<language>\w*)\n"
     r"(?P<text>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
 )
@@ -43,6 +43,7 @@ _MASKS = (
     (re.compile(r'("(?:expires_in|nbf|iat|exp)": ?)\d+'), r"\g<1>0"),
     (re.compile(r'("active": ?)\d+'), r"\g<1>0"),
 )
+_LANGUAGES = {"sh", "json", "text", "toml", "yaml", "python", "sql"}
 _FENCE = "end of block"
 
 
@@ -57,16 +58,20 @@ class Block:
 
 
 def blocks_of(page: Path) -> list[Block]:
+    """The shell blocks of a page in order. Raises ValueError for a mark or a language of a block that is not known."""
     found: list[Block] = []
     for match in _BLOCK.finditer(page.read_text(encoding="utf-8")):
-        text, mark = textwrap.dedent(match["text"]), match["mark"] or ""
-        if match["language"] == "sh":
-            until = re.fullmatch(r'in another terminal, until "(.+)"', mark)
-            found.append(Block(text, mark.startswith("only parsed, "), until[1] if until else None))
-        elif mark != "an example" and found:
-            block = found.pop()
-            assert block.printed is None, f"two outputs of one command: {text}"
-            found.append(Block(block.command, block.only_parsed, block.until, text))
+        text, mark, language = textwrap.dedent(match["text"]), match["mark"] or "", match["language"]
+        until = re.fullmatch(r'run: in another terminal, until "(.+)"', mark)
+        only_parsed = mark.startswith("run: only parsed, ")
+        if language not in _LANGUAGES or not (until or only_parsed or mark in {"", "output: an example"}):
+            msg = f"{page}: {mark or language!r} is unknown, before {text}"
+            raise ValueError(msg)
+        if language == "sh":
+            found.append(Block(text, only_parsed, until[1] if until else None))
+        elif language in {"json", "text"} and not mark:
+            assert found[-1].printed is None, f"two outputs of one command: {text}"
+            found[-1] = replace(found[-1], printed=text)
     return found
 
 

@@ -72,6 +72,16 @@ def test_shell_blocks_of_page_can_be_parsed(page):
         assert parsed.returncode == 0, f"{block.command}\n{parsed.stderr}"
 
 
+@pytest.mark.parametrize(
+    "block", ["<!-- run: sometimes -->\n```sh\ntrue\n```\n", "```bash\ntrue\n```\n", "```\ntrue\n```\n"]
+)
+def test_page_is_refused_when_a_block_has_an_unknown_mark_or_language(block, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(block)
+    with pytest.raises(ValueError, match="is unknown, before true"):
+        blocks_of(page)
+
+
 def test_make_run_starts_the_demo_that_pages_need():
     recipe = subprocess.run(
         ["make", "--dry-run", "--silent", "run"], cwd=ROOT, capture_output=True, text=True, check=True
