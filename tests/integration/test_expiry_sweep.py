@@ -9,9 +9,7 @@ from ledger.domain.errors import Unavailable
 from ledger.domain.secrets import hash_token
 from ledger.postgres import database as connections
 from ledger.postgres.database import Database
-from ledger.use_cases.audit import NotCaughtUp
 from projections import expiry_sweep
-from projections.audit import checkpoint
 from projections.expiry_sweep import GRACE_SECONDS, MAX_REST_SECONDS, POLL_SECONDS, ExpirySweep, read_sweep_lag
 from projections.rebuilding import tables
 from tests.breaking_proxy import BreakingProxy
@@ -227,18 +225,6 @@ async def test_revocation_records_nothing_when_row_was_swept(database, issuer, c
     assert await issuer.revocation.revoke_by_jti(jti, "lost", CAUSE) is None
     assert await issuer.introspection.find_active_token(token) is None
     assert await issuer.streams.head() == head
-
-
-async def test_auditor_finds_a_token_when_its_row_was_swept(database, service, sweep, superuser, monkeypatch):
-    monkeypatch.setattr(checkpoint, "CATCH_UP_TIMEOUT_SECONDS", 0.0)
-    audit = service.issuers[0].audit
-    (token,) = await record_expired(database.service_dsn, 1)
-    jti = await superuser.fetchval("SELECT jti FROM active_tokens")
-    await walk(sweep, superuser)
-    with pytest.raises(NotCaughtUp):  # rather than that there is no such token
-        await audit.tokens.find_jti(hash_token(token))
-    await service.catch_up()
-    assert await audit.tokens.find_jti(hash_token(token)) == jti
 
 
 async def test_rebuild_omits_expired_rows(database, service, client, superuser):

@@ -10,7 +10,6 @@ import pytest
 from ledger.domain.recording import EventMapper
 from ledger.postgres.inline import OtherVersion
 from projections.active_tokens import ActiveTokensProjection
-from projections.catalogue import find_projection
 from projections.following.lease import take_lease
 from projections.rebuilding import build as building
 from projections.rebuilding import rebuild, swap
@@ -414,8 +413,3 @@ async def test_build_cannot_reach_live_tables_by_name(database, service):
         await build(database.owner_dsn, Careless(EventMapper()))
     async with connect(database.owner_dsn) as connection:
         assert await connection.fetchval("SELECT count(*) FROM clients") == 4
-
-
-def test_build_schema_is_a_plain_identifier():
-    for name in NAMES:
-        assert building.build_schema(find_projection(name, EventMapper())).isidentifier()

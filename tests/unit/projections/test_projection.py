@@ -1,78 +1,84 @@
-"""What a projection is: one list drives what is selected and what is folded."""
-
-import inspect
+"""Projections: one list of events determines what is selected and what is folded; the catalogue lists them all."""
 
 import pytest
 
 from ledger.domain.errors import UnknownTopic
-from ledger.domain.events import EVENT_TYPES, ClientDisabled, TokenIssued, TokenRevoked
+from ledger.domain.events import EVENT_TYPES, TokenIssued, TokenRevoked
 from ledger.domain.recording import EventMapper, StreamEvent
-from projections.active_tokens import ActiveTokensProjection
-from projections.clients import ClientsProjection
+from projections.catalogue import PROJECTIONS, UnknownProjection, all_projections, find_projection, inline_projections
 from projections.projection import Projection
-from tests.builders import CAUSE, JTI, NOW, row, token_issued, token_revoked
+from tests.builders import CAUSE, JTI, row, token_issued, token_revoked
 
-PROJECTIONS = [ActiveTokensProjection, ClientsProjection]
 MAPPER = EventMapper()
 
 
-class Noting(Projection):
-    """Notes what it is given."""
+class Recording(Projection):
+    """Records the arguments of `fold`."""
 
-    name = "noting"
+    name = "recording"
     version = 1
     handles = (TokenIssued, TokenRevoked)
     tables = ()
 
     def __init__(self):
         super().__init__(MAPPER)
-        self.noted = []
+        self.folded = []
 
     async def fold(self, connection, log_id, events):
-        self.noted.append((connection, log_id, [(one.event, one.row) for one in events]))
+        self.folded.append((connection, log_id, [(one.event, one.row) for one in events]))
 
 
 def stored(event, version=1):
     return MAPPER.encode(StreamEvent(JTI, version, event), CAUSE)
 
 
-def test_its_topics_are_those_of_the_events_it_handles():
-    assert Noting().topics == {"token.issued", "token.revoked"}
+def test_topics_are_those_of_the_events_it_handles():
+    assert Recording().topics == {"token.issued", "token.revoked"}
 
 
-async def test_a_batch_is_decoded_once_in_its_order_with_the_rows():
-    projection = Noting()
+async def test_batch_is_folded_once_in_order_with_its_rows():
+    projection = Recording()
     rows = [stored(token_issued()), stored(token_revoked(), 2)]
 
     await projection.apply("connection", 7, rows)
 
-    assert projection.noted == [("connection", 7, [(token_issued(), rows[0]), (token_revoked(), rows[1])])]
+    assert projection.folded == [("connection", 7, [(token_issued(), rows[0]), (token_revoked(), rows[1])])]
 
 
-async def test_a_row_that_cannot_be_read_stops_the_batch_before_anything_is_folded():
-    projection = Noting()
+async def test_batch_is_not_folded_when_a_row_cannot_be_decoded():
+    projection = Recording()
 
     with pytest.raises(UnknownTopic):
         await projection.apply("connection", 7, [stored(token_issued()), row(topic="token.invented")])
-    assert projection.noted == []
+    assert projection.folded == []
 
 
-@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
-def test_every_event_a_projection_handles_is_one_of_the_ledgers(projection):
-    assert set(projection.handles) <= set(EVENT_TYPES)
-    assert projection.tables
-    assert projection.version >= 1
-    assert not inspect.isabstract(projection)
+class TestCatalogue:
+    def test_inline_projections_precede_catch_up_ones(self):
+        assert [projection.name for projection in all_projections(MAPPER)] == [
+            "active_tokens",
+            "clients",
+            "token_history",
+        ]
+        assert [projection.name for projection in inline_projections(MAPPER)] == ["active_tokens", "clients"]
 
+    def test_error_lists_the_projections_when_a_name_is_unknown(self):
+        assert find_projection("clients", MAPPER).name == "clients"
+        with pytest.raises(UnknownProjection, match="'client' does not exist; the projections are active_tokens"):
+            find_projection("client", MAPPER)
 
-def test_names_and_tables_belong_to_one_projection_each():
-    assert len({projection.name for projection in PROJECTIONS}) == len(PROJECTIONS)
-    tables = [table for projection in PROJECTIONS for table in projection.tables]
-    assert len(set(tables)) == len(tables)
+    def test_names_and_tables_belong_to_one_projection_each(self):
+        tables = [table for projection in PROJECTIONS for table in projection.tables]
+        assert len({projection.name for projection in PROJECTIONS}) == len(PROJECTIONS)
+        assert len(set(tables)) == len(tables)
 
+    @pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
+    def test_projection_refers_to_its_own_tables_and_known_events(self, projection):
+        assert set(projection.stream_columns) <= set(projection.tables) != set()
+        assert set(projection.handles) <= set(EVENT_TYPES)
+        assert projection.name.isidentifier()
+        assert projection.version >= 1
 
-def test_every_event_is_read_by_an_inline_projection():
-    handled = {event_type for projection in PROJECTIONS for event_type in projection.handles}
-
-    assert handled == set(EVENT_TYPES)
-    assert ClientDisabled(client_id="shop", disabled_at=NOW, reason="").TOPIC in ClientsProjection(MAPPER).topics
+    def test_every_event_is_read_by_an_inline_projection(self):
+        handled = {event_type for projection in inline_projections(MAPPER) for event_type in projection.handles}
+        assert handled == set(EVENT_TYPES)
