@@ -5,7 +5,7 @@ from uuid import RFC_4122, UUID
 
 import pytest
 
-from ledger.domain.clock import to_utc, utc_now
+from ledger.domain.clock import to_epoch_seconds, to_utc, utc_now
 from ledger.domain.identifiers import build_uuid7, client_stream_id
 from tests.builders import NOW
 
@@ -69,3 +69,6 @@ class TestUtc:
     def test_instant_is_refused_when_it_has_no_time_zone(self):
         with pytest.raises(ValueError, match="2024-05-06 08:00:00 has no time zone"):
             to_utc(datetime(2024, 5, 6, 8, 0))  # noqa: DTZ001 (refused)
+
+    def test_epoch_seconds_are_rounded_down(self):
+        assert to_epoch_seconds(datetime(2024, 5, 6, 8, 0, 0, 999_999, tzinfo=UTC)) == 1714982400
