@@ -57,7 +57,7 @@ def plan_changes(
     changes, problems = [], []
     for client in declared:
         try:
-            changes.append(_plan(client, registered.get(client.client_id), now))
+            changes.append(_plan_client(client, registered.get(client.client_id), now))
         except InvalidRegistration as error:
             problems.append(f"client {client.client_id!r}: {error}")
     if problems:
@@ -65,7 +65,7 @@ def plan_changes(
     return changes
 
 
-def _plan(declared: DeclaredClient, client: Client | None, now: datetime) -> ClientChange:
+def _plan_client(declared: DeclaredClient, client: Client | None, now: datetime) -> ClientChange:
     wanted = tuple({s.get_secret_value(): s for s in declared.secrets or ()}.values())
     valid = client.valid_secrets(now) if client is not None else ()
     new = tuple(secret for secret in wanted if not any(_accepts(stored, secret) for stored in valid))

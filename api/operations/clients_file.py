@@ -71,51 +71,53 @@ class _Reader:
             msg = f"{self._path}: is not TOML: {error}"
             raise ClientsFileError(msg) from None
         for key in document.keys() - {"clients"}:
-            self._problem(f"unknown key {key!r}: a clients file has tables [clients.CLIENT_ID]", key)
+            self._add_problem(f"unknown key {key!r}: a clients file has tables [clients.CLIENT_ID]", key)
         tables = document.get("clients", {})
         if not isinstance(tables, dict):
-            self._problem("'clients' must hold tables: [clients.CLIENT_ID]", "clients")
+            self._add_problem("'clients' must hold tables: [clients.CLIENT_ID]", "clients")
             tables = {}
         if not tables and not self._problems:
-            self._problem("no client is declared: add a table [clients.CLIENT_ID]")
-        declared = [self._client(client_id, table) for client_id, table in tables.items()]
+            self._add_problem("no client is declared: add a table [clients.CLIENT_ID]")
+        declared = [self._read_client(client_id, table) for client_id, table in tables.items()]
         if self._problems:
             raise ClientsFileError("\n".join(self._problems))
         return [client for client in declared if client is not None]
 
-    def _client(self, client_id: str, table: Any) -> DeclaredClient | None:
+    def _read_client(self, client_id: str, table: Any) -> DeclaredClient | None:
         before = len(self._problems)
         if not isinstance(table, dict):
-            self._problem(f"client {client_id!r} must be a table: [clients.{client_id}]", client_id)
+            self._add_problem(f"client {client_id!r} must be a table: [clients.{client_id}]", client_id)
             return None
         for key in table.keys() - set(KEYS):
-            self._problem(f"client {client_id!r}: unknown key {key!r}; the keys are {', '.join(KEYS)}", key, client_id)
-        secrets = self._secrets(client_id, table["secrets"]) if "secrets" in table else None
+            self._add_problem(
+                f"client {client_id!r}: unknown key {key!r}; the keys are {', '.join(KEYS)}", key, client_id
+            )
+        secrets = self._read_secrets(client_id, table["secrets"]) if "secrets" in table else None
         values: dict[str, Any] = {"name": client_id}
         try:
             for key in filter(table.__contains__, SETTINGS_KEYS):
                 values[key] = msgspec.convert(table[key], SETTING_TYPES[key])
         except msgspec.ValidationError as error:
-            self._problem(f"client {client_id!r}: {key}: {error}", key, client_id)
+            self._add_problem(f"client {client_id!r}: {key}: {error}", key, client_id)
             return None
         settings = ClientSettings(**values)
         try:
             check_client_id(client_id)
             check_settings(settings)
         except InvalidRegistration as error:
-            self._problem(f"client {client_id!r}: {error}", error.field, client_id)
+            self._add_problem(f"client {client_id!r}: {error}", error.field, client_id)
             return None
         return DeclaredClient(client_id, settings, secrets) if len(self._problems) == before else None
 
-    def _secrets(self, client_id: str, entries: Any) -> tuple[SecretStr, ...]:
+    def _read_secrets(self, client_id: str, entries: Any) -> tuple[SecretStr, ...]:
         secrets = []
         if not isinstance(entries, list):
-            self._problem(f"client {client_id!r}: 'secrets' must be an array of tables", "secrets", client_id)
+            self._add_problem(f"client {client_id!r}: 'secrets' must be an array of tables", "secrets", client_id)
             return ()
         for entry in entries:
             source = next(iter(entry)) if isinstance(entry, dict) and len(entry) == 1 else None
             if source not in SECRET_SOURCES or not isinstance(entry[source], str):
-                self._problem(
+                self._add_problem(
                     f'client {client_id!r}: a secret is one of {{ env = "NAME" }}, {{ file = "path" }} and '
                     '{ value = "..." }',
                     "secrets",
@@ -123,12 +125,12 @@ class _Reader:
                 )
                 continue
             try:
-                secrets.append(SecretStr(self._fetch(source, entry[source])))
+                secrets.append(SecretStr(self._fetch_secret(source, entry[source])))
             except LookupError as error:
-                self._problem(f"client {client_id!r}: secrets: {error.args[0]}", "secrets", client_id)
+                self._add_problem(f"client {client_id!r}: secrets: {error.args[0]}", "secrets", client_id)
         return tuple(secrets)
 
-    def _fetch(self, source: str, where: str) -> str:
+    def _fetch_secret(self, source: str, where: str) -> str:
         """Read a secret from its source. Raises LookupError, which does not quote the secret."""
         secret, name = where, "a value"
         if source == "env":
@@ -149,11 +151,11 @@ class _Reader:
             raise LookupError(msg)
         return secret
 
-    def _problem(self, what: str, key: str | None = None, client_id: str | None = None) -> None:
-        line = self._line_of(key, client_id)
+    def _add_problem(self, what: str, key: str | None = None, client_id: str | None = None) -> None:
+        line = self._find_line(key, client_id)
         self._problems.append(f"{self._path}{f':{line}' if line else ''}: {what}")
 
-    def _line_of(self, key: str | None, client_id: str | None) -> int | None:
+    def _find_line(self, key: str | None, client_id: str | None) -> int | None:
         """Find the line of a key with a regular expression, because tomllib does not report lines."""
         if key is None and client_id is None:
             return None

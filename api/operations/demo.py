@@ -99,7 +99,7 @@ async def register_demo_clients(issuer: Issuer) -> list[str]:
     return changed
 
 
-def try_it_out(url: str) -> str:
+def format_example_requests(url: str) -> str:
     """Return four requests to paste into a shell: token, introspect, revoke, introspect again."""
 
     def request(endpoint: str, client_id: str, secret: str, *fields: str) -> str:

@@ -181,5 +181,5 @@ def _introduce_demo(
     print_result(f"demo clients registered: {', '.join(changed) or 'none were missing'}")
     print_warning("DEMO MODE. The secrets of these clients are public: anyone who reaches this service can get tokens.")
     print_warning("Never serve real clients from this database, and never open this port to a network.")
-    for line in ("", "Try it in another terminal:", "", *demo.try_it_out(identifiers[0].url).splitlines()):
+    for line in ("", "Try it in another terminal:", "", *demo.format_example_requests(identifiers[0].url).splitlines()):
         print_result(line)

@@ -1,4 +1,4 @@
-"""The audit commands beside a running service: over its database, and over HTTP with nothing but a URL and a secret."""
+"""The audit commands on a running service: over its database, and over HTTP with a URL and a secret."""
 
 import csv
 import io
@@ -71,7 +71,7 @@ def test_issued_tokens_are_listed_at_once(demo, audit):
 
 
 def test_events_are_complete_when_no_service_runs(demo, database):
-    demo.kill()  # in the middle of whatever it was following
+    demo.kill()  # while it may be following the log
     again = run_command("clients", "add", "late", "--scope", "read", "--dsn", database.service_dsn, "--json")
     assert again.returncode == 0, again.stderr
     done = run_command("audit", "events", "--client-id", "late", "--json", "--dsn", database.service_dsn)
@@ -114,7 +114,7 @@ def test_token_is_refused_without_the_scope(database, demo):
     assert (done.returncode, "needs the scope audit.read" in done.stderr) == (1, True)
 
 
-class Following:
+class FollowCommand:
     """`token-ledger audit events --follow --json` as a process."""
 
     def __init__(self, env, *words: str) -> None:
@@ -130,19 +130,19 @@ class Following:
         self._process.kill()
         self._process.communicate()
 
-    def until(self, happened):
-        """The events up to the first of which this is true."""
+    def read_until(self, condition):
+        """Return the events up to the first that satisfies the condition."""
         seen = []
         for line in self._process.stdout:
             seen.append(json.loads(line))
-            if happened(seen[-1]):
+            if condition(seen[-1]):
                 return seen
         msg = f"it ended: {seen}\n{self._process.stderr.read()}"
         raise ServiceFailure(msg)
 
-    def says(self, what: str) -> None:
+    def wait_for_note(self, text: str) -> None:
         """Wait for a line on standard error."""
-        assert any(what in line for line in self._process.stderr)
+        assert any(text in line for line in self._process.stderr)
 
     def press_ctrl_c(self) -> tuple[int, str]:
         self._process.send_signal(signal.SIGINT)
@@ -155,23 +155,23 @@ def revoked(event) -> bool:
 
 
 def test_follow_ends_with_0_on_ctrl_c(demo, env):
-    with Following(env, "--after", "0") as following:
+    with FollowCommand(env, "--after", "0") as following:
         USER.revoke(demo, USER.request_token(demo))
-        seen = following.until(revoked)
+        seen = following.read_until(revoked)
         USER.revoke(demo, USER.request_token(demo))
-        seen += following.until(revoked)
+        seen += following.read_until(revoked)
         assert [event["position"] for event in seen] == list(range(1, len(seen) + 1))
         assert following.press_ctrl_c() == (0, "")
 
 
 def test_follow_continues_when_the_service_restarts(start, database, demo):
-    with Following(over_http(database, demo), "--after", "0") as following:
+    with FollowCommand(over_http(database, demo), "--after", "0") as following:
         USER.revoke(demo, USER.request_token(demo))
-        seen = following.until(revoked)
+        seen = following.read_until(revoked)
         assert demo.stop() == 0
-        following.says("waiting: ")
+        following.wait_for_note("waiting: ")
         again = start("--demo", "--dsn", database.service_dsn, port=demo.port).wait_until_ready()
         USER.revoke(again, USER.request_token(again))
-        seen += following.until(revoked)
+        seen += following.read_until(revoked)
         assert [event["position"] for event in seen] == list(range(1, len(seen) + 1))
         assert following.press_ctrl_c() == (0, "")

@@ -1,4 +1,4 @@
-"""Commands beside a running service, on one database: what they change holds at once."""
+"""Commands on the database of a running service: their changes take effect at once."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A log as a file and back, by the real command: beside a running service, through pipes, killed half-way."""
+"""The log commands as processes: export, import, verify and stats, with pipes, a running service and a kill."""
 
 import gzip
 import json
@@ -28,7 +28,7 @@ ISSUERS = "http://localhost/original,http://localhost/copy"
 
 @pytest.fixture
 def log_command(database):
-    """Runs a verb of `log` on one of two issuers; what it reads and writes is bytes."""
+    """Run a log command on one of two issuers; its input and output are bytes."""
 
     def run(issuer: str, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         words = ("log", *words, "--issuers", ISSUERS, "--issuer", f"/{issuer}", "--dsn", database.service_dsn)
@@ -47,8 +47,8 @@ def ok(log_command):
     return run
 
 
-def but_for_the_header(data: bytes) -> list[bytes]:
-    """The lines of an export without what differs between two exports of the same events."""
+def without_header(data: bytes) -> list[bytes]:
+    """Return the lines of an export without those that differ between two exports of the same events."""
     _, *events, end = data.splitlines()
     return [*events, json.loads(end)["events_sha256"].encode()]
 
@@ -56,9 +56,9 @@ def but_for_the_header(data: bytes) -> list[bytes]:
 def test_export_is_restored_through_files_and_pipes(ok, tmp_path, database):
     ok("original", "import", "-", stdin=b"".join(LINES))
     first = ok("original", "export", "-")
-    assert but_for_the_header(first) == but_for_the_header(b"".join(LINES))
+    assert without_header(first) == without_header(b"".join(LINES))
     compressed = ok("original", "export", "-", "--compress")
-    assert but_for_the_header(gzip.decompress(compressed)) == but_for_the_header(first)
+    assert without_header(gzip.decompress(compressed)) == without_header(first)
     said = ok("original", "export", str(tmp_path / "log.ndjson.gz")).decode()
     assert said.startswith("exported 6 events of log 'original', up to position 6\n")
     assert json.loads(LINES[-1])["events_sha256"] in said
@@ -66,7 +66,7 @@ def test_export_is_restored_through_files_and_pipes(ok, tmp_path, database):
     assert said.startswith("imported 6 events into log 'copy'\nexported from http://localhost/original at ")
     header, *_ = (copy := ok("copy", "export", "-")).splitlines()
     assert json.loads(header)["issuer"] == "http://localhost/copy"
-    assert but_for_the_header(copy) == but_for_the_header(first)
+    assert without_header(copy) == without_header(first)
 
 
 def test_import_reads_a_compressed_export_from_a_pipe(ok):
@@ -104,7 +104,7 @@ def test_export_overwrites_a_file_only_with_force(log_command, ok, tmp_path):
     assert log_command("original", "export", str(target)).returncode == 1
     assert target.read_text() == "of yesterday"
     ok("original", "export", str(target), "--force")
-    assert but_for_the_header(target.read_bytes()) == but_for_the_header(b"".join(LINES))
+    assert without_header(target.read_bytes()) == without_header(b"".join(LINES))
 
 
 def test_import_names_the_line_and_imports_nothing_when_invalid(log_command, tmp_path, query_value):
@@ -137,7 +137,7 @@ def test_import_leaves_nothing_when_killed(database, ok, query_value):
     words = ("log", "import", "-", "--issuers", ISSUERS, "--issuer", "/copy", "--dsn", database.service_dsn)
     process = start_command(*words, stdin=subprocess.PIPE, stdout=None, stderr=None, text=False)
     assert process.stdin is not None
-    # A whole batch is in the table, not committed; the next one is not complete, so it waits for more.
+    # One batch is in the table, uncommitted; the command waits for the rest of the next one.
     process.stdin.write(b"".join(lines[:-1]))
     process.stdin.flush()
     wait_until(lambda: query_value(UNCOMMITTED) > 0 and query_value(BUSY) == 1)
@@ -148,11 +148,11 @@ def test_import_leaves_nothing_when_killed(database, ok, query_value):
     for table in ("event_log", "active_tokens", "clients"):
         assert query_value(f"SELECT count(*) FROM {table}") == 0  # noqa: S608 (the names above)
     ok("copy", "import", "-", stdin=b"".join(lines))
-    assert but_for_the_header(ok("copy", "export", "-")) == but_for_the_header(b"".join(lines))
+    assert without_header(ok("copy", "export", "-")) == without_header(b"".join(lines))
 
 
 def long_log() -> list[RecordedEvent]:
-    """More events than are recorded at once."""
+    """Return more events than one batch of an import."""
     streams = [UUID(int=number) for number in range(1, PAGE + 100)]
     return [
         recorded(number, NOW, StreamEvent(stream, 1, token_issued(jti=stream, digest=number.to_bytes(32))), CAUSE)

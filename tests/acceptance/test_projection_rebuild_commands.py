@@ -1,4 +1,4 @@
-"""Projections are rebuilt, verified, replayed and compared by the real command: under load, and killed at any point."""
+"""The projections commands rebuild, verify, replay and diff as processes: under load, and killed at any point."""
 
 import asyncio
 import json
@@ -47,7 +47,7 @@ def verified(database, name: str) -> bool:
 
 
 def folded(rows) -> tuple[set[bytes], dict[bytes, int], dict[bytes, int]]:
-    """Digests of the tokens of a log: the active ones, where each was issued, where it was revoked. Another fold."""
+    """Fold a log independently: digests of active tokens, and the positions of each issuance and revocation."""
     active, issued, revoked = set(), {}, {}
     decode = EventMapper().decode_payload
     for row in rows:
@@ -71,7 +71,7 @@ def test_rebuild_is_resumed_without_harm_when_killed_at_any_point(database, hist
     for number in range(KILLS):
         process = rebuilding(database, name)
         delay = chance.uniform(0.2, 1.0) * usual
-        if number == 0:  # while it builds, however long this machine takes
+        if number == 0:  # during the build, however long it takes
             wait_until(lambda process=process: process.poll() is not None or query("SELECT FROM projection_builds"))
         else:
             with suppress(subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""`token-ledger projections` by the real command: what it says, what it ends with, how it is told to stop."""
+"""The projections commands run, status and skip as processes: output, exit codes and signals."""
 
 import json
 import os
@@ -27,7 +27,7 @@ GROWN = "UPDATE log_head SET position = position + 1"
 
 @pytest.fixture
 def projections(database):
-    """Runs a verb of `projections`."""
+    """Run a projections command."""
     return lambda *words: run_command("projections", *words, "--dsn", database.service_dsn)
 
 
@@ -53,7 +53,7 @@ def test_status_explains_a_stopped_projection_and_skip_resumes_it(demo, database
     assert (status["state"], status["stopped"]["position"], status["lag_events"]) == ("stopped", position, 2)
     assert found["active_tokens"]["state"] == "live"
 
-    # OAuth 2.0 goes on all the same, and the service says that it is ready and what is not.
+    # OAuth requests still succeed; the service is ready and reports the stopped projection.
     assert RESOURCE_SERVER.introspect(demo, after)["active"]
     ready = demo.get("/readyz")
     assert ready.status == 200

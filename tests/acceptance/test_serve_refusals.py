@@ -1,4 +1,4 @@
-"""What `serve` refuses to do, before it does anything."""
+"""`serve` refuses to start, before it changes anything."""
 
 import socket
 

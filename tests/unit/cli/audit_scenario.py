@@ -1,4 +1,4 @@
-"""A short history that the audit commands are asked about."""
+"""A short history for the audit commands."""
 
 from uuid import UUID
 
@@ -13,8 +13,8 @@ def settings(*scopes: str) -> ClientSettings:
     return ClientSettings(name="A client", grant_types=("client_credentials",), scopes=scopes)
 
 
-async def happen(issuer, clock):
-    """Two clients and three tokens, of which the second is revoked after a minute; the log ends at 6."""
+async def record_history(issuer, clock):
+    """Record two clients and three tokens, the second revoked after a minute; the head is 6."""
     shop = await issuer.registry.register("shop", settings("read", "write"), ADA)
     desk = await issuer.registry.register("desk", settings("read"), ADA)
     first = await issuer.issuance.issue_token(shop, ("read",), FROM_SHOP)

@@ -1,4 +1,4 @@
-"""The command line over issuers in memory: what a command records outlives it, as in a database."""
+"""The command line over issuers in memory, whose logs are kept between commands."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 import structlog
-from audit_scenario import happen
+from audit_scenario import record_history
 from audit_service import CLIENT, AuditService, InThread
 from typer.testing import CliRunner, Result
 
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class MemoryDatabase:
-    """Stands in for the database and the service over it."""
+    """Replaces the database and the service over it."""
 
     def __init__(self) -> None:
         self.clock = FakeClock(datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC))
@@ -58,11 +58,11 @@ class MemoryDatabase:
         return self.stores[name]
 
     def history(self) -> LogSource:
-        """What auditors are told of the log."""
+        """Return the audit source over the log."""
         return LogSource(self.issuer(), self.caught_up, clock=self.clock)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Commands run an event loop of their own, so tests of them are no coroutines."""
+        """Run a coroutine in an event loop of its own, as commands do."""
         return asyncio.run(work)
 
     def events(self) -> list[RecordedEvent]:
@@ -97,7 +97,7 @@ class _Running:
 
 
 class CommandLine:
-    """Runs commands; the result's output and error stay apart."""
+    """Runs commands, with standard output and standard error kept apart."""
 
     def __init__(self) -> None:
         self._runner = CliRunner()
@@ -160,32 +160,32 @@ def cli(memory) -> CommandLine:
 
 @pytest.fixture
 def bare_cli() -> CommandLine:
-    """The command line with nothing behind it."""
+    """The command line without a database."""
     return CommandLine()
 
 
 @pytest.fixture
 def shop(memory):
     """The tokens of a short history."""
-    return memory.run(happen(memory.issuer(), memory.clock))
+    return memory.run(record_history(memory.issuer(), memory.clock))
 
 
 @pytest.fixture
 def _no_request_lines(_restored_logging) -> None:
-    """The service logs to the output of the command otherwise, because both run in this process."""
+    """Capture the log of the service, which runs in the process of the command and would share its output."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 @pytest.fixture
 def service(memory, _no_request_lines) -> Iterator[AuditService]:
-    """A service for auditors over HTTP."""
+    """A service with audit endpoints."""
     with InThread(AuditService(memory.store)) as running:
         yield running
 
 
 @pytest.fixture
 def asking_over_http(service, monkeypatch) -> AuditService:
-    """The same service, and the environment of someone who asks it; no database is opened."""
+    """The same service, with the environment of an auditor; opening a database fails."""
     monkeypatch.setenv("TOKEN_LEDGER_URL", service.url)
     monkeypatch.setenv("TOKEN_LEDGER_AUDIT_CLIENT_ID", CLIENT["client_id"])
     monkeypatch.setenv("TOKEN_LEDGER_AUDIT_CLIENT_SECRET", CLIENT["client_secret"])

@@ -1,4 +1,4 @@
-"""The audit commands, over the log and over HTTP alike: one test, two ways to be answered."""
+"""The audit commands: each test runs over the log and over HTTP."""
 
 import csv
 import io
@@ -13,13 +13,13 @@ from ledger.domain.recording import Cause
 from ledger.domain.secrets import hash_token
 from projections.following.follower import EventNotApplied
 
-NEVER_ISSUED = "This issuer never issued this token."  # what the service says, over HTTP
+NEVER_ISSUED = "This issuer never issued this token."  # the message over HTTP
 NEVER_REGISTERED = "This client was never registered with this issuer."
 
 
 @pytest.fixture(params=["log", "http"])
 def audit(request, cli, shop):
-    """Runs an audit command; words as after `token-ledger audit`."""
+    """Run an audit command with these words."""
     if request.param == "http":
         request.getfixturevalue("asking_over_http")
     return lambda *words, **more: cli("audit", *words, **more)

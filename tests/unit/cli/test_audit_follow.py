@@ -1,10 +1,10 @@
-"""Following a log, over the log and over HTTP: every event after a position, in order, once."""
+"""Following a log, over the log and over HTTP: every event after a position, in order and once."""
 
 import asyncio
 from contextlib import aclosing, asynccontextmanager
 
 import pytest
-from audit_scenario import ADA, happen
+from audit_scenario import ADA, record_history
 from audit_service import CLIENT, AuditService, Given
 from pydantic import SecretStr
 
@@ -21,14 +21,14 @@ AUDITOR = Credentials(None, CLIENT["client_id"], SecretStr(CLIENT["client_secret
 
 
 @pytest.fixture(autouse=True)
-def _no_rest(monkeypatch):
+def _retry_at_once(monkeypatch):
     monkeypatch.setattr(events, "RETRY_SECONDS", 0.001)
 
 
 @pytest.fixture
 async def issuer(memory):
     issuer = memory.issuer()
-    await happen(issuer, memory.clock)
+    await record_history(issuer, memory.clock)
     return issuer
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong between the audit commands and a service is one clear message and the exit code of its kind."""
+"""Errors between the audit commands and a service are one message with the right exit code."""
 
 import pytest
 from audit_service import CLIENT, Given
@@ -154,7 +154,7 @@ class TestSourceChoice:
         assert ask("tokens", "--url", asking_over_http.url).exit_code == 0
         monkeypatch.setenv("TOKEN_LEDGER_DSN", "postgresql://localhost/ledger")
         assert ask("tokens").exit_code == 0
-        with pytest.raises(TypeError, match="NoneType"):  # it would have opened the database
+        with pytest.raises(TypeError, match="NoneType"):  # it tried to open the database
             ask("tokens", "--dsn", "postgresql://localhost/ledger")
 
     def test_two_flags_are_refused(self, ask, asking_over_http):

@@ -2,7 +2,14 @@ import shlex
 
 import pytest
 
-from api.operations.demo import CAUSE, DEMO_CLIENTS, DemoRefused, refuse_demo_clients, register_demo_clients, try_it_out
+from api.operations.demo import (
+    CAUSE,
+    DEMO_CLIENTS,
+    DemoRefused,
+    format_example_requests,
+    refuse_demo_clients,
+    register_demo_clients,
+)
 from ledger.domain.events import ClientSettings
 
 IDS = ["user-client-opaque", "service-client-jwt", "auditor"]
@@ -70,7 +77,7 @@ def test_enabled_demo_clients_are_refused_with_the_remedy(register, memory):
 
 
 def test_first_printed_request_matches_the_reference_exchange():
-    shown = try_it_out("http://localhost:8085/ms-auth-server")
+    shown = format_example_requests("http://localhost:8085/ms-auth-server")
     request = shown.split("TOKEN=$(")[1].split("|")[0].rstrip("\n\\ ").replace("\\\n", "")
     assert shlex.split(request) == shlex.split(
         """

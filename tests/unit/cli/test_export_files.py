@@ -1,4 +1,4 @@
-"""The file of an export: there whole or not at all, for its owner alone; read whether compressed or not."""
+"""Export files appear only when complete, are readable by their owner only, and may be compressed."""
 
 import gzip
 import io

@@ -43,7 +43,7 @@ def test_table_raises_broken_pipe_when_the_reader_is_gone(monkeypatch):
     os.close(read_end)
     with os.fdopen(write_end, "w", encoding="utf-8") as closed:
         monkeypatch.setattr(sys, "stdout", closed)
-        with pytest.raises(BrokenPipeError):  # which the root of the commands ends with 0
+        with pytest.raises(BrokenPipeError):  # CommandGroup turns it into exit code 0
             print_table(("NAME",), [("a",)])
         monkeypatch.undo()
         with pytest.raises(BrokenPipeError):
@@ -52,7 +52,7 @@ def test_table_raises_broken_pipe_when_the_reader_is_gone(monkeypatch):
 
 @pytest.fixture
 def terminal(monkeypatch):
-    """A terminal so many columns wide; gives what was written to it."""
+    """Replace standard output with a terminal of this width, and return it."""
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:

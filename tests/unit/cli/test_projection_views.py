@@ -1,4 +1,4 @@
-"""What operators see of projections."""
+"""How the status of projections is printed."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from tests.statuses import AT, BUILD, SKIP, status, stopped
 
 
 def shown(capsys, *statuses, **options):
-    """What is printed of these, and whether somebody is needed."""
+    """Return what is printed, and whether a projection is stalled."""
 
     async def look():
         return statuses

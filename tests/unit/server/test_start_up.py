@@ -1,4 +1,4 @@
-"""A signal while the service starts stops it where nothing is half done."""
+"""A signal during start-up stops the service between two steps."""
 
 import asyncio
 import signal
