@@ -7,19 +7,14 @@ revision keeps what that release reads.
 import logging
 
 from alembic import context
-from alembic.util import CommandError
 
 
 def run() -> None:
     """Run the migrations on the runner's connection."""
-    connection = context.config.attributes.get("connection")
-    if connection is None:
-        msg = "Run `token-ledger migrate`: it takes the migration lock and checks the roles before it starts Alembic."
-        raise CommandError(msg)
     # The caller of the runner reports the applied revisions.
     logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
     context.configure(
-        connection=connection,
+        connection=context.config.attributes["connection"],
         transaction_per_migration=True,
         on_version_apply=context.config.attributes["on_version_apply"],
     )

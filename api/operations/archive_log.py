@@ -17,8 +17,8 @@ from typing import Protocol
 from msgspec import Struct
 
 from api.operations.archive_folder import ArchiveFolder
-from api.operations.export_files import open_export_to_read, open_export_to_write
-from ledger.archive.export_format import ExportHeader, ExportWriter, build_header
+from api.operations.export_files import open_export_to_read, open_export_to_write, write_export
+from ledger.archive.export_format import ExportHeader, build_header
 from ledger.archive.export_reader import ExportReader
 from ledger.domain.clock import utc_now
 from ledger.domain.errors import InvalidExport, NotArchivable
@@ -108,7 +108,9 @@ async def archive_log(
             name = part.file_name(log.name)
             if not folder.path_of(name).exists():
                 with show_progress("writing", header.until - header.after) as progress:
-                    await _write_file(log, bounds, header, str(folder.path_of(name)), progress)
+                    pages = read_remaining_pages(log, bounds, header.after, header.until)
+                    with open_export_to_write(str(folder.path_of(name))) as write:
+                        await write_export(write, header, pages, progress)
             # An existing file was written by a run that was killed, or is something else. The comparison tells.
             with show_progress("reading back", header.until - header.after) as progress:
                 checksums = await _compare_file(log, bounds, header, folder, name=name, progress=progress)
@@ -125,16 +127,6 @@ def _check_recorded_file(archive: ArchivedRange, folder: ArchiveFolder) -> None:
             pass
     except InvalidExport as error:
         raise ArchiveFileMissing(archive.file_name, str(error)) from error
-
-
-async def _write_file(log: Log, bounds: LogBounds, header: ExportHeader, path: str, progress: Progress) -> None:
-    lines = ExportWriter(header)
-    with open_export_to_write(path) as write:
-        write(lines.header())
-        async for page in read_remaining_pages(log, bounds, header.after, header.until):
-            write(b"".join(map(lines.event, page)))
-            progress(len(page))
-        write(lines.end()[0])
 
 
 async def _compare_file(

@@ -6,7 +6,7 @@ import stat
 import sys
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from io import BufferedReader
@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from api.operations.errors import OperationError, UsageError
+from ledger.archive.export_format import ExportEnd, ExportHeader, ExportWriter
 from ledger.domain.errors import InvalidExport
+from ledger.domain.recording import RecordedEvent
 
 STANDARD_STREAM = "-"
 """In place of a file name: standard output or standard input."""
@@ -74,6 +76,23 @@ def open_export_to_read(source: str) -> Iterator[Iterator[bytes]]:
         raise UnusableExportPath(source, f"cannot be read: {error.strerror or error}") from error
     with file:
         yield _read_lines(file, source)
+
+
+async def write_export(
+    write: WriteBytes,
+    header: ExportHeader,
+    pages: AsyncIterator[Sequence[RecordedEvent]],
+    progress: Callable[[int], object],
+) -> ExportEnd:
+    """Write the header, the events and the end of an export. Returns the end."""
+    lines = ExportWriter(header)
+    write(lines.header())
+    async for page in pages:
+        write(b"".join(map(lines.event, page)))
+        progress(len(page))
+    last, end = lines.end()
+    write(last)
+    return end
 
 
 def _check_free(path: Path, *, force: bool) -> None:

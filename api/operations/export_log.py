@@ -5,8 +5,8 @@ from pathlib import Path
 from api.operations.archive_folder import open_archive_folder
 from api.operations.archive_log import ShowProgress
 from api.operations.errors import OperationError, UsageError
-from api.operations.export_files import STANDARD_STREAM, open_export_to_read, open_export_to_write
-from ledger.archive.export_format import ExportEnd, ExportHeader, ExportWriter, build_header
+from api.operations.export_files import STANDARD_STREAM, open_export_to_read, open_export_to_write, write_export
+from ledger.archive.export_format import ExportEnd, ExportHeader, build_header
 from ledger.archive.export_reader import ExportReader
 from ledger.domain.clock import utc_now
 from ledger.domain.errors import InvalidExport
@@ -47,18 +47,12 @@ async def export_log(
         )
         raise OperationError(msg)
     header = build_header(issuer=issuer_url, log=log.name, head=head, exported_at=utc_now(), after=after, until=until)
-    lines = ExportWriter(header)
+    pages = read_event_pages(log, bounds, header.after, header.until, folder)
     with (
         show_progress("exporting", header.until - header.after) as progress,
         open_export_to_write(file, compress=compress, force=force) as write,
     ):
-        write(lines.header())
-        async for page in read_event_pages(log, bounds, header.after, header.until, folder):
-            write(b"".join(map(lines.event, page)))
-            progress(len(page))
-        last, end = lines.end()
-        write(last)
-    return header, end
+        return header, await write_export(write, header, pages, progress)
 
 
 async def import_log(log: Log, file: str, show_progress: ShowProgress) -> ExportHeader:

@@ -7,7 +7,7 @@ from ledger.domain.recording import LogHead
 from ledger.postgres.archive.catalogue import ArchiveSource
 from ledger.postgres.archive.verification import check_archives
 from ledger.postgres.logs import Log
-from ledger.postgres.whole_log import LogBounds, Progress, check_bounds_unchanged, check_streams, read_pages_to_check
+from ledger.postgres.whole_log import SQL, LogBounds, Progress, check_bounds_unchanged, check_streams, read_pages
 
 
 class LogVerification(Struct, frozen=True):
@@ -38,7 +38,7 @@ async def verify_log(
     faults = LogFaults(limit)
     checker = LogChecker(faults.add, check_canonical, archived=bounds.archived_end)
     events = 0
-    async for page in read_pages_to_check(log, bounds):
+    async for page in read_pages(log, SQL["page_to_check"], bounds.log_id, 0, bounds.head.position):
         for row in page:
             checker.check(*row.values())
         events += len(page)

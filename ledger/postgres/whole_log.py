@@ -76,10 +76,14 @@ async def check_bounds_unchanged(log: Log, bounds: LogBounds) -> None:
         raise Unavailable(msg)
 
 
-async def read_pages_to_check(log: Log, bounds: LogBounds) -> AsyncIterator[list[asyncpg.Record]]:
-    """Rows up to the head, with the columns that LogChecker takes. Raises Unavailable."""
-    async for page in _read_pages(log, SQL["page_to_check"], bounds.log_id, 0, bounds.head.position):
-        yield page
+async def read_pages(
+    log: Log, statement: str, log_id: int, after: int, until: int
+) -> AsyncIterator[list[asyncpg.Record]]:
+    """Pages of rows after `after` and up to `until`; the statement takes both and a limit. Raises Unavailable."""
+    async with log.database.connection() as connection:
+        while rows := await connection.fetch(statement, log_id, after, until, PAGE):
+            yield rows
+            after = rows[-1]["position"]
 
 
 async def read_event_pages(
@@ -104,7 +108,7 @@ async def read_remaining_pages(
     log: Log, bounds: LogBounds, after: int, until: int
 ) -> AsyncIterator[list[RecordedEvent]]:
     """Events in the table after `after` and up to `until`, without those removed. Raises Unavailable."""
-    async for rows in _read_pages(log, READ_LOG, bounds.log_id, after, until):
+    async for rows in read_pages(log, READ_LOG, bounds.log_id, after, until):
         yield [recorded_event(row) for row in rows]
 
 
@@ -128,12 +132,3 @@ async def check_streams(
             return
         reached = (last["stream_id"], last["stream_version"])
         read_again = 1
-
-
-async def _read_pages(
-    log: Log, statement: str, log_id: int, after: int, until: int
-) -> AsyncIterator[list[asyncpg.Record]]:
-    async with log.database.connection() as connection:
-        while rows := await connection.fetch(statement, log_id, after, until, PAGE):
-            yield rows
-            after = rows[-1]["position"]

@@ -172,33 +172,26 @@ class TestProjections:
         await archivist.move(HALF.recorded_at)
         assert (await check(database.owner_dsn, "token_history", sample=20)).equal
 
-    async def test_verify_reads_the_archive_when_events_are_archived_meanwhile(self, archivist, database, monkeypatch):
+    @pytest.mark.parametrize("with_archives", [True, False])
+    async def test_verify_needs_the_archive_when_events_are_archived_meanwhile(
+        self, archivist, database, monkeypatch, with_archives
+    ):
         monkeypatch.setattr(builder.Throttle, "page_size", 7)
         moved = []
         real = builder.ProjectionBuilder._read_events
 
-        async def archived_meanwhile(self, log_id, after, until, skipped):
+        async def archive_meanwhile(self, log_id, after, until, skipped):
             if after > 10 and not moved:
                 moved.append(await archivist.move(HALF.recorded_at))
             return await real(self, log_id, after, until, skipped)
 
-        monkeypatch.setattr(builder.ProjectionBuilder, "_read_events", archived_meanwhile)
-        assert (await check(database.owner_dsn, "token_history", archives=archivist.folder)).equal
-        assert moved
-
-    async def test_verify_is_refused_when_events_are_archived_meanwhile(self, archivist, database, monkeypatch):
-        monkeypatch.setattr(builder.Throttle, "page_size", 7)
-        moved = []
-        real = builder.ProjectionBuilder._read_events
-
-        async def archived_meanwhile(self, log_id, after, until, skipped):
-            if after > 10 and not moved:
-                moved.append(await archivist.move(HALF.recorded_at))
-            return await real(self, log_id, after, until, skipped)
-
-        monkeypatch.setattr(builder.ProjectionBuilder, "_read_events", archived_meanwhile)
-        with pytest.raises(ArchivesRequired):
-            await check(database.owner_dsn, "token_history")
+        monkeypatch.setattr(builder.ProjectionBuilder, "_read_events", archive_meanwhile)
+        if with_archives:
+            assert (await check(database.owner_dsn, "token_history", archives=archivist.folder)).equal
+            assert moved
+        else:
+            with pytest.raises(ArchivesRequired):
+                await check(database.owner_dsn, "token_history")
 
     async def test_replay_reads_archives(self, archivist, database, superuser):
         await archivist.move(HALF.recorded_at)

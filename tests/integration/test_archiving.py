@@ -1,6 +1,7 @@
 """`log archive` moves closed, old history to files and loses nothing when it is interrupted."""
 
 import gzip
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -148,14 +149,13 @@ async def test_archiving_is_refused_when_role_is_the_service(database, archivist
     await service.close()
 
 
-async def test_archiving_is_refused_when_another_process_archives(archivist, monkeypatch):
-    async def meanwhile(*_args, **_more):
+async def test_archiving_is_refused_when_another_process_archives(archivist):
+    async def archive_meanwhile(*_args, **_more):
         with pytest.raises(NotArchivable, match="another process"):
             await archivist.move(LATER)
-        raise Unavailable("over")  # noqa: EM101
+        raise Unavailable("gone")  # noqa: EM101
 
-    monkeypatch.setattr(archive_log, "choose_next_range", meanwhile)
-    with pytest.raises(Unavailable, match="over"):
+    with broken_at("choose_next_range", archive_meanwhile):
         await archivist.move(LATER)
 
 
@@ -166,20 +166,28 @@ async def test_archiving_lock_is_released_at_the_end(archivist, database):
     await other.close()
 
 
+@contextmanager
+def broken_at(stage: str, replacement=None):
+    """Makes a stage of archiving fail, as if the database went away."""
+
+    def fail(*_args, **_more):
+        raise Unavailable("gone")  # noqa: EM101
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(archive_log, stage, replacement or fail)
+        with pytest.raises(Unavailable, match="gone"):
+            yield
+
+
 STAGES = ["check_log_is_sound", "open_export_to_write", "compare_with_log", "record_archive", "remove_archived_streams"]
 
 
 @pytest.mark.parametrize("stage", STAGES)
-async def test_next_run_completes_when_interrupted_at_any_stage(archivist, superuser, monkeypatch, stage):
-    def broken(*_args, **_more):
-        raise Unavailable("gone")  # noqa: EM101
-
-    with monkeypatch.context() as patch:
-        patch.setattr(archive_log, stage, broken)
-        with pytest.raises(Unavailable, match="gone"):
-            await archivist.move(LATER)
-        assert len(await superuser.fetchval(POSITIONS)) == len(LOG)
-        assert (await archivist.export())[1:-1] == EXPORT[1:-1]
+async def test_next_run_completes_when_interrupted_at_any_stage(archivist, superuser, stage):
+    with broken_at(stage):
+        await archivist.move(LATER)
+    assert len(await superuser.fetchval(POSITIONS)) == len(LOG)
+    assert (await archivist.export())[1:-1] == EXPORT[1:-1]
     moved = await archivist.move(LATER)
     assert moved.events_removed > 0
     assert (moved.archive is None) == (stage == "remove_archived_streams")
@@ -198,10 +206,8 @@ async def test_next_run_completes_when_interrupted_during_removal(archivist, sup
     async def part_of(*args):
         return await remove(*args, sleep=broken)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(archive_log, "remove_archived_streams", part_of)
-        with pytest.raises(Unavailable, match="gone"):
-            await archivist.move(LATER)
+    with broken_at("remove_archived_streams", part_of):
+        await archivist.move(LATER)
     left = len(await superuser.fetchval(POSITIONS))
     assert left < len(LOG)
     assert (await archivist.verify()).sound
@@ -211,14 +217,9 @@ async def test_next_run_completes_when_interrupted_during_removal(archivist, sup
     assert (await archivist.export())[1:-1] == EXPORT[1:-1]
 
 
-async def test_removal_is_refused_when_the_file_is_missing_or_altered(archivist, superuser, monkeypatch, tmp_path):
-    def broken(*_args, **_more):
-        raise Unavailable("gone")  # noqa: EM101
-
-    with monkeypatch.context() as patch:
-        patch.setattr(archive_log, "remove_archived_streams", broken)
-        with pytest.raises(Unavailable, match="gone"):
-            await archivist.move(LATER)
+async def test_removal_is_refused_when_the_file_is_missing_or_altered(archivist, superuser, tmp_path):
+    with broken_at("remove_archived_streams"):
+        await archivist.move(LATER)
     (file,) = tmp_path.iterdir()
     kept = file.read_bytes()
     file.write_bytes(kept[:-1])
@@ -271,7 +272,7 @@ async def test_nothing_is_removed_when_the_written_file_differs(archivist, super
 
 
 async def test_grant_is_not_removed_when_it_grows_before_the_removal(archivist, superuser, monkeypatch):
-    """Somebody whose clock is hours behind revokes what has expired, between the look and the removal."""
+    """A process whose clock is hours slow revokes an expired token between the check and the removal."""
     victim = stream(1 + EXPIRES)
     await superuser.execute(
         "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "

@@ -97,12 +97,6 @@ async def test_tokens_and_clients_are_unknown_to_another_issuer(service):
     assert await first.introspection.find_active_token(issued.access_token) is not None
 
 
-async def test_each_issuer_has_its_own_positions(service):
-    for issuer in service.issuers:
-        await register_client(issuer)
-        assert (await issuer.streams.head()).position == 1
-
-
 async def test_processes_agree_on_logs_when_started_together(start_process):
     processes = [await start_process() for _ in range(4)]
     heads = [issuer.streams.head() for process in processes for issuer in process.issuers]

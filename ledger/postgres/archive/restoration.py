@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import islice
+from operator import attrgetter
 
 import asyncpg
 
@@ -27,6 +28,7 @@ COLUMNS = (
     "request_id",
     "remote_address",
 )
+read_columns = attrgetter(*COLUMNS[1:])
 
 
 class Restoration:
@@ -78,22 +80,7 @@ class Restoration:
             await connection.fetch(SQL["restore_head"], log_id, head.position, head.recorded_at)
 
     async def _record(self, connection: Connection, log_id: int, batch: Sequence[RecordedEvent]) -> None:
-        records = [
-            (
-                log_id,
-                event.position,
-                event.recorded_at,
-                event.stream_id,
-                event.stream_version,
-                event.schema_version,
-                event.topic,
-                event.payload,
-                event.actor,
-                event.request_id,
-                event.remote_address,
-            )
-            for event in batch
-        ]
+        records = [(log_id, *read_columns(event)) for event in batch]
         try:
             await connection.copy_records_to_table("event_log", columns=COLUMNS, records=records)
             for projection in self._inline:
