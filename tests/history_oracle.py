@@ -1,4 +1,4 @@
-"""What the projection `token_history` must hold: the fold of a whole log, written down as plainly as can be."""
+"""An oracle for the projection `token_history`: the simplest possible fold of a whole log."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ SELECT position, recorded_at, stream_id, stream_version, topic, schema_version, 
 """
 
 Row = tuple[int, str, str, int | None, str | None]
-"""Position of the issuance, jti, client, position of the revocation, who revoked."""
+"""Position of the issuance, jti, client, position and actor of the revocation."""
 
 Bucket = tuple[int, int, str]
 """Unit, start, client."""
@@ -36,7 +36,7 @@ def fold_history(log: Sequence[RecordedEvent]) -> list[Row]:
 
 
 def fold_activity(log: Sequence[RecordedEvent]) -> dict[Bucket, tuple[int, int, int]]:
-    """Tokens issued, revoked and ended per bucket, from what became of each in the end."""
+    """Count the tokens issued, revoked and ended in each bucket."""
     mapper = EventMapper()
     issued, revoked, ended = {}, {}, {}
     for row in log:
@@ -52,8 +52,8 @@ def fold_activity(log: Sequence[RecordedEvent]) -> dict[Bucket, tuple[int, int, 
     return {bucket: tuple(counts[bucket] for counts in counted) for bucket in set().union(*counted)}
 
 
-async def assert_history_is_the_fold(connection: asyncpg.Connection) -> int:
-    """For a database with one log: rows and counts are those of its events. Returns how many tokens there are."""
+async def assert_history_matches_log(connection: asyncpg.Connection) -> int:
+    """Assert that rows and counts of a database with one log match its events. Returns the number of tokens."""
     log = [recorded_event(row) for row in await connection.fetch(LOG)]
     rows = await connection.fetch(
         "SELECT issued_position, jti::text, client_id, revoked_position, revoked_by FROM token_history ORDER BY 1"

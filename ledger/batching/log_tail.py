@@ -68,7 +68,7 @@ class LogTail:
         Raises what reading raises, StoredDataError, and Unavailable after `close`.
         """
         if self._closed:
-            msg = "The service is shutting down and follows its log no more."
+            msg = "The service is shutting down and no longer follows its log."
             raise Unavailable(msg)
         if self._reader is None:
             self._kept, self._kept_after, self._position = [], after, after

@@ -87,7 +87,7 @@ class EventQuery(Struct, frozen=True, kw_only=True):
 class EventPage(Struct, frozen=True):
     """Events in position order. The search covered positions up to `position`; the next page is after it.
 
-    `ended`: the log, or the selected part, has no more for now. A page that is not the last may be empty.
+    `ended`: the log, or the selected part, ends here for now. A page that is not the last may be empty.
     """
 
     events: Sequence[RecordedEvent]

@@ -19,8 +19,7 @@ from service_process import (
 )
 from token_load import TokenLoad
 
-from tests.archives import export_of
-from tests.old_logs import old_log
+from tests.sample_logs import export_of, old_log
 
 ISSUER = "http://localhost/ms-auth-server"
 LOG = old_log(3000)

@@ -16,7 +16,7 @@ from ledger.domain.recording import Cause
 from ledger.use_cases.issuer import Issuer, IssuerIdentifier
 from projections.following.follower import POLL_SECONDS
 from projections.following.lease import LEASE_DURATION
-from tests.history_oracle import assert_history_is_the_fold
+from tests.history_oracle import assert_history_matches_log
 
 CAUSE = Cause(actor="operator:test")
 ISSUER = "http://localhost:8085/ms-auth-server"
@@ -54,8 +54,8 @@ class Ledger:
             while not await self._connection.fetchval("SELECT position >= $1 FROM projection_checkpoints", position):
                 pass
 
-    async def assert_history_is_the_fold(self) -> None:
-        assert await assert_history_is_the_fold(self._connection) > 0
+    async def assert_history_matches_log(self) -> None:
+        assert await assert_history_matches_log(self._connection) > 0
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ async def test_follower_takes_over_when_the_lease_holder_is_killed(ledger, follo
         killed, successor = await take_over(log, followers, signal.SIGKILL)
         assert killed.wait_for_exit() == -signal.SIGKILL
         assert successor.wait_for_event("projection followed")["projection"] == "token_history"
-        await log.assert_history_is_the_fold()
+        await log.assert_history_matches_log()
         assert successor.stop() == 0
         assert await log.lease_holder() is None, "the lease was not released"
 
@@ -115,7 +115,7 @@ async def test_follower_writes_nothing_when_it_resumes_after_losing_its_lease(le
         await log.wait_until_applied(await log.write())
         assert count_processed_events(paused) == before
         assert await log.lease_holder() == successor.process.pid
-        await log.assert_history_is_the_fold()
+        await log.assert_history_matches_log()
         assert [paused.stop(), successor.stop()] == [0, 0]
 
 

@@ -19,8 +19,8 @@ from service_process import (
 
 from ledger.domain.recording import RecordedEvent, StreamEvent
 from ledger.postgres.whole_log import PAGE
-from tests.archives import export_of, recorded, small_log
 from tests.builders import CAUSE, NOW, token_issued
+from tests.sample_logs import export_of, recorded, small_log
 
 LINES = export_of(small_log())
 ISSUERS = "http://localhost/original,http://localhost/copy"

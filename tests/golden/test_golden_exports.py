@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ledger.archive.export_format import VERSION
-from tests.archives import export_of, read_export, small_log
+from tests.sample_logs import export_of, read_export, small_log
 
 EXPORTS = Path(__file__).parent / "exports"
 

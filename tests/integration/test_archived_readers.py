@@ -14,17 +14,16 @@ from projections.rebuilding.errors import ArchivesRequired, BuildRefused
 from projections.rebuilding.replay import replay_projection
 from projections.rebuilding.upgrade import upgrade_projections
 from projections.token_history import TokenHistoryProjection
-from tests.archives import export_of
 from tests.integration.conftest import CAUSE
 from tests.integration.histories import NAMES, build, check, of, rows
 from tests.integration.whole_logs import Archivist, restore
-from tests.old_logs import EXPIRES, LIVES_ON, REVOKED, old_log, stream
+from tests.sample_logs import EXPIRES, REVOKED, STAYS_ACTIVE, export_of, old_log, stream
 
 TOKENS = 40
 LOG = old_log(TOKENS)
 HALF = LOG[len(LOG) // 2]
 UNTIL = HALF.position - 1
-EXPIRED, ENDED, ALIVE = stream(1 + EXPIRES), stream(1 + REVOKED), stream(1 + LIVES_ON)
+EXPIRED, ENDED, ALIVE = stream(1 + EXPIRES), stream(1 + REVOKED), stream(1 + STAYS_ACTIVE)
 EVERYTHING = EventQuery()
 A_MOMENT = timedelta(microseconds=1)
 
@@ -62,7 +61,7 @@ class TestAudit:
         for jti in (EXPIRED, ENDED):
             with pytest.raises(Archived, match=f"archive {archive.file_name} has them"):
                 await audit.events.read_token_events(jti)
-        assert [row.position for row in await audit.events.read_token_events(ALIVE)] == [4 + LIVES_ON - 1]
+        assert [row.position for row in await audit.events.read_token_events(ALIVE)] == [4 + STAYS_ACTIVE - 1]
         assert await audit.events.read_token_events(stream(999_999)) == ()
 
     async def test_client_history_is_unchanged_when_archived(self, audit, archivist):

@@ -14,11 +14,10 @@ from ledger.postgres import whole_log
 from ledger.postgres.archive import removal
 from ledger.postgres.database import Database
 from ledger.postgres.whole_log import read_log_bounds
-from tests.archives import changed, export_of
 from tests.databases import run_sql
 from tests.integration.conftest import CAUSE
 from tests.integration.whole_logs import Archivist, restore
-from tests.old_logs import EXPIRES, LIVES_ON, REVOKED, REVOKED_LATER, old_log, stream
+from tests.sample_logs import EXPIRES, REVOKED, REVOKED_LATER, STAYS_ACTIVE, changed, export_of, old_log, stream
 
 TOKENS = 40
 LOG = old_log(TOKENS)
@@ -56,7 +55,7 @@ async def test_export_is_the_same_before_and_after_archiving(archivist):
 @pytest.mark.usefixtures("_pages")
 async def test_archiving_removes_closed_grants_only(archivist, superuser):
     moved = await archivist.move(LATER)
-    living = {stream(1 + number) for number in range(TOKENS) if number % 4 == LIVES_ON}
+    living = {stream(1 + number) for number in range(TOKENS) if number % 4 == STAYS_ACTIVE}
     assert set(await superuser.fetchval(STREAMS)) == living
     left = [row.position for row in LOG if row.topic.startswith("client.") or row.stream_id in living]
     assert await superuser.fetchval(POSITIONS) == left
@@ -78,7 +77,7 @@ async def test_second_archive_continues_the_first_and_removes_later_closed(archi
     first = (await archivist.move(HALF.recorded_at)).archive
     second = (await archivist.move(LATER)).archive
     assert (first.first, first.last, second.first, second.last) == (1, HALF.position - 1, HALF.position, len(LOG))
-    living = {stream(1 + number) for number in range(TOKENS) if number % 4 == LIVES_ON}
+    living = {stream(1 + number) for number in range(TOKENS) if number % 4 == STAYS_ACTIVE}
     assert set(await superuser.fetchval(STREAMS)) == living
     assert (await archivist.export())[1:-1] == EXPORT[1:-1]
     found = await archivist.verify()
@@ -366,10 +365,10 @@ async def test_log_accepts_events_after_archiving(archivist, start_process):
     await archivist.move(LATER)
     await issuer.registry.disable("shop", "closed", CAUSE)
     await issuer.registry.enable("shop", CAUSE)
-    assert await issuer.revocation.revoke_by_jti(stream(1 + LIVES_ON), "lost", CAUSE) == len(LOG) + 3
+    assert await issuer.revocation.revoke_by_jti(stream(1 + STAYS_ACTIVE), "lost", CAUSE) == len(LOG) + 3
     assert (await archivist.verify()).sound
     assert len(await archivist.export()) == len(EXPORT) + 3
 
 
 def test_old_log_contains_every_fate():
-    assert {EXPIRES, REVOKED, LIVES_ON, REVOKED_LATER} == {number % 4 for number in range(TOKENS)}
+    assert {EXPIRES, REVOKED, STAYS_ACTIVE, REVOKED_LATER} == {number % 4 for number in range(TOKENS)}

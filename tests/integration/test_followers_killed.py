@@ -16,7 +16,7 @@ from projections.following import batches, follower
 from projections.following import lease as checkpoint
 from projections.following.follower import Follower
 from projections.token_history import TokenHistoryProjection
-from tests.history_oracle import assert_history_is_the_fold
+from tests.history_oracle import assert_history_matches_log
 from tests.integration.conftest import CAUSE, ISSUER
 
 KILLS = 25
@@ -93,7 +93,7 @@ async def test_every_event_is_applied_once_when_followers_are_killed(database, i
     await until_caught_up(service)
     connection = await asyncpg.connect(database.superuser_dsn)
     try:
-        assert await assert_history_is_the_fold(connection) > KILLS
+        assert await assert_history_matches_log(connection) > KILLS
     finally:
         await connection.close()
 

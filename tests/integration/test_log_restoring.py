@@ -12,12 +12,12 @@ from ledger.postgres.archive import restoration as restoring
 from ledger.postgres.database import Database
 from ledger.postgres.logs import Log
 from ledger.postgres.whole_log import read_log_bounds
-from tests.archives import changed, export_of, read_export, small_log
 from tests.breaking_proxy import AtCommit, BreakingProxy
 from tests.builders import NOW
 from tests.databases import connect
 from tests.integration.conftest import CAUSE, ISSUER, OTHER_ISSUER, register_client
 from tests.integration.whole_logs import export, restore, rows_of, verify
+from tests.sample_logs import changed, export_of, read_export, small_log
 
 LOG = small_log()
 LINES = export_of(LOG)

@@ -13,10 +13,10 @@ from ledger.postgres.log_statistics import count_log
 from ledger.postgres.log_verification import verify_log
 from ledger.postgres.logs import Log
 from ledger.postgres.whole_log import read_log_bounds
-from tests.archives import export_of, small_log
 from tests.databases import run_sql
 from tests.integration.conftest import CAUSE, ISSUER, register_client
 from tests.integration.whole_logs import ignore_progress, restore, verify
+from tests.sample_logs import export_of, small_log
 
 LOG = small_log()
 

@@ -4,8 +4,8 @@ import pytest
 
 from ledger.archive.closed_grants import find_closed_grants
 from ledger.domain.recording import EventMapper, StreamEvent
-from tests.archives import recorded
 from tests.builders import CAUSE, JTI, NOW, seconds, token_issued, token_revoked
+from tests.sample_logs import recorded
 
 ISSUED = recorded(3, NOW, StreamEvent(JTI, 1, token_issued(expires_at=NOW + seconds(60))), CAUSE)
 REVOKED = recorded(7, NOW, StreamEvent(JTI, 2, token_revoked()), CAUSE)

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from ledger.archive.export_format import ExportedEvent, fits_on_one_line
 from ledger.archive.export_reader import ExportReader
 from ledger.domain.errors import InvalidExport
-from tests.archives import ISSUER, changed, export_of, read_export, small_log
 from tests.builders import NOW, seconds
+from tests.sample_logs import ISSUER, changed, export_of, read_export, small_log
 
 LOG = small_log()
 LINES = export_of(LOG)

@@ -26,7 +26,7 @@ class TestIssueByClientCredentials:
             scope=("write", "read"), expires_at=NOW + seconds(14_400)
         )
 
-    def test_subject_and_audience_are_the_client_when_no_audience_is_configured(self):
+    def test_audience_is_the_client_when_none_is_configured(self):
         issued = issue(client_id="orders")
 
         assert (issued.client_id, issued.subject, issued.audience) == ("orders", "orders", ("orders",))

@@ -15,8 +15,8 @@ from ledger.domain.log_checks import (
     check_stream,
 )
 from ledger.domain.recording import LogHead
-from tests.archives import changed, small_log
 from tests.builders import NOW, seconds, stored_secret
+from tests.sample_logs import changed, small_log
 
 LOG = small_log()
 HEAD = LogHead(6, LOG[-1].recorded_at)
