@@ -1,7 +1,7 @@
-"""What a request may cost, as numbers that do not depend on how fast a machine is.
+"""Bounds on the cost of requests, in units that do not depend on the speed of the machine.
 
-A bound is the cost of today. Whoever makes something cheaper lowers it in the same change; whoever has to raise it says
-why in the commit. `.venv/bin/pytest tests/cost -q` prints what everything costs now beside its bound.
+A bound is the current cost. A change that lowers a cost also lowers its bound; a change that must raise a bound gives
+the reason in its commit message. `.venv/bin/pytest tests/cost -q` prints every current cost with its bound.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Bound:
-    """A cost that was measured, and how far a measurement may be from it, as a part of it; `slack` is in its unit."""
+    """A measured cost and its tolerance: `below` and `above` are fractions of the cost, `slack` has its unit."""
 
     what: str
     cost: float
@@ -27,40 +27,37 @@ class Bound:
         return self.cost * (1 - self.below) - self.slack
 
     def problem(self, measured: float) -> str | None:
-        """What is wrong with a measurement, None when nothing is."""
+        """Return why a measurement is out of bounds; None when it is not."""
         if measured > self.most:
             return (
-                f"{self.what}: {measured:,.6g}, {measured - self.cost:,.6g} more than the {self.cost:,.6g} that are "
-                f"accounted for: {self.why}. Find what grew; if it has to be, raise the bound and say why."
+                f"{self.what}: {measured:,.6g}, which is {measured - self.cost:,.6g} more than {self.cost:,.6g} "
+                f"({self.why}). Find what grew. If it must grow, raise the bound and say why."
             )
         if measured < self.least:
-            return (
-                f"{self.what}: {measured:,.6g} instead of {self.cost:,.6g}. Good: lower the bound to it, so that it "
-                "stays so."
-            )
+            return f"{self.what}: {measured:,.6g} instead of {self.cost:,.6g}. Lower the bound, so that it stays lower."
         return None
 
 
-# Queries, and how often the database is waited for: exactly, as nothing of it is left to chance.
+# Queries and round trips to the database. These numbers are exact.
 
-AT_ONCE = "events and view are written in one statement"
+ONE_STATEMENT = "one statement writes the events and the view"
 
-AUTHENTICATIONS = Bound("queries of 64 authentications", 1, "the clients are read")
-INTROSPECTION = Bound("queries of an introspection", 1, "the client and the token are read together")
-INTROSPECTIONS = Bound("queries of 64 introspections", 1, "the tokens are read")
-ISSUANCE = Bound("queries of an issuance", 2, f"the client is read; {AT_ONCE}")
-ISSUANCE_WAITS = Bound("round trips of an issuance", 2, "each of its queries is waited for")
-ISSUANCES = Bound("queries of 64 issuances", 1, AT_ONCE)
-ISSUANCES_WAITS = Bound("round trips of 64 issuances", 1, "each of the queries is waited for")
-REVOCATION = Bound("queries of a revocation", 4, f"client, token and grant are read; {AT_ONCE}")
-REVOCATION_WAITS = Bound("round trips of a revocation", 4, "each of its queries is waited for")
+AUTHENTICATIONS = Bound("queries of 64 authentications", 1, "one reads the clients")
+INTROSPECTION = Bound("queries of an introspection", 1, "it reads the client and the token")
+INTROSPECTIONS = Bound("queries of 64 introspections", 1, "it reads the tokens")
+ISSUANCE = Bound("queries of an issuance", 2, f"one reads the client; {ONE_STATEMENT}")
+ISSUANCE_WAITS = Bound("round trips of an issuance", 2, "one for each query")
+ISSUANCES = Bound("queries of 64 issuances", 1, ONE_STATEMENT)
+ISSUANCES_WAITS = Bound("round trips of 64 issuances", 1, "one for each query")
+REVOCATION = Bound("queries of a revocation", 4, f"three read client, token and grant; {ONE_STATEMENT}")
+REVOCATION_WAITS = Bound("round trips of a revocation", 4, "one for each query")
 
-REVOCATIONS = Bound("queries of 64 revocations", 3, f"the tokens and the grants are read; {AT_ONCE}")
+REVOCATIONS = Bound("queries of 64 revocations", 3, f"two read the tokens and the grants; {ONE_STATEMENT}")
 
-# Bytes: of a payload exactly, of tables by whole pages, of the write-ahead log less when pages split another way.
+# Bytes. Payloads are exact; tables grow by whole pages; the write-ahead log varies with page splits.
 
 PAYLOADS = {
-    topic: Bound(f"bytes of a payload of {topic}", cost, "names of fields and values, a digest as base64")
+    topic: Bound(f"bytes of a payload of {topic}", cost, "field names and values, with the digest as base64")
     for topic, cost in {
         "token.issued": 328,
         "token.revoked": 197,
@@ -72,13 +69,15 @@ PAYLOADS = {
         "client.enabled": 64,
     }.items()
 }
-BESIDE_THE_PAYLOAD = Bound("bytes of a row of token.issued beside its payload", 145, "where, when, who, from where")
+ROW_OVERHEAD = Bound(
+    "bytes of a row of token.issued without its payload", 145, "position, time, stream, actor, request and address"
+)
 
-PAGES = 0.02
+PAGE_TOLERANCE = 0.02
 TABLES = {
     table: (
-        Bound(f"bytes of {table}, by token", rows, "its columns, and the header of a row", PAGES, PAGES),
-        Bound(f"bytes of the indexes of {table}, by token", indexes, "their keys", PAGES, PAGES),
+        Bound(f"bytes of {table} per token", rows, "columns and row header", PAGE_TOLERANCE, PAGE_TOLERANCE),
+        Bound(f"bytes of the indexes of {table} per token", indexes, "their keys", PAGE_TOLERANCE, PAGE_TOLERANCE),
     )
     for table, rows, indexes in (
         ("event_log", 560, 203),
@@ -86,31 +85,35 @@ TABLES = {
         ("token_history", 335, 239),
     )
 }
-"""With one token in twenty revoked, when all were written at once."""
+"""One token in twenty is revoked; all were written in one go."""
 
 WAL_OF_AN_ISSUANCE = Bound(
-    "bytes of WAL of an issuance, one of 64", 1140, "an event, its row in the view, five indexes", 0.05, 0.05
+    "bytes of WAL per issuance, in a batch of 64", 1140, "an event, its row in the view, five indexes", 0.05, 0.05
 )
 WAL_OF_A_REVOCATION = Bound(
-    "bytes of WAL of a revocation, one of 64", 780, "an event, four indexes, a row deleted from the view", 0.05, 0.05
+    "bytes of WAL per revocation, in a batch of 64",
+    780,
+    "an event, four indexes, a row deleted from the view",
+    0.05,
+    0.05,
 )
 
-# Work of the process. Other versions of Python and of the libraries make some calls more or less.
+# Work of the process. Other versions of Python and of the libraries make slightly more or fewer calls.
 
-OTHER_VERSIONS = 0.05
+VERSION_TOLERANCE = 0.05
 CALLS = {
     kind: Bound(
-        f"calls in the process for {kind}",
+        f"calls per request to {kind}",
         cost,
-        "of Python functions, and of built-in ones by them",
+        "calls of Python functions, and of built-in functions by them",
         0.1,
-        OTHER_VERSIONS,
+        VERSION_TOLERANCE,
     )
-    for kind, cost in {"introspect": 313, "issue": 674, "revoke": 732}.items()
+    for kind, cost in {"introspect": 312, "issue": 672, "revoke": 723}.items()
 }
 
 MEMORY = {
-    kind: Bound(f"blocks of memory that are left by {kind}", 0, "nothing of a request is kept", slack=0.5)
+    kind: Bound(f"memory blocks left per request to {kind}", 0, "a request leaves nothing behind", slack=0.5)
     for kind in ("introspect", "issue", "revoke")
 }
-"""Timers that were cancelled are swept out by the hundred, so some are left or gone. A leak is one block or more."""
+"""The event loop removes cancelled timers by the hundred, hence the slack. A leak is at least one block."""

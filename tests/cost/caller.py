@@ -1,4 +1,4 @@
-"""Sends one request after another, in a thread of its own, so that none of its work is counted."""
+"""Sends requests one after another from its own thread, so that its work is not counted."""
 
 import asyncio
 import socket
@@ -11,7 +11,7 @@ from yarl import URL
 
 
 class Caller:
-    """A connection to a server on this host. Every request is a form, and has to be answered 200."""
+    """A connection to a server on this host. It posts forms and expects status 200."""
 
     def __init__(self, url: URL) -> None:
         assert url.host is not None
@@ -23,14 +23,14 @@ class Caller:
         self._socket.close()
 
     async def post(self, path: str, forms: Sequence[dict[str, str]]) -> list[bytes]:
-        """The bodies of the answers."""
+        """Post forms; return the bodies of the responses."""
         requests = [self._request(path, form) for form in forms]
-        return await asyncio.to_thread(lambda: list(self._answers(requests)))
+        return await asyncio.to_thread(lambda: list(self._responses(requests)))
 
     async def send(self, path: str, forms: Sequence[dict[str, str]]) -> None:
-        """The same, and nothing is kept of the answers."""
+        """Post forms and keep nothing of the responses."""
         requests = [self._request(path, form) for form in forms]
-        await asyncio.to_thread(lambda: deque(self._answers(requests), maxlen=0).clear())
+        await asyncio.to_thread(lambda: deque(self._responses(requests), maxlen=0).clear())
 
     def _request(self, path: str, form: dict[str, str]) -> bytes:
         body = urlencode(form).encode()
@@ -40,11 +40,11 @@ class Caller:
         )
         return head.encode() + body
 
-    def _answers(self, requests: Sequence[bytes]) -> Iterator[bytes]:
+    def _responses(self, requests: Sequence[bytes]) -> Iterator[bytes]:
         for request in requests:
             self._socket.sendall(request)
             with HTTPResponse(self._socket, method="POST") as response:
                 response.begin()
                 body = response.read()
-                assert response.status == 200, f"answered {response.status}: {body!r}"
+                assert response.status == 200, f"{response.status}: {body!r}"
             yield body

@@ -1,4 +1,4 @@
-"""A service whose costs are counted, and the table of what everything costs."""
+"""A service whose costs are counted, and the table of costs at the end of the run."""
 
 import json
 import os
@@ -42,25 +42,25 @@ class _Server(TestServer):
 
 @dataclass(frozen=True)
 class Shop:
-    """The only client of a service, and how it asks: over HTTP, or in the process."""
+    """The only client of a service, which sends requests over HTTP or calls the use cases."""
 
     issuer: Issuer
     client: Client
     secret: str
     caller: Caller
 
-    async def ask(self, name: str, *forms: dict[str, str]) -> list[bytes]:
-        """Answers of an OAuth endpoint, one request after the other."""
+    async def post(self, name: str, *forms: dict[str, str]) -> list[bytes]:
+        """Post forms to an OAuth endpoint, one after the other; return the bodies of the responses."""
         return await self.caller.post(self._path(name), self._from_client(forms))
 
     async def send(self, name: str, *forms: dict[str, str]) -> None:
-        """The same, for who does not want the answers."""
+        """Post forms and discard the responses."""
         await self.caller.send(self._path(name), self._from_client(forms))
 
-    async def tokens(self, count: int) -> list[str]:
-        """Tokens that were issued over HTTP."""
-        answers = await self.ask("token", *[{"grant_type": "client_credentials"}] * count)
-        return [json.loads(answer)["access_token"] for answer in answers]
+    async def request_tokens(self, count: int) -> list[str]:
+        """Request tokens over HTTP."""
+        bodies = await self.post("token", *[{"grant_type": "client_credentials"}] * count)
+        return [json.loads(body)["access_token"] for body in bodies]
 
     def _path(self, name: str) -> str:
         return f"{ISSUER.path}/oauth2/{name}"
@@ -72,11 +72,13 @@ class Shop:
 
 @pytest.fixture
 def hold(record_property) -> Callable[..., None]:
-    """Hold measurements against their bounds, all of them before any of them fails the test."""
+    """Compare measurements with their bounds; the failure lists all that are out of bounds."""
 
     def compare(*costs: tuple[Bound, float]) -> None:
         for bound, measured in costs:
-            record_property(COST, (bound.what, float(measured), float(bound.cost)))  # workers send numbers of few kinds
+            record_property(
+                COST, (bound.what, float(measured), float(bound.cost))
+            )  # test workers can only send plain numbers
         problems = [problem for bound, measured in costs if (problem := bound.problem(measured))]
         if problems:
             pytest.fail("\n".join(problems), pytrace=False)
@@ -85,16 +87,16 @@ def hold(record_property) -> Callable[..., None]:
 
 
 @pytest.fixture
-def _logging_to_nowhere(_restored_logging) -> Iterator[None]:
-    """Lines are made as in production, and go where nobody reads them."""
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
-        configure_logging(format="json", stream=nowhere)
+def _logging_to_null_device(_restored_logging) -> Iterator[None]:
+    """Write log lines as in production, to the null device."""
+    with Path(os.devnull).open("w", encoding="utf-8") as null_device:
+        configure_logging(format="json", stream=null_device)
         yield
 
 
 @pytest.fixture
-async def start_shop(_logging_to_nowhere) -> AsyncIterator[Callable[[str], Awaitable[Shop]]]:
-    """Starts a service over a DSN, as one process has it."""
+async def start_shop(_logging_to_null_device) -> AsyncIterator[Callable[[str], Awaitable[Shop]]]:
+    """Start a service on a DSN."""
     async with AsyncExitStack() as stack:
 
         async def start(dsn: str) -> Shop:
@@ -114,12 +116,11 @@ async def start_shop(_logging_to_nowhere) -> AsyncIterator[Callable[[str], Await
 
 @pytest.fixture
 async def shop(database, start_shop) -> Shop:
-    """Over the database itself."""
     return await start_shop(database.service_dsn)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What everything costs now, beside its bound."""
+    """Print every current cost with its bound."""
     reports = [report for key in ("passed", "failed") for report in terminalreporter.stats.get(key, [])]
     costs = [value for report in reports for name, value in report.user_properties if name == COST]
     if costs:

@@ -1,4 +1,4 @@
-"""A bound fails a cost that grew, and one that shrank so far that the bound holds nothing any more."""
+"""A bound rejects a cost that grew, and one so low that the bound no longer protects it."""
 
 import pytest
 
@@ -8,18 +8,16 @@ BOUND = Bound("queries of a request", 10, "one for each of ten", below=0.2, abov
 
 
 @pytest.mark.parametrize("measured", [8, 10, 11])
-def test_what_is_near_holds(measured):
+def test_bound_accepts_a_cost_within_its_tolerance(measured):
     assert BOUND.problem(measured) is None
 
 
-def test_what_grew_is_named_with_by_how_much_and_what_it_was_for():
+def test_bound_names_the_increase_and_its_reason_when_a_cost_grew():
     assert BOUND.problem(12) == (
-        "queries of a request: 12, 2 more than the 10 that are accounted for: one for each of ten. "
-        "Find what grew; if it has to be, raise the bound and say why."
+        "queries of a request: 12, which is 2 more than 10 (one for each of ten). "
+        "Find what grew. If it must grow, raise the bound and say why."
     )
 
 
-def test_what_shrank_has_its_bound_lowered():
-    assert (
-        BOUND.problem(7) == "queries of a request: 7 instead of 10. Good: lower the bound to it, so that it stays so."
-    )
+def test_bound_asks_to_be_lowered_when_a_cost_shrank():
+    assert BOUND.problem(7) == "queries of a request: 7 instead of 10. Lower the bound, so that it stays lower."

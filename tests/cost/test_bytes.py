@@ -1,4 +1,4 @@
-"""How many bytes an event takes, and a token in each table, its indexes, and the write-ahead log."""
+"""Bytes per event, and per token in each table, its indexes and the write-ahead log."""
 
 import asyncio
 
@@ -14,13 +14,13 @@ TOKENS = 20_000
 BATCH = 64
 ATTEMPTS = 5
 
-SIZES = """
+EVENT_SIZES = """
 SELECT topic, max(octet_length(payload)) AS payload, max(pg_column_size(e.*)) AS row FROM event_log e GROUP BY topic
 """
-OF_TABLE = """
+TABLE_SIZE = """
 SELECT pg_relation_size($1::text::regclass) AS rows, pg_indexes_size($1::text::regclass) AS indexes
 """
-WRITTEN = "SELECT pg_current_wal_insert_lsn() - '0/0'"
+WAL_POSITION = "SELECT pg_current_wal_insert_lsn() - '0/0'"
 
 
 @pytest.fixture
@@ -31,8 +31,8 @@ async def superuser(database):
 
 
 @pytest.fixture
-async def one_of_each(shop):
-    """Every event that there is was recorded."""
+async def _one_event_of_each_type(shop):
+    """Record one event of every type."""
     registry = shop.issuer.registry
     issued = await shop.issuer.issuance.issue_token(shop.client, None, CAUSE)
     await shop.issuer.revocation.revoke_token(shop.client, issued.access_token, CAUSE)
@@ -45,31 +45,31 @@ async def one_of_each(shop):
     await registry.update("depot", type(SETTINGS)(**changed), CAUSE)
 
 
-@pytest.mark.usefixtures("one_of_each")
-async def test_of_an_event_of_each_type(superuser, hold):
-    sizes = {row["topic"]: row for row in await superuser.fetch(SIZES)}
+@pytest.mark.usefixtures("_one_event_of_each_type")
+async def test_bytes_of_an_event_of_each_type(superuser, hold):
+    sizes = {row["topic"]: row for row in await superuser.fetch(EVENT_SIZES)}
     assert sizes.keys() == {event.TOPIC for event in EVENT_TYPES} == bounds.PAYLOADS.keys()
     payloads = [(bound, sizes[topic]["payload"]) for topic, bound in bounds.PAYLOADS.items()]
     issued = sizes["token.issued"]
-    hold(*payloads, (bounds.BESIDE_THE_PAYLOAD, issued["row"] - issued["payload"]))
+    hold(*payloads, (bounds.ROW_OVERHEAD, issued["row"] - issued["payload"]))
 
 
-async def test_of_a_token_in_each_table(database, superuser, hold):
+async def test_bytes_of_a_token_in_each_table(database, superuser, hold):
     await fill(database.owner_dsn, ISSUER.log_name, tokens=TOKENS)
-    sizes = {table: await superuser.fetchrow(OF_TABLE, table) for table in bounds.TABLES}
+    sizes = {table: await superuser.fetchrow(TABLE_SIZE, table) for table in bounds.TABLES}
     hold(
         *((rows, sizes[table]["rows"] / TOKENS) for table, (rows, _) in bounds.TABLES.items()),
         *((indexes, sizes[table]["indexes"] / TOKENS) for table, (_, indexes) in bounds.TABLES.items()),
     )
 
 
-async def test_of_the_write_ahead_log_that_a_token_takes(shop, superuser, hold):
+async def test_bytes_of_a_token_in_the_write_ahead_log(shop, superuser, hold):
     issuance, revocation = shop.issuer.issuance, shop.issuer.revocation
 
     async def written(run):
-        before = await superuser.fetchval(WRITTEN)
+        before = await superuser.fetchval(WAL_POSITION)
         answers = await asyncio.gather(*run)
-        return answers, (await superuser.fetchval(WRITTEN) - before) / BATCH
+        return answers, (await superuser.fetchval(WAL_POSITION) - before) / BATCH
 
     issuances, revocations = [], []
     for _ in range(ATTEMPTS):
@@ -77,5 +77,5 @@ async def test_of_the_write_ahead_log_that_a_token_takes(shop, superuser, hold):
         issuances.append(size)
         _, size = await written(revocation.revoke_token(shop.client, token.access_token, CAUSE) for token in tokens)
         revocations.append(size)
-    # The least of them: others may write to the same server, and a page may be logged whole after a checkpoint.
+    # Take the minimum: other databases share the server, and a page is logged whole after a checkpoint.
     hold((bounds.WAL_OF_AN_ISSUANCE, min(issuances)), (bounds.WAL_OF_A_REVOCATION, min(revocations)))

@@ -29,9 +29,9 @@ class ExecutedFiles:
 
 
 async def test_token_request_executes_few_files(shop):
-    await shop.tokens(1)  # what runs once per connection or process is not part of a request
+    await shop.request_tokens(1)  # what runs once per connection or process is not part of a request
     with ExecutedFiles() as executed:
-        await shop.tokens(1)
+        await shop.request_tokens(1)
     names = sorted(str(Path(path).relative_to(ROOT)) for path in executed.paths)
     assert "api/http/oauth/token.py" in names
     assert len(names) <= MAX_FILES, names

@@ -1,4 +1,4 @@
-"""How many queries a request takes, and for how many answers of the database a batch of them waits."""
+"""Queries and round trips to the database, per request and per batch of requests."""
 
 import asyncio
 
@@ -25,16 +25,16 @@ async def shop(wire, start_shop):
 
 @pytest.fixture
 def count(wire, shop):
-    """What a run with so many new tokens takes, once its statements are prepared on every connection it uses."""
+    """Count the queries of a run with new tokens, once every connection has prepared its statements."""
 
     async def counted(run, tokens: int = 0) -> Counts:
         for _ in range(ATTEMPTS):
-            issued = await shop.tokens(tokens)
+            issued = await shop.request_tokens(tokens)
             counts = wire.start()
             await run(issued)
             if not counts.prepared:
                 return counts
-        pytest.fail(f"done {ATTEMPTS} times it still prepares statements, which a connection should keep")
+        pytest.fail(f"statements are still prepared after {ATTEMPTS} runs; a connection should keep them")
 
     return counted
 
@@ -48,9 +48,9 @@ async def test_64_authentications_share_a_query(shop, count, hold):
     hold((bounds.AUTHENTICATIONS, (await count(authenticate)).queries))
 
 
-async def test_an_introspection_reads_the_client_and_the_token(shop, count, hold):
+async def test_introspection_reads_client_and_token_in_one_query(shop, count, hold):
     async def introspect(tokens):
-        (answer,) = await shop.ask("introspect", {"token": tokens[0]})
+        (answer,) = await shop.post("introspect", {"token": tokens[0]})
         assert b'"active":true' in answer.replace(b" ", b"")
 
     hold((bounds.INTROSPECTION, (await count(introspect, 1)).queries))
@@ -65,12 +65,12 @@ async def test_64_introspections_share_a_query(shop, count, hold):
     hold((bounds.INTROSPECTIONS, (await count(introspect, MANY)).queries))
 
 
-async def test_an_issuance_reads_the_client_and_is_a_transaction(shop, count, hold):
-    counts = await count(lambda _: shop.tokens(1))
+async def test_issuance_reads_the_client_and_appends(shop, count, hold):
+    counts = await count(lambda _: shop.request_tokens(1))
     hold((bounds.ISSUANCE, counts.queries), (bounds.ISSUANCE_WAITS, counts.round_trips))
 
 
-async def test_64_issuances_share_a_transaction(shop, count, hold):
+async def test_64_issuances_share_a_query(shop, count, hold):
     async def issue(_tokens):
         issuance = shop.issuer.issuance
         await asyncio.gather(*(issuance.issue_token(shop.client, None, CAUSE) for _ in range(MANY)))
@@ -79,12 +79,12 @@ async def test_64_issuances_share_a_transaction(shop, count, hold):
     hold((bounds.ISSUANCES, counts.queries), (bounds.ISSUANCES_WAITS, counts.round_trips))
 
 
-async def test_a_revocation_reads_client_token_and_grant_and_is_a_transaction(shop, count, hold):
-    counts = await count(lambda tokens: shop.ask("revoke", {"token": tokens[0]}), 1)
+async def test_revocation_reads_client_token_and_grant_and_appends(shop, count, hold):
+    counts = await count(lambda tokens: shop.post("revoke", {"token": tokens[0]}), 1)
     hold((bounds.REVOCATION, counts.queries), (bounds.REVOCATION_WAITS, counts.round_trips))
 
 
-async def test_64_revocations_share_a_read_of_tokens_and_few_transactions(shop, count, hold):
+async def test_64_revocations_share_their_queries(shop, count, hold):
     async def revoke(tokens):
         positions = await asyncio.gather(
             *(shop.issuer.revocation.revoke_token(shop.client, token, CAUSE) for token in tokens)

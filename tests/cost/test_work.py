@@ -1,4 +1,4 @@
-"""How much Python runs for a request, and whether any of its memory is left afterwards."""
+"""Function calls per request, and memory left after it."""
 
 import gc
 import sys
@@ -20,9 +20,9 @@ LOOP = (str(Path(event_loop).parent), selectors)
 
 
 class Calls:
-    """Counts calls of this thread while it is on: of Python functions, and of built-in ones by them.
+    """Counts the calls that this thread makes: of Python functions, and of built-in functions by them.
 
-    Those of the event loop are left out: how often it turns depends on how fast the database answers.
+    Calls of the event loop do not count: how often it turns depends on how fast the database responds.
     """
 
     def __init__(self) -> None:
@@ -47,23 +47,23 @@ class Calls:
 
 @pytest.fixture
 def requests(shop):
-    """Sends so many requests of a kind, once what they are of is there."""
+    """Prepare requests of a kind; return a function that sends them."""
 
     async def introspect(count):
-        (token,) = await shop.tokens(1)
+        (token,) = await shop.request_tokens(1)
         return lambda: shop.send("introspect", *[{"token": token}] * count)
 
     async def issue(count):
         return lambda: shop.send("token", *[{"grant_type": "client_credentials"}] * count)
 
     async def revoke(count):
-        tokens = await shop.tokens(count)
+        tokens = await shop.request_tokens(count)
         return lambda: shop.send("revoke", *({"token": token} for token in tokens))
 
     return {"introspect": introspect, "issue": issue, "revoke": revoke}
 
 
-async def test_calls(requests, hold):
+async def test_function_calls_per_request(requests, hold):
     counted = {}
     for kind, prepare in requests.items():
         await (await prepare(WARM_UP))()
@@ -74,9 +74,9 @@ async def test_calls(requests, hold):
     hold(*counted.items())
 
 
-async def test_memory(shop, requests, hold):
+async def test_request_leaves_no_memory_behind(shop, requests, hold):
     async def blocks():
-        await shop.send("introspect", {"token": "unknown"})  # what was asked for last is kept until now
+        await shop.send("introspect", {"token": "unknown"})  # releases what the connection keeps of the last request
         gc.collect()
         return sys.getallocatedblocks()
 
