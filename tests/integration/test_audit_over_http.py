@@ -16,25 +16,25 @@ SOON = 60.0
 
 
 @pytest.fixture
-async def there(start_process):
-    """Another process, which writes."""
+async def writer(start_process):
+    """The issuer in the process that writes."""
     return (await start_process()).issuers[0]
 
 
 @pytest.fixture
-async def here(start_process):
-    """The process that is asked."""
+async def service(start_process):
+    """The service in the process that serves auditors."""
     return await start_process()
 
 
 @pytest.fixture
-async def http(here, there):
-    """Asks with an auditor's token."""
-    here.follow()
-    await register_client(there)
-    auditor = await register_client(there, "auditor", scopes=("audit.read",))
-    issued = await there.issuance.issue_token(auditor, ("audit.read",), CAUSE)
-    server = LedgerTestServer(create_app(here))
+async def http(service, writer):
+    """A session with an auditor's token."""
+    service.follow()
+    await register_client(writer)
+    auditor = await register_client(writer, "auditor", scopes=("audit.read",))
+    issued = await writer.issuance.issue_token(auditor, ("audit.read",), CAUSE)
+    server = LedgerTestServer(create_app(service))
     await server.start_server()
     headers = {"Authorization": f"Bearer {issued.access_token}"}
     async with ClientSession(server.make_url("/"), headers=headers, connector=TCPConnector(limit=0)) as session:
@@ -42,21 +42,21 @@ async def http(here, there):
     await server.close()
 
 
-async def write(there, count):
-    """Tokens, every third of them revoked; the newest position."""
-    client = await there.clients.get("shop")
+async def write(writer, count):
+    """Issue tokens and revoke every third; returns the newest position."""
+    client = await writer.clients.get("shop")
 
     async def one(number):
-        issued = await there.issuance.issue_token(client, None, CAUSE)
+        issued = await writer.issuance.issue_token(client, None, CAUSE)
         if number % 3 == 0:
-            return await there.revocation.revoke_token(client, issued.access_token, CAUSE)
+            return await writer.revocation.revoke_token(client, issued.access_token, CAUSE)
         return issued.position
 
     return max(await asyncio.gather(*(one(number) for number in range(count))))
 
 
 async def events_of(response, until):
-    """The documents of a stream, until one at a position."""
+    """Read the documents of a stream up to a position."""
     found = []
     while not found or found[-1]["position"] < until:
         line = await asyncio.wait_for(response.content.readline(), SOON)
@@ -65,10 +65,10 @@ async def events_of(response, until):
     return found
 
 
-async def test_export_equals_the_log_when_another_process_writes(http, there, monkeypatch):
+async def test_export_equals_the_log_when_another_process_writes(http, writer, monkeypatch):
     monkeypatch.setattr(events, "EXPORT_PAGE_EVENTS", 100)
-    last = await write(there, 600)
-    rows = await there.streams.read(0, 10_000)
+    last = await write(writer, 600)
+    rows = await writer.streams.read(0, 10_000)
     for query in ("", f"?client_id=shop&min_position={last}", "?type=token.revoked", "?actor=operator:test"):
         response = await http.get(f"/first/audit/events{query}", headers={"Accept": "application/x-ndjson"})
         assert response.status == 200, await response.text()
@@ -87,11 +87,11 @@ def matches(query, row):
 
 
 @pytest.mark.parametrize("query", ["", "&client_id=shop", "&type=token.issued,token.revoked"])
-async def test_stream_skips_and_repeats_nothing_when_resumed_repeatedly(http, there, query, monkeypatch):
-    """While it is read, another process writes."""
+async def test_stream_skips_and_repeats_nothing_when_resumed_repeatedly(http, writer, query, monkeypatch):
+    """Another process writes while the stream is read."""
     monkeypatch.setattr(event_stream, "PAGE_EVENTS", 50)
-    start = (await there.streams.head()).position
-    writing = asyncio.create_task(write(there, 600))
+    start = (await writer.streams.head()).position
+    writing = asyncio.create_task(write(writer, 600))
     found = []
     last_id = start
     while last_id < start + 800:
@@ -106,14 +106,14 @@ async def test_stream_skips_and_repeats_nothing_when_resumed_repeatedly(http, th
     assert [event["position"] for event in found] == list(range(start + 1, start + 801))
 
 
-async def test_token_state_is_current_when_projections_lag(here, http, there, monkeypatch):
-    """Nobody follows the log here: what is searched for is not found in time, what is asked of one token is."""
+async def test_token_state_is_current_when_projections_lag(service, http, writer, monkeypatch):
+    """No process follows the log, so searches time out, but one token is folded from its stream."""
     monkeypatch.setattr(checkpoint, "CATCH_UP_TIMEOUT_SECONDS", 0.05)
-    for task in here._at_work:
+    for task in service._at_work:
         task.cancel()
-    await asyncio.gather(*here._at_work, return_exceptions=True)
-    issued = await there.issuance.issue_token(await there.clients.get("shop"), None, CAUSE)
-    revoked_at = await there.revocation.revoke_token(await there.clients.get("shop"), issued.access_token, CAUSE)
+    await asyncio.gather(*service._at_work, return_exceptions=True)
+    issued = await writer.issuance.issue_token(await writer.clients.get("shop"), None, CAUSE)
+    revoked_at = await writer.revocation.revoke_token(await writer.clients.get("shop"), issued.access_token, CAUSE)
     token = f"/first/audit/tokens/{issued.jti}"
     for query, state in ((f"?min_position={revoked_at}", "revoked"), (f"?as_of={issued.position}", "active")):
         response = await http.get(token + query)
@@ -126,9 +126,9 @@ async def test_token_state_is_current_when_projections_lag(here, http, there, mo
     assert (await response.json())["type"].endswith(":not_caught_up")
 
 
-async def test_idle_readers_share_one_read_when_an_event_arrives(here, http, there, monkeypatch):
+async def test_idle_readers_share_one_read_when_an_event_arrives(service, http, writer, monkeypatch):
     reads = []
-    event_log = here.issuers[0].streams
+    event_log = service.issuers[0].streams
     select = event_log.read
 
     async def counted(*args, **more):
@@ -141,7 +141,7 @@ async def test_idle_readers_share_one_read_when_an_event_arrives(here, http, the
     for reader in readers:
         assert (await reader.content.readline()).startswith(b"id: ")
     reads.clear()
-    position = await write(there, 1)
+    position = await write(writer, 1)
     found = await asyncio.gather(*(events_of(reader, position - 1) for reader in readers))
     assert {tuple(event["position"] for event in events) for events in found} <= {
         (position - 1,),

@@ -1,4 +1,4 @@
-"""Fixtures: the application over a service in memory, and callers of its two issuers."""
+"""Fixtures: the application over an in-memory service, and callers of its two issuers."""
 
 import pytest
 from memory_service import MAIN, OTHER, Caller, LedgerTestServer, MemoryService
@@ -24,11 +24,11 @@ async def http(service, aiohttp_client):
 
 @pytest.fixture
 def caller(http, service):
-    """Calls the issuer at /ms-auth-server."""
+    """A caller of the issuer at /ms-auth-server."""
     return Caller(http, service.tenants[0])
 
 
 @pytest.fixture
 def other(http, service):
-    """Calls the issuer at /other."""
+    """A caller of the issuer at /other."""
     return Caller(http, service.tenants[1])

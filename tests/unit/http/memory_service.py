@@ -1,4 +1,4 @@
-"""A whole service without a database: issuers over the memory store, with clients whose secrets the tests know."""
+"""The in-memory service with clients whose secrets the tests know, and a caller of its endpoints."""
 
 from base64 import b64encode
 from datetime import UTC, datetime
@@ -81,12 +81,12 @@ async def serve(aiohttp_client, *urls: str) -> "Caller":
 
 
 def basic(client_id: str, secret: str) -> str:
-    """An Authorization header as RFC 6749 §2.3.1 has it."""
+    """Format an Authorization header (RFC 6749 §2.3.1)."""
     return "Basic " + b64encode(f"{quote_plus(client_id)}:{quote_plus(secret)}".encode()).decode()
 
 
 class Caller:
-    """Sends requests as a client of one tenant would."""
+    """Sends requests as a client of one issuer."""
 
     def __init__(self, http: TestClient, tenant: Tenant) -> None:
         self.http = http
@@ -94,7 +94,7 @@ class Caller:
         self.path = tenant.issuer.identifier.path
 
     async def send(self, endpoint: str, body: bytes | str | BytesIO = b"", **headers: str):
-        """A request as it is; header names with underscores for hyphens."""
+        """Send a request; underscores in header names become hyphens."""
         named = {"Content-Type": FORM} | {name.replace("_", "-"): value for name, value in headers.items()}
         named = {name: value for name, value in named.items() if value}
         skip = ("Content-Type",) if "Content-Type" not in named else ()
@@ -108,7 +108,7 @@ class Caller:
     async def post(
         self, endpoint: str, client_id: str = "app", *, by: str = METHODS[0], secret: str | None = None, **parameters
     ):
-        """A form from a client that authenticates by one of the two methods."""
+        """Send a form from a client that authenticates."""
         secret = secret or self.tenant.secrets.get(client_id, "no-such-secret")
         if by == "client_secret_basic":
             return await self.send(endpoint, urlencode(parameters), Authorization=basic(client_id, secret))
@@ -129,7 +129,7 @@ class Caller:
 
 
 def parameters_for(endpoint: str) -> dict[str, str]:
-    """What a request to the endpoint needs besides authentication, and who may send it."""
+    """The required parameters of an endpoint, besides authentication."""
     return {"grant_type": "client_credentials"} if endpoint == "token" else {"token": "t" * 128}
 
 
@@ -139,7 +139,7 @@ def sender_for(endpoint: str) -> str:
 
 
 async def assert_error(response, status: int, code: str) -> str:
-    """The answer is this error, in the shape every error has; returns its description."""
+    """Assert that a response is this error; returns its description."""
     text = await response.text()
     assert response.status == status, text
     assert response.content_type == "application/json"

@@ -1,4 +1,4 @@
-"""The error answers as a whole."""
+"""The error catalogue."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The form parser beside urllib.parse, which is the oracle wherever both accept."""
+"""The form parser, with urllib.parse as its oracle."""
 
 from urllib.parse import parse_qsl, quote_plus, urlencode
 

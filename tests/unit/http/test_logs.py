@@ -1,4 +1,4 @@
-"""What `configure_logging` makes of our lines and of the standard library's."""
+"""The lines that `configure_logging` writes."""
 
 import io
 import json

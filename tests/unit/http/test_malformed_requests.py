@@ -1,4 +1,4 @@
-"""What is refused before anybody is authenticated, at every endpoint: never a 500, always a JSON answer."""
+"""Requests that every endpoint rejects before it authenticates the client."""
 
 import gzip
 from io import BytesIO
@@ -108,34 +108,27 @@ class TestParameters:
         at_most = good_body(caller, endpoint)
         at_most += "".join(f"&p{n}=" for n in range(100 - at_most.count("&") - 1))
         assert (await caller.send(endpoint, at_most)).status == 200
-        await assert_error(await caller.send(endpoint, at_most + "&one=more"), 400, "invalid_request")
-
-    async def test_responds_400_when_thousands(self, caller, endpoint):
-        body = "&".join(f"p{n}={n}" for n in range(5000))
-        await assert_error(await caller.send(endpoint, body), 400, "invalid_request")
-
-    async def test_responds_400_when_there_are_only_separators(self, caller, endpoint):
-        await assert_error(await caller.send(endpoint, "&" * 60_000), 400, "invalid_request")
+        for body in (at_most + "&one=more", "&".join(f"p{n}={n}" for n in range(5000)), "&" * 60_000):
+            await assert_error(await caller.send(endpoint, body), 400, "invalid_request")
 
 
 class TestEncoding:
     @pytest.mark.parametrize(
-        "garbage",
-        [b"x=\xff\xfe", b"\xff=x", b"x=%FF%FE", b"%C3=x", b"x=%C3%28", b"x=%ED%A0%80", b"x=\xed\xa0\x80", b"x=%C0%80"],
+        ("garbage", "reason"),
+        [
+            *(
+                (text, "UTF-8")
+                for text in (b"x=\xff\xfe", b"\xff=x", b"x=%FF%FE", b"%C3=x", b"x=%C3%28", b"x=%ED%A0%80")
+            ),
+            *((text, "UTF-8") for text in (b"x=\xed\xa0\x80", b"x=%C0%80")),
+            *((text, "NUL") for text in (b"x=\x00", b"\x00=x", b"x=%00", b"%00", b"x=a%00b")),
+            *((text, "'%'") for text in (b"x=%zz", b"x=%", b"x=%4", b"%g0=x", b"x=%%41", b"x=% 41")),
+            (b"x=" + b"%25" * 9000 + b"%", "'%'"),
+        ],
     )
-    async def test_responds_400_when_not_utf_8(self, caller, endpoint, garbage):
+    async def test_responds_400_when_malformed(self, caller, endpoint, garbage, reason):
         body = good_body(caller, endpoint).encode() + b"&" + garbage
-        await assert_error(await caller.send(endpoint, body), 400, "invalid_request")
-
-    @pytest.mark.parametrize("nul", [b"x=\x00", b"\x00=x", b"x=%00", b"%00", b"x=a%00b"])
-    async def test_responds_400_when_it_contains_nul(self, caller, endpoint, nul):
-        body = good_body(caller, endpoint).encode() + b"&" + nul
-        assert "NUL" in await assert_error(await caller.send(endpoint, body), 400, "invalid_request")
-
-    @pytest.mark.parametrize("escape", ["x=%zz", "x=%", "x=%4", "%g0=x", "x=%%41", "x=% 41", "x=" + "%25" * 9000 + "%"])
-    async def test_responds_400_when_an_escape_is_broken(self, caller, endpoint, escape):
-        body = good_body(caller, endpoint) + "&" + escape
-        assert "'%'" in await assert_error(await caller.send(endpoint, body), 400, "invalid_request")
+        assert reason in await assert_error(await caller.send(endpoint, body), 400, "invalid_request")
 
     async def test_is_decoded_once_when_encoded_repeatedly(self, caller, endpoint):
         body = good_body(caller, endpoint) + "&x=" + "%25" * 9000 + "00"
@@ -151,45 +144,33 @@ class TestEncoding:
 
 
 class TestSize:
-    async def test_is_accepted_when_at_the_limit(self, caller, endpoint):
+    async def test_is_limited_to_64_kib(self, caller, endpoint):
         body = good_body(caller, endpoint) + "&x="
         body += "x" * (LIMIT - len(body))
         assert (await caller.send(endpoint, body)).status == 200
-
-    async def test_responds_413_when_over_the_limit(self, caller, endpoint):
-        body = good_body(caller, endpoint) + "&x="
-        body += "x" * (LIMIT + 1 - len(body))
-        await assert_error(await caller.send(endpoint, body), 413, "invalid_request")
+        await assert_error(await caller.send(endpoint, body + "x"), 413, "invalid_request")
 
     async def test_responds_413_when_a_token_has_ten_megabytes(self, caller, endpoint):
         await assert_error(await caller.send(endpoint, BytesIO(b"token=" + b"t" * 10_000_000)), 413, "invalid_request")
-
-    async def test_responds_413_when_chunks_exceed_the_limit(self, caller, endpoint):
-        async def chunks():
-            for _ in range(70):
-                yield b"x" * 1024
-
-        response = await caller.http.post(
-            f"{caller.path}/oauth2/{endpoint}", data=chunks(), headers={"Content-Type": FORM}
-        )
-        await assert_error(response, 413, "invalid_request")
 
     async def test_responds_413_when_decompressed_size_exceeds_the_limit(self, caller, endpoint):
         bomb = gzip.compress(b"x" * 20_000_000)
         assert len(bomb) < LIMIT
         await assert_error(await caller.send(endpoint, bomb, Content_Encoding="gzip"), 413, "invalid_request")
 
-    async def test_is_accepted_when_chunks_are_within_the_limit(self, caller, endpoint):
+    async def test_is_limited_when_length_is_not_announced(self, caller, endpoint):
         body = good_body(caller, endpoint).encode()
+        small = [body[start : start + 7] for start in range(0, len(body), 7)]
+        assert (await self._send_chunks(caller, endpoint, small)).status == 200
+        await assert_error(await self._send_chunks(caller, endpoint, [b"x" * 1024] * 70), 413, "invalid_request")
 
+    async def _send_chunks(self, caller, endpoint, parts):
         async def chunks():
-            for start in range(0, len(body), 7):
-                yield body[start : start + 7]
+            for part in parts:
+                yield part
 
-        response = await caller.http.post(
-            f"{caller.path}/oauth2/{endpoint}", data=chunks(), headers={"Content-Type": FORM}
-        )
-        assert response.status == 200
+        url = f"{caller.path}/oauth2/{endpoint}"
+        return await caller.http.post(url, data=chunks(), headers={"Content-Type": FORM})
 
     @pytest.mark.parametrize("by", METHODS)
     async def test_responds_401_when_client_id_is_very_long(self, caller, endpoint, by):

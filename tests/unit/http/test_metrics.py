@@ -1,4 +1,4 @@
-"""`/metrics` and what `/readyz` tells of projections: complete, for anybody, and nothing about anybody."""
+"""`/metrics`, and the projections in `/readyz`."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ ME = str(os.getpid())
 
 
 class Scraped:
-    """What a scrape gave: `sample(name, label=…)` is its value, None where there is none."""
+    """A scrape: `scraped(name, label=…)` is a value or None."""
 
     def __init__(self, text: str) -> None:
         self.families = {family.name: family for family in text_string_to_metric_families(text)}
@@ -193,13 +193,13 @@ async def test_metrics_and_projections_are_hidden_when_switched_off(service, aio
 class TestPeerWorkers:
     @pytest.fixture
     def folder(self):
-        # Short: the address of a socket has an end.
+        # A socket path must be short.
         with tempfile.TemporaryDirectory(prefix="worker_socket_dir-") as name:
             yield Path(name)
 
     @pytest.fixture
     async def sibling(self, folder, monkeypatch):
-        """Another process of the service, with 5 requests."""
+        """Another worker process, with 5 requests."""
         counts = RequestCounts("token", "ms-auth-server")
         for _ in range(5):
             counts.add(200, 0.01)

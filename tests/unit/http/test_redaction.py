@@ -1,4 +1,4 @@
-"""The mask over everything that is logged."""
+"""Redaction of everything that is logged."""
 
 import pytest
 from hypothesis import given

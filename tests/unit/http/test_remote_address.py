@@ -1,4 +1,4 @@
-"""Which address is recorded as where a request came from."""
+"""The remote address that is recorded."""
 
 import pytest
 from memory_service import FORM, MAIN, Caller, LedgerTestServer, MemoryService, basic
@@ -8,7 +8,7 @@ from api.http.app import create_app
 
 @pytest.fixture
 def recorded(aiohttp_client):
-    """The address recorded for a token asked for with these X-Forwarded-For headers."""
+    """The address recorded for a token request with these X-Forwarded-For headers."""
 
     async def ask(*forwarded: str, behind_proxy: bool) -> str | None:
         service = await MemoryService(MAIN).start()

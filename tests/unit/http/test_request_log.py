@@ -1,14 +1,13 @@
-"""One log line a request, and nothing secret in any of them."""
+"""One log line per request, without secrets."""
 
 import io
 import json
 from urllib.parse import urlencode
 
 import pytest
-from memory_service import MAIN, OPERATOR, Caller, LedgerTestServer, MemoryService, basic
+from memory_service import OPERATOR, basic, serve
 from structlog.testing import capture_logs
 
-from api.http.app import create_app
 from api.http.request_log import RequestLog
 from api.logging.configuration import configure_logging
 
@@ -83,8 +82,7 @@ class TestRequestLine:
 async def test_log_contains_no_token_and_no_secret(aiohttp_client, output, monkeypatch):
     written = io.BytesIO()
     configure_logging(format=output, level="debug", stream=io.TextIOWrapper(written, write_through=True))
-    service = await MemoryService(MAIN).start()
-    caller = Caller(await aiohttp_client(LedgerTestServer(create_app(service))), service.tenants[0])
+    caller = await serve(aiohttp_client)
     await caller.tenant.issuer.registry.add_chosen_secret("rs", "chosen by a person", OPERATOR)
     token, revoked = await caller.token(scope="read"), await caller.token()
     secret = caller.tenant.secrets["app"]
@@ -124,13 +122,12 @@ async def test_log_contains_no_token_and_no_secret(aiohttp_client, output, monke
 
 @pytest.mark.usefixtures("_restored_logging")
 class TestPlainLine:
-    """What is written for a request that went well, without the way that lines of any shape take."""
+    """The line that bypasses structlog."""
 
     async def _lines(self, aiohttp_client, level: str = "info", **headers: str) -> list[str]:
         written = io.BytesIO()
         configure_logging(format="json", level=level, stream=io.TextIOWrapper(written, write_through=True))
-        service = await MemoryService(MAIN).start()
-        caller = Caller(await aiohttp_client(LedgerTestServer(create_app(service))), service.tenants[0])
+        caller = await serve(aiohttp_client)
         body = urlencode({"grant_type": "client_credentials"})
         await caller.send("token", body, Authorization=basic("app", caller.tenant.secrets["app"]), **headers)
         await caller.http.get("/livez")

@@ -1,7 +1,7 @@
-"""Metadata (RFC 8414), health, unknown paths, and two issuers beside each other."""
+"""Metadata (RFC 8414), health, unknown paths, and two issuers."""
 
 import pytest
-from memory_service import FORM, MAIN, Caller, LedgerTestServer, MemoryService, assert_error
+from memory_service import FORM, MAIN, Caller, LedgerTestServer, MemoryService, assert_error, serve
 
 from api.http.app import create_app
 
@@ -52,8 +52,7 @@ class TestMetadata:
             assert (await http.post(path, headers={"Content-Type": FORM})).status == 401
 
     async def test_has_one_path_when_issuer_is_at_the_root(self, aiohttp_client):
-        service = await MemoryService("https://id.example").start()
-        http = await aiohttp_client(LedgerTestServer(create_app(service)))
+        http = (await serve(aiohttp_client, "https://id.example")).http
         response = await http.get("/.well-known/oauth-authorization-server")
         assert (await response.json())["token_endpoint"] == "https://id.example/oauth2/token"
 

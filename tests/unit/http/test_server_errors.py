@@ -1,4 +1,4 @@
-"""When the ledger is away, and when something is wrong here: 503, 500, and what they must not say."""
+"""503 when the ledger is unavailable, 500 for defects."""
 
 import pytest
 from memory_service import ENDPOINTS, Caller, assert_error, parameters_for, sender_for

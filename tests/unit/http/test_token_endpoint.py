@@ -26,7 +26,7 @@ class TestTokenResponse:
         assert body["token_type"] == "Bearer"
 
     async def test_expires_in_is_rounded_down(self, caller):
-        # The clock stands at .7 of a second, and the token's times are whole seconds.
+        # The clock is at .7 of a second, and the token's times are whole seconds.
         body = await (await caller.post("token", grant_type=GRANT)).json()
         assert body["expires_in"] == 599
 
@@ -129,7 +129,7 @@ def _with(tenant, client_id, **changes):
 
 
 async def _change_before_the_write(caller, monkeypatch, change):
-    """Let an operator's change be recorded between authentication and the issuing write."""
+    """Run an operator's change between authentication and the append."""
     issuance = caller.tenant.issuer.issuance
     answer = issuance.issue_token
 

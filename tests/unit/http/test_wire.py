@@ -1,4 +1,4 @@
-"""What only shows on the wire: HTTP/1.0, waiting for 100, bytes that are no HTTP, header injection."""
+"""Behaviour on the wire: connections, HTTP/1.0, 100 Continue, malformed HTTP, request ids."""
 
 import asyncio
 import json
@@ -12,9 +12,9 @@ from structlog.testing import capture_logs
 
 @pytest.fixture
 def wire(http):
-    """Sends bytes as they are; returns what comes back until the server closes."""
+    """Sends bytes; returns the response bytes until the server closes."""
 
-    async def context(*parts: bytes, until: bytes | None = None) -> bytes:
+    async def send(*parts: bytes, until: bytes | None = None) -> bytes:
         reader, writer = await asyncio.open_connection(http.server.host, http.server.port)
         try:
             received = b""
@@ -29,7 +29,7 @@ def wire(http):
             writer.close()
             await writer.wait_closed()
 
-    return context
+    return send
 
 
 def request(caller, version: str = "1.1", body: bytes = b"grant_type=client_credentials", *extra: str) -> bytes:
@@ -45,16 +45,16 @@ def request(caller, version: str = "1.1", body: bytes = b"grant_type=client_cred
     return "\r\n".join(head).encode() + b"\r\n\r\n" + body
 
 
-def status_of(answer: bytes) -> int:
-    return int(answer.split(b" ", 2)[1])
+def status_of(response: bytes) -> int:
+    return int(response.split(b" ", 2)[1])
 
 
-def header_lines(answer: bytes) -> list[str]:
-    return answer.partition(b"\r\n\r\n")[0].decode().split("\r\n")
+def header_lines(response: bytes) -> list[str]:
+    return response.partition(b"\r\n\r\n")[0].decode().split("\r\n")
 
 
 class TestConnection:
-    """RFC 9112 §9.3: kept by default in HTTP/1.1, closed by default in HTTP/1.0, and said when it is otherwise."""
+    """RFC 9112 §9.3: HTTP/1.1 keeps connections by default, HTTP/1.0 closes them; the header is sent otherwise."""
 
     async def test_is_closed_when_request_says_close(self, caller, wire):
         assert "Connection: close" in header_lines(await wire(request(caller)))
@@ -66,8 +66,8 @@ class TestConnection:
         assert "Connection: close" in header_lines(second)
 
     async def test_is_closed_without_a_header_when_http_1_0(self, caller, wire):
-        answer = await wire(request(caller, "1.0").replace(b"Connection: close\r\n", b""))
-        assert not [line for line in header_lines(answer) if line.startswith("Connection")]
+        response = await wire(request(caller, "1.0").replace(b"Connection: close\r\n", b""))
+        assert not [line for line in header_lines(response) if line.startswith("Connection")]
 
     async def test_is_kept_when_http_1_0_requests_keep_alive(self, caller, wire):
         kept = request(caller, "1.0").replace(b"Connection: close", b"Connection: keep-alive")
@@ -88,17 +88,17 @@ class TestConnection:
 
 class TestHttp10:
     async def test_response_has_the_version_when_http_1_0(self, caller, wire):
-        answer = await wire(request(caller, "1.0"))
-        assert answer.startswith(b"HTTP/1.0 200")
-        assert json.loads(answer.partition(b"\r\n\r\n")[2])["token_type"] == "Bearer"
+        response = await wire(request(caller, "1.0"))
+        assert response.startswith(b"HTTP/1.0 200")
+        assert json.loads(response.partition(b"\r\n\r\n")[2])["token_type"] == "Bearer"
 
 
 class TestExpect:
     async def test_server_sends_100_when_client_expects_it(self, caller, wire):
         whole = request(caller, "1.1", b"grant_type=client_credentials", "Expect: 100-continue")
         head, _, body = whole.partition(b"\r\n\r\n")
-        answer = await wire(head + b"\r\n\r\n", body, until=b"\r\n\r\n")
-        assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ")
+        response = await wire(head + b"\r\n\r\n", body, until=b"\r\n\r\n")
+        assert response.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ")
 
     async def test_expectation_is_ignored_when_unknown(self, caller, wire):
         whole = request(caller, "1.1", b"grant_type=client_credentials", "Expect: a-miracle")
@@ -120,9 +120,9 @@ class TestMalformedHttp:
     )
     async def test_responds_400_without_quoting_or_logging_it(self, wire, garbage, caplog):
         with capture_logs() as lines:
-            answer = await wire(garbage)
-        head, _, body = answer.partition(b"\r\n\r\n")
-        assert status_of(answer) == 400
+            response = await wire(garbage)
+        head, _, body = response.partition(b"\r\n\r\n")
+        assert status_of(response) == 400
         assert b"Content-Type: application/json" in head
         assert b"Server: token-ledger" in head
         assert b"X-Request-Id: " in head
@@ -162,7 +162,7 @@ class TestMalformedHttp:
             writer.close()
             await writer.wait_closed()
             assert await reader.read() == b""
-            # The server has seen the other connection end once it answers on this one.
+            # Once it responds here, the server has seen the other connection end.
             assert (await http.get("/livez")).status == 200
         assert not [line for line in lines if line["log_level"] in {"error", "critical"}]
 
@@ -198,9 +198,9 @@ class TestRequestId:
 
 @pytest.mark.parametrize("target", ["OPTIONS *", "GET /%0a", "GET //", "GET /..", "GET /{path}"])
 async def test_responds_404_when_target_is_not_a_known_path(wire, target):
-    answer = await wire(f"{target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
-    head, _, body = answer.partition(b"\r\n\r\n")
-    assert status_of(answer) == 404
+    response = await wire(f"{target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    head, _, body = response.partition(b"\r\n\r\n")
+    assert status_of(response) == 404
     assert b"Server: token-ledger" in head
     assert b"X-Request-Id: " in head
     assert json.loads(body)["error"] == "not_found"
@@ -208,8 +208,8 @@ async def test_responds_404_when_target_is_not_a_known_path(wire, target):
 
 async def test_responses_are_in_order_when_requests_are_pipelined(caller, wire):
     keep = request(caller).replace(b"Connection: close\r\n", b"")
-    answer = await wire(keep + request(caller, "1.1", b"grant_type=password"))
-    assert answer.index(b"access_token") < answer.index(b"unsupported_grant_type")
+    response = await wire(keep + request(caller, "1.1", b"grant_type=password"))
+    assert response.index(b"access_token") < response.index(b"unsupported_grant_type")
 
 
 async def test_404_has_the_headers_of_all_errors(http):

@@ -1,4 +1,4 @@
-"""An auditor: asks the audit endpoints of one tenant with an access token of it."""
+"""An auditor with an access token, and a reader of server-sent events."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ NDJSON = "application/x-ndjson"
 
 
 class Auditor:
-    """Asks with a token that has the scope audit.read, unless told otherwise."""
+    """Sends audit requests with a token that has the scope audit.read."""
 
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
@@ -27,15 +27,15 @@ class Auditor:
     def authorization(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"}
 
-    async def ask(self, place: str, method: str = "GET", headers: dict[str, str] | None = None, **query: Any):
-        """The answer to a question; a query parameter with None is left out."""
+    async def request(self, path: str, method: str = "GET", headers: dict[str, str] | None = None, **query: Any):
+        """Send a request; query parameters that are None are omitted."""
         asked = {name: str(value) for name, value in query.items() if value is not None}
-        target = f"{self.base}{place}" + (f"?{urlencode(asked)}" if asked else "")
+        target = f"{self.base}{path}" + (f"?{urlencode(asked)}" if asked else "")
         return await self.http.request(method, target, headers=self.authorization | (headers or {}))
 
-    async def get(self, place: str, **query: Any) -> Any:
-        """The document that answers a question."""
-        response = await self.ask(place, **query)
+    async def get(self, path: str, **query: Any) -> Any:
+        """Request a document."""
+        response = await self.request(path, **query)
         assert response.status == 200, await response.text()
         assert response.headers["Cache-Control"] == "no-store"
         return await response.json()
@@ -46,7 +46,7 @@ class Auditor:
         return await self.http.post(f"{self.base}/tokens/lookup", data=body.encode(), headers=headers)
 
     async def export(self, **query: Any) -> list[dict]:
-        response = await self.ask("/events", headers={"Accept": NDJSON}, **query)
+        response = await self.request("/events", headers={"Accept": NDJSON}, **query)
         assert response.status == 200, await response.text()
         assert response.headers["Content-Type"] == NDJSON
         return [json.loads(line) for line in (await response.text()).splitlines()]
@@ -55,14 +55,14 @@ class Auditor:
         return (await self.caller.introspect(token))["jti"]
 
     async def issue(self, client_id: str = "app", scope: str = "") -> str:
-        """The jti of a token that has just been issued."""
+        """Issue a token; returns its jti."""
         return await self.jti_of(await self.caller.token(client_id, scope))
 
     async def position(self) -> int:
         return (await self.tenant.event_log.head()).position
 
     async def enable(self, client_id: str = "disabled") -> None:
-        """One more event in the log."""
+        """Append one event."""
         await self.tenant.issuer.registry.enable(client_id, OPERATOR)
 
     async def sign_out(self) -> None:
@@ -72,14 +72,14 @@ class Auditor:
 
 
 class ServerSentEvents:
-    """Reads the blocks of a stream, one after the other."""
+    """Reads a stream block by block."""
 
     def __init__(self, response) -> None:
         self.response = response
         self.last_id: int | None = None
 
     async def block(self) -> dict[str, str] | None:
-        """The next block; None at the end of the stream."""
+        """Read the next block; None at the end of the stream."""
         fields: dict[str, str] = {}
         while line := await self.response.content.readline():
             text = line.decode().rstrip("\n")
@@ -92,7 +92,7 @@ class ServerSentEvents:
         return None
 
     async def event(self) -> dict[str, Any] | None:
-        """The document of the next block with data."""
+        """Read the document of the next block with data."""
         while (found := await self.block()) is not None:
             if "data" in found:
                 document = json.loads(found["data"])
@@ -102,7 +102,7 @@ class ServerSentEvents:
 
 
 async def assert_problem(response, status: int, code: str, parameter: str | None = None) -> str:
-    """The answer is this error, in the shape every problem has; returns its detail."""
+    """Assert that a response is this problem; returns its detail."""
     text = await response.text()
     assert response.status == status, text
     assert response.headers["Content-Type"] == "application/problem+json"

@@ -1,4 +1,4 @@
-"""Who may ask (RFC 6750), and how those are answered who may not."""
+"""Authentication of auditors (RFC 6750)."""
 
 import pytest
 from auditor import Auditor, assert_problem
@@ -34,21 +34,21 @@ class TestEveryAuditEndpoint:
         assert response.headers["WWW-Authenticate"].startswith(f'{REALM}, error="invalid_token", error_description="')
 
     async def test_responds_401_when_token_was_just_revoked(self, auditor, place):
-        assert (await auditor.ask(place, method="HEAD")).status in {200, 404}
+        assert (await auditor.request(place, method="HEAD")).status in {200, 404}
         await auditor.sign_out()
-        await assert_problem(await auditor.ask(place), 401, "invalid_token")
+        await assert_problem(await auditor.request(place), 401, "invalid_token")
 
     async def test_responds_401_when_token_reaches_its_exp(self, auditor, service, place):
         exp = (await auditor.caller.introspect(auditor.token))["exp"]
         service.clock.advance(exp - service.clock.now.timestamp() - 0.001)
-        assert (await auditor.ask(place, method="HEAD")).status in {200, 404}
+        assert (await auditor.request(place, method="HEAD")).status in {200, 404}
         service.clock.advance(0.001)
-        await assert_problem(await auditor.ask(place), 401, "invalid_token")
+        await assert_problem(await auditor.request(place), 401, "invalid_token")
 
     async def test_responds_403_when_token_lacks_the_scope(self, auditor, place):
         for client_id in ("app", "auditor"):
             auditor.token = await auditor.caller.token(client_id, "read")
-            response = await auditor.ask(place)
+            response = await auditor.request(place)
             await assert_problem(response, 403, "insufficient_scope")
             challenge = response.headers["WWW-Authenticate"]
             assert challenge.startswith(f'{REALM}, error="insufficient_scope", ')
@@ -56,7 +56,7 @@ class TestEveryAuditEndpoint:
 
     async def test_responds_401_when_token_is_of_another_issuer(self, auditor, other, place):
         auditor.token = await other.token("auditor", "audit.read")
-        await assert_problem(await auditor.ask(place), 401, "invalid_token")
+        await assert_problem(await auditor.request(place), 401, "invalid_token")
 
     @pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Bearer a b", "bearer é", "Bearer =", "Bearer a,b"])
     async def test_responds_400_when_header_is_malformed(self, auditor, place, header):
@@ -72,21 +72,21 @@ class TestEveryAuditEndpoint:
     @pytest.mark.parametrize("name", ["access_token", "token"])
     async def test_responds_400_when_token_is_in_the_url(self, auditor, place, name):
         for given in ({}, {"Authorization": ""}):
-            response = await auditor.ask(place, headers=given, **{name: auditor.token})
+            response = await auditor.request(place, headers=given, **{name: auditor.token})
             detail = await assert_problem(response, 400, "invalid_request", name)
             assert auditor.token not in detail
 
     async def test_responds_405_when_method_is_not_get_or_head(self, auditor, place):
         for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
-            response = await auditor.ask(place, method=method)
+            response = await auditor.request(place, method=method)
             await assert_problem(response, 405, "invalid_request")
             assert response.headers["Allow"] == "GET, HEAD"
 
     async def test_head_has_no_body_when_get_succeeds(self, auditor, place):
-        response = await auditor.ask(place, method="HEAD")
+        response = await auditor.request(place, method="HEAD")
         assert await response.read() == b""
         if "stream" not in place:
-            got = await auditor.ask(place)
+            got = await auditor.request(place)
             assert (response.status, response.headers["Content-Length"]) == (got.status, got.headers["Content-Length"])
 
 
@@ -108,4 +108,4 @@ async def test_auditor_is_unknown_when_issuer_differs(other):
 async def test_token_stays_valid_when_its_client_is_disabled(auditor):
 
     await auditor.tenant.issuer.registry.disable("auditor", "left", OPERATOR)
-    assert (await auditor.ask("/tokens")).status == 200
+    assert (await auditor.request("/tokens")).status == 200

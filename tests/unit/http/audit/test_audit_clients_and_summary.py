@@ -1,4 +1,4 @@
-"""What became of a client, and what happened over time."""
+"""The history of clients, and summaries."""
 
 from urllib.parse import quote
 
@@ -15,7 +15,7 @@ class TestClientEvents:
     async def test_list_old_and_new_values_when_settings_change(self, auditor):
         changed = replace(CLIENTS["app"], access_token_lifetime=60)
         await auditor.tenant.issuer.registry.update("app", changed, OPERATOR)
-        response = await auditor.ask("/clients/app/events")
+        response = await auditor.request("/clients/app/events")
         found = await response.json()
         assert found["client_id"] == "app"
         first, *_, last = found["events"]
@@ -37,16 +37,16 @@ class TestClientEvents:
         assert (await response.json())["client_id"] == client_id
 
     async def test_respond_404_when_client_is_unknown(self, auditor):
-        await assert_problem(await auditor.ask("/clients/nobody/events"), 404, "unknown_client")
+        await assert_problem(await auditor.request("/clients/nobody/events"), 404, "unknown_client")
 
     async def test_respond_400_when_client_id_is_malformed(self, auditor):
         for malformed in ("a%20b", "x" * 256, "%00", "%C3%A9"):
-            response = await auditor.ask(f"/clients/{malformed}/events")
+            response = await auditor.request(f"/clients/{malformed}/events")
             await assert_problem(response, 400, "invalid_request", "client_id")
 
     async def test_respond_400_when_a_filter_is_given(self, auditor):
         for name in ("type", "client_id"):
-            response = await auditor.ask("/clients/app/events", **{name: "x"})
+            response = await auditor.request("/clients/app/events", **{name: "x"})
             await assert_problem(response, 400, "invalid_request", name)
 
 
@@ -55,7 +55,7 @@ class TestSummary:
         token = await auditor.caller.token("app2", "read")
         await auditor.issue("app2", "read")
         await auditor.caller.post("revoke", "app2", token=token)
-        response = await auditor.ask("/summary", client_id="app2")
+        response = await auditor.request("/summary", client_id="app2")
         found = await response.json()
         assert (len(found["buckets"]), found["bucket"]) == (24, "hour")
         assert found["buckets"][-1] | {"start": None} == {"start": None, "issued": 2, "revoked": 1, "active": 1}
@@ -86,7 +86,7 @@ class TestSummary:
         ],
     )
     async def test_responds_400_when_window_is_invalid(self, auditor, query, parameter):
-        await assert_problem(await auditor.ask("/summary", **query), 400, "invalid_request", parameter)
+        await assert_problem(await auditor.request("/summary", **query), 400, "invalid_request", parameter)
 
 
 @pytest.mark.parametrize(
@@ -103,4 +103,4 @@ async def test_audit_responds_503_when_projection_lags(auditor, monkeypatch, pla
         raise NotCaughtUp(msg)
 
     monkeypatch.setattr(getattr(auditor.tenant.issuer.audit, part), method, behind)
-    await assert_problem(await auditor.ask(place, min_position=5), 503, "not_caught_up")
+    await assert_problem(await auditor.request(place, min_position=5), 503, "not_caught_up")

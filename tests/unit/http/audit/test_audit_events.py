@@ -1,4 +1,4 @@
-"""Events of the log: pages, and the export as lines of JSON."""
+"""Events of the log: pages, and the export as NDJSON."""
 
 import json
 
@@ -48,7 +48,7 @@ class TestEventPages:
         assert last not in positions((await auditor.get("/events", until="2026-03-01T12:00:30Z"))["events"])
 
     async def test_have_the_position_they_reach_when_limited(self, auditor):
-        response = await auditor.ask("/events", limit=3)
+        response = await auditor.request("/events", limit=3)
         assert response.headers["Token-Ledger-Position"] == "3"
 
     @pytest.mark.parametrize(
@@ -66,12 +66,12 @@ class TestEventPages:
     )
     async def test_respond_400_when_a_filter_is_malformed(self, auditor, name, value):
         for accept in ("*/*", NDJSON):
-            response = await auditor.ask("/events", headers={"Accept": accept}, **{name: value})
+            response = await auditor.request("/events", headers={"Accept": accept}, **{name: value})
             await assert_problem(response, 400, "invalid_request", name)
 
     async def test_respond_400_when_min_position_is_beyond_the_head(self, auditor):
         for accept in ("*/*", NDJSON):
-            response = await auditor.ask("/events", headers={"Accept": accept}, min_position=999)
+            response = await auditor.request("/events", headers={"Accept": accept}, min_position=999)
             await assert_problem(response, 400, "ahead_of_log", "min_position")
 
     async def test_respond_503_when_the_log_is_unavailable(self, auditor, monkeypatch):
@@ -81,7 +81,7 @@ class TestEventPages:
 
         monkeypatch.setattr(auditor.tenant.issuer.audit.events, "find_events", away)
         for accept in ("*/*", NDJSON):
-            response = await auditor.ask("/events", headers={"Accept": accept})
+            response = await auditor.request("/events", headers={"Accept": accept})
             await assert_problem(response, 503, "temporarily_unavailable")
 
 
@@ -99,7 +99,7 @@ class TestExport:
         token = await auditor.caller.token("app", "read")
         await auditor.caller.post("revoke", token=token)
         for accept in ("*/*", NDJSON):
-            text = await (await auditor.ask("/events", headers={"Accept": accept}, limit=None)).text()
+            text = await (await auditor.request("/events", headers={"Accept": accept}, limit=None)).text()
             assert '"secret_id"' in text
             for withheld in ('"digest"', '"hash"', token):
                 assert withheld not in text
@@ -111,14 +111,14 @@ class TestExport:
         monkeypatch.setattr(events, "EXPORT_PAGE_EVENTS", page)
         read, reads = trail.find_events, []
 
-        async def while_it_grows(query, **more):
+        async def read_and_append(query, **more):
             reads.append(more)
             for _ in range(page):
                 await auditor.caller.token()
             return await read(query, **more)
 
-        monkeypatch.setattr(trail, "find_events", while_it_grows)
-        response = await auditor.ask("/events", headers={"Accept": NDJSON}, after=5)
+        monkeypatch.setattr(trail, "find_events", read_and_append)
+        response = await auditor.request("/events", headers={"Accept": NDJSON}, after=5)
         found = [json.loads(line)["position"] for line in (await response.text()).splitlines()]
         assert found == list(range(6, last + 1))
         assert response.headers["Token-Ledger-Position"] == str(last)
@@ -133,7 +133,7 @@ class TestExport:
         assert await auditor.export(after=await auditor.position()) == []
 
     async def test_responds_400_when_limit_is_given(self, auditor):
-        response = await auditor.ask("/events", headers={"Accept": NDJSON}, limit=5)
+        response = await auditor.request("/events", headers={"Accept": NDJSON}, limit=5)
         await assert_problem(response, 400, "invalid_request", "limit")
 
     @pytest.mark.parametrize(
@@ -148,10 +148,10 @@ class TestExport:
         ],
     )
     async def test_is_chosen_when_accept_names_ndjson(self, auditor, accept, media_type):
-        assert (await auditor.ask("/events", headers={"Accept": accept})).headers["Content-Type"] == media_type
+        assert (await auditor.request("/events", headers={"Accept": accept})).headers["Content-Type"] == media_type
 
     async def test_has_no_body_when_method_is_head(self, auditor):
-        response = await auditor.ask("/events", "HEAD", headers={"Accept": NDJSON})
+        response = await auditor.request("/events", "HEAD", headers={"Accept": NDJSON})
         assert (response.status, await response.read()) == (200, b"")
         assert response.headers["Content-Type"] == NDJSON
 
@@ -166,8 +166,8 @@ class TestExport:
             return await read(query, after=after, **more)
 
         monkeypatch.setattr(trail, "find_events", read_and_revoke)
-        response = await auditor.ask("/events", headers={"Accept": NDJSON})
-        received = await all_that_comes(response)
+        response = await auditor.request("/events", headers={"Accept": NDJSON})
+        received = await read_until_cut(response)
         assert response.status == 200
         assert positions(received) == list(range(1, 9))
 
@@ -183,12 +183,12 @@ class TestExport:
             return await read(query, after=after, **more)
 
         monkeypatch.setattr(trail, "find_events", fail_later)
-        response = await auditor.ask("/events", headers={"Accept": NDJSON})
-        assert positions(await all_that_comes(response)) == list(range(1, 9))
+        response = await auditor.request("/events", headers={"Accept": NDJSON})
+        assert positions(await read_until_cut(response)) == list(range(1, 9))
 
 
-async def all_that_comes(response):
-    """The lines of an answer that is broken off."""
+async def read_until_cut(response):
+    """Read the lines of a response until it breaks off."""
     received = b""
     broken_off = False
     while not broken_off:
@@ -197,7 +197,7 @@ async def all_that_comes(response):
         except ClientError:
             broken_off = True
         else:
-            assert chunk, "it ended as if it were whole"
+            assert chunk, "the response ended as if complete"
             received += chunk
     return [json.loads(line) for line in received.splitlines()]
 

@@ -1,4 +1,4 @@
-"""The event stream: resumable, each position once and none left out, bounded, and ended when it must."""
+"""The event stream: resumable, each position exactly once, in bounded memory."""
 
 import asyncio
 import json
@@ -19,19 +19,19 @@ SOON = 60.0
 
 
 @pytest.fixture
-def hurried(monkeypatch):
-    """Heartbeats come as soon as there is nothing else to do."""
+def fast_heartbeats(monkeypatch):
+    """Send heartbeats without delay."""
     monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.01)
 
 
 @pytest.fixture
 async def listen(auditor):
-    """Begins to listen; closes what is still open."""
+    """Opens streams; closes them after the test."""
     opened = []
 
     async def open_stream(last_id=None, **query):
         headers = {} if last_id is None else {"Last-Event-ID": str(last_id)}
-        response = await auditor.ask("/events/stream", headers=headers, **query)
+        response = await auditor.request("/events/stream", headers=headers, **query)
         assert response.status == 200, await response.text()
         opened.append(response)
         return ServerSentEvents(response)
@@ -90,13 +90,13 @@ class TestStreamedEvents:
 
     @pytest.mark.parametrize("name", ["subject", "since", "until", "limit", "min_position", "Last-Event-ID"])
     async def test_stream_responds_400_when_another_filter_is_given(self, auditor, name):
-        await assert_problem(await auditor.ask("/events/stream", **{name: 1}), 400, "invalid_request", name)
+        await assert_problem(await auditor.request("/events/stream", **{name: 1}), 400, "invalid_request", name)
 
 
 class TestResumedStream:
     @pytest.mark.parametrize("page", [1, 2, 500])
     async def test_skips_and_repeats_nothing_when_readers_reconnect(self, auditor, listen, monkeypatch, page):
-        """Readers come and go while events are recorded."""
+        """Readers reconnect while events are appended."""
         monkeypatch.setattr(event_stream, "PAGE_EVENTS", page)
         end = await auditor.position()
         found, last_id = [], end
@@ -120,7 +120,7 @@ class TestResumedStream:
         assert positions(await events(reader, 1)) == [end + 1]
 
     async def test_reads_the_log_when_notifications_were_dropped(self, auditor, listen, monkeypatch):
-        """What it waits for comes in such numbers that not all of it is kept for those who wait."""
+        """So many events arrive that the notifier drops some of them."""
         monkeypatch.setattr(event_stream, "RETRY_SECONDS", 0)
 
         async def no_longer_kept(_query, *, after, seconds):
@@ -134,14 +134,14 @@ class TestResumedStream:
         assert positions(await events(reader, 3)) == [end + 1, end + 2, end + 3]
 
     async def test_responds_400_when_position_is_beyond_the_head(self, auditor):
-        response = await auditor.ask("/events/stream", after=999)
+        response = await auditor.request("/events/stream", after=999)
         await assert_problem(response, 400, "ahead_of_log", "after")
-        response = await auditor.ask("/events/stream", headers={"Last-Event-ID": "999"})
+        response = await auditor.request("/events/stream", headers={"Last-Event-ID": "999"})
         await assert_problem(response, 400, "ahead_of_log", "Last-Event-ID")
 
     @pytest.mark.parametrize("last_id", ["x", "-1", "1,2", "1 "])
     async def test_responds_400_when_last_event_id_is_malformed(self, auditor, last_id):
-        response = await auditor.ask("/events/stream", headers={"Last-Event-ID": last_id})
+        response = await auditor.request("/events/stream", headers={"Last-Event-ID": last_id})
         if last_id == "1 ":  # space around the value of a header is not part of it (RFC 9110 §5.5)
             assert response.status == 200
             response.close()
@@ -149,7 +149,7 @@ class TestResumedStream:
             await assert_problem(response, 400, "invalid_request", "Last-Event-ID")
 
 
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("fast_heartbeats")
 class TestHeartbeats:
     async def test_are_sent_when_nothing_is_recorded(self, auditor, listen):
         reader = await listen()
@@ -182,13 +182,13 @@ class TestStreamEnd:
         await auditor.caller.token()
         assert await asyncio.wait_for(reader.event(), SOON) is None
 
-    @pytest.mark.usefixtures("hurried")
+    @pytest.mark.usefixtures("fast_heartbeats")
     async def test_comes_with_a_heartbeat_when_token_is_revoked(self, auditor, listen):
         reader = await listen(type="client.disabled")
         await auditor.sign_out()
         assert await asyncio.wait_for(reader.event(), SOON) is None
 
-    @pytest.mark.usefixtures("hurried")
+    @pytest.mark.usefixtures("fast_heartbeats")
     async def test_comes_with_a_heartbeat_when_token_expires(self, auditor, listen, service):
         reader = await listen()
         service.clock.advance(3601)
@@ -217,12 +217,12 @@ class TestStreamEnd:
         app = create_app(service)
         caller = Caller(await aiohttp_client(LedgerTestServer(app)), service.tenants[0])
         auditor = await Auditor(caller).sign_in()
-        readers = [ServerSentEvents(await auditor.ask("/events/stream")) for _ in range(20)]
+        readers = [ServerSentEvents(await auditor.request("/events/stream")) for _ in range(20)]
         for reader in readers:
             assert await reader.block()
         await asyncio.wait_for(app.shutdown(), SOON)
         assert [await asyncio.wait_for(reader.event(), SOON) for reader in readers] == [None] * 20
-        late = ServerSentEvents(await auditor.ask("/events/stream"))
+        late = ServerSentEvents(await auditor.request("/events/stream"))
         assert await asyncio.wait_for(late.event(), SOON) is None
 
     async def test_releases_the_stream_when_reader_disconnects(self, auditor, http, monkeypatch, listen):
@@ -244,7 +244,7 @@ class TestStreamEnd:
 
 class TestSlowReader:
     async def test_holds_one_page_when_log_is_endless(self, auditor, monkeypatch):
-        """The log has no end here. It is read no further than the connection takes, and one page is held."""
+        """The log is endless; the service reads ahead one page only."""
         template = (await auditor.tenant.events())[0]
         asked = []
 
@@ -258,27 +258,27 @@ class TestSlowReader:
         request = f"GET {auditor.base}/events/stream?after=0 HTTP/1.1\r\nHost: x\r\n"
         writer.write(f"{request}Authorization: Bearer {auditor.token}\r\n\r\n".encode())
         await reader.readexactly(100)
-        stood_still = await standstill(asked)
+        read_count = await standstill(asked)
         page = len(event_stream._blocks([template] * event_stream.PAGE_EVENTS))
         pending = [c.transport.get_write_buffer_size() for c in auditor.http.server.runner.server.connections]
         assert 0 < max(pending) < page + 2 * 65536
-        assert stood_still < 100, "it is read, whether anybody takes it or not"
+        assert read_count < 100, "the service reads ahead of a slow reader"
         received = 0
-        while len(asked) == stood_still:
+        while len(asked) == read_count:
             received += len(await asyncio.wait_for(reader.read(65536), SOON))
         assert received
         writer.close()
 
 
 async def all_ended(streams):
-    """Returns once none is open."""
+    """Wait until no stream is open."""
     async with asyncio.timeout(SOON):
         while len(streams):  # noqa: ASYNC110 (it is the service that ends them; nothing tells a test)
             await asyncio.sleep(0.01)
 
 
 async def standstill(asked):
-    """How often was asked, once nothing is asked any more."""
+    """Wait until no more reads happen; returns their number."""
     before = -1
     while before != len(asked):
         before = len(asked)

@@ -1,4 +1,4 @@
-"""Listing tokens: filters, pages that are all of one moment, and cursors that go with their filters."""
+"""The token list: filters, pages of one moment, cursors."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -81,7 +81,7 @@ class TestTokenFilters:
         ],
     )
     async def test_respond_400_when_malformed_or_unknown(self, auditor, name, value):
-        detail = await assert_problem(await auditor.ask("/tokens", **{name: value}), 400, "invalid_request", name)
+        detail = await assert_problem(await auditor.request("/tokens", **{name: value}), 400, "invalid_request", name)
         assert not value or name in {"page", "limit"} or value not in detail
 
     async def test_respond_400_when_repeated(self, auditor):
@@ -90,7 +90,7 @@ class TestTokenFilters:
 
     async def test_error_does_not_quote_the_name_when_unusual(self, auditor):
         for name in ("t" * 128, "x" * 43, "a b", "é"):
-            detail = await assert_problem(await auditor.ask("/tokens", **{name: "1"}), 400, "invalid_request")
+            detail = await assert_problem(await auditor.request("/tokens", **{name: "1"}), 400, "invalid_request")
             assert name not in detail
 
     async def test_error_suggests_an_encoded_plus_when_it_was_lost(self, auditor):
@@ -162,7 +162,7 @@ class TestTokenPages:
 
     async def test_include_min_position_when_given(self, auditor):
         await auditor.issue()
-        page = await auditor.ask("/tokens", min_position=await auditor.position())
+        page = await auditor.request("/tokens", min_position=await auditor.position())
         assert int(page.headers["Token-Ledger-Position"]) >= await auditor.position()
 
 
@@ -176,12 +176,12 @@ class TestTokenCursors:
         "others", [{}, {"client_id": "app"}, {"client_id": "app2", "scope": "read"}, {"client_id": "app2", "as_of": 3}]
     )
     async def test_respond_400_when_filters_differ(self, auditor, others):
-        response = await auditor.ask("/tokens", cursor=await self.cursor(auditor), **others)
+        response = await auditor.request("/tokens", cursor=await self.cursor(auditor), **others)
         await assert_problem(response, 400, "invalid_request", "cursor")
 
     async def test_respond_400_when_issuer_differs(self, auditor, other):
         stranger = await Auditor(other).sign_in()
-        response = await stranger.ask("/tokens", client_id="app2", cursor=await self.cursor(auditor))
+        response = await stranger.request("/tokens", client_id="app2", cursor=await self.cursor(auditor))
         await assert_problem(response, 400, "invalid_request", "cursor")
 
     async def test_are_valid_when_limit_differs(self, auditor):
@@ -212,7 +212,7 @@ class TestTokenCursors:
             forged(2**70, instant, 2**69, listing),
             forged(position + 1000, instant, before, listing),
         ):
-            response = await auditor.ask("/tokens", client_id="app2", cursor=cursor)
+            response = await auditor.request("/tokens", client_id="app2", cursor=cursor)
             await assert_problem(response, 400, "invalid_request", "cursor")
 
     async def test_do_not_reveal_the_filters(self, auditor):

@@ -1,4 +1,4 @@
-"""One token: by its jti, by itself, and its events."""
+"""One token: its state, its events, and lookup by value."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -16,7 +16,7 @@ class TestTokenState:
     async def test_names_issuer_and_expiry_when_active(self, auditor, service):
         token = await auditor.caller.token("app", "read")
         jti = await auditor.jti_of(token)
-        response = await auditor.ask(f"/tokens/{jti}")
+        response = await auditor.request(f"/tokens/{jti}")
         found = await response.json()
         assert response.headers["Token-Ledger-Position"] == str(await auditor.position())
         assert (found["jti"], found["state"], found["revoked"]) == (jti, "active", None)
@@ -68,32 +68,32 @@ class TestTokenState:
 
     @pytest.mark.parametrize("place", ["/tokens/{}", "/tokens/{}/events"])
     async def test_responds_404_when_token_was_never_issued(self, auditor, place):
-        await assert_problem(await auditor.ask(place.format(uuid4())), 404, "unknown_token")
+        await assert_problem(await auditor.request(place.format(uuid4())), 404, "unknown_token")
 
     @pytest.mark.parametrize("place", ["/tokens/{}", "/tokens/{}/events"])
     async def test_responds_404_when_token_is_of_another_issuer(self, auditor, other, place):
         jti = (await other.introspect(await other.token()))["jti"]
-        await assert_problem(await auditor.ask(place.format(jti)), 404, "unknown_token")
+        await assert_problem(await auditor.request(place.format(jti)), 404, "unknown_token")
 
     async def test_responds_404_when_jti_is_the_stream_of_a_client(self, auditor):
         stream = (await auditor.get("/clients/app/events"))["events"][0]["stream_id"]
-        await assert_problem(await auditor.ask(f"/tokens/{stream}"), 404, "unknown_token")
-        await assert_problem(await auditor.ask(f"/tokens/{stream}/events"), 404, "unknown_token")
+        await assert_problem(await auditor.request(f"/tokens/{stream}"), 404, "unknown_token")
+        await assert_problem(await auditor.request(f"/tokens/{stream}/events"), 404, "unknown_token")
 
     @pytest.mark.parametrize("jti", ["x", "0" * 32, "{00000000-0000-0000-0000-000000000000}", "t" * 128, "%00", "%ff"])
     @pytest.mark.parametrize("place", ["/tokens/{}", "/tokens/{}/events"])
     async def test_responds_400_when_jti_is_malformed(self, auditor, place, jti):
-        await assert_problem(await auditor.ask(place.format(jti)), 400, "invalid_request", "jti")
+        await assert_problem(await auditor.request(place.format(jti)), 400, "invalid_request", "jti")
 
     @pytest.mark.parametrize("as_of", ["99999", "2030-01-01T00:00:00Z"])
     async def test_responds_400_when_as_of_is_in_the_future(self, auditor, as_of):
         jti = await auditor.issue()
-        await assert_problem(await auditor.ask(f"/tokens/{jti}", as_of=as_of), 400, "ahead_of_log", "as_of")
+        await assert_problem(await auditor.request(f"/tokens/{jti}", as_of=as_of), 400, "ahead_of_log", "as_of")
 
     async def test_responds_400_when_min_position_is_beyond_the_head(self, auditor):
         jti = await auditor.issue()
         for as_of in (None, "1", "2026-01-01T00:00:00Z"):
-            response = await auditor.ask(f"/tokens/{jti}", as_of=as_of, min_position=99999)
+            response = await auditor.request(f"/tokens/{jti}", as_of=as_of, min_position=99999)
             await assert_problem(response, 400, "ahead_of_log", "min_position")
 
 
@@ -102,7 +102,7 @@ class TestTokenEvents:
         token = await auditor.caller.token("app", "read")
         jti = await auditor.jti_of(token)
         await auditor.caller.post("revoke", token=token)
-        response = await auditor.ask(f"/tokens/{jti}/events")
+        response = await auditor.request(f"/tokens/{jti}/events")
         found = await response.json()
         last = await auditor.position()
         assert found["jti"] == jti
@@ -183,6 +183,6 @@ class TestTokenLookup:
             await assert_problem(response, 400, "invalid_request", parameter)
 
     async def test_responds_405_when_method_is_get(self, auditor):
-        response = await auditor.ask("/tokens/lookup")
+        response = await auditor.request("/tokens/lookup")
         await assert_problem(response, 405, "invalid_request")
         assert response.headers["Allow"] == "POST"

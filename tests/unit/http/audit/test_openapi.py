@@ -1,11 +1,11 @@
-"""The OpenAPI document: complete, true to the routes, and made of the code's own declarations."""
+"""The OpenAPI document equals the routes and declarations."""
 
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from memory_service import MAIN, LedgerTestServer, MemoryService, assert_error
+from memory_service import MAIN, assert_error, serve
 
 from api.http import errors
 from api.http.app import create_app
@@ -69,8 +69,7 @@ async def test_document_differs_when_issuer_differs(http, document):
 
 
 async def test_document_has_the_same_endpoints_when_issuer_is_at_the_root(aiohttp_client, document):
-    service = await MemoryService("https://id.example").start()
-    http = await aiohttp_client(LedgerTestServer(create_app(service)))
+    http = (await serve(aiohttp_client, "https://id.example")).http
     root = await (await http.get("/openapi.json")).json()
     assert root["servers"] == [{"url": "https://id.example"}]
     assert {path.replace("/ms-auth-server", "") for path in document["paths"]} == set(root["paths"])
@@ -118,7 +117,7 @@ async def test_document_has_every_error_of_the_catalogue(document):
         for code in content.get("examples", {})
     }
     catalogue = {(kind.status, kind.code) for kind in vars(errors).values() if isinstance(kind, ErrorKind)}
-    # No endpoint answers that there is none, or what it would answer to a method that it has not.
+    # The document cannot describe paths and methods that do not exist.
     assert catalogue - described == {(404, "not_found"), (405, "invalid_request")}
 
 

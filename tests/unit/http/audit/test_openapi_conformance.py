@@ -1,6 +1,6 @@
-"""What the OpenAPI document says, the service does: schemathesis asks what the document allows, and what it does not.
+"""The service conforms to its OpenAPI document: schemathesis sends valid and invalid requests.
 
-The service is in memory, under its real server in a thread. Its open streams are ended, so that none goes on for ever.
+The in-memory service runs in a thread. It ends streams at once, as during shutdown, so that no request is endless.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ BOUNDED = settings(
 
 @dataclass
 class Running:
-    """A service that is being served."""
+    """A running service."""
 
     schema: schemathesis.BaseSchema
     url: str
@@ -64,7 +64,7 @@ def running():
         return asyncio.run_coroutine_threadsafe(coroutine, loop).result(timeout=60)
 
     try:
-        client, found = wait_for(serve())
+        client, found = wait_for(start())
         yield found
         wait_for(client.close())
     finally:
@@ -73,7 +73,7 @@ def running():
         loop.close()
 
 
-async def serve() -> tuple[TestClient, Running]:
+async def start() -> tuple[TestClient, Running]:
     service = await MemoryService(MAIN).start()
     app = create_app(service)
     http = TestClient(LedgerTestServer(app))
@@ -98,13 +98,13 @@ def test_every_operation_responds_as_described(running, mode):
     for operation in operations:
         try:
             cases = operation.as_strategy(generation_mode=mode)
-            ask(running, operation, cases, statuses)
+            send_cases(running, operation, cases, statuses)
         except Unsatisfiable:
-            assert mode is GenerationMode.NEGATIVE, "nothing can be asked of it"
+            assert mode is GenerationMode.NEGATIVE, "no request can be generated"
     assert statuses >= ({200, 404} if mode is GenerationMode.POSITIVE else {400})
 
 
-def ask(running, operation, cases, statuses):
+def send_cases(running, operation, cases, statuses):
     @BOUNDED
     @given(case=cases, known=st.booleans())
     def one(case, known):
@@ -122,14 +122,14 @@ def test_every_bearer_operation_responds_401_when_token_is_missing(running):
     of_audit = [operation for operation in operations if "/audit/" in operation.path]
     assert len(of_audit) == 15
     for operation in of_audit:
-        refuse(running, operation)
+        send_without_token(running, operation)
 
 
-def refuse(running, operation):
+def send_without_token(running, operation):
     @settings(BOUNDED, max_examples=3)
     @given(case=operation.as_strategy())
     def one(case):
-        case.headers.pop("Authorization", None)  # what the document makes schemathesis think up
+        case.headers.pop("Authorization", None)  # schemathesis invents one
         for headers in ({}, {"Authorization": f"Bearer {'t' * 128}"}):
             response = case.call_and_validate(running.url, headers=headers, checks=CHECKS)
             assert response.status_code == 401

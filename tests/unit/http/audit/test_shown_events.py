@@ -1,4 +1,4 @@
-"""What is shown of every event that was ever stored."""
+"""The shown part of every stored event."""
 
 import json
 from datetime import UTC, datetime
