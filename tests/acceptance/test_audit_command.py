@@ -82,16 +82,6 @@ def test_events_are_complete_when_no_service_runs(demo, database):
     ]
 
 
-def test_client_change_shows_actor_and_both_values(database, audit):
-    words = ("clients", "disable", "user-client-opaque", "--actor", "ada", "--reason", "key leaked")
-    assert run_command(*words, "--dsn", database.service_dsn).returncode == 0
-    document = json.loads(audit("client", "user-client-opaque", "--json"))
-    assert {"field": "access_token_lifetime", "from": None, "to": 14400} in document["events"][0]["changes"]
-    assert (document["events"][-1]["actor"], document["events"][-1]["data"]["reason"]) == ("operator:ada", "key leaked")
-    lines = audit("events", "--actor", "operator:ada", "--json").splitlines()
-    assert [json.loads(line)["type"] for line in lines] == ["client.disabled"]
-
-
 @pytest.mark.parametrize(
     ("more", "code", "says"),
     [

@@ -97,16 +97,6 @@ def test_export_is_a_usage_error_when_the_range_is_empty(log_command, ok, words)
     assert b"the log ends at 6" in refused.stderr
 
 
-def test_export_overwrites_a_file_only_with_force(log_command, ok, tmp_path):
-    ok("original", "import", "-", stdin=b"".join(LINES))
-    target = tmp_path / "log"
-    target.write_text("of yesterday")
-    assert log_command("original", "export", str(target)).returncode == 1
-    assert target.read_text() == "of yesterday"
-    ok("original", "export", str(target), "--force")
-    assert without_header(target.read_bytes()) == without_header(b"".join(LINES))
-
-
 def test_import_names_the_line_and_imports_nothing_when_invalid(log_command, tmp_path, query_value):
     cut_off = tmp_path / "log"
     cut_off.write_bytes(b"".join(LINES[:4]))

@@ -41,7 +41,10 @@ def rebuild(
             name,
             lambda context: estimate_rebuild(context.dsn, context.projection, open_archive_folder(archives)),
         )
-        print_json(msgspec.to_builtins(expected)) if json else _print_estimate(expected)
+        if json:
+            print_json(msgspec.to_builtins(expected))
+        else:
+            _print_estimate(expected)
         return
 
     async def work(context: ProjectionContext) -> RebuildResult:
