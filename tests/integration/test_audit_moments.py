@@ -1,14 +1,14 @@
-"""As of which position and instant auditors are answered, and when they have to wait."""
+"""The position and instant that audit responses are as of, and when a query waits for them."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-import asyncpg
 import pytest
 
 from ledger.domain.secrets import hash_token
 from ledger.use_cases.audit import AheadOfLog, EventQuery, NotCaughtUp
 from projections.audit import checkpoint, tokens
+from tests.databases import connect
 from tests.integration.conftest import CAUSE, register_client
 
 ISSUED = EventQuery(types=("token.issued",))
@@ -21,9 +21,8 @@ async def trail(issuer):
 
 @pytest.fixture
 async def owner(database):
-    connection = await asyncpg.connect(database.owner_dsn)
-    yield connection
-    await connection.close()
+    async with connect(database.owner_dsn) as connection:
+        yield connection
 
 
 async def issue(issuer, client):
@@ -58,16 +57,16 @@ async def test_moment_is_refused_when_instant_is_in_the_future(trail, client):
 
 
 async def test_moment_waits_when_a_batch_is_being_recorded(service, issuer, client, trail, owner):
-    """What is being recorded at this moment has an instant already and no position yet that anybody sees."""
+    """A batch in progress already has an instant, but its positions are not visible yet."""
     await service.catch_up()
     transaction = owner.transaction()
     await transaction.start()
     await owner.execute("SELECT FROM log_head WHERE log_id = 1 FOR UPDATE")
     recorded_at = await owner.fetchval("SELECT clock_timestamp()")
     await asyncio.sleep(0.01)
-    asked = asyncio.create_task(trail.moments.resolve(datetime.now(UTC)))
+    resolving = asyncio.create_task(trail.moments.resolve(datetime.now(UTC)))
     await asyncio.sleep(0.05)
-    assert not asked.done()
+    assert not resolving.done()
     await owner.execute("UPDATE log_head SET position = 2, recorded_at = $1 WHERE log_id = 1", recorded_at)
     await owner.execute(
         """
@@ -78,7 +77,7 @@ async def test_moment_waits_when_a_batch_is_being_recorded(service, issuer, clie
     )
     await transaction.commit()
     await service.catch_up()
-    assert (await asked).position == 2
+    assert (await resolving).position == 2
 
 
 async def test_moment_does_not_wait_when_instant_is_long_ago(service, client, trail, owner):
@@ -95,7 +94,7 @@ async def test_jti_is_found_or_refused_when_projection_lags(service, issuer, cli
     assert str(await trail.tokens.find_jti(digest)) == active.jti
     await issuer.revocation.revoke_token(client, active.access_token, CAUSE)
     monkeypatch.setattr(checkpoint, "CATCH_UP_TIMEOUT_SECONDS", 0.05)
-    with pytest.raises(NotCaughtUp):  # rather than to say that there is none
+    with pytest.raises(NotCaughtUp):  # not None
         await trail.tokens.find_jti(digest)
     await service.catch_up()
     assert str(await trail.tokens.find_jti(digest)) == active.jti
@@ -105,14 +104,14 @@ async def test_jti_is_found_or_refused_when_projection_lags(service, issuer, cli
 async def test_jti_is_found_when_projection_catches_up_during_search(service, issuer, client, trail, monkeypatch):
     token = await issue(issuer, client)
     await issuer.revocation.revoke_token(client, token.access_token, CAUSE)
-    look = tokens.find_jti
+    find = tokens.find_jti
 
-    async def look_and_then_catch_up(log, digest):
-        found = await look(log, digest)
+    async def find_then_catch_up(log, digest):
+        found = await find(log, digest)
         await service.catch_up()
         return found
 
-    monkeypatch.setattr(tokens, "find_jti", look_and_then_catch_up)
+    monkeypatch.setattr(tokens, "find_jti", find_then_catch_up)
     assert str(await trail.tokens.find_jti(hash_token(token.access_token))) == token.jti
 
 

@@ -1,4 +1,4 @@
-"""Expired rows leave `active_tokens` while the service runs, and nothing else does."""
+"""The sweep deletes exactly the expired rows of `active_tokens` while the service runs."""
 
 import asyncio
 
@@ -22,7 +22,7 @@ COUNT = "SELECT count(*) FROM active_tokens"
 
 
 @pytest.fixture(autouse=True)
-def without_rest(monkeypatch):
+def _no_rest(monkeypatch):
     monkeypatch.setattr(expiry_sweep, "rest_seconds", lambda **_: 0.0)
 
 
@@ -39,13 +39,13 @@ def sweep(connected) -> ExpirySweep:
 
 
 async def walk(sweep, superuser) -> None:
-    """Steps to the end of the table."""
+    """Take steps to the end of the table."""
     await sweep.step()
     while await superuser.fetchval("SELECT block FROM expiry_sweep"):
         await sweep.step()
 
 
-async def gone(superuser, left: int = 0) -> None:
+async def wait_until_swept(superuser, left: int = 0) -> None:
     async with asyncio.timeout(60):
         while await superuser.fetchval(COUNT) > left:  # noqa: ASYNC110 (only the server knows)
             await asyncio.sleep(0.01)
@@ -169,7 +169,7 @@ async def test_step_changes_nothing_when_it_fails(database, sweep, superuser, mo
 
 
 async def test_requests_succeed_when_two_processes_sweep(database, start_process, client, superuser):
-    """Batches that insert and delete, and the sweep, in the same pages."""
+    """Batches insert and delete in the pages that the sweep walks over."""
     here, there = await start_process(), await start_process()
     for service in (here, there):
         service.sweep(60.0)
@@ -187,7 +187,7 @@ async def test_requests_succeed_when_two_processes_sweep(database, start_process
                     issued.append(token)
 
     await asyncio.gather(work(here), work(there))
-    await gone(superuser, len(issued))
+    await wait_until_swept(superuser, len(issued))
     introspection = there.issuers[0].introspection
     assert all([await introspection.find_active_token(token) for token in issued])
     assert not any([await introspection.find_active_token(token) for token in revoked])
@@ -203,7 +203,7 @@ async def test_sweep_continues_when_database_was_away(database, start_process, s
         service = await start_process(proxy.dsn)
         service.sweep(60.0)
         await record_expired(database.service_dsn, 10)
-        await gone(superuser)
+        await wait_until_swept(superuser)
         proxy.refusing = True
         for writer in proxy._writers:
             writer.transport.abort()
@@ -211,7 +211,7 @@ async def test_sweep_continues_when_database_was_away(database, start_process, s
             await service.sweep_lag()
         await record_expired(database.service_dsn, 10)
         proxy.refusing = False
-        await gone(superuser)
+        await wait_until_swept(superuser)
         await service.close()
     assert service.counts().sweep.rows == 20
 
@@ -239,7 +239,7 @@ async def test_rebuild_omits_expired_rows(database, service, client, superuser):
 
 
 async def test_rebuild_is_correct_when_the_sweep_runs(database, start_process, client, superuser, monkeypatch):
-    """Walks go on before, during and after the swap; what has not expired is all there."""
+    """The sweep runs before, during and after the swap; every active row survives."""
     sweeping = await start_process()
     indexed, go_on = asyncio.Event(), asyncio.Event()
     analyze = tables.analyze
@@ -257,13 +257,13 @@ async def test_rebuild_is_correct_when_the_sweep_runs(database, start_process, c
     await indexed.wait()
     await record_expired(
         database.service_dsn, 100
-    )  # of which the build knows, and the sweep removes from the old table
-    await gone(superuser, 6)
+    )  # the build contains them, the sweep deletes them from the old table
+    await wait_until_swept(superuser, 6)
     go_on.set()
     await building
-    await gone(superuser, 6)
+    await wait_until_swept(superuser, 6)
     assert (await check(database.owner_dsn, "active_tokens")).equal
     steps = sweeping.counts().sweep.steps
     await record_expired(database.service_dsn, 10)
-    await gone(superuser, 6)
+    await wait_until_swept(superuser, 6)
     assert sweeping.counts().sweep.steps > steps

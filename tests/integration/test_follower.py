@@ -20,6 +20,7 @@ from projections.following.follower import Follower
 from projections.following.lease import LeaseLost, VersionMismatch
 from projections.token_history import TokenHistoryProjection
 from tests.integration.conftest import CAUSE, ISSUER, register_client
+from tests.integration.followers import Failing, until
 
 NAME = TokenHistoryProjection.name
 
@@ -32,7 +33,7 @@ def _short_pauses(monkeypatch):
 
 @pytest.fixture
 async def parts(database):
-    """A database, a log and wake-ups, to make followers of."""
+    """A log and its notifications, for followers."""
     made = Database(database.service_dsn)
     notifications = LogNotifications(database.service_dsn)
     yield Log(made, ISSUER.log_name), notifications
@@ -295,30 +296,9 @@ async def test_follower_refuses_when_rows_are_of_another_version(make_follower, 
     assert (await status(superuser))["lease_until"] is None
 
 
-class Failing(TokenHistoryProjection):
-    """Cannot apply the events of the token `fails_on`."""
-
-    fails_on = None
-
-    async def fold(self, connection, log_id, events):
-        if any(str(projected.event.jti) == self.fails_on for projected in events):
-            msg = "no such thing"
-            raise RuntimeError(msg)
-        await super().fold(connection, log_id, events)
-
-
-async def until(condition):
-    for _ in range(6000):
-        if await condition():
-            return
-        await asyncio.sleep(0.01)
-    pytest.fail("the condition did not become true")
-
-
 async def test_follower_records_where_it_stops_when_an_event_fails(make_follower, issuer, client, superuser):
     issued = await issue(issuer, client, 5)
-    projection = Failing(EventMapper())
-    projection.fails_on = issued[2].jti
+    projection = Failing(issued[2].position)
     following = asyncio.create_task(make_follower(projection).run())
 
     async def stopped():
@@ -328,11 +308,11 @@ async def test_follower_records_where_it_stops_when_an_event_fails(make_follower
     await until(stopped)
     row = await status(superuser)
     assert (row["stopped_at"], row["stopped_topic"]) == (issued[2].position, "token.issued")
-    assert row["error"] == "RuntimeError: no such thing"
+    assert row["error"] == f"Failure: no such thing at {issued[2].position}"
     assert row["position"] == issued[1].position
     assert await history(superuser) == [token.jti for token in issued[:2]]
 
-    projection.fails_on = None  # a fixed release
+    projection.failing = ()  # a fixed release
 
     async def caught_up():
         return (await status(superuser))["position"] == issued[-1].position

@@ -1,8 +1,7 @@
-"""A projection as it was at a point of its log, and what changed between two points."""
+"""Replay of a projection up to a point of its log, and its changes between two points."""
 
 from datetime import timedelta
 
-import asyncpg
 import pytest
 
 from ledger.domain.recording import Cause
@@ -12,12 +11,9 @@ from projections.rebuilding.replay import find_changes, replay_projection
 from tests.integration.histories import NAMES, issue_and_revoke, of, rows, write_some_history
 
 
-@pytest.fixture
-async def superuser(database, service):
+@pytest.fixture(autouse=True)
+async def _history(service):
     await write_some_history(service)
-    connection = await asyncpg.connect(database.superuser_dsn)
-    yield connection
-    await connection.close()
 
 
 async def in_schema(connection, schema, name):
@@ -97,8 +93,8 @@ async def test_changes_between_two_points_are_found_row_by_row(database, service
     after = (await issuer.streams.head()).position
     found = await find_changes(database.service_dsn, of("active_tokens"), 1, points=(before, after), limit=10)
     assert (found.first, found.last, found.differences.count) == (before, after, 2)
-    went, came = sorted(found.differences.first, key=lambda difference: difference.before is None)
-    assert (went.after, came.before) == (None, None)
+    deleted, added = sorted(found.differences.first, key=lambda difference: difference.before is None)
+    assert (deleted.after, added.before) == (None, None)
     history = await find_changes(database.service_dsn, of("token_history"), 1, points=(before, after), limit=10)
     (revoked,) = [d for d in history.differences.first if d.table == "token_history" and d.before and d.after]
     assert revoked.before["revoked_position"] is None

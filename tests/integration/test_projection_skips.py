@@ -23,30 +23,10 @@ from projections.following.skips import (
 from projections.projection import Projection
 from projections.token_history import TokenHistoryProjection
 from tests.integration.conftest import CAUSE
+from tests.integration.followers import Failing, Failure, until
 
 NAME = TokenHistoryProjection.name
 WHY = {"reason": "INC-1: known", "actor": "operator:ada"}
-
-
-class Failure(Exception):
-    """Raised by a projection that cannot apply an event."""
-
-
-class Failing(TokenHistoryProjection):
-    """Cannot apply the events at some positions; records the positions that it applied."""
-
-    def __init__(self, *failing: int) -> None:
-        super().__init__(EventMapper())
-        self.failing = failing
-        self.applied: list[int] = []
-
-    async def fold(self, connection, log_id, events):
-        positions = [projected.row.position for projected in events]
-        if bad := sorted(set(positions) & set(self.failing)):
-            msg = f"no such thing at {bad[0]}"
-            raise Failure(msg)
-        await super().fold(connection, log_id, events)
-        self.applied += positions
 
 
 class Other(Projection):
@@ -104,12 +84,12 @@ async def issued(issuer, client):
 def wait_until_at(superuser):
     async def wait(position: int, *, stopped_at: int | None, projection: str = NAME):
         query = "SELECT position, stopped_at FROM projection_checkpoints WHERE projection = $1"
-        async with asyncio.timeout(60):
-            while True:
-                row = await superuser.fetchrow(query, projection)
-                if row is not None and tuple(row) == (position, stopped_at):
-                    return
-                await asyncio.sleep(0.01)
+
+        async def reached():
+            row = await superuser.fetchrow(query, projection)
+            return row is not None and tuple(row) == (position, stopped_at)
+
+        await until(reached)
 
     return wait
 

@@ -1,9 +1,8 @@
-"""The rows of a projection are compared with the log, both ways, while the service runs."""
+"""Verification compares the rows of a projection with the log, in both directions, while the service runs."""
 
 import asyncio
 import time
 
-import asyncpg
 import pytest
 
 from ledger.domain.recording import EventMapper
@@ -33,16 +32,13 @@ OWNERS = {table: name for name in NAMES for table in of(name).tables}
 
 
 def of_one(table, condition="true"):
-    """One row, by where it is."""
+    """A condition that selects one row by its place in the table."""
     return f"ctid = (SELECT ctid FROM {table} WHERE {condition} ORDER BY ctid LIMIT 1)"  # noqa: S608
 
 
-@pytest.fixture
-async def superuser(database, service):
+@pytest.fixture(autouse=True)
+async def _history(service):
     await write_some_history(service)
-    connection = await asyncpg.connect(database.superuser_dsn)
-    yield connection
-    await connection.close()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -59,7 +55,7 @@ async def test_verification_finds_a_changed_row_and_its_values(database, superus
     assert await superuser.execute(statement.format(one=of_one(table, condition))) != "UPDATE 0"
     found = await check(database.owner_dsn, OWNERS[table])
     if table == "clients":
-        assert found.differences.count == 2  # one of each log
+        assert found.differences.count == 2  # one per log
     else:
         assert found.differences.count == 1
     difference = found.differences.first[0]
@@ -103,7 +99,7 @@ async def test_verification_finds_a_changed_row_when_it_has_expired(database, su
 
 
 async def test_expiry_is_read_from_the_log_when_a_row_is_missing(database, superuser):
-    """A live token that somebody had expire, and the sweep removed, is missed."""
+    """The expiry of an active token was changed, and the sweep deleted the row."""
     await superuser.execute(f"UPDATE active_tokens SET expires_at = 1 WHERE {of_one('active_tokens')}")  # noqa: S608
     await superuser.execute("DELETE FROM active_tokens WHERE expires_at = 1")
     assert (await check(database.owner_dsn, "active_tokens")).differences.count == 1
@@ -126,7 +122,7 @@ async def test_verification_finds_an_added_row(database, superuser, table):
 
 
 async def test_verification_finds_a_revoked_token_that_is_active(database, service, superuser):
-    """The one that matters most: what was revoked came back."""
+    """The most important case: a revoked token is active again."""
     await superuser.execute("CREATE TEMP TABLE kept AS SELECT * FROM active_tokens WHERE log_id = 1")
     issuer = service.issuers[0]
     (token,) = await issue_and_revoke(issuer, await issuer.clients.get("shop"), 1)
@@ -223,7 +219,7 @@ async def test_verification_is_refused_when_rows_have_another_version(database, 
 
 
 async def test_swap_waits_when_a_verification_is_running(database, service, superuser, monkeypatch):
-    """Else the snapshot of the verification would see the new tables without their rows."""
+    """Otherwise the snapshot of the verification would see the new tables without their rows."""
     monkeypatch.setattr("projections.rebuilding.swap.RETRY_SECONDS", 0.02)
     begun, go_on = asyncio.Event(), asyncio.Event()
     analyze = tables.analyze

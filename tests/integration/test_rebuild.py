@@ -1,4 +1,4 @@
-"""A projection is built anew while the service runs: the same rows, the same schema, and nobody is kept waiting."""
+"""A rebuild restores the same rows and the same schema while the service runs, and blocks no request."""
 
 import asyncio
 import itertools
@@ -36,15 +36,8 @@ from tests.integration.histories import (
 CHECKPOINT = "SELECT log_id, position, version, lease_token FROM projection_checkpoints ORDER BY log_id"
 
 
-@pytest.fixture
-async def superuser(database):
-    connection = await asyncpg.connect(database.superuser_dsn)
-    yield connection
-    await connection.close()
-
-
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch):
+def _short_pauses(monkeypatch):
     monkeypatch.setattr(swap, "RETRY_SECONDS", 0.02)
 
 
@@ -118,7 +111,7 @@ async def test_rebuild_includes_a_log_that_was_never_followed(database, service,
 
 
 class Interrupted(Exception):
-    """What a test ends a build with."""
+    """Ends a build in a test."""
 
 
 @pytest.mark.parametrize(("name", "phase"), list(itertools.product(NAMES, ["fill", "create_indexes", "swap"])))
@@ -230,7 +223,7 @@ async def test_error_names_the_event_when_it_cannot_be_folded(database, service,
     with pytest.raises(EventNotFolded, match=rf"position {position} of log 1 \(token.revoked\).*RevokedBeforeIssued"):
         await build(database.owner_dsn, "token_history")
     assert await rows(superuser, "token_history") == before
-    # An operator has it skipped; the build goes on and leaves it out.
+    # When an operator has skipped it, the build resumes and leaves it out.
     await superuser.execute(
         "INSERT INTO projection_skips VALUES (1, 'token_history', $1, 'token.revoked', '', 'x', 'me', now())", position
     )
@@ -247,7 +240,7 @@ async def test_error_names_the_event_when_it_cannot_be_decoded(database, service
 
 @asynccontextmanager
 async def reading(superuser, table):
-    """A transaction that read the table, such as a backup is."""
+    """A transaction that has read the table, as a backup does."""
     async with superuser.transaction():
         await superuser.execute(f"SELECT FROM {table}")
         yield
@@ -282,7 +275,7 @@ async def test_swap_gives_up_and_resumes_when_table_stays_in_use(database, servi
 
 
 async def test_rebuild_under_load_fails_no_request_and_loses_no_event(database, start_process):
-    """Two processes issue, introspect and revoke all the while that each projection is built anew, twice."""
+    """Two processes issue, introspect and revoke while each projection is rebuilt twice."""
     processes = [await start_process() for _ in range(2)]
     for process in processes:
         process.follow()
