@@ -76,8 +76,8 @@ class Codec:
         if (topic, schema_version) not in self._current:
             return _canonical.encode(_raw.decode(payload)) == payload
         # A decoded instant keeps its offset, so encoding it again would not reveal one that is not UTC.
-        to_utc = all(at is None or at.tzinfo is UTC for at in (get(event) for get in self._instants[topic]))
-        return to_utc and _canonical.encode(event) == payload
+        in_utc = all(at is None or at.tzinfo is UTC for at in (get(event) for get in self._instants[topic]))
+        return in_utc and _canonical.encode(event) == payload
 
     def _decode_old(self, topic: str, schema_version: int, payload: bytes) -> Event:
         event_type = self._types.get(topic)
