@@ -79,7 +79,7 @@ class PostgresClients:
             return _no_client()
         return self._look_ups.client(client_id)
 
-    async def all(self) -> Sequence[Client]:
+    async def list_all(self) -> Sequence[Client]:
         """Read every client, by id. Raises Unavailable."""
         log_id = await self._log.find_id()
         async with self._log.database.connection() as connection:

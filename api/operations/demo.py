@@ -84,7 +84,7 @@ async def register_demo_clients(issuer: Issuer) -> list[str]:
 
     Disabled clients stay disabled. Raises DemoRefused if the issuer has real clients.
     """
-    clients = await issuer.clients.all()
+    clients = await issuer.clients.list_all()
     refuse_real_clients(issuer, clients)
     registered = {client.client_id: client for client in clients}
     changed = []

@@ -148,7 +148,7 @@ async def _register_demo_clients(plan: ServerPlan) -> list[str]:
     service = await start_service(plan.config)
     try:
         for issuer in service.issuers:  # check every issuer before the first change
-            demo.refuse_real_clients(issuer, await issuer.clients.all())
+            demo.refuse_real_clients(issuer, await issuer.clients.list_all())
         return [client_id for issuer in service.issuers for client_id in await demo.register_demo_clients(issuer)]
     finally:
         await service.close()
@@ -170,7 +170,7 @@ async def _refuse_demo_clients(plan: ServerPlan) -> None:
         if problems := await service.problems():
             raise Unavailable(" ".join(problems))
         for issuer in service.issuers:
-            demo.refuse_demo_clients(issuer, await issuer.clients.all())
+            demo.refuse_demo_clients(issuer, await issuer.clients.list_all())
     finally:
         await service.close()
 

@@ -148,7 +148,7 @@ async def _refuse_demo_database(service: RunningService, refuse: Callable[[], No
     for issuer in service.issuers:
         while True:
             try:
-                refuse_demo_clients(issuer, await issuer.clients.all())
+                refuse_demo_clients(issuer, await issuer.clients.list_all())
             except Unavailable:
                 await asyncio.sleep(DEMO_CHECK_RETRY_SECONDS)
             except DemoRefused as refusal:

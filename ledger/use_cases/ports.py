@@ -43,7 +43,7 @@ class Clients(Protocol):
         """Find a client. Sees everything acknowledged before the call. Raises Unavailable."""
         ...
 
-    async def all(self) -> Sequence[Client]:
+    async def list_all(self) -> Sequence[Client]:
         """List the clients by id."""
         ...
 

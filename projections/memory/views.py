@@ -61,6 +61,6 @@ class MemoryClients:
         """A client as of now."""
         return self._clients.get(client_id)
 
-    async def all(self) -> Sequence[Client]:
+    async def list_all(self) -> Sequence[Client]:
         """Every client, by id."""
         return [self._clients[client_id] for client_id in sorted(self._clients)]

@@ -117,7 +117,7 @@ async def test_the_clients_view_equals_the_fold_of_each_stream(issuer):
     await register_client(issuer, "other")
     for client_id in ("shop", "other"):
         assert await issuer.clients.get(client_id) == await issuer.registry.load(client_id)
-    assert [client.client_id for client in await issuer.clients.all()] == ["other", "shop"]
+    assert [client.client_id for client in await issuer.clients.list_all()] == ["other", "shop"]
 
 
 async def test_several_changes_of_clients_in_one_batch_add_up(log):

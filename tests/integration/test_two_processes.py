@@ -108,7 +108,7 @@ async def test_processes_agree_on_logs_when_started_together(start_process):
 
 async def test_reads_create_no_log_when_issuer_has_none(service, database):
     issuer = service.issuers[0]
-    assert await issuer.clients.all() == []
+    assert await issuer.clients.list_all() == []
     assert await issuer.clients.get("shop") is None
     assert await issuer.streams.read(0, 10) == []
     assert await fetch_value(database.service_dsn, "SELECT count(*) FROM logs") == 0

@@ -91,7 +91,7 @@ class Example:
         tokens.fold(rows)
         clients.fold(rows)
         assert len(written["active_tokens"]) == len(tokens._tokens)
-        for client in await clients.all():
+        for client in await clients.list_all():
             assert await self._issuer.clients.get(client.client_id) == client
         for digest in tokens._tokens:
             assert await self._issuer.audit.tokens._active_tokens.get(digest) == await tokens.get(digest)

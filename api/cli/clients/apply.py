@@ -38,7 +38,7 @@ def apply(
     declared = read_clients_file(file, os.environ)
 
     async def work(context: CommandContext) -> None:
-        registered = {client.client_id: client for client in await context.issuer.clients.all()}
+        registered = {client.client_id: client for client in await context.issuer.clients.list_all()}
         changes = plan_changes(declared, registered, utc_now())
         others = sorted(registered.keys() - {client.client_id for client in declared})
         generated: list[GeneratedSecret] = []

@@ -103,7 +103,7 @@ def list_clients(
 ) -> None:
     """List the clients of the issuer."""
     database = DatabaseFlags(dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer)
-    clients = run_on_issuer(database, lambda context: context.issuer.clients.all())
+    clients = run_on_issuer(database, lambda context: context.issuer.clients.list_all())
     now = utc_now()
     if json:
         print_json([client_document(client, now) for client in clients])

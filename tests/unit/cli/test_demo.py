@@ -62,18 +62,18 @@ def test_registration_is_refused_when_there_are_real_clients(register, memory):
     memory.run(memory.issuer().registry.register("billing", ClientSettings(name="Billing"), CAUSE))
     with pytest.raises(DemoRefused, match=r"1 client \(billing\) not from --demo"):
         register()
-    assert [c.client_id for c in memory.run(memory.issuer().clients.all())] == ["billing"]
+    assert [c.client_id for c in memory.run(memory.issuer().clients.list_all())] == ["billing"]
 
 
 def test_enabled_demo_clients_are_refused_with_the_remedy(register, memory):
     register()
     issuer = memory.issuer()
     with pytest.raises(DemoRefused) as refused:
-        refuse_demo_clients(issuer, memory.run(issuer.clients.all()))
+        refuse_demo_clients(issuer, memory.run(issuer.clients.list_all()))
     for client_id in IDS:
         assert f"token-ledger clients disable {client_id} --issuer {issuer.identifier.url}" in str(refused.value)
         memory.run(issuer.registry.disable(client_id, "no demo", CAUSE))
-    refuse_demo_clients(issuer, memory.run(issuer.clients.all()))
+    refuse_demo_clients(issuer, memory.run(issuer.clients.list_all()))
 
 
 def test_first_printed_request_matches_the_reference_exchange():
