@@ -1,8 +1,4 @@
-"""Create the event log, its head rows and the two inline projections.
-
-Revision ID: 0001
-Revises:
-"""
+"""Create the event log, its head rows and the two inline projections."""
 
 from migrations.revision import apply_revision
 

@@ -1,8 +1,4 @@
-"""Create what audit queries read: token history, activity over time and projection checkpoints.
-
-Revision ID: 0002
-Revises: 0001
-"""
+"""Create what audit queries read: token history, activity over time and projection checkpoints."""
 
 from migrations.revision import apply_revision
 

@@ -1,8 +1,4 @@
-"""Create the tables of projection tools: builds in progress, inline versions and skipped events.
-
-Revision ID: 0003
-Revises: 0002
-"""
+"""Create the tables of projection tools: builds in progress, inline versions and skipped events."""
 
 from migrations.revision import apply_revision
 

@@ -1,8 +1,4 @@
-"""Create the checkpoint of the expiry sweep, and tune vacuum of the tables that change most.
-
-Revision ID: 0004
-Revises: 0003
-"""
+"""Create the checkpoint of the expiry sweep, and tune vacuum of the tables that change most."""
 
 from migrations.revision import apply_revision
 

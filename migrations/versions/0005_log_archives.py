@@ -1,8 +1,4 @@
-"""Record which parts of a log are archived, and index token history by jti.
-
-Revision ID: 0005
-Revises: 0004
-"""
+"""Record which parts of a log are archived, and index token history by jti."""
 
 from migrations.revision import apply_revision
 

@@ -6,7 +6,7 @@ import re
 import pytest
 from service_process import USER, FollowerProcess, run_command, wait_until
 
-from tests.integration.expiring import record_expired
+from tests.integration.histories import record_expired
 
 ISSUER = "http://localhost:8085/ms-auth-server"
 ROWS = "SELECT count(*) FROM active_tokens"

@@ -1,17 +1,26 @@
 """Logs with a history, and rebuild and verification without progress output."""
 
+import secrets
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import asyncpg
 
-from ledger.domain.recording import EventMapper
+from ledger.domain.recording import EventMapper, StreamEvent, Write
+from ledger.domain.secrets import hash_token
+from ledger.postgres.database import Database
+from ledger.postgres.event_log import PostgresEventLog
+from ledger.postgres.logs import Log
 from ledger.use_cases.issuer import Issuer
-from projections.catalogue import PROJECTIONS, find_projection
+from projections.catalogue import PROJECTIONS, find_projection, inline_projections
 from projections.projection import Projection
 from projections.rebuilding.rebuild import RebuildResult, rebuild_projection
 from projections.rebuilding.verification import ProjectionVerification, verify_projection
+from tests.builders import token_issued
 from tests.integration.conftest import CAUSE, register_client
 
+LIFETIME = timedelta(hours=1)
 NAMES = [declaration.name for declaration in PROJECTIONS]
 
 
@@ -54,3 +63,19 @@ async def rows(connection: asyncpg.Connection, projection: Projection | str) -> 
         table: sorted((tuple(row) for row in await connection.fetch(f"SELECT * FROM {table}")), key=repr)  # noqa: S608
         for table in made.tables
     }
+
+
+async def record_expired(dsn: str, count: int, *, ago: float = 600.0, log: str = "first") -> Sequence[str]:
+    """Record tokens of client shop that expired `ago` seconds ago; returns the tokens."""
+    mapper = EventMapper()
+    expired = (datetime.now(UTC) - timedelta(seconds=ago)).replace(microsecond=0)
+    tokens = [secrets.token_urlsafe(96) for _ in range(count)]
+    issued = [
+        token_issued(jti=uuid4(), digest=hash_token(token), issued_at=expired - LIFETIME, expires_at=expired)
+        for token in tokens
+    ]
+    database = Database(dsn)
+    event_log = PostgresEventLog(Log(database, log), inline_projections(mapper))
+    await event_log.append([Write([mapper.encode(StreamEvent(event.jti, 1, event))]) for event in issued])
+    await database.close()
+    return tokens

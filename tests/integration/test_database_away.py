@@ -23,18 +23,12 @@ async def proxy(database):
 
 
 async def test_service_starts_and_reports_when_database_is_away(start_process, unused_tcp_port):
-    service = await start_process(f"postgresql://token_ledger_service@127.0.0.1:{unused_tcp_port}/none")
+    service = await start_process(f"postgresql://somebody:hunter2hunter2@127.0.0.1:{unused_tcp_port}/none")
     (problem,) = await service.problems()
     assert "cannot be reached" in problem
-    with pytest.raises(Unavailable):
-        await service.issuers[0].clients.get("shop")
-
-
-async def test_error_message_never_contains_the_dsn(start_process, unused_tcp_port):
-    service = await start_process(f"postgresql://somebody:hunter2hunter2@127.0.0.1:{unused_tcp_port}/none")
     with pytest.raises(Unavailable) as caught:
         await service.issuers[0].clients.get("shop")
-    assert "hunter2" not in str(caught.value)
+    assert "hunter2" not in str(caught.value) + problem
 
 
 async def test_service_works_when_database_starts_later(start_process, proxy):

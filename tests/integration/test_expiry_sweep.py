@@ -14,8 +14,7 @@ from projections.expiry_sweep import GRACE_SECONDS, MAX_REST_SECONDS, POLL_SECON
 from projections.rebuilding import tables
 from tests.breaking_proxy import BreakingProxy
 from tests.integration.conftest import CAUSE
-from tests.integration.expiring import record_expired
-from tests.integration.histories import build, check, issue_and_revoke, rows
+from tests.integration.histories import build, check, issue_and_revoke, record_expired, rows
 
 STATE = "SELECT * FROM expiry_sweep"
 COUNT = "SELECT count(*) FROM active_tokens"

@@ -74,7 +74,6 @@ async def service(database) -> AsyncIterator[asyncpg.Connection]:
 @pytest.mark.parametrize("statement", REFUSED)
 async def test_service_is_refused_a_forbidden_statement(service, owner, statement):
     await owner.execute(INSERT_EVENT)
-
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await service.execute(statement)
 
@@ -92,13 +91,11 @@ async def test_service_has_exactly_these_privileges(service):
          GROUP BY c.relname
         """
     )
-
     assert {table["name"]: set(table["privileges"] or ()) for table in tables} == PRIVILEGES
 
 
 async def test_service_cannot_grant_itself_privileges(service):
     await service.execute(f"GRANT ALL ON event_log TO {SERVICE}")  # PostgreSQL warns, and grants nothing
-
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await service.execute("DELETE FROM event_log")
 
@@ -115,7 +112,6 @@ async def test_no_privilege_is_grantable(owner):
 @pytest.mark.parametrize("role", [OWNER, SERVICE])
 async def test_role_has_no_administrative_attribute(owner, role, attribute):
     row = await owner.fetchrow("SELECT * FROM pg_roles WHERE rolname = $1", role)
-
     assert row[attribute] is False
 
 

@@ -11,8 +11,7 @@ from projections.rebuilding import tables, verification
 from projections.rebuilding.comparison import HIDDEN
 from projections.rebuilding.errors import BuildRefused
 from projections.token_history import TokenHistoryProjection
-from tests.integration.expiring import record_expired
-from tests.integration.histories import NAMES, build, check, issue_and_revoke, of, write_some_history
+from tests.integration.histories import NAMES, build, check, issue_and_revoke, of, record_expired, write_some_history
 
 TAMPERED = {
     "active_tokens": [
