@@ -109,9 +109,9 @@ async def test_stream_skips_and_repeats_nothing_when_resumed_repeatedly(http, wr
 async def test_token_state_is_current_when_projections_lag(service, http, writer, monkeypatch):
     """No process follows the log, so searches time out, but one token is folded from its stream."""
     monkeypatch.setattr(checkpoint, "CATCH_UP_TIMEOUT_SECONDS", 0.05)
-    for task in service._at_work:
+    for task in service._tasks:
         task.cancel()
-    await asyncio.gather(*service._at_work, return_exceptions=True)
+    await asyncio.gather(*service._tasks, return_exceptions=True)
     issued = await writer.issuance.issue_token(await writer.clients.get("shop"), None, CAUSE)
     revoked_at = await writer.revocation.revoke_token(await writer.clients.get("shop"), issued.access_token, CAUSE)
     token = f"/first/audit/tokens/{issued.jti}"

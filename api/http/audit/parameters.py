@@ -74,34 +74,6 @@ def _parse_limit(text: str) -> int:
     return int(text)
 
 
-def _parse_uuid(text: str) -> UUID:
-    if _UUID.fullmatch(text) is None:
-        msg = "must be a UUID of the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"
-        raise MalformedValue(msg)
-    return UUID(text)
-
-
-def _parse_client_id(text: str) -> str:
-    if _VISIBLE.fullmatch(text) is None:
-        msg = "must be 1 to 255 visible ASCII characters without spaces"
-        raise MalformedValue(msg)
-    return text
-
-
-def _parse_text(text: str) -> str:
-    if len(text) > MAX_TEXT_CHARACTERS or not text.isprintable():
-        msg = f"must be 1 to {MAX_TEXT_CHARACTERS} printable characters"
-        raise MalformedValue(msg)
-    return text
-
-
-def _parse_scope(text: str) -> str:
-    if len(text) > MAX_TEXT_CHARACTERS or not is_scope_token(text):
-        msg = "must be one scope token (RFC 6749 §3.3)"
-        raise MalformedValue(msg)
-    return text
-
-
 def _parse_types(text: str) -> tuple[str, ...]:
     types = tuple(text.split(","))
     if not set(types) <= set(TYPES) or len(set(types)) != len(types):
@@ -110,11 +82,27 @@ def _parse_types(text: str) -> tuple[str, ...]:
     return types
 
 
-def _parse_cursor(text: str) -> str:
-    if _CURSOR.fullmatch(text) is None:
-        msg = "must be the `next` of an earlier page"
-        raise MalformedValue(msg)
-    return text
+def _text_that(is_valid: Callable[[str], object], requirement: str) -> Callable[[str], str]:
+    """Accept text for which a predicate holds."""
+
+    def parse(text: str) -> str:
+        if not is_valid(text):
+            raise MalformedValue(requirement)
+        return text
+
+    return parse
+
+
+_parse_uuid_text = _text_that(_UUID.fullmatch, "must be a UUID of the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx")
+_parse_client_id = _text_that(_VISIBLE.fullmatch, "must be 1 to 255 visible ASCII characters without spaces")
+_parse_cursor = _text_that(_CURSOR.fullmatch, "must be the `next` of an earlier page")
+_parse_scope = _text_that(
+    lambda text: len(text) <= MAX_TEXT_CHARACTERS and is_scope_token(text), "must be one scope token (RFC 6749 §3.3)"
+)
+_parse_text = _text_that(
+    lambda text: len(text) <= MAX_TEXT_CHARACTERS and text.isprintable(),
+    f"must be 1 to {MAX_TEXT_CHARACTERS} printable characters",
+)
 
 
 def _one_of(choices: Sequence[T]) -> Callable[[str], T]:
@@ -136,7 +124,7 @@ JTI = Parameter(
     "jti",
     "The id of a token, from an introspection response.",
     {"type": "string", "format": "uuid"},
-    _parse_uuid,
+    lambda text: UUID(_parse_uuid_text(text)),
     location="path",
     required=True,
     example="01959f2a-7c1e-7b44-9d3c-3a1f0c9d5e21",
