@@ -141,7 +141,7 @@ class PostgresAuditEvents:
 async def _select_on(
     connection: Connection, query: EventQuery, topics: Sequence[str], bounds: tuple[int, int, int, int]
 ) -> Sequence[asyncpg.Record]:
-    """Select by the index that fits the query; an actor beside a client or a subject is filtered by the caller."""
+    """Select by the index that fits the query; the caller filters by actor if a client or subject is given."""
     if query.subject is not None:
         return await connection.fetch(SQL["of_subject"], *bounds, query.subject, query.client_id, topics)
     if query.client_id is not None:
