@@ -152,17 +152,14 @@ class ProjectionBuilder:
             for start in range(0, len(rows), DECODE_SLICE):
                 events += self.projection.read(rows[start : start + DECODE_SLICE])
                 await asyncio.sleep(0)
-        except StoredDataError as error:
-            row = next(row for row in rows if not self._is_readable(row))
-            raise EventNotFolded(self.projection.name, log_id, row.position, row.topic, error) from error
-        return events if self._expired_by is None else self.projection.without_expired(events, self._expired_by)
-
-    def _is_readable(self, row: LogRow | RecordedEvent) -> bool:
-        try:
-            self.projection.read([row])
         except StoredDataError:
-            return False
-        return True
+            for row in rows:
+                try:
+                    self.projection.read([row])
+                except StoredDataError as error:
+                    raise EventNotFolded(self.projection.name, log_id, row.position, row.topic, error) from error
+            raise
+        return events if self._expired_by is None else self.projection.without_expired(events, self._expired_by)
 
     async def _write_page(
         self, before: asyncio.Task[None] | None, log_id: int, events: Sequence[Projected], after: int, until: int
