@@ -1,4 +1,4 @@
-"""What the commands of the benchmarks have in common: a folder, a short form, and why there is no measurement."""
+"""What the benchmark commands share: progress output, a temporary folder, a short form, and errors."""
 
 import argparse
 import functools
@@ -9,38 +9,41 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cannot_measure import CannotMeasure
-from benchmarks.contenders.contender import CannotHave
+from benchmarks.errors import ContenderUnavailable, MeasurementError
 
 Main = Callable[[Sequence[str] | None], int]
 
 
 def benchmark(main: Main) -> Callable[..., int]:
-    """A command that says why there is no measurement, and then ends with 1."""
+    """Decorate a command so that it prints why a measurement is not possible, and then returns 1."""
 
     @functools.wraps(main)
-    def answering(arguments: Sequence[str] | None = None) -> int:
+    def run(arguments: Sequence[str] | None = None) -> int:
         try:
             return main(arguments)
-        except (CannotMeasure, CannotHave) as reason:
+        except (MeasurementError, ContenderUnavailable) as reason:
             print(f"No measurement: {reason}", file=sys.stderr)
             return 1
 
-    return answering
+    return run
+
+
+def log_progress(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 @contextmanager
-def passing_folder(within: Path | None = None) -> Iterator[Path]:
-    """A folder that is gone afterwards; in the temporary folder, unless it is to be in another."""
-    with tempfile.TemporaryDirectory(prefix="token-ledger-benchmark-", dir=within) as name:
+def temporary_folder(parent: Path | None = None) -> Iterator[Path]:
+    """Create a folder, by default below the system's temporary folder, and remove it in the end."""
+    with tempfile.TemporaryDirectory(prefix="token-ledger-benchmark-", dir=parent, ignore_cleanup_errors=True) as name:
         yield Path(name)
 
 
-def options_of(
+def parse_options(
     parser: argparse.ArgumentParser, arguments: Sequence[str] | None, *, short: Mapping[str, Any]
 ) -> argparse.Namespace:
-    """What was asked for. With --short these are the defaults; what is asked for by name still holds."""
-    parser.add_argument("--short", action="store_true", help="a look in a few minutes; its numbers say little")
+    """Parse arguments; with --short the defaults are those of `short`."""
+    parser.add_argument("--short", action="store_true", help="a quick run; its numbers mean little")
     options = parser.parse_args(arguments)
     if options.short:
         parser.set_defaults(**short)

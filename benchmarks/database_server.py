@@ -1,4 +1,4 @@
-"""The PostgreSQL server that everything measured shares: durable, over TCP, with settings as in production."""
+"""The PostgreSQL server of a benchmark: durable, over TCP, with production settings, shared by all contenders."""
 
 import asyncio
 import re
@@ -22,54 +22,53 @@ SETTINGS = {
     "min_wal_size": "2GB",
     "random_page_cost": "1.1",
 }
-"""The same for all. What is not here is as PostgreSQL comes: fsync, full_page_writes and synchronous_commit are on."""
+"""All other settings have their defaults: fsync, full_page_writes and synchronous_commit are on."""
 
 ACCESS = """\
 local all all trust
 host  all all 127.0.0.1/32 scram-sha-256
 """
-"""Only this user can enter the folder of the socket; over TCP everybody needs a password."""
+"""Only this user can enter the socket folder; over TCP every role needs its password."""
 
-WRITE_A_FILE_OF_WAL = "SELECT pg_logical_emit_message(false, '', repeat('0', 16 * 1024 * 1024))"
+WRITE_WAL_FILE = "SELECT pg_logical_emit_message(false, '', repeat('0', 16 * 1024 * 1024))"
 WAL_FILES = 120
-"""Of 16 MB each: nearly `min_wal_size`."""
+"""Files of 16 MB: nearly `min_wal_size`."""
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,50}")
 
 
 class DatabaseServer:
-    """A running server. For one thread, outside of an event loop."""
+    """A running server. Use it outside of an event loop."""
 
     def __init__(self, superuser_dsn: str, port: int, pid: int) -> None:
         self.superuser_dsn = superuser_dsn
-        """Over the socket, in the database `postgres`."""
+        """Connects over the socket to the database `postgres`."""
         self.port = port
         self.pid = pid
-        """Of the first process, whose children do the work."""
+        """The first process; the others are its children."""
 
     def database(self, name: str) -> Database:
-        """Make an empty database, and the role that owns it, of the same name, with a new password.
+        """Create an empty database and its owner, a role of the same name with a new password.
 
-        The role may make other roles, and has no other right. A database of that name that is there is dropped.
+        The role may also create other roles. An existing database of that name is dropped.
         """
         if not NAME.fullmatch(name):
-            msg = f"{name!r} cannot be quoted by everyone: name a database with a-z, 0-9 and _"
+            msg = f"{name!r} would need quoting: use only a-z, 0-9 and _ in the name of a database"
             raise ValueError(msg)
         self.drop(name)
         password = secrets.token_hex(16)
-        asyncio.run(self._make(name, password))
+        asyncio.run(self._create(name, password))
         return Database(HOST, self.port, name, name, password)
 
     def drop(self, name: str) -> None:
-        """Drop a database, ending the connections it has; does nothing where there is none. Its role stays."""
+        """Drop a database if it exists, and close its connections. Its role remains."""
         asyncio.run(self._run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
 
     def checkpoint(self) -> None:
-        """Write out what has changed, so that what is measured next does not pay for what was done before."""
+        """Write changed pages to disk, so that the next measurement does not pay for earlier changes."""
         asyncio.run(self._run("CHECKPOINT"))
 
     def version(self) -> str:
-        """Of PostgreSQL."""
         return asyncio.run(self._version())
 
     async def _version(self) -> str:
@@ -79,14 +78,14 @@ class DatabaseServer:
         finally:
             await connection.close()
 
-    def write_the_wal_once(self, files: int = WAL_FILES) -> None:
-        """Write so many files of WAL, which what follows uses again, as in a server that has run for long.
+    def preallocate_wal(self, files: int = WAL_FILES) -> None:
+        """Write WAL files that the server then recycles, like a server that has run for a long time.
 
-        To make a file of it can take 45 ms, in which nothing commits: a benchmark would measure that the server is new.
+        Creating a WAL file can block all commits for 45 ms: a benchmark would measure that the server is new.
         """
-        asyncio.run(self._run(*[WRITE_A_FILE_OF_WAL] * files, "CHECKPOINT"))
+        asyncio.run(self._run(*[WRITE_WAL_FILE] * files, "CHECKPOINT"))
 
-    async def _make(self, name: str, password: str) -> None:
+    async def _create(self, name: str, password: str) -> None:
         exists = f"SELECT FROM pg_roles WHERE rolname = '{name}'"
         role = f'DO $$ BEGIN IF NOT EXISTS ({exists}) THEN CREATE ROLE "{name}"; END IF; END $$'
         await self._run(role, f"ALTER ROLE \"{name}\" LOGIN CREATEROLE PASSWORD '{password}'")
@@ -103,7 +102,7 @@ class DatabaseServer:
 
 @contextmanager
 def database_server(folder: Path) -> Iterator[DatabaseServer]:
-    """A server with its data in this folder; within, it runs."""
+    """Run a server with its data in this folder."""
     folder.mkdir(parents=True, exist_ok=True)
     access = folder / "pg_hba.conf"
     access.write_text(ACCESS)

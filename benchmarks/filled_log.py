@@ -1,9 +1,9 @@
-"""Fills a log with many tokens by COPY, through the service's own codec, and its views with what they fold to.
+"""Fill a log with many tokens by COPY, through the service's own codec, and the projections with the matching rows.
 
     python -m benchmarks.filled_log OWNER_DSN LOG --tokens 1000000
 
-Several processes write parts of it, each a piece in memory at a time, and the indexes are made when the rows are there.
-A test has `log verify` and `projections verify` prove what comes of it.
+Several processes write parts of it, and indexes are created after the rows. A test checks the result with the code of
+`log verify` and `projections verify`.
 """
 
 import argparse
@@ -12,14 +12,13 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 
 import asyncpg
 
-from benchmarks.indexes import drop_indexes, make_indexes
 from benchmarks.numbered_tokens import NumberedTokens, numbered_tokens
 from benchmarks.token_rows import HISTORY_COLUMNS, Row, TokenRows
 from ledger.domain.recording import EventMapper
@@ -30,27 +29,37 @@ from projections.projection import LogRow
 from projections.token_history import SQL, TokenHistoryProjection
 
 TABLES = ("event_log", "active_tokens", "token_history")
-PIECE = 5_000
-"""Tokens whose rows a process holds at a time."""
+CHUNK_TOKENS = 5_000
+"""Tokens whose rows a process keeps in memory at a time."""
 
-PART = 100_000
-"""Tokens that a process writes before it gets others."""
+PART_TOKENS = 100_000
+"""Tokens of one task of a process."""
+
+
+CONSTRAINTS = """
+SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) AS drop,
+       format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) AS create
+  FROM pg_constraint WHERE conrelid = $1::text::regclass AND contype IN ('p', 'u') ORDER BY contype
+"""
+INDEXES = """
+SELECT format('DROP INDEX %s', indexrelid::regclass) AS drop, pg_get_indexdef(indexrelid) AS create
+  FROM pg_index WHERE indrelid = $1::text::regclass
+   AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid) ORDER BY indexrelid
+"""
 
 
 @dataclass(frozen=True)
 class FilledLog:
-    """What there is to ask for."""
-
     log_id: int
     tokens: NumberedTokens
 
     @property
     def events(self) -> int:
-        """The newest position."""
+        """The newest position of the log."""
         return self.tokens.events
 
 
-async def fill(
+async def fill_log(
     owner_dsn: str,
     log_name: str,
     *,
@@ -60,23 +69,22 @@ async def fill(
     demo: bool = False,
     processes: int | None = None,
 ) -> FilledLog:
-    """Make the log and its views of so many tokens, issued at so many a second up to now.
+    """Create a log and its projections with `tokens` tokens, issued at `rate` per second up to now.
 
-    With 10 million tokens it takes minutes and 15 GB of disk. While it runs nobody else can use the tables.
-    Raises ValueError when the log is there already: what these tokens say of when they were recorded would be before
-    what it holds.
+    10 million tokens take minutes and 15 GB of disk. The tables cannot be used meanwhile. Raises ValueError when the
+    log exists, because its events would be newer than these tokens.
     """
     numbered = numbered_tokens(tokens, rate=rate, lifetime=lifetime, demo=demo)
     connection = await asyncpg.connect(owner_dsn)
     try:
         if await connection.fetchval("SELECT true FROM logs WHERE name = $1", log_name):
-            msg = f"the log {log_name!r} is there already"
+            msg = f"the log {log_name!r} already exists"
             raise ValueError(msg)
         log_id = await connection.fetchval("SELECT coalesce(max(log_id), 0) + 1 FROM logs")
         await _write_clients(connection, log_id, numbered)
-        dropped = await drop_indexes(connection, TABLES)
+        definitions = await _drop_indexes(connection)
         await _write_parts(owner_dsn, log_id, numbered, processes or os.cpu_count() or 1)
-        await make_indexes(owner_dsn, dropped)
+        await _create_indexes(owner_dsn, definitions)
         await _finish(connection, log_name, FilledLog(log_id, numbered))
     finally:
         await connection.close()
@@ -96,8 +104,8 @@ def _log_row(row: Row) -> LogRow:
 
 
 async def _write_parts(dsn: str, log_id: int, numbered: NumberedTokens, processes: int) -> None:
-    parts = [(first, min(first + PART, numbered.count)) for first in range(0, numbered.count, PART)]
-    if len(parts) <= 1:  # not worth a process
+    parts = [(first, min(first + PART_TOKENS, numbered.count)) for first in range(0, numbered.count, PART_TOKENS)]
+    if len(parts) <= 1:  # too small for another process
         for first, last in parts:
             await _write(dsn, log_id, numbered, first, last)
         return
@@ -115,8 +123,8 @@ async def _write(dsn: str, log_id: int, numbered: NumberedTokens, first: int, la
     rows = TokenRows(numbered, log_id)
     connection = await asyncpg.connect(dsn, server_settings={"synchronous_commit": "off"})
     try:
-        for begin in range(first, last, PIECE):
-            log, active, history = rows.of(begin, min(begin + PIECE, last))
+        for begin in range(first, last, CHUNK_TOKENS):
+            log, active, history = rows.build(begin, min(begin + CHUNK_TOKENS, last))
             await connection.copy_records_to_table("event_log", records=log, columns=COLUMNS)
             await connection.copy_records_to_table("active_tokens", records=active, columns=ACTIVE_COLUMNS)
             await connection.copy_records_to_table("token_history", records=history, columns=HISTORY_COLUMNS)
@@ -124,6 +132,31 @@ async def _write(dsn: str, log_id: int, numbered: NumberedTokens, first: int, la
         await connection.execute(SQL["count"], log_id, *map(list, counts))
     finally:
         await connection.close()
+
+
+async def _drop_indexes(connection: asyncpg.Connection) -> Mapping[str, Sequence[str]]:
+    """Drop every index and key of TABLES; return by table the statements that create them."""
+    definitions = {}
+    for table in TABLES:
+        found = [*await connection.fetch(CONSTRAINTS, table), *await connection.fetch(INDEXES, table)]
+        for row in found:
+            await connection.execute(row["drop"])
+        definitions[table] = [row["create"] for row in found]
+    return definitions
+
+
+async def _create_indexes(dsn: str, definitions: Mapping[str, Sequence[str]]) -> None:
+    """Create the indexes of all tables concurrently, those of one table in order."""
+
+    async def create(statements: Sequence[str]) -> None:
+        connection = await asyncpg.connect(dsn, server_settings={"maintenance_work_mem": "512MB"})
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    await asyncio.gather(*map(create, definitions.values()))
 
 
 async def _finish(connection: asyncpg.Connection, log_name: str, filled: FilledLog) -> None:
@@ -142,17 +175,17 @@ async def _finish(connection: asyncpg.Connection, log_name: str, filled: FilledL
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Fill a log of a migrated database, and say how long it took."""
+    """Fill a log of a migrated database, and print how long it took."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.filled_log", description=__doc__.partition("\n")[0])
-    parser.add_argument("dsn", help="DSN of the owner of the tables")
+    parser.add_argument("dsn", help="DSN of the role that owns the tables")
     parser.add_argument("log", help="the path of the issuer, without its leading slash")
     parser.add_argument("--tokens", type=int, default=1_000_000)
-    parser.add_argument("--rate", type=float, default=100.0, help="tokens a second of recorded time")
-    parser.add_argument("--demo", action="store_true", help="make it a log for serve --demo")
-    parser.add_argument("--processes", type=int, help="that write at a time; one a core without it")
+    parser.add_argument("--rate", type=float, default=100.0, help="issued tokens per second of recorded time")
+    parser.add_argument("--demo", action="store_true", help="register demo clients, for serve --demo")
+    parser.add_argument("--processes", type=int, help="number of writing processes; default: one per core")
     options = parser.parse_args(arguments)
     begun = time.perf_counter()
-    made = fill(
+    filling = fill_log(
         options.dsn,
         options.log,
         tokens=options.tokens,
@@ -160,7 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         demo=options.demo,
         processes=options.processes,
     )
-    events = asyncio.run(made).events
+    events = asyncio.run(filling).events
     seconds = time.perf_counter() - begun
     print(f"{options.tokens:,} tokens, {events:,} events in {seconds:.1f} s", file=sys.stderr)
     return 0

@@ -1,4 +1,4 @@
-"""Where and of what the measurements are."""
+"""The machine, the time and the commit of a measurement."""
 
 import os
 import platform
@@ -11,8 +11,7 @@ import psutil
 from benchmarks.report.results import Machine
 
 
-def machine() -> Machine:
-    """This machine, now."""
+def describe_machine() -> Machine:
     return Machine(
         processor=_processor(),
         cores=os.cpu_count() or 1,
@@ -22,21 +21,22 @@ def machine() -> Machine:
     )
 
 
-def now() -> str:
-    """The date and the time, to the minute, in UTC."""
+def current_time() -> str:
+    """Return date and time in UTC, to the minute."""
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def commit() -> str:
-    """What is measured; `-dirty` when the work tree has changes besides the results of earlier runs."""
-    where = Path(__file__).parent
-    name = _output("git", "-C", str(where), "rev-parse", "--short=12", "HEAD") or "unknown"
-    changed = _output("git", "-C", str(where), "status", "--porcelain", "--", ".", ":/ledger", ":/projections", ":/api")
+def current_commit() -> str:
+    """Return the commit, with `-dirty` when the source code has uncommitted changes."""
+    folder = Path(__file__).parent
+    name = _output("git", "-C", str(folder), "rev-parse", "--short=12", "HEAD") or "unknown"
+    changed = _output(
+        "git", "-C", str(folder), "status", "--porcelain", "--", ".", ":/ledger", ":/projections", ":/api"
+    )
     return f"{name}-dirty" if changed else name
 
 
-def tools(postgres: str) -> dict[str, str]:
-    """Versions of what drives and stores."""
+def tool_versions(postgres: str) -> dict[str, str]:
     wrk = _output("wrk", "-v").partition("wrk ")[2].partition(" ")[0]
     return {"PostgreSQL": postgres, "wrk": wrk or "unknown"}
 

@@ -1,7 +1,7 @@
-"""Tokens by number: what token n is, where in the log it was issued, and whether it was revoked all follow from n.
+"""Tokens by number: the value of token n, its position in the log and its revocation all follow from n.
 
-So any part of a log can be written without the parts before it, and whoever knows how long the log is can present its
-tokens, as their clients and over HTTP. The same log, but for its instants, comes of the same length.
+So any part of a log can be written without the parts before it, and the length of a log is enough to send requests
+about its tokens. Logs of the same length differ only in their times.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ from ledger.domain.secrets import (
 
 CLIENTS: Final = 50
 CLIENT_EVENTS: Final = 2 * CLIENTS
-"""Each is registered and given a secret: so many positions come before the first token."""
+"""The registration and the secret of each client, which precede the first token in the log."""
 
 SCOPES: Final = (
     ("country.read", "customer.read", "customer.write"),
@@ -41,19 +41,19 @@ SCOPES: Final = (
     ("invoice.read", "invoice.write"),
 )
 REVOKED_EVERY: Final = 20
-"""One token in so many is revoked."""
+"""One of this many tokens is revoked."""
 
-LATER: Final = 500
-"""Tokens that are issued between an issuance and its revocation."""
+TOKENS_UNTIL_REVOCATION: Final = 500
+"""Tokens issued between the issuance of a token and its revocation."""
 
 REASON: Final = "revoked by its client"
 
 
 @dataclass(frozen=True)
 class NumberedTokens:
-    """Tokens 0 to `count`, one every `step` from `begin` on, of lifetime `lifetime`.
+    """Tokens 0 to `count` - 1, issued every `step` from `begin` on.
 
-    `demo` says that their clients are of the demo: `serve --demo` serves no others, and `serve` alone none of those.
+    `demo`: the clients are demo clients. `serve --demo` accepts only such clients, and `serve` refuses them.
     """
 
     count: int
@@ -64,25 +64,23 @@ class NumberedTokens:
 
     @property
     def events(self) -> int:
-        """How long the log is: its newest position."""
+        """The newest position of the log."""
         return CLIENT_EVENTS + self.count + revocations_before(self.count)
 
     @property
     def end(self) -> datetime:
-        """When the newest event was recorded."""
+        """The time of the newest event."""
         return self.recorded_at(max(0, self.count - 1))
 
     def recorded_at(self, number: int) -> datetime:
-        """When a token was issued, to the microsecond."""
         return self.begin + number * self.step
 
     def revoked_with(self, number: int) -> int | None:
-        """The token after whose issuance this one was revoked, None for one that was not."""
-        cause = number + LATER
+        """Return the token whose issuance precedes the revocation of this token; None when it is not revoked."""
+        cause = number + TOKENS_UNTIL_REVOCATION
         return cause if number % REVOKED_EVERY == 0 and cause < self.count else None
 
     def issued(self, number: int) -> TokenIssued:
-        """The event that issued a token."""
         entropy = _entropy(number)
         at = self.recorded_at(number)
         client = _client_of(entropy)
@@ -101,7 +99,7 @@ class NumberedTokens:
         )
 
     def revoked(self, token: TokenIssued, cause: int) -> TokenRevoked:
-        """The event that revoked a token, recorded right after token `cause` was issued."""
+        """Return the revocation of a token, recorded directly after the issuance of token `cause`."""
         return TokenRevoked(
             jti=token.jti,
             digest=token.digest,
@@ -111,7 +109,7 @@ class NumberedTokens:
         )
 
     def client_events(self) -> Iterator[tuple[UUID, int, ClientEvent]]:
-        """Stream, version and event of what comes before the first token: its clients."""
+        """Yield stream, version and event of the clients, which precede the first token."""
         settings = ClientSettings(
             name="a client with many tokens",
             grant_types=(CLIENT_CREDENTIALS,),
@@ -127,44 +125,42 @@ class NumberedTokens:
             yield stream, 2, ClientSecretAdded(client_id=client, secret=secret)
 
     def jti(self, number: int) -> UUID:
-        """The id of a token."""
         return _jti(self.recorded_at(number), _entropy(number))
 
 
 def numbered_tokens(count: int, *, rate: float, lifetime: timedelta, demo: bool) -> NumberedTokens:
-    """So many tokens at so many a second of recorded time, up to a moment ago."""
+    """Return `count` tokens, issued at `rate` per second of recorded time until just now."""
     step = timedelta(seconds=1 / rate)
     end = datetime.now(UTC) - timedelta(seconds=2)
     return NumberedTokens(count, end - count * step, step, lifetime, demo)
 
 
 def issued_position(number: int) -> int:
-    """Where in the log a token was issued."""
+    """Return the position of the issuance of a token."""
     return CLIENT_EVENTS + number + 1 + revocations_before(number)
 
 
 def revocations_before(number: int) -> int:
-    """How many revocations come before the issuance of a token."""
-    return max(0, (number - LATER + REVOKED_EVERY - 1) // REVOKED_EVERY)
+    """Return the number of revocations before the issuance of a token."""
+    return max(0, (number - TOKENS_UNTIL_REVOCATION + REVOKED_EVERY - 1) // REVOKED_EVERY)
 
 
 def token(number: int) -> str:
-    """A token, as its client presents it."""
+    """Return the opaque value of a token."""
     return generate_token(_entropy(number)[:TOKEN_BYTES])
 
 
 def client_of(number: int) -> str:
-    """The client that a token was issued to."""
+    """Return the client of a token."""
     return _client_of(_entropy(number))
 
 
 def client_name(number: int) -> str:
-    """The id of a client, by its number."""
     return f"client-{number}"
 
 
 def client_secret(client: str) -> str:
-    """The secret of a client. No secret to anybody: it follows from the name."""
+    """Return the secret of a client, which is derived from its name."""
     return generate_secret(shake_256(client.encode()).digest(SECRET_BYTES))
 
 

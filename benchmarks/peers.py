@@ -1,142 +1,125 @@
-"""Measures peers, each beside the service, over one database server, and writes what it found as JSON.
+"""Measure peers, each next to the service and over the same database server, and write the results as JSON.
 
     python -m benchmarks.peers NAME ... [--short] [--processes 1] [--folder docs/benchmarks] [--keep FOLDER]
 
-A peer is installed into a folder of its own, run and removed. One that cannot be had is written down with the reason.
+Each peer is installed into its own folder, run and removed. The results say why a peer could not be measured.
 """
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from benchmarks.cannot_measure import CannotMeasure
-from benchmarks.comparison import Findings
-from benchmarks.contenders.catalogue import OURS, PEERS, contender
-from benchmarks.contenders.contender import CannotHave, Contender
-from benchmarks.contenders.exchange import exchange
-from benchmarks.database_server import DatabaseServer, database_server
-from benchmarks.load.kinds import WORKLOADS
-from benchmarks.load.subject import Asked, Subject
-from benchmarks.load.wrk import check_installed
-from benchmarks.machine import commit, machine, now, tools
-from benchmarks.measuring import Measuring, say
-from benchmarks.ports import free_ports
-from benchmarks.report.places import FOLDER, peer_file
+from benchmarks.command import log_progress, temporary_folder
+from benchmarks.comparison import Comparison
+from benchmarks.contenders.catalogue import OURS, PEERS, load_contender
+from benchmarks.contenders.contender import Contender
+from benchmarks.contenders.protocol_check import check_contender
+from benchmarks.database_server import database_server
+from benchmarks.errors import ContenderUnavailable, MeasurementError
+from benchmarks.load.target import KnownTokens, LoadTarget
+from benchmarks.load.workloads import WORKLOADS
+from benchmarks.load.wrk import require_wrk
+from benchmarks.machine import current_commit, current_time, describe_machine, tool_versions
+from benchmarks.ports import PORTS_PER_CONTENDER, free_ports
+from benchmarks.report.paths import FOLDER, peer_file
 from benchmarks.report.results import ISSUE, LIVE, MIX, MIXED, REVOKE, Method, Results, write_results
 
 METHOD = Method(connections=64, seconds=3, repetitions=3, paced_seconds=6, paced_repetitions=3, tokens=0, rebuilds=0)
 SHORT = Method(connections=64, seconds=1, repetitions=1, paced_seconds=2, paced_repetitions=1, tokens=0, rebuilds=0)
 
-PORTS = 10
 WARM_UP_SECONDS = 6
-"""For a runtime that compiles what it runs often."""
+"""Long enough for runtimes with a just-in-time compiler."""
 
-MOST_TOKENS = 5_000
+MAX_KNOWN_TOKENS = 5_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0, or 1 when a peer was not measured."""
+    """Return 0, or 1 when a peer was not measured."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="+", choices=[*PEERS, "all"], metavar="NAME", help=f"{', '.join(PEERS)} or all")
-    parser.add_argument("--short", action="store_true", help="a look; its numbers say little")
-    parser.add_argument("--processes", type=int, default=1, help="worker processes of each, or processors")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write what was found")
-    parser.add_argument("--keep", type=Path, help="install into folders below this one and leave them there")
+    parser.add_argument("--short", action="store_true", help="a quick run; its numbers mean little")
+    parser.add_argument("--processes", type=int, default=1, help="worker processes or processors of each server")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="folder for the results")
+    parser.add_argument("--keep", type=Path, help="install into folders below this one and keep them")
     options = parser.parse_args(arguments)
     names = PEERS if "all" in options.names else options.names
-    measured = [_against(name, options) for name in names]
+    measured = [_measure_or_record_reason(name, options) for name in names]
     return int(not all(measured))
 
 
-def _against(name: str, options: argparse.Namespace) -> bool:
+def _measure_or_record_reason(name: str, options: argparse.Namespace) -> bool:
     method = SHORT if options.short else METHOD
     file = peer_file(options.folder, name)
     try:
-        check_installed()
-        with _folder(name, options.keep) as folder:
+        require_wrk()
+        with nullcontext((options.keep / name).resolve()) if options.keep else temporary_folder() as folder:
             write_results(_measure(name, folder, method, options.processes), file)
-    except (CannotHave, CannotMeasure) as reason:
-        say(f"{name}: {reason}")
+    except (ContenderUnavailable, MeasurementError) as reason:
+        log_progress(f"{name}: {reason}")
         if not file.exists():
-            write_results(_absent(name, method, str(reason)), file)
+            absent = Results(
+                taken_at=current_time(),
+                commit=current_commit(),
+                machine=describe_machine(),
+                method=method,
+                versions={},
+                notes={},
+                series=[],
+                latencies=[],
+                absent={name: str(reason)},
+            )
+            write_results(absent, file)
         return False
     return True
 
 
 def _measure(name: str, folder: Path, method: Method, processes: int) -> Results:
-    where = machine()
-    peer, own = contender(name), contender(OURS)
-    say(f"setting up {name}")
+    machine = describe_machine()
+    peer, own = load_contender(name), load_contender(OURS)
+    log_progress(f"setting up {name}")
     versions = {name: dict(peer.set_up(folder / "peer")), OURS: dict(own.set_up(folder / "ours"))}
-    found = Findings()
     with database_server(folder / "postgres") as server:
-        server.write_the_wal_once()
-        versions["tools"] = tools(server.version())
-        measuring = Measuring(server, folder, method)
+        server.preallocate_wal()
+        versions["tools"] = tool_versions(server.version())
+        comparison = Comparison(server, folder, method)
         with (
-            _running(own, folder / "ours", server, processes, measuring) as ours,
-            _running(peer, folder / "peer", server, processes, measuring) as other,
+            _serve(own, folder / "ours", comparison, processes) as ours,
+            _serve(peer, folder / "peer", comparison, processes) as other,
         ):
-            subjects = [other, ours]
-            found.press(measuring, subjects, [ISSUE, LIVE, MIX, REVOKE, MIXED])
-            found.pace(measuring, subjects, [MIX, ISSUE])
-            found.pace_alike(measuring, ours, other, MIX)
-            known = min(subject.asked.known for subject in subjects)
+            comparison.measure_rates([other, ours], [ISSUE, LIVE, MIX, REVOKE, MIXED])
+            comparison.measure_latencies([other, ours], [MIX, ISSUE])
+            comparison.measure_latencies_at_rate_of(other, ours, MIX)
+            tokens = min(ours.tokens.count, other.tokens.count)
     return Results(
-        taken_at=now(),
-        commit=commit(),
-        machine=where,
-        method=replace(method, tokens=known),
+        taken_at=current_time(),
+        commit=current_commit(),
+        machine=machine,
+        method=replace(method, tokens=tokens),
         versions=versions,
         notes={name: peer.notes, OURS: own.notes},
-        series=found.series,
-        latencies=found.latencies,
-        absent=found.absent,
+        series=comparison.series,
+        latencies=comparison.latencies,
+        absent=comparison.absent,
     )
 
 
 @contextmanager
-def _running(
-    found: Contender, folder: Path, server: DatabaseServer, processes: int, measuring: Measuring
-) -> Iterator[Subject]:
-    """The contender, warm, and asked about tokens that it issued meanwhile."""
-    say(f"starting {found.name}")
-    database = server.database(found.name.replace("-", "_"))
-    with found.running(folder, database, port=free_ports(PORTS), processes=processes) as running:
-        live, revoked = exchange(running)
-        fresh = Subject(found.name, processes, running, Asked(1, lambda _number: live, live, revoked))
-        tokens = measuring.harvest(fresh, WARM_UP_SECONDS)[:MOST_TOKENS]
-        warm = Subject(found.name, processes, running, Asked(len(tokens), tokens.__getitem__, live, revoked))
-        measuring.press(warm, WORKLOADS[MIX], WARM_UP_SECONDS)
+def _serve(contender: Contender, folder: Path, comparison: Comparison, processes: int) -> Iterator[LoadTarget]:
+    """Run a contender, warm it up, and issue the tokens that requests will be about."""
+    name = contender.name
+    log_progress(f"starting {name}")
+    database = comparison.server.database(name.replace("-", "_"))
+    with contender.serve(folder, database, port=free_ports(PORTS_PER_CONTENDER), processes=processes) as running:
+        live, revoked = check_contender(running)
+        cold = LoadTarget(name, processes, running, KnownTokens(1, lambda _number: live, live, revoked))
+        tokens = comparison.issue_tokens(cold, WARM_UP_SECONDS)[:MAX_KNOWN_TOKENS]
+        warm = LoadTarget(name, processes, running, KnownTokens(len(tokens), tokens.__getitem__, live, revoked))
+        comparison.run_workload(warm, WORKLOADS[MIX], WARM_UP_SECONDS)
         yield warm
-
-
-@contextmanager
-def _folder(name: str, keep: Path | None) -> Iterator[Path]:
-    if keep is not None:
-        yield (keep / name).resolve()
-        return
-    with tempfile.TemporaryDirectory(prefix="token-ledger-benchmark-", ignore_cleanup_errors=True) as made:
-        yield Path(made)
-
-
-def _absent(name: str, method: Method, reason: str) -> Results:
-    return Results(
-        taken_at=now(),
-        commit=commit(),
-        machine=machine(),
-        method=method,
-        versions={},
-        notes={},
-        series=[],
-        latencies=[],
-        absent={name: reason},
-    )
 
 
 if __name__ == "__main__":

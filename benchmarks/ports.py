@@ -1,4 +1,4 @@
-"""Ports of this machine that nobody has."""
+"""Finds free ports of this machine."""
 
 import random
 import socket
@@ -6,18 +6,19 @@ from contextlib import ExitStack
 
 HOST = "127.0.0.1"
 FIRST, LAST = 20_000, 32_000
-"""Below those that the system gives to outgoing connections, so that no client of a benchmark takes one meanwhile."""
+"""Below the ports that the system assigns to outgoing connections, which could take one meanwhile."""
+
+PORTS_PER_CONTENDER = 10
 
 
 def free_port() -> int:
-    """One port."""
     return free_ports(1)
 
 
 def free_ports(count: int) -> int:
-    """The first of so many ports in a row; anywhere, so that two who ask at once are not given the same."""
-    places = range(FIRST, LAST, count)
-    for first in random.sample(places, len(places)):
+    """Return the first of `count` consecutive free ports, at random, so that concurrent callers get different ones."""
+    starts = range(FIRST, LAST, count)
+    for first in random.sample(starts, len(starts)):
         with ExitStack() as stack:
             try:
                 for port in range(first, first + count):
@@ -25,5 +26,5 @@ def free_ports(count: int) -> int:
             except OSError:
                 continue
             return first
-    msg = f"no {count} ports in a row are free between {FIRST} and {LAST}"
+    msg = f"no {count} consecutive ports are free between {FIRST} and {LAST}"
     raise OSError(msg)

@@ -1,8 +1,8 @@
-"""Measures the service, beside an empty aiohttp handler and pgbench, and writes what it found as JSON.
+"""Measure the service, an empty aiohttp handler and pgbench, and write the results as JSON.
 
     python -m benchmarks.service [--short] [--folder docs/benchmarks]
 
-`python -m benchmarks.report` makes the report of it.
+`python -m benchmarks.report` writes the report from them.
 """
 
 import argparse
@@ -15,24 +15,22 @@ from random import Random
 
 import asyncpg
 
-from benchmarks.ceilings.empty_handler import empty_handler
-from benchmarks.ceilings.pgbench import SCRIPTS, TOGETHER, Ceiling, ceilings, transactions_a_second
-from benchmarks.command import benchmark, passing_folder
-from benchmarks.comparison import Findings
-from benchmarks.contenders.asking import answered
+from benchmarks.ceilings.empty_handler import run_empty_handler
+from benchmarks.ceilings.pgbench import LOOKUPS_PER_QUERY, SCRIPTS, list_ceilings, run_pgbench
+from benchmarks.command import benchmark, log_progress, temporary_folder
+from benchmarks.comparison import Comparison
 from benchmarks.contenders.catalogue import OURS
 from benchmarks.contenders.contender import Database
-from benchmarks.contenders.token_ledger import CONTENDER, TokenLedgerRunning, as_owner
+from benchmarks.contenders.protocol_check import fetch_json
+from benchmarks.contenders.token_ledger import CONTENDER, RunningTokenLedger, run_as_owner
 from benchmarks.database_server import database_server
-from benchmarks.load.kinds import WORKLOADS
 from benchmarks.load.request import Request
-from benchmarks.load.subject import Subject
-from benchmarks.load.wrk import check_installed
-from benchmarks.load.zipf import zipf_choices
-from benchmarks.machine import commit, machine, now, tools
-from benchmarks.measuring import Measuring, say
+from benchmarks.load.target import LoadTarget, choose_by_zipf
+from benchmarks.load.workloads import WORKLOADS
+from benchmarks.load.wrk import require_wrk
+from benchmarks.machine import current_commit, current_time, describe_machine, tool_versions
 from benchmarks.numbered_tokens import CLIENTS, client_name, token
-from benchmarks.report.places import FOLDER, service_file
+from benchmarks.report.paths import FOLDER, service_file
 from benchmarks.report.results import (
     AUDIT_HISTORY,
     AUDIT_PAGE,
@@ -52,7 +50,8 @@ from benchmarks.report.results import (
     Statements,
     write_results,
 )
-from benchmarks.served_log import ServedLog, filled
+from benchmarks.report.targets import RESTARTED
+from benchmarks.served_log import ServedLog, create_served_log
 from ledger.domain.secrets import hash_token
 
 METHOD = Method(
@@ -62,130 +61,127 @@ SHORT = Method(
     connections=64, seconds=1, repetitions=1, paced_seconds=2, paced_repetitions=1, tokens=20_000, rebuilds=1
 )
 
-REBUILD_SECONDS = 600.0
+COMMAND_TIMEOUT_SECONDS = 600.0
 PROJECTIONS = ("active_tokens", "token_history")
-HISTORIES_A_SECOND, PAGES_A_SECOND = 200, 50
-QUESTIONS = 1000
+HISTORIES_PER_SECOND, PAGES_PER_SECOND = 200, 50
+AUDIT_REQUESTS = 1000
 
 
 @benchmark
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0, or 1 when there is no measurement."""
+    """Return 0, or 1 when a measurement is not possible."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.service", description=__doc__.partition("\n")[0])
-    parser.add_argument("--short", action="store_true", help="a look in a minute or two; its numbers say little")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write what was found")
+    parser.add_argument("--short", action="store_true", help="a quick run of a minute or two; its numbers mean little")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="folder for the results")
     options = parser.parse_args(arguments)
-    check_installed()
-    with passing_folder() as folder:
+    require_wrk()
+    with temporary_folder() as folder:
         write_results(_measure(folder, SHORT if options.short else METHOD), service_file(options.folder))
     return 0
 
 
 def _measure(folder: Path, method: Method) -> Results:
-    where = machine()
+    machine = describe_machine()
     versions = {OURS: dict(CONTENDER.set_up(folder))}
-    found = Findings()
     rebuilds: list[Rebuild] = []
     statements: list[Statements] = []
     with database_server(folder / "postgres") as server:
-        server.write_the_wal_once()
-        versions["tools"] = tools(server.version())
-        served = filled(server, folder, method.tokens)
-        measuring = Measuring(server, folder, method)
-        found.attempt("rebuilding projections", lambda: rebuilds.extend(_rebuild(served, method)))
-        with served.by(1) as (ours, running), empty_handler(folder, running) as empty:
-            handler = Subject(EMPTY_HANDLER, 1, empty, ours.asked, forgets=True)
-            found.press(measuring, [handler, ours], [ISSUE, LIVE, MIX, REVOKE, MIXED])
-            found.press(measuring, [ours], [REVOKED, UNKNOWN])
-            found.pace(measuring, [handler, ours], [MIX, ISSUE])
-            found.attempt("audit", lambda: _audit(measuring, found, served, ours, running))
-        found.attempt("two workers", lambda: found.series.extend(_workers(measuring, served, method)))
-        found.attempt("pgbench", lambda: statements.extend(_pgbench(served, method)))
+        server.preallocate_wal()
+        versions["tools"] = tool_versions(server.version())
+        served = create_served_log(server, folder, method.tokens)
+        comparison = Comparison(server, folder, method)
+        comparison.attempt("rebuilding projections", lambda: rebuilds.extend(_measure_rebuilds(served, method)))
+        with served.serve(1) as (ours, running), run_empty_handler(folder, running) as empty:
+            handler = LoadTarget(EMPTY_HANDLER, 1, empty, ours.tokens, accepts_any_token=True)
+            comparison.measure_rates([handler, ours], [ISSUE, LIVE, MIX, REVOKE, MIXED])
+            comparison.measure_rates([ours], [REVOKED, UNKNOWN])
+            comparison.measure_latencies([handler, ours], [MIX, ISSUE])
+            comparison.attempt("audit", lambda: _measure_audit(comparison, served, ours, running))
+        comparison.attempt("two workers", lambda: _measure_workers(comparison, served))
+        comparison.attempt("pgbench", lambda: statements.extend(_measure_pgbench(served, method)))
     return Results(
-        taken_at=now(),
-        commit=commit(),
-        machine=where,
+        taken_at=current_time(),
+        commit=current_commit(),
+        machine=machine,
         method=method,
         versions=versions,
         notes={OURS: CONTENDER.notes},
-        series=found.series,
-        latencies=found.latencies,
+        series=comparison.series,
+        latencies=comparison.latencies,
         statements=statements,
         rebuilds=rebuilds,
-        absent=found.absent,
+        absent=comparison.absent,
     )
 
 
-def _rebuild(served: ServedLog, method: Method) -> Iterator[Rebuild]:
+def _measure_rebuilds(served: ServedLog, method: Method) -> Iterator[Rebuild]:
     for name in PROJECTIONS:
-        say(f"rebuild of {name}")
-        rebuilt, verified, events = [], [], 0
+        log_progress(f"rebuild of {name}")
+        rebuilt, verified = [], []
         for _ in range(method.rebuilds):
-            answer = json.loads(
-                as_owner(served.database, "projections", "rebuild", name, "--json", seconds=REBUILD_SECONDS)
-            )
-            rebuilt.append(answer["seconds"])
-            events = answer["events"]
-            checked = as_owner(served.database, "projections", "verify", name, "--json", seconds=REBUILD_SECONDS)
-            verified.append(json.loads(checked)["seconds"])
-        yield Rebuild(projection=name, events=events, rebuilt=rebuilt, verified=verified)
+            rebuilt.append(_run_projection_command(served, "rebuild", name))
+            verified.append(_run_projection_command(served, "verify", name)["seconds"])
+        seconds = [run["seconds"] for run in rebuilt]
+        yield Rebuild(projection=name, events=rebuilt[-1]["events"], rebuilt=seconds, verified=verified)
 
 
-def _audit(
-    measuring: Measuring, found: Findings, served: ServedLog, ours: Subject, running: TokenLedgerRunning
-) -> None:
-    tokens, random = served.log.tokens, Random(0)  # noqa: S311 (a choice of questions)
-    bearer = {"Authorization": f"Bearer {answered(running.issue_to_auditor())['access_token']}"}
-    numbers = [random.randrange(tokens.count) for _ in range(QUESTIONS)]
+def _run_projection_command(served: ServedLog, verb: str, name: str) -> dict[str, float]:
+    output = run_as_owner(served.database, "projections", verb, name, "--json", seconds=COMMAND_TIMEOUT_SECONDS)
+    return dict(json.loads(output))
+
+
+def _measure_audit(comparison: Comparison, served: ServedLog, ours: LoadTarget, running: RunningTokenLedger) -> None:
+    tokens, random = served.log.tokens, Random(0)  # noqa: S311 (not for security)
+    bearer = {"Authorization": f"Bearer {fetch_json(running.issue_to_auditor())['access_token']}"}
+    numbers = [random.randrange(tokens.count) for _ in range(AUDIT_REQUESTS)]
     histories = [Request(running.audit_url(f"/tokens/{tokens.jti(n)}/events"), headers=bearer) for n in numbers]
     pages = []
     for number in numbers:
         as_of = tokens.recorded_at(max(number, tokens.count // 10)).isoformat().replace("+00:00", "Z")
         client = client_name(random.randrange(CLIENTS))
-        choice = random.choice((f"client_id={client}", "status=revoked", f"client_id={client}&status=active"))
-        pages.append(Request(running.audit_url(f"/tokens?as_of={as_of}&limit=100&{choice}"), headers=bearer))
+        condition = random.choice((f"client_id={client}", "status=revoked", f"client_id={client}&status=active"))
+        pages.append(Request(running.audit_url(f"/tokens?as_of={as_of}&limit=100&{condition}"), headers=bearer))
     for name, rate, requests in (
-        (AUDIT_HISTORY, HISTORIES_A_SECOND, histories),
-        (AUDIT_PAGE, PAGES_A_SECOND, pages),
+        (AUDIT_HISTORY, HISTORIES_PER_SECOND, histories),
+        (AUDIT_PAGE, PAGES_PER_SECOND, pages),
     ):
-        found.series.append(measuring.closed_requests(ours, name, requests))
-        found.latencies.extend(measuring.paced_requests([(ours, rate, requests)], name))
+        comparison.measure_request_rate(ours, name, requests)
+        comparison.measure_request_latencies(name, [(ours, rate, requests)])
 
 
-def _workers(measuring: Measuring, served: ServedLog, method: Method) -> list[Series]:
-    """One process and two in turn, each started anew: together they would follow the log for one another."""
-    say("one worker and two")
+def _measure_workers(comparison: Comparison, served: ServedLog) -> None:
+    """Alternate between one process and two, never at the same time: they would share the catch-up projections."""
+    log_progress("one worker and two")
+    method = comparison.method
     runs: dict[tuple[int, str], list[Run]] = {(processes, name): [] for processes in (1, 2) for name in (ISSUE, MIX)}
     for _ in range(method.paced_repetitions):
         for processes in (1, 2):
-            with served.by(processes) as (subject, _):
+            with served.serve(processes) as (target, _):
                 for name in (ISSUE, MIX):
-                    measuring.press(subject, WORKLOADS[name], 1)
-                    runs[processes, name].append(measuring.press(subject, WORKLOADS[name], method.seconds))
-    return [
-        Series(contender=f"{OURS}, restarted", processes=processes, workload=name, runs=taken)
+                    comparison.run_workload(target, WORKLOADS[name], 1)
+                    runs[processes, name].append(comparison.run_workload(target, WORKLOADS[name], method.seconds))
+    comparison.series += [
+        Series(contender=RESTARTED, processes=processes, workload=name, runs=taken)
         for (processes, name), taken in runs.items()
     ]
 
 
-def _pgbench(served: ServedLog, method: Method) -> Iterator[Statements]:
-    say("pgbench")
-    spare = asyncio.run(_spare_log(served.database))
-    numbers = zipf_choices(served.log.tokens.count, SCRIPTS * TOGETHER, Random(0))  # noqa: S311 (a choice)
-    asked = [hash_token(token(number)) for number in numbers]
-    measured: list[tuple[Ceiling, list[float]]] = [
-        (ceiling, []) for ceiling in ceilings(served.log.log_id, spare, asked)
-    ]
+def _measure_pgbench(served: ServedLog, method: Method) -> Iterator[Statements]:
+    log_progress("pgbench")
+    spare = asyncio.run(_create_spare_log(served.database))
+    count = SCRIPTS * LOOKUPS_PER_QUERY
+    numbers = choose_by_zipf(served.log.tokens.count, count, Random(0))  # noqa: S311 (not for security)
+    ceilings = list_ceilings(served.log.log_id, spare, [hash_token(token(number)) for number in numbers])
+    runs: list[list[float]] = [[] for _ in ceilings]
     for _ in range(method.paced_repetitions):
-        for ceiling, taken in measured:
-            rate = transactions_a_second(ceiling, served.database, served.folder / "pgbench", seconds=method.seconds)
-            taken.append(rate)
-    for ceiling, taken in measured:
+        for ceiling, taken in zip(ceilings, runs, strict=True):
+            taken.append(run_pgbench(ceiling, served.database, served.folder / "pgbench", seconds=method.seconds))
+    for ceiling, taken in zip(ceilings, runs, strict=True):
         yield Statements(name=ceiling.name, what=ceiling.what, operations=ceiling.operations, transactions=taken)
 
 
-async def _spare_log(database: Database) -> int:
-    """A log that no issuer has."""
+async def _create_spare_log(database: Database) -> int:
+    """Create a log that belongs to no issuer."""
     connection = await asyncpg.connect(database.url)
     try:
         number: int = await connection.fetchval("SELECT max(log_id) + 1 FROM logs")

@@ -1,4 +1,4 @@
-"""Opens streams and reads whatever comes, until it is ended. The Authorization header comes on standard input."""
+"""Open event streams and read them until terminated. The Authorization header is read from standard input."""
 
 import asyncio
 import sys
@@ -7,11 +7,11 @@ import aiohttp
 
 
 async def main(url: str, count: int, authorization: str) -> None:
-    """Say `subscribed` once all are let in."""
-    connector = aiohttp.TCPConnector(limit=0)
-    timeout = aiohttp.ClientTimeout(total=None)
+    """Print `subscribed` when the server has accepted all streams."""
     headers = {"Authorization": authorization, "Accept": "text/event-stream"}
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers) as session:
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=None), headers=headers
+    ) as session:
         streams = await asyncio.gather(*(session.get(url) for _ in range(count)))
         for stream in streams:
             stream.raise_for_status()

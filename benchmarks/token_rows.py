@@ -1,4 +1,4 @@
-"""The rows that numbered tokens have in the log and in its views: what the service and its projections would write."""
+"""The rows of numbered tokens, as the service and its projections would write them."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -30,7 +30,7 @@ Row = tuple[Any, ...]
 
 
 class TokenRows:
-    """Rows of the tokens of one log, by number. What happened to them is added to `activity`."""
+    """Builds the rows of one log, and adds its issuances and revocations to `activity`."""
 
     def __init__(self, tokens: NumberedTokens, log_id: int) -> None:
         self._tokens = tokens
@@ -38,12 +38,12 @@ class TokenRows:
         self.activity = ActivityCounts()
 
     def clients(self) -> Iterator[Row]:
-        """Rows of event_log that come before the first token."""
+        """Yield the rows of event_log that precede the first token."""
         for position, (stream, version, event) in enumerate(self._tokens.client_events(), start=1):
             yield self._event(position, self._tokens.begin, (stream, version), event, "operator:benchmark")
 
-    def of(self, first: int, last: int) -> tuple[list[Row], list[Row], list[Row]]:
-        """Rows of event_log, active_tokens and token_history, of tokens from first up to last and without it."""
+    def build(self, first: int, last: int) -> tuple[list[Row], list[Row], list[Row]]:
+        """Return the rows of event_log, active_tokens and token_history for the tokens first to last - 1."""
         log, active, history = [], [], []
         for number in range(first, last):
             token = self._tokens.issued(number)
@@ -58,9 +58,11 @@ class TokenRows:
             else:
                 revoked_at = self._tokens.recorded_at(cause)
                 revoked = self._tokens.revoked(token, cause)
-                position_then = issued_position(cause) + 1
-                log.append(self._event(position_then, revoked_at, (token.jti, 2), revoked, f"client:{token.client_id}"))
-                history.append(self._history(token, position, at, _end(revoked, position_then, revoked_at)))
+                revoked_position = issued_position(cause) + 1
+                log.append(
+                    self._event(revoked_position, revoked_at, (token.jti, 2), revoked, f"client:{token.client_id}")
+                )
+                history.append(self._history(token, position, at, _end(revoked, revoked_position, revoked_at)))
                 self.activity.add_revoked(token.client_id, revoked_at, expires_at=token.expires_at, issued_at=at)
         return log, active, history
 

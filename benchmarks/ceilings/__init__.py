@@ -1,1 +1,1 @@
-"""What nothing can be faster than: a handler that does nothing, and the database alone."""
+"""Upper bounds for the service: an empty HTTP handler, and the database alone."""

@@ -1,1 +1,1 @@
-"""The servers that are compared, each set up, run and removed in the same way."""
+"""The compared servers, each with the same interface to install and run it."""

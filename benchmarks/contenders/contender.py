@@ -1,4 +1,4 @@
-"""What the benchmarks ask of every server that they compare, ours included."""
+"""The interface of every compared server, including ours."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -7,21 +7,17 @@ from pathlib import Path
 from typing import Protocol
 
 CLIENT_ID, CLIENT_SECRET = "user-client-opaque", "user-client-secret"
-"""The client that obtains and revokes tokens. Every contender has it, with this secret and these scopes."""
+"""The client that obtains and revokes tokens, registered in every contender with this secret and SCOPES."""
 
 RESOURCE_SERVER_ID, RESOURCE_SERVER_SECRET = "service-client-jwt", "service-client-jwt-secret"
-"""The client that introspects them."""
+"""The client that introspects tokens."""
 
 SCOPES = ("country.read", "customer.read", "customer.write")
 
 
-class CannotHave(Exception):
-    """Why a contender cannot be had or run on this machine, in a sentence for the report."""
-
-
 @dataclass(frozen=True)
 class Database:
-    """An empty database of one contender, in the PostgreSQL server that all of them share, over TCP."""
+    """The database of one contender, in the PostgreSQL server that all contenders share, over TCP."""
 
     host: str
     port: int
@@ -31,61 +27,61 @@ class Database:
 
     @property
     def url(self) -> str:
-        """The address as libpq, Go and Node write it."""
+        """The URL in the format of libpq, Go and Node."""
         return f"postgresql://{self.user}:{self.password}@{self.host}:{self.port}/{self.name}"
 
 
 @dataclass(frozen=True)
 class FormRequest:
-    """A POST of a form. Where the client is not in the form, the header says who asks."""
+    """A POST of a form. The client authenticates in the form or in a header."""
 
     url: str
     body: str
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class Running(Protocol):
-    """A contender that answers."""
+class RunningContender(Protocol):
+    """A contender that accepts requests."""
 
     @property
     def pids(self) -> list[int]:
-        """Its processes now, without those of PostgreSQL: what a request costs in processor time is read from them."""
+        """Its current processes without PostgreSQL, whose CPU time is measured."""
         ...
 
     def issue(self) -> FormRequest:
-        """client_credentials for CLIENT_ID with all SCOPES. The answer is JSON with `access_token`."""
+        """Request client_credentials for CLIENT_ID with all SCOPES. The response is JSON with `access_token`."""
         ...
 
     def introspect(self, token: str) -> FormRequest:
-        """What RESOURCE_SERVER_ID asks. The answer is JSON with `active`."""
+        """Introspect as RESOURCE_SERVER_ID. The response is JSON with `active`."""
         ...
 
     def revoke(self, token: str) -> FormRequest:
-        """What CLIENT_ID asks of its own token."""
+        """Revoke a token of CLIENT_ID."""
         ...
 
 
 class Contender(Protocol):
-    """A server as its documentation would have it run in production, logging warnings and errors at least."""
+    """A server, configured for production as its documentation says, that logs at least warnings and errors."""
 
     name: str
     notes: str
-    """For the report, Markdown: how it is configured and why, and what is not like the others (one short paragraph)."""
+    """Markdown for the report: its configuration, the reasons, and differences to the others, in one paragraph."""
 
     def set_up(self, folder: Path) -> Mapping[str, str]:
-        """Install it into this folder from the registries, unless it is there; return versions by component.
+        """Install it into this folder, unless it is installed; return versions by component.
 
-        Nothing is left outside of the folder but the caches of the package clients. Raises CannotHave.
+        Outside of the folder, only the caches of package clients may change. Raises ContenderUnavailable.
         """
         ...
 
-    def running(
+    def serve(
         self, folder: Path, database: Database, *, port: int, processes: int
-    ) -> AbstractContextManager[Running]:
-        """Make its schema and the two clients, start it on 127.0.0.1, and wait until it answers; stop it afterwards.
+    ) -> AbstractContextManager[RunningContender]:
+        """Create its schema and the two clients, start it on 127.0.0.1, wait until it is ready; stop it in the end.
 
-        `folder` is what set_up filled. `processes` is how many worker processes, where it has such a thing; one that
-        uses threads is given as many processors instead. Ports from `port` to `port` + 9 are free for it. Raises
-        CannotHave with the end of its log when it does not start.
+        `folder` is the folder of set_up. `processes` is the number of worker processes, or of processors for a server
+        with threads. It may use the ports from `port` to `port` + 9. Raises ContenderUnavailable with the end of its
+        log when it does not start.
         """
         ...

@@ -1,4 +1,4 @@
-"""What contenders in Java need: a JDK, and Maven to build with it from sources that are beside the contender."""
+"""Finds a JDK, and builds contenders in Java with Maven from their sources."""
 
 import hashlib
 import os
@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.contenders.contender import CannotHave
-from benchmarks.contenders.starting import run
+from benchmarks.contenders.processes import run_command
+from benchmarks.errors import ContenderUnavailable
 
 DISTRIBUTIONS = Path("/usr/lib/jvm")
-"""Where packages of Linux put JDKs."""
+"""Where Linux packages install JDKs."""
 
 BUILD_SECONDS = 1800.0
 
@@ -36,40 +36,37 @@ class Jdk:
         return ".".join(map(str, self.version))
 
 
-def jdk(minimum: int) -> Jdk:
-    """The one that JAVA_HOME names, or else the newest of this machine. Raises CannotHave when it is too old."""
+def find_jdk(minimum: int) -> Jdk:
+    """Return the JDK of JAVA_HOME, or the newest installed one. Raises ContenderUnavailable when it is too old."""
     named = os.environ.get("JAVA_HOME")
-    return newest([Path(named)] if named else _homes(), minimum)
+    return choose_newest([Path(named)] if named else _homes(), minimum)
 
 
-def newest(homes: Iterable[Path], minimum: int) -> Jdk:
-    """The newest of these, leaving out what is no JDK. Raises CannotHave when there is none from `minimum` on."""
+def choose_newest(homes: Iterable[Path], minimum: int) -> Jdk:
+    """Return the newest JDK in these folders. Raises ContenderUnavailable when none has version `minimum` or later."""
     found = [Jdk(home, version) for home in homes if (version := _version(home))]
     chosen = max(found, key=lambda each: each.version, default=None)
     if chosen is None or chosen.version < (minimum,):
-        what = f"the newest here is {chosen}" if chosen else "none is here"
-        msg = f"it needs a JDK from version {minimum} on, and {what}: install one, or name it with JAVA_HOME"
-        raise CannotHave(msg)
+        what = f"the newest installed one is {chosen}" if chosen else "none is installed"
+        msg = f"it needs a JDK of version {minimum} or later, and {what}: install one, or set JAVA_HOME"
+        raise ContenderUnavailable(msg)
     return chosen
 
 
-def built(sources: Path, folder: Path, using: Jdk) -> Path:
-    """Where Maven has left what `package` makes of these sources, which is done once for each state of them.
-
-    The packages that it gets stay in its own cache.
-    """
+def build_sources(sources: Path, folder: Path, using: Jdk) -> Path:
+    """Build these sources with Maven, once for each state of them; return the folder of the result."""
     work = folder / f"built-{fingerprint(sources)}"
     if not (work / "done").exists():
         shutil.rmtree(work, ignore_errors=True)
         shutil.copytree(sources, work, ignore=shutil.ignore_patterns("__pycache__"))
         command = ["mvn", "--batch-mode", "--no-transfer-progress", "--file", str(work / "pom.xml"), "package"]
-        run(command, environment=using.environment, seconds=BUILD_SECONDS)
+        run_command(command, environment=using.environment, seconds=BUILD_SECONDS)
         (work / "done").touch()
     return work
 
 
 def fingerprint(sources: Path) -> str:
-    """Of what files of a folder are called and hold."""
+    """Return a hash of the names and contents of all files in a folder."""
     digest = hashlib.sha256()
     for file in sorted(sources.rglob("*")):
         if file.is_file() and "__pycache__" not in file.parts:
@@ -83,7 +80,7 @@ def _homes() -> Iterable[Path]:
 
 
 def _version(home: Path) -> tuple[int, ...] | None:
-    """What a JDK's `release` file says; None where there is no compiler."""
+    """Return the version in the `release` file; None when there is no compiler."""
     release = home / "release"
     if not (home / "bin" / "javac").exists() or not release.exists():
         return None

@@ -1,4 +1,4 @@
-"""Ours, as `docs/how-to` has an operator run it."""
+"""Our service, run as `docs/how-to` describes."""
 
 import asyncio
 import platform
@@ -22,14 +22,15 @@ from benchmarks.contenders.contender import (
     Database,
     FormRequest,
 )
-from benchmarks.contenders.starting import answering, family, run
+from benchmarks.contenders.form_contender import FormContender
+from benchmarks.contenders.processes import run_command, running_process
 from benchmarks.ports import HOST
 
 PATH = "/ms-auth-server"
 LOG = PATH.strip("/")
 AUDITOR_ID, AUDITOR_SECRET = "auditor", "auditor-secret"
 COMMAND = (sys.executable, "-m", "api.cli.main")
-COMMAND_SECONDS = 120.0
+COMMAND_TIMEOUT_SECONDS = 120.0
 LIBRARIES = ("aiohttp", "uvloop", "asyncpg", "eventsourcing", "msgspec")
 
 CLIENTS = f"""\
@@ -51,50 +52,30 @@ secrets = [{{ value = "{AUDITOR_SECRET}" }}]
 
 
 @dataclass(frozen=True)
-class TokenLedgerRunning:
-    """The service with its workers, listening on `port`."""
+class RunningTokenLedger(FormContender):
+    """The running service; `url` is its issuer."""
 
-    port: int
-    pid: int
-
-    @property
-    def pids(self) -> list[int]:
-        return family(self.pid)
-
-    def issue(self) -> FormRequest:
-        return self._credentials(CLIENT_ID, CLIENT_SECRET, " ".join(SCOPES))
-
-    def introspect(self, token: str) -> FormRequest:
-        return self._form("introspect", RESOURCE_SERVER_ID, RESOURCE_SERVER_SECRET, token=token)
-
-    def revoke(self, token: str) -> FormRequest:
-        return self._form("revoke", CLIENT_ID, CLIENT_SECRET, token=token)
+    url: str = ""
 
     def issue_to_auditor(self) -> FormRequest:
-        """A token with which the audit API may be asked."""
-        return self._credentials(AUDITOR_ID, AUDITOR_SECRET, "audit.read")
+        """Request a token for the audit API."""
+        client = {"client_id": AUDITOR_ID, "client_secret": AUDITOR_SECRET}
+        form = {**client, "grant_type": "client_credentials", "scope": "audit.read"}
+        return FormRequest(self.token_url, urlencode(form))
 
-    def audit_url(self, place: str) -> str:
-        """Of the audit API."""
-        return f"http://{HOST}:{self.port}{PATH}/audit{place}"
-
-    def _credentials(self, client: str, secret: str, scope: str) -> FormRequest:
-        return self._form("token", client, secret, grant_type="client_credentials", scope=scope)
-
-    def _form(self, endpoint: str, client: str, secret: str, **fields: str) -> FormRequest:
-        form = {"client_id": client, "client_secret": secret, **fields}
-        return FormRequest(f"http://{HOST}:{self.port}{PATH}/oauth2/{endpoint}", urlencode(form))
+    def audit_url(self, target: str) -> str:
+        return f"{self.url}/audit{target}"
 
 
 class TokenLedger:
-    """Migrated as the owner, served as a role that may not change what is recorded."""
+    """The owner migrates the tables; the service runs as a role that cannot change events."""
 
     name = "token-ledger"
     notes = (
-        "`token-ledger serve` with a DSN, its tables migrated by another role, clients from a file with secrets kept "
-        "as argon2id. It logs a line of JSON for every request to a file, counts for Prometheus, and keeps the audit "
-        "history up to date in the same processes. Every introspection reads the database; an issuance is answered "
-        "after its event is committed."
+        "`token-ledger serve` with a DSN. Another role migrates its tables, and its clients come from a file; their "
+        "secrets are stored as argon2id hashes. It writes a JSON log line per request, counts for Prometheus, and "
+        "updates the audit history in the same processes. Every introspection reads the database; the response to "
+        "an issuance follows the commit of its event."
     )
 
     def set_up(self, folder: Path) -> Mapping[str, str]:
@@ -103,32 +84,36 @@ class TokenLedger:
         return {"token-ledger": version("token-ledger"), "Python": platform.python_version(), **libraries}
 
     @contextmanager
-    def running(self, folder: Path, database: Database, *, port: int, processes: int) -> Iterator[TokenLedgerRunning]:
-        service = migrated(database)
+    def serve(self, folder: Path, database: Database, *, port: int, processes: int) -> Iterator[RunningTokenLedger]:
+        service = migrate_database(database)
         environment = {"TOKEN_LEDGER_DSN": service.url, "TOKEN_LEDGER_ISSUERS": f"http://localhost:{port}{PATH}"}
         clients = folder / "clients.toml"
         clients.write_text(CLIENTS)
-        run([*COMMAND, "clients", "apply", str(clients)], environment=environment, seconds=COMMAND_SECONDS)
+        run_command(
+            [*COMMAND, "clients", "apply", str(clients)], environment=environment, seconds=COMMAND_TIMEOUT_SECONDS
+        )
         ready, log = f"http://{HOST}:{port}/readyz", folder / "service.log"
         command = [*COMMAND, "serve", "--port", str(port), "--workers", str(processes), "--log-format", "json"]
-        with answering(command, ready, log=log, environment=environment) as pid:
-            yield TokenLedgerRunning(port, pid)
+        with running_process(command, ready, log=log, environment=environment) as pid:
+            url = f"http://{HOST}:{port}{PATH}"
+            endpoints = (f"{url}/oauth2/{name}" for name in ("token", "introspect", "revoke"))
+            yield RunningTokenLedger(pid, *endpoints, url=url)
 
 
-def migrated(database: Database) -> Database:
-    """Bring the tables up to date, and return the database as the role that serves."""
-    service = asyncio.run(service_role(database))
-    as_owner(database, "migrate", "--service-role", service.user, seconds=COMMAND_SECONDS)
+def migrate_database(database: Database) -> Database:
+    """Migrate the tables; return the database as the service role."""
+    service = asyncio.run(create_service_role(database))
+    run_as_owner(database, "migrate", "--service-role", service.user, seconds=COMMAND_TIMEOUT_SECONDS)
     return service
 
 
-def as_owner(database: Database, *words: str, seconds: float) -> str:
-    """What a command prints that works on the database as the role that owns the tables."""
-    return run([*COMMAND, *words], environment={"TOKEN_LEDGER_OWNER_DSN": database.url}, seconds=seconds)
+def run_as_owner(database: Database, *words: str, seconds: float) -> str:
+    """Run a command as the role that owns the tables; return its output."""
+    return run_command([*COMMAND, *words], environment={"TOKEN_LEDGER_OWNER_DSN": database.url}, seconds=seconds)
 
 
-async def service_role(database: Database) -> Database:
-    """The same database as a new role with no right but to connect."""
+async def create_service_role(database: Database) -> Database:
+    """Return the database as a role whose only privilege is to connect."""
     service = replace(database, user=f"{database.user}_restricted", password=secrets.token_hex(16))
     connection = await asyncpg.connect(database.url)
     try:

@@ -1,1 +1,1 @@
-"""How servers are driven: which requests, by which tool, and what it saw."""
+"""Load generation: requests, wrk in a closed and in an open loop, latencies."""

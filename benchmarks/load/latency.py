@@ -1,4 +1,4 @@
-"""Latencies of an open loop from the moment a request was due, and percentiles."""
+"""Latencies of an open loop, measured from when each request was due, and percentiles."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,19 +8,21 @@ PERCENTILES = (50.0, 90.0, 99.0, 99.9)
 
 
 @dataclass(frozen=True)
-class Sent:
-    """An answered request: its number in the schedule, and when its connection was free for it, when it was sent and
-    when it was answered, in seconds from the begin of the schedule."""
+class SentRequest:
+    """A request by its number in the schedule. Times are seconds from the start of the schedule.
+
+    `connection_free`: when its connection had received the previous response.
+    """
 
     number: int
-    free: float
-    at: float
+    connection_free: float
+    sent: float
     answered: float
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Request n is due n/rate after the begin, for so many seconds. What is due in the warm-up is left out."""
+    """Request n is due n/rate seconds after the start. Requests that are due during the warm-up are not counted."""
 
     rate: int
     seconds: int
@@ -28,48 +30,47 @@ class Schedule:
 
     @property
     def requests(self) -> int:
-        """All of them, the warm-up included."""
+        """The number of all requests, including the warm-up."""
         return self.rate * self.seconds
 
     @property
     def counted(self) -> range:
-        """The numbers of those that count."""
+        """The numbers of the requests after the warm-up."""
         return range(math.ceil(self.warm_up * self.rate), self.requests)
 
     def due(self, number: int) -> float:
-        """Seconds after the begin."""
         return number / self.rate
 
 
-def latencies(sent: Iterable[Sent], schedule: Schedule, *, ended: float) -> Iterator[float]:
-    """Seconds that each request of the schedule took.
+def latencies(sent: Iterable[SentRequest], schedule: Schedule, *, ended: float) -> Iterator[float]:
+    """Yield the latency of each counted request in seconds.
 
-    Where the connection was still busy when the request was due, it counts from then: a server that keeps the sender
-    waiting is charged with the wait (coordinated omission). Where it was free, it counts from when it was sent: how
-    late the sender itself was is not the server's, and `lateness` has it. One that was never sent or answered counts
-    from when it was due as if it had been answered in the end, when nobody waited any longer.
+    If the connection was busy when the request was due, the latency starts at the due time, so that a stall counts for
+    every request it delays (coordinated omission). If the connection was free, it starts when the request was sent:
+    the sender's own delay does not count, and `sender_lateness` reports it. A request without a response counts as
+    answered at `ended`.
     """
-    requests = {request.number: request for request in sent}
+    by_number = {request.number: request for request in sent}
     for number in schedule.counted:
-        due, request = schedule.due(number), requests.get(number)
+        due, request = schedule.due(number), by_number.get(number)
         if request is None:
             yield ended - due
         else:
-            yield request.answered - (due if request.free > due else request.at)
+            yield request.answered - (due if request.connection_free > due else request.sent)
 
 
-def lateness(sent: Iterable[Sent], schedule: Schedule) -> Iterator[float]:
-    """Seconds by which the sender missed when a request was due, of each whose connection was free."""
+def sender_lateness(sent: Iterable[SentRequest], schedule: Schedule) -> Iterator[float]:
+    """Yield by how many seconds the sender was late, for each request whose connection was free."""
     for request in sent:
         due = schedule.due(request.number)
-        if request.number in schedule.counted and request.free <= due:
-            yield request.at - due
+        if request.number in schedule.counted and request.connection_free <= due:
+            yield request.sent - due
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
-    """The least value that `share` per cent of them do not exceed. Raises ValueError when there are none."""
+    """Return the smallest value that `share` per cent of the values do not exceed. Raises ValueError for no values."""
     if not ordered:
         msg = "no values, so no percentile"
         raise ValueError(msg)
-    rank = -(-len(ordered) * round(share * 1000) // 100_000)  # in whole numbers: 99.9 is no binary fraction
+    rank = -(-len(ordered) * round(share * 1000) // 100_000)  # integers, because 99.9 is not a binary fraction
     return ordered[max(rank, 1) - 1]

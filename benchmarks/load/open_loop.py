@@ -1,34 +1,33 @@
-"""The open loop: wrk sends at a constant rate, whether or not answers come.
+"""The open loop: wrk sends requests at a constant rate, whether or not responses arrive.
 
-Connections take turns. Where the one whose turn it is still waits for an answer, the request waits as well, and that is
-part of its latency.
+Connections take turns. If the next connection still waits for a response, the request waits too, and that wait is part
+of its latency.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.cannot_measure import CannotMeasure
+from benchmarks.errors import MeasurementError
 from benchmarks.load import wrk
-from benchmarks.load.latency import PERCENTILES, Schedule, Sent, latencies, lateness, percentile
-from benchmarks.load.request import Request, write_for_wrk
+from benchmarks.load.latency import PERCENTILES, Schedule, SentRequest, latencies, percentile, sender_lateness
+from benchmarks.load.request import Request, write_requests
 
 SCRIPT = Path(__file__).with_name("send_at_rate.lua")
 CONNECTIONS = 64
 WARM_UP_SECONDS = 1.0
 LEAD_SECONDS = 1
-"""Until the schedule begins; the script has the same number."""
+"""The time before the schedule starts; the script has the same constant."""
 
 GRACE_SECONDS = 1
-"""For the last answers, when the schedule is over."""
+"""How long the last responses may take after the end of the schedule."""
 
 
 @dataclass(frozen=True)
-class Paced:
-    """Latencies of one run at a constant rate, by percentile, in ms; `worst_ms` is the longest.
+class OpenLoopResult:
+    """Latencies of one run in ms. The field names are those of the report's PacedRun.
 
-    `late_p99_ms` says whether the sender kept up: how late it was, by its own fault, with all but a hundredth of the
-    requests. `load_us` is its processor time for a request.
+    `late_p99_ms`: how late the sender itself was, p99. `load_us`: CPU time of the sender per request.
     """
 
     requests: int
@@ -38,49 +37,49 @@ class Paced:
     load_us: float
 
 
-def pace(requests: Sequence[Request], folder: Path, *, rate: int, seconds: int) -> Paced:
-    """Send so many a second for that long, round and round.
+def run_open_loop(requests: Sequence[Request], folder: Path, *, rate: int, seconds: int) -> OpenLoopResult:
+    """Repeat the requests at `rate` per second.
 
-    Raises CannotMeasure when an answer was not a success, and when the sender could not keep up.
+    Raises MeasurementError when a response is not a success, or when the sender cannot keep up.
     """
     schedule = Schedule(rate, seconds, WARM_UP_SECONDS)
     for thread in range(CONNECTIONS):
         numbers = range(thread, schedule.requests, CONNECTIONS)
-        write_for_wrk((requests[n % len(requests)] for n in numbers), folder / f"requests.{thread}")
-    result = wrk.run(
+        write_requests((requests[n % len(requests)] for n in numbers), folder / f"requests.{thread}")
+    result = wrk.run_script(
         SCRIPT,
         requests[0].address,
         [str(folder / "requests"), str(CONNECTIONS), str(rate), str(folder / "sent")],
         load=wrk.Load(connections=CONNECTIONS, threads=CONNECTIONS),
         seconds=LEAD_SECONDS + seconds + GRACE_SECONDS,
     )
-    wrk.check_answers(result, requests[0].url)
+    wrk.check_responses(result, requests[0].url)
     with (folder / "sent").open() as lines:
-        return summary(list(read_sent(lines)), schedule, cpu_seconds=result["cpu_seconds"])
+        return summarize(list(parse_sent(lines)), schedule, cpu_seconds=result["cpu_seconds"])
 
 
-def read_sent(lines: Iterable[str]) -> Iterator[Sent]:
-    """What the script writes of each request."""
+def parse_sent(lines: Iterable[str]) -> Iterator[SentRequest]:
+    """Parse the output file of the script."""
     for line in lines:
-        number, free, at, answered = line.split()
-        yield Sent(int(number), float(free), float(at), float(answered))
+        number, *times = line.split()
+        yield SentRequest(int(number), *map(float, times))
 
 
-def summary(sent: Sequence[Sent], schedule: Schedule, *, cpu_seconds: float) -> Paced:
-    """The percentiles of a run. Raises CannotMeasure when the sender could not keep up.
+def summarize(sent: Sequence[SentRequest], schedule: Schedule, *, cpu_seconds: float) -> OpenLoopResult:
+    """Compute the percentiles of a run.
 
-    That is when it was late by the time between two turns of a connection: its own lateness then looks like a
-    connection that is busy.
+    Raises MeasurementError when the sender was late by more than the time between two turns of a connection: then its
+    own delay looks like a busy connection.
     """
     took = sorted(latencies(sent, schedule, ended=schedule.seconds + GRACE_SECONDS))
-    late = percentile(sorted(lateness(sent, schedule)) or [0.0], 99)
+    late = percentile(sorted(sender_lateness(sent, schedule)) or [0.0], 99)
     if late > CONNECTIONS / schedule.rate:
         msg = (
-            f"the sender was late by {late * 1000:.1f} ms or more with one request in a hundred: this machine cannot "
-            f"send {schedule.rate} requests a second beside what else it does"
+            f"the sender was late by {late * 1000:.1f} ms or more for one request in a hundred: this machine is too "
+            f"busy to send {schedule.rate} requests per second"
         )
-        raise CannotMeasure(msg)
-    return Paced(
+        raise MeasurementError(msg)
+    return OpenLoopResult(
         requests=len(took),
         percentiles={f"{share:g}": _milliseconds(percentile(took, share)) for share in PERCENTILES},
         worst_ms=_milliseconds(took[-1]),

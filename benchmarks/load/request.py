@@ -1,4 +1,4 @@
-"""A request to be sent many times, and the file in which wrk is given it."""
+"""A request that is sent many times, and the file format of the wrk scripts."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ FORM = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True)
 class Request:
-    """One request; all of a run go to one address."""
+    """One request. All requests of a run go to the same address."""
 
     url: str
     method: str = "GET"
@@ -31,27 +31,26 @@ class Request:
         parts = urlsplit(self.url)
         return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
-    def encoded(self) -> bytes:
-        """As it goes over the wire. Raises ValueError where the end of a line would tear it."""
+    def encode(self) -> bytes:
+        """Return the HTTP/1.1 message. Raises ValueError when a header contains a line break."""
         body = self.body.encode()
         headers = {"Host": urlsplit(self.url).netloc, **self.headers}
         if self.method != "GET":
             headers["Content-Length"] = str(len(body))
         head = [f"{self.method} {self.target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
         if any("\r" in line or "\n" in line for line in head):
-            msg = f"the end of a line within a header tears the request to {self.url}"
+            msg = f"the head of the request to {self.url} contains a line break"
             raise ValueError(msg)
         return "\r\n".join([*head, "", ""]).encode() + body
 
 
-def posted(form: FormRequest) -> Request:
-    """The request that a contender wants for a form."""
+def form_request(form: FormRequest) -> Request:
     return Request(form.url, "POST", form.body, {"Content-Type": FORM, **form.headers})
 
 
-def write_for_wrk(requests: Iterable[Request], file: Path) -> None:
-    """Each as it goes over the wire, after a line with its length: the scripts beside this have nothing to make."""
+def write_requests(requests: Iterable[Request], file: Path) -> None:
+    """Write each encoded request after a line with its length, so that the wrk scripts need not build requests."""
     with file.open("wb") as written:
         for request in requests:
-            encoded = request.encoded()
+            encoded = request.encode()
             written.write(b"%d\n%b" % (len(encoded), encoded))

@@ -1,17 +1,17 @@
--- wrk script, the open loop: send each request when it is due, whether or not others were answered.
+-- wrk script, the open loop: send each request when it is due, whether or not earlier requests have responses.
 --
 -- wrk -t N -c N ... -s send_at_rate.lua ADDRESS -- REQUESTS N RATE SENT
 --
--- Request n is due n / RATE seconds after the schedule began. Each of the N threads has one connection: thread k sends
--- the requests k, k + N, k + 2N and so on. They are in REQUESTS.<k> in that order, each as it goes over the wire after a
--- line with its length. When all are sent and answered, a thread ends.
+-- Request n is due n / RATE seconds after the schedule starts. Each of the N threads has one connection: thread k sends
+-- the requests k, k + N, k + 2N and so on. REQUESTS.<k> contains them in that order, each encoded request after a line
+-- with its length. A thread ends when all its requests have been sent and answered.
 --
--- wrk calls request() as soon as a connection is free for the next one, which is when the answer to the last one has
--- come. So that moment is noted there, without a response(), for which wrk would copy every answer into Lua; and there
--- the thread sleeps until the next one is due, to some 50 µs. wrk's own delay() would wait in whole milliseconds.
+-- wrk calls request() when a connection is free, that is when it has received the previous response. The script records
+-- that time there instead of in response(), for which wrk would copy every response into Lua, and sleeps until the next
+-- request is due, accurate to about 50 µs. wrk's own delay() has a resolution of milliseconds.
 --
--- SENT gets a line for each request that was answered: its number, and in seconds from the begin when its connection
--- was free, when it was sent and when it was answered.
+-- SENT gets a line for each answered request: its number, and the seconds from the start at which its connection was
+-- free, at which it was sent and at which it was answered.
 
 local ffi = require("ffi")
 
@@ -22,12 +22,12 @@ int clock_nanosleep(int clock, int flags, const struct timespec *time, struct ti
 ]])
 
 local CLOCK_MONOTONIC, TIMER_ABSTIME = 1, 1
-local LEAD_SECONDS = 1 -- for every thread to be started and connected
+local LEAD_SECONDS = 1 -- time for all threads to start and connect
 
 local time = ffi.new("struct timespec")
 local threads = {}
 local requests, turn = {}, 0
-local first, step, looked_at
+local first, step, inspected
 
 local function now()
     ffi.C.clock_gettime(CLOCK_MONOTONIC, time)
@@ -57,13 +57,13 @@ function init(args)
         free[#requests], sent[#requests], answered[#requests] = 0, 0, 0
     end
     file:close()
-    looked_at = number ~= 0 -- wrk has the first thread show it a request before any is sent
+    inspected = number ~= 0 -- wrk inspects a request of the first thread before it sends any
     ready = os.clock()
 end
 
 function request()
-    if not looked_at then
-        looked_at = true
+    if not inspected then
+        inspected = true
         return requests[1]
     end
     local moment = now()
@@ -73,7 +73,7 @@ function request()
     turn = turn + 1
     if turn > #requests then
         wrk.thread:stop()
-        return "" -- nothing is sent
+        return "" -- sends nothing
     end
     local due = first + (turn - 1) * step
     if moment < due then

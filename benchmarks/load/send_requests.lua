@@ -1,10 +1,10 @@
--- wrk script, the closed loop: send the requests of a file, in order and round again.
+-- wrk script, the closed loop: send the requests of a file repeatedly, in order.
 --
 -- wrk ... -s send_requests.lua ADDRESS -- REQUESTS THREADS [TOKENS]
 --
--- REQUESTS has each request as it goes over the wire, after a line with its length. Each of the THREADS sends every
--- THREADS-th, so no two send the same one in a round. With TOKENS, a file name prefix, every access_token that is
--- answered is appended to TOKENS.<thread>.
+-- REQUESTS contains each encoded request after a line with its length. Each of the THREADS sends every THREADS-th
+-- request, so that no two threads send the same one in a round. With the file name prefix TOKENS, every access_token of
+-- a response is appended to TOKENS.<thread>.
 
 local threads = {}
 local requests, sent = {}, 0
@@ -43,7 +43,7 @@ function request()
     return requests[sent]
 end
 
--- The processor time of reading the requests, before the first is sent, is not of the load.
+-- The CPU time of reading the requests is not counted.
 function done(summary, latency, _)
     local used, errors = os.clock() - threads[#threads]:get("ready"), summary.errors
     io.write(string.format(

@@ -1,8 +1,8 @@
-"""Samples the service while it introspects and issues, and writes where its processor time goes.
+"""Profile the service while it introspects and issues, and write where its CPU time goes.
 
     python -m benchmarks.profile [--short] [--tokens 100000] [--seconds 20] [--folder docs/benchmarks]
 
-Needs wrk, py-spy and the right to look into a process. The page is profiles.md, with a flame graph for each workload.
+Needs wrk, py-spy and the permission to inspect a process. It writes profiles.md and a flame graph per workload.
 """
 
 import argparse
@@ -10,66 +10,67 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.cannot_measure import CannotMeasure
-from benchmarks.command import benchmark, options_of, passing_folder
+from benchmarks.command import benchmark, log_progress, parse_options, temporary_folder
+from benchmarks.cpu_time import cpu_seconds
 from benchmarks.database_server import database_server
-from benchmarks.load.kinds import WORKLOADS
-from benchmarks.load.subject import Subject
-from benchmarks.load.wrk import Load, check_installed, press
-from benchmarks.machine import commit, machine, now
-from benchmarks.measuring import say
-from benchmarks.processor_time import cpu_seconds
-from benchmarks.profile.page import Profile, Profiled, write_page
-from benchmarks.profile.sampling import program, sampled
+from benchmarks.errors import MeasurementError
+from benchmarks.load.target import LoadTarget
+from benchmarks.load.workloads import WORKLOADS
+from benchmarks.load.wrk import Load, require_wrk, run_closed_loop
+from benchmarks.machine import current_commit, current_time, describe_machine
+from benchmarks.profile.page import Profile, ProfileReport, write_page
+from benchmarks.profile.sampling import find_py_spy, sample_stacks
 from benchmarks.profile.stacks import read_stacks
-from benchmarks.report.places import FOLDER
+from benchmarks.report.paths import FOLDER
 from benchmarks.report.results import ISSUE, MIX
-from benchmarks.served_log import filled
+from benchmarks.served_log import create_served_log
 
 NAMES = {"introspect": MIX, "issue": ISSUE}
-"""Workloads by what their files are called by."""
+"""Workloads by the names of their files."""
 
 LOAD = Load()
 SHORT = {"tokens": 10_000, "seconds": 3}
 WARM_UP_SECONDS = 2
 MARGIN_SECONDS = 3
-"""The load lasts so much longer than the samples, which begin when py-spy has read the symbols."""
+"""The load lasts longer than the sampling, which starts when py-spy has read the symbols."""
 
 
 @benchmark
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0, or 1 when there is no measurement."""
+    """Return 0, or 1 when a measurement is not possible."""
     options = _options(arguments)
-    check_installed()
-    program()
-    where = machine()
-    with passing_folder() as folder, database_server(folder / "postgres") as server:
-        served = filled(server, folder, options.tokens)
-        with served.by(1) as (subject, _):
-            profiles = [_profile(name, subject, folder, options.seconds) for name in NAMES]
-    found = Profiled(now(), commit(), where, LOAD.connections, options.tokens, options.seconds, profiles)
+    require_wrk()
+    find_py_spy()
+    machine = describe_machine()
+    with temporary_folder() as folder, database_server(folder / "postgres") as server:
+        served = create_served_log(server, folder, options.tokens)
+        with served.serve(1) as (target, _):
+            profiles = [_profile(name, target, folder, options.seconds) for name in NAMES]
+    found = ProfileReport(
+        current_time(), current_commit(), machine, LOAD.connections, options.tokens, options.seconds, profiles
+    )
     print(write_page(found, options.folder))
     return 0
 
 
-def _profile(name: str, subject: Subject, folder: Path, seconds: int) -> Profile:
-    """What a request costs the process, and then what the process does for as many more. Raises CannotMeasure."""
+def _profile(name: str, target: LoadTarget, folder: Path, seconds: int) -> Profile:
+    """Measure the CPU time of a request, then sample stacks under the same load. Raises MeasurementError."""
     workload, raw = WORKLOADS[NAMES[name]], folder / f"{name}.raw"
-    (pid,) = subject.running.pids
-    requests = workload.requests(subject, ())
-    say(f"{workload.name}: processor time")
-    press(requests, folder, load=LOAD, seconds=WARM_UP_SECONDS)
+    (pid,) = target.running.pids
+    requests = workload.build(target, ())
+    log_progress(f"{workload.name}: CPU time")
+    run_closed_loop(requests, folder, load=LOAD, seconds=WARM_UP_SECONDS)
     before = cpu_seconds([pid])
-    pressed = press(requests, folder, load=LOAD, seconds=seconds)
-    cpu_us = (cpu_seconds([pid]) - before) / pressed.requests * 1e6
-    say(f"{workload.name}: stacks")
-    with sampled(pid, raw, seconds=seconds):
-        press(requests, folder, load=LOAD, seconds=seconds + MARGIN_SECONDS)
+    result = run_closed_loop(requests, folder, load=LOAD, seconds=seconds)
+    cpu_us = (cpu_seconds([pid]) - before) / result.requests * 1e6
+    log_progress(f"{workload.name}: stacks")
+    with sample_stacks(pid, raw, seconds=seconds):
+        run_closed_loop(requests, folder, load=LOAD, seconds=seconds + MARGIN_SECONDS)
     with raw.open(encoding="utf-8") as lines:
         stacks = list(read_stacks(lines))
     if not stacks:
-        msg = f"py-spy never saw the process at work; what it wrote has {raw.stat().st_size} bytes"
-        raise CannotMeasure(msg)
+        msg = f"py-spy found no active stack; its output has {raw.stat().st_size} bytes"
+        raise MeasurementError(msg)
     return Profile(name, workload.name, cpu_us, stacks)
 
 
@@ -77,8 +78,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.profile", description=__doc__.partition("\n")[0])
     parser.add_argument("--tokens", type=int, default=100_000, help="tokens in the log")
     parser.add_argument("--seconds", type=int, default=20, help="how long each workload is sampled")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the page and the flame graphs go")
-    return options_of(parser, arguments, short=SHORT)
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="folder for the page and the flame graphs")
+    return parse_options(parser, arguments, short=SHORT)
 
 
 if __name__ == "__main__":

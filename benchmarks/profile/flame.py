@@ -1,6 +1,6 @@
-"""A flame graph as an SVG without script, which code hosts show: every frame in the colour of its part.
+"""A flame graph as an SVG without scripts, which code hosts display. Each frame has the colour of its part.
 
-Callers are above what they call. The outermost frames, which all stacks have in common, are left out.
+Callers are above the functions that they call. The outermost frames, which all stacks share, are left out.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Final
 
-from benchmarks.profile.parts import OTHER, PARTS, named_part
+from benchmarks.profile.parts import OTHER, PARTS, find_part
 from benchmarks.profile.stacks import Frame, Stack
 
 LEAST_SHARE: Final = 0.005
-"""Frames with less are not drawn; their caller is left without anything below it there."""
+"""Frames with a smaller share are not drawn."""
 
 COMMON_SHARE: Final = 0.95
-"""Frames with more than that of all are where stacks have not parted yet."""
+"""Outermost frames with a larger share are common to all stacks."""
 
 _COLOURS: Final = (
     *("#9aa5b1", "#e8a87c", "#f6c177", "#d4a5c9", "#7fb2e5", "#8fce9b"),
@@ -24,19 +24,19 @@ _COLOURS: Final = (
 COLOUR_OF: Final = dict(zip(PARTS, _COLOURS, strict=True))
 
 WIDTH, ROW, MARGIN = 1200.0, 17, 10
-LETTER = 6.3
-"""How wide one is, in the font of the labels."""
+LETTER_WIDTH = 6.3
+"""In the font of the labels."""
 
 LEAST_LETTERS = 4
 LEGEND_COLUMNS = 4
 
 INLINED: Final = frozenset({"object.h", "pycore_object.h", "abstract.h"})
-"""Headers of Python whose functions are in every stack of C and say nothing of it."""
+"""CPython headers whose inline functions occur in all C stacks."""
 
 
 @dataclass
 class Node:
-    """A frame below certain callers, and the samples that were taken in it and what it called."""
+    """A frame with given callers, and the samples of it and its callees."""
 
     label: str
     part: str
@@ -44,14 +44,14 @@ class Node:
     callees: dict[str, "Node"] = field(default_factory=dict)
 
     def visible(self, least: float) -> list["Node"]:
-        """Callees with that many samples, most first."""
+        """Return the callees with that many samples, the largest first."""
         seen = [node for node in self.callees.values() if node.samples >= least]
         return sorted(seen, key=lambda node: (-node.samples, node.label))
 
 
 @dataclass(frozen=True)
 class Box:
-    """A frame where it is drawn: `left` and `width` are shares of the whole, `depth` counts rows."""
+    """A frame in the picture: `left` and `width` are shares of the whole, `depth` is its row."""
 
     node: Node
     depth: int
@@ -60,8 +60,8 @@ class Box:
 
 
 def flame_graph(stacks: Iterable[Stack], title: str) -> str:
-    """The SVG; the same stacks give the same text. Raises ValueError when there are none."""
-    root = _begin(_merged(stacks))
+    """Return the SVG, which depends only on the stacks. Raises ValueError when there are none."""
+    root = _common_frame(_merged(stacks))
     boxes = list(_boxes(root, 0, 0.0, root.samples))
     rows = 1 + max(box.depth for box in boxes)
     parts = [part for part in PARTS if any(box.node.part == part for box in boxes)]
@@ -75,7 +75,7 @@ def flame_graph(stacks: Iterable[Stack], title: str) -> str:
             f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="monospace" font-size="10.5">',
             '<rect width="100%" height="100%" fill="#ffffff"/>',
             f'<text x="{MARGIN}" y="{MARGIN + ROW - 5}" font-size="13">{escape(title)}</text>',
-            *(line for box in boxes for line in _drawn(box, top, root.samples)),
+            *(line for box in boxes for line in _draw(box, top, root.samples)),
             *(line for number, part in enumerate(parts) for line in _legend(number, part, legend)),
             "</svg>\n",
         ]
@@ -87,8 +87,8 @@ def _merged(stacks: Iterable[Stack]) -> Node:
     for stack in stacks:
         node = root
         node.samples += stack.samples
-        for frame in _told(stack.frames):
-            label, part = str(frame), named_part(frame) or node.part
+        for frame in _relevant(stack.frames):
+            label, part = str(frame), find_part(frame) or node.part
             node = node.callees.setdefault(label, Node(label, part))
             node.samples += stack.samples
     if not root.samples:
@@ -97,8 +97,8 @@ def _merged(stacks: Iterable[Stack]) -> Node:
     return root
 
 
-def _told(frames: Sequence[Frame]) -> Iterator[Frame]:
-    """Without what says nothing: inlined helpers, addresses without a name, and functions within one of their name."""
+def _relevant(frames: Sequence[Frame]) -> Iterator[Frame]:
+    """Skip inline helpers, addresses without a name, and a function that repeats the frame before it."""
     before = None
     for frame in frames:
         if frame.file not in INLINED and not frame.function.startswith("0x") and frame != before:
@@ -106,8 +106,8 @@ def _told(frames: Sequence[Frame]) -> Iterator[Frame]:
             before = frame
 
 
-def _begin(root: Node) -> Node:
-    """The innermost frame that nearly all stacks have in common."""
+def _common_frame(root: Node) -> Node:
+    """Return the innermost frame that nearly all stacks share."""
     node = root
     while seen := node.visible(COMMON_SHARE * root.samples):
         node = seen[0]
@@ -121,13 +121,13 @@ def _boxes(node: Node, depth: int, left: float, total: int) -> Iterator[Box]:
         left += callee.samples / total
 
 
-def _drawn(box: Box, top: int, total: int) -> Iterator[str]:
+def _draw(box: Box, top: int, total: int) -> Iterator[str]:
     x, y, width = MARGIN + box.left * WIDTH, top + box.depth * ROW, box.width * WIDTH
     share = f"{100 * box.node.samples / total:.1f} %"
     place = f'x="{x:.1f}" y="{y}" width="{max(width - 0.5, 0.5):.1f}" height="{ROW - 1}"'
     title = f"<title>{escape(box.node.label, quote=False)}: {share}</title>"
     yield f'<rect {place} fill="{COLOUR_OF[box.node.part]}">{title}</rect>'
-    letters = int((width - 4) / LETTER)
+    letters = int((width - 4) / LETTER_WIDTH)
     if letters >= LEAST_LETTERS:
         label = box.node.label if len(box.node.label) <= letters else f"{box.node.label[: letters - 1]}…"
         yield f'<text x="{x + 2:.1f}" y="{y + ROW - 5}">{escape(label, quote=False)}</text>'

@@ -1,4 +1,4 @@
-"""The page of the profiles and its flame graphs, from what was sampled: the same samples give the same text."""
+"""The profile page and its flame graphs. They depend only on the samples."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,22 +9,15 @@ from benchmarks.profile.flame import LEAST_SHARE, flame_graph
 from benchmarks.profile.parts import PARTS, shares
 from benchmarks.profile.sampling import RATE
 from benchmarks.profile.stacks import Stack
-from benchmarks.report.prose import by_heading, prose
 from benchmarks.report.results import Machine
-from benchmarks.report.words import count, table
+from benchmarks.report.text import count, paragraph, parse_sections, table
 
-_PROSE: Mapping[str, str] = by_heading(Path(__file__).with_suffix(".txt").read_text(encoding="utf-8"))
-
-TENTH = 0.1
-"""The share whose error is told."""
+_PARAGRAPHS: Mapping[str, str] = parse_sections(Path(__file__).with_name("paragraphs.txt").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
 class Profile:
-    """One workload: the processor time of the process for a request, in µs, and the stacks of its work.
-
-    `name` is what the flame graph's file is called by.
-    """
+    """One workload: the CPU time per request in µs, and the active stacks. `name` is part of the file name."""
 
     name: str
     workload: str
@@ -33,19 +26,15 @@ class Profile:
 
     @property
     def samples(self) -> int:
-        """Of the process at work."""
         return sum(stack.samples for stack in self.stacks)
 
     @property
     def picture(self) -> str:
-        """The file of the flame graph."""
         return f"flame-{self.name}.svg"
 
 
 @dataclass(frozen=True)
-class Profiled:
-    """Where, of what and how it was sampled, and what was found."""
-
+class ProfileReport:
     taken_at: str
     commit: str
     machine: Machine
@@ -55,32 +44,31 @@ class Profiled:
     profiles: Sequence[Profile]
 
 
-def write_page(found: Profiled, folder: Path) -> Path:
-    """profiles.md and a flame graph for each workload; returns where the page is."""
+def write_page(found: ProfileReport, folder: Path) -> Path:
+    """Write profiles.md and a flame graph per workload; return the path of the page."""
     folder.mkdir(parents=True, exist_ok=True)
     for profile in found.profiles:
-        title = f"{profile.workload}: {profile.cpu_us:.0f} µs of processor time a request"
+        title = f"{profile.workload}: {profile.cpu_us:.0f} µs of CPU time per request"
         (folder / profile.picture).write_text(flame_graph(profile.stacks, title), encoding="utf-8")
     page = folder / "profiles.md"
     page.write_text(render(found), encoding="utf-8")
     return page
 
 
-def render(found: Profiled) -> str:
-    """Markdown."""
+def render(found: ProfileReport) -> str:
     least = min(profile.samples for profile in found.profiles)
-    method = _PROSE["method"].format(
+    method = _PARAGRAPHS["method"].format(
         connections=found.connections,
         tokens=count(found.tokens),
         rate=RATE,
         seconds=found.seconds,
         stacks=count(least),
-        error=100 * sqrt(TENTH * (1 - TENTH) / least),
+        error=100 * sqrt(0.1 * 0.9 / least),
     )
     lines = [
         "# Profiles",
         "",
-        "<!-- Written by python -m benchmarks.profile. Do not edit; what people found is in profiles-findings.md. -->",
+        "<!-- Written by python -m benchmarks.profile. Do not edit. Findings are in profiles-findings.md. -->",
         "",
         _measured(found),
         "",
@@ -88,31 +76,31 @@ def render(found: Profiled) -> str:
         "",
         *_parts(found.profiles),
         "",
-        _PROSE["findings"],
+        _PARAGRAPHS["findings"],
         "",
-        _PROSE["flames"].format(least=100 * LEAST_SHARE),
+        _PARAGRAPHS["flames"].format(least=100 * LEAST_SHARE),
         "",
         *(f"![Flame graph: {profile.workload}]({profile.picture})\n" for profile in found.profiles),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _measured(found: Profiled) -> str:
-    where = found.machine
-    return prose(
+def _measured(found: ProfileReport) -> str:
+    machine = found.machine
+    return paragraph(
         "machine",
         taken_at=found.taken_at,
         commit=found.commit,
-        processor=where.processor,
-        cores=where.cores,
-        memory=where.memory_gib,
-        system=where.system,
-        load=where.load_average,
+        processor=machine.processor,
+        cores=machine.cores,
+        memory=machine.memory_gib,
+        system=machine.system,
+        load=machine.load_average,
     )
 
 
 def _parts(profiles: Sequence[Profile]) -> list[str]:
-    """A row for each part that some request has, and one for all of them."""
+    """Return a table with a row per part that has samples, and a total."""
     found = [(profile, shares(profile.stacks)) for profile in profiles]
     header = ["", *(cell for profile in profiles for cell in (f"{profile.workload}, µs", "share"))]
     rows = [

@@ -1,8 +1,7 @@
-"""What work is for: the parts of a request, and the frames by which a stack is known to belong to one.
+"""The parts of a request, and the frames that belong to each.
 
-A frame is named by function and file, by its file or by a folder, in this order of precedence; a stack belongs to the
-part of its innermost frame that is named. What many parts use is named nowhere (asyncpg, the codec, the clock, tasks):
-it counts for the part that called it.
+A stack belongs to the part of its innermost frame that PARTS lists: by function and file, by file, or by folder, in
+this order. Shared code is not listed (asyncpg, the codec, the clock, tasks): it counts for the part that called it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,7 +19,7 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
         "BaseEventLoop._run_once (asyncio/base_events.py)",
     ),
     "parsing HTTP": ("aiohttp/", "yarl/", "multidict/", "_http_parser.c", "llhttp.c"),
-    "from a connection to its handler": (
+    "connection to handler": (
         "api/http/connection.py",
         "api/http/direct.py",
         "api/http/http_server.py",
@@ -34,8 +33,8 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
         "ledger/use_cases/client_authentication.py",
         "ledger/domain/secrets.py",
     ),
-    "looking up": ("ledger/batching/batch_loader.py", "projections/lookups.py"),
-    "deciding: token, scope, event": (
+    "token look-up": ("ledger/batching/batch_loader.py", "projections/lookups.py"),
+    "decisions: token, scope, event": (
         "ledger/domain/grant.py",
         "ledger/domain/identifiers.py",
         "ledger/use_cases/introspection.py",
@@ -51,8 +50,8 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
         "projections/active_tokens.py",
         "projections/clients.py",
     ),
-    "taking in what PostgreSQL answers": ("data_received (protocol.c)", "_on_waiter_completed (protocol.c)"),
-    "following: history and sweep": (
+    "receiving PostgreSQL responses": ("data_received (protocol.c)", "_on_waiter_completed (protocol.c)"),
+    "catch-up projections and sweep": (
         "ledger/batching/log_tail.py",
         "ledger/postgres/notifications.py",
         "projections/following/lease.py",
@@ -62,7 +61,7 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
         "projections/token_activity.py",
         "projections/token_history.py",
     ),
-    "making the answer": (
+    "building the response": (
         "aiohttp/web_response.py",
         "api/http/oauth/introspect.py",
         "api/http/oauth/token.py",
@@ -73,7 +72,7 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
         "Connection._go_on (api/http/connection.py)",
         "aiohttp/http_writer.py",
     ),
-    "log line, counts": (
+    "logging, counters": (
         "api/logging/configuration.py",
         "api/http/metrics/",
         "api/logging/redaction.py",
@@ -82,28 +81,28 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     OTHER: (),
 }
-"""In the order in which a request comes by them."""
+"""In the order in which a request passes through them."""
 
 _PART_OF: Final = {named: part for part, frames in PARTS.items() for named in frames}
 
 
 @cache
-def named_part(frame: Frame) -> str | None:
-    """The part that a frame is named by, if any."""
+def find_part(frame: Frame) -> str | None:
+    """Return the part of a frame, or None."""
     folders = (frame.file[: at + 1] for at, letter in reversed(list(enumerate(frame.file))) if letter == "/")
     return next((_PART_OF[name] for name in (str(frame), frame.file, *folders) if name in _PART_OF), None)
 
 
 def part_of(frames: Iterable[Frame]) -> str:
-    """The part of the innermost frame that is named."""
+    """Return the part of a stack."""
     part = OTHER
     for frame in frames:
-        part = named_part(frame) or part
+        part = find_part(frame) or part
     return part
 
 
 def shares(stacks: Iterable[Stack]) -> Mapping[str, float]:
-    """Of all parts in their order, what share of the samples each has. Raises ValueError when there are none."""
+    """Return the share of the samples of each part. Raises ValueError when there are no samples."""
     samples = dict.fromkeys(PARTS, 0)
     for stack in stacks:
         samples[part_of(stack.frames)] += stack.samples

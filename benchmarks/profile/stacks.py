@@ -1,4 +1,4 @@
-"""Sampled stacks: what a process was doing, and how often it was found at it."""
+"""Sampled stacks, and how many samples each has."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -8,11 +8,11 @@ from typing import NamedTuple
 FRAME = re.compile(r"(?P<function>.+) \((?P<file>[^()]*?)(?::\d+)?\)")
 
 POLLS = frozenset({"epoll_pwait", "epoll_wait", "poll", "select", "kevent"})
-"""In which an event loop waits until there is something to do."""
+"""Functions in which an idle event loop waits."""
 
 
 class Frame(NamedTuple):
-    """A function, and the file that it is in, of Python or of C; where nobody knows the file, it is empty."""
+    """A Python or C function and its file; the file is empty when it is unknown."""
 
     function: str
     file: str
@@ -22,29 +22,29 @@ class Frame(NamedTuple):
 
 
 IDLE_WORKER = Frame("_worker", "concurrent/futures/thread.py")
-"""A thread of a pool that has nothing to do; with something to do it calls other Python."""
+"""The innermost Python frame of an idle pool thread."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Frames, the outermost first, and in how many samples they were seen."""
+    """Frames, the outermost first, and the number of samples."""
 
     frames: tuple[Frame, ...]
     samples: int
 
     @property
-    def waits(self) -> bool:
-        """Whether it does nothing but wait. To look at a waiting thread wakes it, so that it seems to work."""
+    def is_idle(self) -> bool:
+        """Whether the thread is idle. Sampling wakes a waiting thread, so that it seems active."""
         python = next((frame for frame in reversed(self.frames) if frame.file.endswith(".py")), None)
         return self.frames[-1].function in POLLS or python == IDLE_WORKER
 
 
 def read_stacks(lines: Iterable[str]) -> Iterator[Stack]:
-    """The stacks that work, of collapsed ones: a line each, frames between semicolons, then the number of samples."""
+    """Parse collapsed stacks, one per line: frames separated by semicolons, then the samples. Skips idle stacks."""
     for line in lines:
         frames, _, samples = line.rstrip("\n").rpartition(" ")
         stack = Stack(tuple(map(_frame, frames.split(";"))), int(samples))
-        if not stack.waits:
+        if not stack.is_idle:
             yield stack
 
 

@@ -1,1 +1,1 @@
-"""What was measured, and the report of it."""
+"""The results of measurements, and the report."""

@@ -1,4 +1,4 @@
-"""The report, from results alone: the same results give the same text."""
+"""The report as Markdown. It depends only on the results."""
 
 from collections.abc import Mapping
 
@@ -6,20 +6,19 @@ from benchmarks.contenders.catalogue import OURS
 from benchmarks.report import sections
 from benchmarks.report.peer_sections import peers as peer_sections
 from benchmarks.report.plots import LATENCIES, RATES
-from benchmarks.report.prose import prose
 from benchmarks.report.results import Results
 from benchmarks.report.targets import Evidence
-from benchmarks.report.words import count, sentence
+from benchmarks.report.text import count, one_line, paragraph
 
 
-def render(found: Evidence, reasons: Mapping[str, str], beside: Mapping[str, str]) -> str:
-    """Markdown. `reasons` say by target why it was missed; `beside` are other pages of the folder, by title."""
+def render(found: Evidence, reasons: Mapping[str, str], other_pages: Mapping[str, str]) -> str:
+    """Render the report. `reasons`: why a target was missed. `other_pages`: file names by title."""
     ours = found.ours
     lines = [
         *_beginning(ours),
-        *_others(beside),
+        *_other_pages(other_pages),
         *sections.targets(found, reasons),
-        *_picture(RATES, "Requests a second of each"),
+        *_picture(RATES, "Requests per second"),
         *sections.closed_loop(ours),
         *sections.constant_rate(ours),
         *(_picture(LATENCIES, "Latency by percentile at half of the maximum rate") if ours.latencies else []),
@@ -35,13 +34,13 @@ def render(found: Evidence, reasons: Mapping[str, str], beside: Mapping[str, str
 
 def _beginning(ours: Results) -> list[str]:
     where = ours.machine
-    missing = [f"Not measured: {what}: {sentence(why)}" for what, why in ours.absent.items()]
+    missing = [f"Not measured: {what}: {one_line(why)}" for what, why in ours.absent.items()]
     return [
         "# Benchmarks",
         "",
         "<!-- Written by python -m benchmarks.report from results/*.json and reasons.md. Do not edit. -->",
         "",
-        prose(
+        paragraph(
             "machine",
             taken_at=ours.taken_at,
             commit=ours.commit,
@@ -56,10 +55,10 @@ def _beginning(ours: Results) -> list[str]:
     ]
 
 
-def _others(beside: Mapping[str, str]) -> list[str]:
-    if not beside:
+def _other_pages(other_pages: Mapping[str, str]) -> list[str]:
+    if not other_pages:
         return []
-    return ["Beside this: " + ", ".join(f"[{title}]({file})" for title, file in beside.items()) + ".", ""]
+    return ["Other pages: " + ", ".join(f"[{title}]({file})" for title, file in other_pages.items()) + ".", ""]
 
 
 def _picture(file: str, title: str) -> list[str]:
@@ -68,7 +67,7 @@ def _picture(file: str, title: str) -> list[str]:
 
 def _method(ours: Results) -> list[str]:
     method = ours.method
-    words = prose(
+    words = paragraph(
         "method",
         service=ours.notes.get(OURS, ""),
         tokens=count(method.tokens),

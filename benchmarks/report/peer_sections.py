@@ -1,26 +1,25 @@
-"""The parts of the report that are about peers, each from a run of its own in which ours was measured too."""
+"""The report on peers. Each peer has its own run, in which the service was measured too."""
 
 from benchmarks.contenders.catalogue import OURS, PEERS
-from benchmarks.report.prose import prose
 from benchmarks.report.results import ISSUE, LIVE, MIX, MIXED, REVOKE, Results, Series
 from benchmarks.report.sections import latencies
 from benchmarks.report.targets import Peers
-from benchmarks.report.words import count, sentence, spread, table
+from benchmarks.report.text import count, one_line, paragraph, spread, table
 
 WORKLOADS = (ISSUE, LIVE, MIX, REVOKE, MIXED)
 
 
 def peers(found: Peers) -> list[str]:
-    """All peers side by side, then each."""
+    """Return the comparison of all peers, then a section for each."""
     lines = [
         "## Peers",
         "",
-        prose("peers"),
+        paragraph("peers"),
         "",
     ]
-    never = [name for name in PEERS if name not in found]
-    if never:
-        lines += [f"Not tried yet: {', '.join(never)}.", ""]
+    missing = [name for name in PEERS if name not in found]
+    if missing:
+        lines += [f"Not measured yet: {', '.join(missing)}.", ""]
     measured = {name: results for name, results in found.items() if results.series}
     if measured:
         header = ["service / peer", *WORKLOADS]
@@ -50,7 +49,7 @@ def _peer(name: str, results: Results) -> list[str]:
         why = next(iter(results.absent.values()), "nothing was measured")
         return [
             *heading,
-            f"Not measured on {results.taken_at} on {where.processor}, {where.cores} cores: {sentence(why)}",
+            f"Not measured on {results.taken_at} on {where.processor}, {where.cores} cores: {one_line(why)}",
             "",
         ]
     parts = ", ".join(f"{component} {version}" for component, version in results.versions.get(name, {}).items())
@@ -70,7 +69,7 @@ def _peer(name: str, results: Results) -> list[str]:
         *heading,
         results.notes.get(name, ""),
         "",
-        prose(
+        paragraph(
             "peer",
             versions=parts,
             taken_at=results.taken_at,
@@ -90,11 +89,11 @@ def _peer(name: str, results: Results) -> list[str]:
     ]
     if results.latencies:
         lines += [
-            "At half of its own maximum rate each, and the service at that of the peer:",
+            "Each at half of its own maximum rate, and the service also at half of the peer's:",
             "",
             *latencies(results.latencies),
             "",
         ]
     for what, why in results.absent.items():
-        lines += [f"Not measured: {what}: {sentence(why)}", ""]
+        lines += [f"Not measured: {what}: {one_line(why)}", ""]
     return lines

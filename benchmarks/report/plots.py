@@ -1,4 +1,4 @@
-"""The plots of the report, as SVG: the same results give the same bytes."""
+"""The plots of the report as SVG files. The same results give the same bytes."""
 
 from pathlib import Path
 
@@ -9,13 +9,13 @@ from benchmarks.report.targets import Peers
 RATES, LATENCIES = "rates.svg", "latencies.svg"
 BARS = (ISSUE, MIX, REVOKE, MIXED)
 HASH_SALT = "token-ledger"
-"""What the names within an SVG are made from; by itself matplotlib takes another each time."""
+"""Makes the ids in the SVG files constant; by default matplotlib chooses random ids."""
 
 Bars = dict[str, dict[str, float]]
 
 
 def rates(ours: Results, peers: Peers) -> Bars:
-    """Rates by contender and workload. Peers' are scaled by our rate in their run to our rate in this one."""
+    """Return rates by contender and workload. Rates of a peer are scaled by the service's rates in both runs."""
     bars: Bars = {name: {} for name in (EMPTY_HANDLER, OURS, *peers)}
     for workload in BARS:
         own = ours.find(OURS, workload)
@@ -23,14 +23,14 @@ def rates(ours: Results, peers: Peers) -> Bars:
             if series := ours.find(name, workload):
                 bars[name][workload] = series.rate
         for name, results in peers.items():
-            theirs, beside = results.find(name, workload), results.find(OURS, workload)
-            if own and theirs and beside:
-                bars[name][workload] = theirs.rate * own.rate / beside.rate
+            theirs, reference = results.find(name, workload), results.find(OURS, workload)
+            if own and theirs and reference:
+                bars[name][workload] = theirs.rate * own.rate / reference.rate
     return {name: found for name, found in bars.items() if found}
 
 
 def curves(ours: Results, peers: Peers) -> dict[str, dict[str, float]]:
-    """Latency of the mix in ms by contender and percentile."""
+    """Return the latency of the mix in ms by contender and percentile."""
     found = {name: ours.latency(name, MIX) for name in (EMPTY_HANDLER, OURS)}
     found |= {name: results.latency(name, MIX) for name, results in peers.items()}
     return {
@@ -41,8 +41,7 @@ def curves(ours: Results, peers: Peers) -> dict[str, dict[str, float]]:
 
 
 def draw(ours: Results, peers: Peers, folder: Path) -> None:
-    """Write both plots into a folder."""
-    import matplotlib as mpl  # noqa: PLC0415 (of the group `bench`; what is plotted can be had without)
+    import matplotlib as mpl  # noqa: PLC0415 (only the dependency group `bench` has it)
 
     mpl.use("svg")
     mpl.rcParams["svg.hashsalt"] = HASH_SALT
@@ -62,7 +61,7 @@ def _bars(bars: Bars, file: Path) -> None:
         places = [BARS.index(workload) + (index - (len(bars) - 1) / 2) * width for workload in found]
         axes.bar(places, list(found.values()), width, label=name)
     axes.set_xticks(range(len(BARS)), BARS)
-    axes.set_ylabel("requests a second")
+    axes.set_ylabel("requests per second")
     axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.grid(axis="y", alpha=0.3)
     axes.set_axisbelow(True)
@@ -81,7 +80,7 @@ def _curves(found: dict[str, dict[str, float]], file: Path) -> None:
     axes.set_xticks(range(len(shares)), [f"p{share}" for share in shares])
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
-    axes.set_ylabel("ms from when it was due")
+    axes.set_ylabel("ms after the due time")
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(file, metadata={"Date": None})

@@ -1,4 +1,4 @@
-"""What one run of the benchmarks found: the numbers as they were taken, kept as JSON. All else follows from them."""
+"""The results of one run of the benchmarks, stored as JSON. The report is derived from them."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,7 +20,7 @@ AUDIT_HISTORY, AUDIT_PAGE = "audit: history of a token", "audit: page of 100, fi
 
 
 class Run(Struct, frozen=True, kw_only=True):
-    """One measurement of a closed loop. Processor time is in seconds, for all requests together."""
+    """One run of a closed loop. CPU time is in seconds, for all requests together."""
 
     requests: int
     seconds: float
@@ -32,27 +32,27 @@ class Run(Struct, frozen=True, kw_only=True):
 
     @property
     def rate(self) -> float:
-        """Requests a second."""
+        """Requests per second."""
         return self.requests / self.seconds
 
     @property
     def server_us(self) -> float:
-        """Processor time of the server's processes for a request, in µs. What else is running hardly changes it."""
+        """CPU time of the server's processes per request in µs. Other load on the machine hardly changes it."""
         return self.server_cpu / self.requests * 1e6
 
     @property
     def database_us(self) -> float:
-        """The same of PostgreSQL."""
+        """CPU time of PostgreSQL per request in µs."""
         return self.database_cpu / self.requests * 1e6
 
     @property
     def load_us(self) -> float:
-        """The same of the load generator."""
+        """CPU time of the load generator per request in µs."""
         return self.load_cpu / self.requests * 1e6
 
 
 class Series(Struct, frozen=True, kw_only=True):
-    """One workload of one contender, in the order in which it was measured."""
+    """The runs of one workload of one contender."""
 
     contender: str
     processes: int
@@ -61,30 +61,28 @@ class Series(Struct, frozen=True, kw_only=True):
 
     @property
     def rate(self) -> float:
-        """The median."""
         return median(run.rate for run in self.runs)
 
     @property
     def server_us(self) -> float:
-        """The median."""
         return median(run.server_us for run in self.runs)
 
 
 class PacedRun(Struct, frozen=True, kw_only=True):
-    """One measurement at a constant rate: latencies in ms from when requests were due, by percentile."""
+    """One run at a constant rate: latencies in ms after the due time, by percentile."""
 
     requests: int
     percentiles: dict[str, float]
     worst_ms: float
     late_p99_ms: float | None = None
-    """By how much the sender itself missed when requests were due."""
+    """How late the sender itself was."""
 
     load_us: float | None = None
-    """Processor time of the sender for a request."""
+    """CPU time of the sender per request in µs."""
 
 
 class Latencies(Struct, frozen=True, kw_only=True):
-    """One workload of one contender at `rate` requests a second."""
+    """The runs of one workload of one contender at `rate` requests per second."""
 
     contender: str
     workload: str
@@ -92,22 +90,20 @@ class Latencies(Struct, frozen=True, kw_only=True):
     runs: list[PacedRun]
 
     def percentile(self, share: str) -> float:
-        """The median over the runs, in ms."""
+        """The median of the runs, in ms."""
         return median(run.percentiles[share] for run in self.runs)
 
     @property
     def late_p99_ms(self) -> float | None:
-        """The median, of runs that know it."""
         return _median(run.late_p99_ms for run in self.runs)
 
     @property
     def load_us(self) -> float | None:
-        """The same of the sender's processor time."""
         return _median(run.load_us for run in self.runs)
 
 
 class Statements(Struct, frozen=True, kw_only=True):
-    """What pgbench did: transactions a second of each run, each of so many look-ups or events."""
+    """Transactions per second of each run of pgbench. A transaction has `operations` look-ups or events."""
 
     name: str
     what: str
@@ -116,12 +112,12 @@ class Statements(Struct, frozen=True, kw_only=True):
 
     @property
     def rate(self) -> float:
-        """Look-ups or events a second, the median."""
+        """Median look-ups or events per second."""
         return median(self.transactions) * self.operations
 
 
 class Rebuild(Struct, frozen=True, kw_only=True):
-    """A projection rebuilt and verified from a log of so many events, in seconds of each run."""
+    """The seconds of each rebuild and verification of a projection."""
 
     projection: str
     events: int
@@ -130,32 +126,28 @@ class Rebuild(Struct, frozen=True, kw_only=True):
 
 
 class Machine(Struct, frozen=True, kw_only=True):
-    """Where it was measured."""
-
     processor: str
     cores: int
     memory_gib: int
     system: str
     load_average: float
-    """Before the first measurement: what the machine did besides."""
+    """Before the first measurement."""
 
 
 class Method(Struct, frozen=True, kw_only=True):
-    """How it was measured."""
-
     connections: int
     seconds: int
     repetitions: int
     paced_seconds: int
     paced_repetitions: int
     tokens: int
-    """In the tables when requests began; of peers, as many as could be issued over HTTP in a moment."""
+    """Tokens in the tables when requests began; for peers, as many as were issued over HTTP during the warm-up."""
 
     rebuilds: int
 
 
 class Results(Struct, frozen=True, kw_only=True):
-    """One run of the benchmarks: of ours with the ceilings, or of ours with one peer."""
+    """One run of the benchmarks: of the service with the ceilings, or with one peer."""
 
     taken_at: str
     commit: str
@@ -168,15 +160,14 @@ class Results(Struct, frozen=True, kw_only=True):
     statements: list[Statements] = []
     rebuilds: list[Rebuild] = []
     absent: dict[str, str] = {}
-    """What could not be measured, and why."""
+    """Why something could not be measured, by its name."""
 
     def find(self, contender: str, workload: str, *, processes: int = 1) -> Series | None:
-        """A workload of a contender, where it was measured."""
         wanted = (contender, workload, processes)
         return next((s for s in self.series if (s.contender, s.workload, s.processes) == wanted), None)
 
     def latency(self, contender: str, workload: str) -> Latencies | None:
-        """The same at half of the maximum rate, which is measured before other rates are."""
+        """Return the latencies at half of the maximum rate, which are measured before those at other rates."""
         return next((x for x in self.latencies if (x.contender, x.workload) == (contender, workload)), None)
 
 
@@ -186,11 +177,11 @@ def _median(values: Iterable[float | None]) -> float | None:
 
 
 def write_results(results: Results, file: Path) -> None:
-    """As JSON that a person can read and compare."""
+    """Write indented JSON."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
 
 
 def read_results(file: Path) -> Results:
-    """Raises msgspec.ValidationError when it is not what this release writes."""
+    """Raises msgspec.ValidationError for another format."""
     return msgspec.json.decode(file.read_bytes(), type=Results)

@@ -1,10 +1,9 @@
-"""The parts of the report that are about ours: each gives the lines of one section, none where nothing was measured."""
+"""The sections of the report on the service. Each function returns the lines of a section, or none without results."""
 
 from collections.abc import Mapping, Sequence
 from statistics import median
 
 from benchmarks.contenders.catalogue import OURS
-from benchmarks.report.prose import prose
 from benchmarks.report.results import (
     AUDIT_HISTORY,
     AUDIT_PAGE,
@@ -17,15 +16,15 @@ from benchmarks.report.results import (
     Series,
 )
 from benchmarks.report.targets import CORES_FOR_ALL, RESTARTED, TARGETS, Evidence, two_workers
-from benchmarks.report.words import count, milliseconds, spread, table
+from benchmarks.report.text import count, milliseconds, paragraph, spread, table
 
 SHARES = ("50", "90", "99", "99.9")
 CEILING_OF = {LIVE: LIVE, "introspect a revoked token": LIVE, "introspect unknown ones": LIVE}
-"""Workloads that the empty handler was not given by themselves: it cannot tell them from these."""
+"""Workloads that are the same for the empty handler, so they are compared with another one's run."""
 
 
 def targets(found: Evidence, reasons: Mapping[str, str]) -> list[str]:
-    """What was aimed at; below it why what was missed was missed."""
+    """Return the targets, then the reasons for missed targets."""
     rows, missed = [], []
     for target in TARGETS:
         ratio = target.ratio(found)
@@ -36,13 +35,12 @@ def targets(found: Evidence, reasons: Mapping[str, str]) -> list[str]:
         reached = target.reached(ratio)
         rows.append([target.what, bound, f"{ratio:.2f}", "reached" if reached else "**missed**"])
         if not reached:
-            why = reasons.get(target.name, "Nobody has written why yet.")
+            why = reasons.get(target.name, "The reason is not documented yet.")
             missed += [f"**Missed: {target.what}** ({ratio:.2f}, not {bound}). {why}", ""]
-    return ["## Targets", "", *table(["ratio", "aim", "measured", ""], rows), "", *missed]
+    return ["## Targets", "", *table(["ratio", "target", "measured", ""], rows), "", *missed]
 
 
 def closed_loop(results: Results) -> list[str]:
-    """Rates, beside the empty handler's."""
     rows = []
     for series in results.series:
         if series.contender != OURS or series.workload in (AUDIT_HISTORY, AUDIT_PAGE):
@@ -64,9 +62,9 @@ def closed_loop(results: Results) -> list[str]:
     header = ["workload", "empty handler /s", "service /s", "ratio", "p50 ms", "p99 ms"]
     cpu = ["µs of CPU, handler / service", "PostgreSQL", "wrk"]
     return [
-        "## As fast as it goes",
+        "## Maximum rates",
         "",
-        prose("closed loop", connections=results.method.connections),
+        paragraph("closed loop", connections=results.method.connections),
         "",
         *table([*header, *cpu], rows),
         "",
@@ -74,7 +72,6 @@ def closed_loop(results: Results) -> list[str]:
 
 
 def latencies(found: Sequence[Latencies]) -> list[str]:
-    """At constant rates."""
     rows = [
         [
             x.workload,
@@ -87,18 +84,17 @@ def latencies(found: Sequence[Latencies]) -> list[str]:
         ]
         for x in sorted(found, key=lambda x: x.workload)
     ]
-    header = ["workload", "", "requests /s", *(f"p{share} ms" for share in SHARES), "worst", "late p99 ms", "wrk µs"]
+    header = ["workload", "", "requests/s", *(f"p{share} ms" for share in SHARES), "worst", "late p99 ms", "wrk µs"]
     return table(header, rows, words=2)
 
 
 def constant_rate(results: Results) -> list[str]:
-    """The open loop."""
     if not results.latencies:
         return []
     return [
         "## Latency at a constant rate",
         "",
-        prose("constant rate"),
+        paragraph("constant rate"),
         "",
         *latencies(results.latencies),
         "",
@@ -106,7 +102,6 @@ def constant_rate(results: Results) -> list[str]:
 
 
 def database_alone(results: Results) -> list[str]:
-    """What pgbench did."""
     if not results.statements:
         return []
     ours = {"look-up": results.find(OURS, MIX), "issuance": results.find(OURS, ISSUE)}
@@ -119,15 +114,14 @@ def database_alone(results: Results) -> list[str]:
     return [
         "## The database alone",
         "",
-        prose("database alone"),
+        paragraph("database alone"),
         "",
-        *table(["", "what", "/s", "service / this"], rows, words=2),
+        *table(["", "statements", "/s", "service / this"], rows, words=2),
         "",
     ]
 
 
 def workers(results: Results) -> list[str]:
-    """Two processes against one, and how that is accounted."""
     rows = []
     for workload in (MIX, ISSUE):
         one, two = (results.find(RESTARTED, workload, processes=processes) for processes in (1, 2))
@@ -141,7 +135,7 @@ def workers(results: Results) -> list[str]:
     return [
         "## Two workers",
         "",
-        prose("workers", cores=results.machine.cores, enough=CORES_FOR_ALL),
+        paragraph("workers", cores=results.machine.cores, enough=CORES_FOR_ALL),
         "",
         *table([*header, "two / one, rates", "accounted"], rows, words=2),
         "",
@@ -149,7 +143,6 @@ def workers(results: Results) -> list[str]:
 
 
 def rebuilding(results: Results) -> list[str]:
-    """Projections built anew, and verified."""
     if not results.rebuilds:
         return []
     rows = [
@@ -166,7 +159,6 @@ def rebuilding(results: Results) -> list[str]:
 
 
 def audit(results: Results) -> list[str]:
-    """Audit reads as fast as they go; their latencies are with the others."""
     rows = [
         [name, spread([run.rate for run in found.runs]), f"{found.server_us:,.0f}"]
         for name in (AUDIT_HISTORY, AUDIT_PAGE)

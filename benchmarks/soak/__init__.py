@@ -1,1 +1,1 @@
-"""Half an hour of constant load while tokens expire: whether tables grow, and whether anything slows down."""
+"""Half an hour of constant load while tokens expire: do tables grow, and do requests slow down?"""

@@ -1,7 +1,7 @@
-"""Requests at a constant rate, whatever the answers do: a slow answer delays none of those that follow.
+"""Requests at a constant rate: a slow response does not delay later requests.
 
-Each request has its instant. Its latency is counted from there, so that what waits behind a stall is not left out. How
-late the sender itself was is noted beside it: percentiles mean little where that is not small.
+The latency of a request starts at its due time, so that it includes the wait during a stall. The sender also records
+how late it was itself: percentiles mean little when that is not small.
 """
 
 import asyncio
@@ -14,21 +14,21 @@ from itertools import cycle
 
 import aiohttp
 
-from benchmarks.forms import CLIENT, INTROSPECT, ISSUE, RESOURCE_SERVER, REVOKE, TOKEN
+from benchmarks.demo_service import CLIENT, INTROSPECT, ISSUE, RESOURCE_SERVER, REVOKE, TOKEN
 
 MIX = ("issue", "introspect") * 9 + ("revoke", "introspect")
-"""The requests of a turn: 45 % issue, 50 % introspect, 5 % revoke."""
+"""45 % issue, 50 % introspect, 5 % revoke."""
 
 KINDS = ("issue", "introspect", "revoke")
 SLACK_SECONDS = 3.0
-"""A token this close to its expiry may be answered either way."""
+"""A token this close to its expiry may be active or inactive."""
 
 CONNECTIONS = 64
 
 
 @dataclass
 class Latencies:
-    """Milliseconds from when each request was due to its answer, by kind, and how late each was sent."""
+    """Milliseconds from due time to response by kind, and how late each request was sent."""
 
     of: dict[str, list[float]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     late: list[float] = field(default_factory=list)
@@ -41,42 +41,42 @@ class Latencies:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that so large a share of them does not exceed; 0 where there are none."""
+    """Return the smallest value that this share of the values does not exceed; 0 for no values."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
 class Load:
-    """Issues, introspects and revokes, and knows what the answers must be."""
+    """Issues, introspects and revokes, and checks the responses."""
 
     def __init__(self, url: Callable[[str], str], *, rate: float, lifetime: float) -> None:
-        """`rate`: requests a second. `lifetime`: of a token, in seconds."""
+        """`rate`: requests per second. `lifetime`: of a token, in seconds."""
         self._url = url
         self._rate = rate
         self._lifetime = lifetime
         self._live: deque[tuple[float, str]] = deque()
-        self._over: deque[str] = deque(maxlen=1000)
+        self._inactive: deque[str] = deque(maxlen=1000)
         self._revoking: set[str] = set()
-        self._under_way: set[asyncio.Task[None]] = set()
-        self._chance = random.Random(0)  # noqa: S311 (a choice, not a secret)
-        self._now = Latencies()
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._random = random.Random(0)  # noqa: S311 (not for security)
+        self._latencies = Latencies()
 
     def take(self) -> Latencies:
-        """What was measured since this was last called."""
-        taken, self._now = self._now, Latencies()
+        """Return the latencies since the last call."""
+        taken, self._latencies = self._latencies, Latencies()
         return taken
 
     async def run(self, seconds: float) -> None:
-        """Send for so long, then wait for the last answers."""
+        """Send for that long, then wait for the last responses."""
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS)) as session:
             for due, kind in self._schedule(seconds):
                 if (wait := due - time.monotonic()) > 0:
                     await asyncio.sleep(wait)
-                self._now.late.append((time.monotonic() - due) * 1000)
+                self._latencies.late.append((time.monotonic() - due) * 1000)
                 task = asyncio.create_task(self._send(session, kind, due))
-                self._under_way.add(task)
-                task.add_done_callback(self._under_way.discard)
-            await asyncio.gather(*self._under_way)
+                self._in_flight.add(task)
+                task.add_done_callback(self._in_flight.discard)
+            await asyncio.gather(*self._in_flight)
 
     def _schedule(self, seconds: float) -> Iterator[tuple[float, str]]:
         begin = time.monotonic()
@@ -87,47 +87,47 @@ class Load:
         try:
             await {"issue": self._issue, "introspect": self._introspect, "revoke": self._revoke}[kind](session)
         except (aiohttp.ClientError, TimeoutError):
-            self._now.failed += 1
-        self._now.of[kind].append((time.monotonic() - due) * 1000)
+            self._latencies.failed += 1
+        self._latencies.of[kind].append((time.monotonic() - due) * 1000)
 
     async def _issue(self, session: aiohttp.ClientSession) -> None:
-        asked = time.monotonic()
-        async with session.post(self._url(TOKEN), data=ISSUE) as answer:
-            body = await answer.json()
-        if answer.status != 200:
-            self._now.failed += 1
+        issued_at = time.monotonic()
+        async with session.post(self._url(TOKEN), data=ISSUE) as response:
+            body = await response.json()
+        if response.status != 200:
+            self._latencies.failed += 1
         else:
-            self._live.append((asked, body["access_token"]))
+            self._live.append((issued_at, body["access_token"]))
 
     async def _introspect(self, session: aiohttp.ClientSession) -> None:
         self._expire()
-        ended = bool(self._over) and self._chance.random() < 0.1
-        if ended:
-            asked, token = 0.0, self._chance.choice(self._over)
+        choose_inactive = bool(self._inactive) and self._random.random() < 0.1
+        if choose_inactive:
+            issued_at, token = 0.0, self._random.choice(self._inactive)
         elif self._live:
-            asked, token = self._chance.choice(self._live)
+            issued_at, token = self._random.choice(self._live)
         else:
-            asked, token = 0.0, "unknown"
-        async with session.post(self._url(INTROSPECT), data={**RESOURCE_SERVER, "token": token}) as answer:
-            active = (await answer.json()).get("active")
-        age = time.monotonic() - asked
-        if answer.status != 200:
-            self._now.failed += 1
-        elif active != (asked > 0) and not (
-            asked and (age > self._lifetime - SLACK_SECONDS or token in self._revoking)
+            issued_at, token = 0.0, "unknown"
+        async with session.post(self._url(INTROSPECT), data={**RESOURCE_SERVER, "token": token}) as response:
+            active = (await response.json()).get("active")
+        age = time.monotonic() - issued_at
+        if response.status != 200:
+            self._latencies.failed += 1
+        elif active != (issued_at > 0) and not (
+            issued_at and (age > self._lifetime - SLACK_SECONDS or token in self._revoking)
         ):
-            self._now.wrong += 1
+            self._latencies.wrong += 1
 
     async def _revoke(self, session: aiohttp.ClientSession) -> None:
         token = self._live.pop()[1] if self._live else "unknown"
         self._revoking.add(token)
-        async with session.post(self._url(REVOKE), data={**CLIENT, "token": token}) as answer:
-            await answer.read()
-        self._over.append(token)
-        self._now.failed += answer.status != 200
+        async with session.post(self._url(REVOKE), data={**CLIENT, "token": token}) as response:
+            await response.read()
+        self._inactive.append(token)
+        self._latencies.failed += response.status != 200
 
     def _expire(self) -> None:
-        """Move tokens past their time to those that must be inactive."""
+        """Move expired tokens to the inactive ones."""
         ended = time.monotonic() - self._lifetime - SLACK_SECONDS
         while self._live and self._live[0][0] < ended:
-            self._over.append(self._live.popleft()[1])
+            self._inactive.append(self._live.popleft()[1])

@@ -1,4 +1,4 @@
-"""What is looked at while the load runs: the tables, the WAL, the sweep, the process that serves."""
+"""Samples during the load: tables, WAL, sweep, and the service process."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from benchmarks.soak.bystander import Bystander
+from benchmarks.soak.disk_probe import DiskProbe
 from benchmarks.soak.load import KINDS, Latencies, Load, percentile
 from ledger.postgres.database import Connection
 from ledger.postgres.statements import load_statements
@@ -22,7 +22,7 @@ WATCHED = (*BOUNDED, "token_history", "token_activity", "event_log")
 
 @dataclass(frozen=True)
 class Table:
-    """One table at one moment; counts are since the server's statistics began."""
+    """The statistics of a table; counters are since the statistics were reset."""
 
     name: str
     bytes: int
@@ -38,27 +38,27 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Times:
-    """Latencies of an interval, in milliseconds."""
+class LatencySummary:
+    """Latencies in milliseconds."""
 
     requests: int
     p50: float
     p99: float
 
     @classmethod
-    def of(cls, values: list[float]) -> "Times":
+    def of(cls, values: list[float]) -> "LatencySummary":
         return cls(len(values), round(percentile(values, 0.5), 2), round(percentile(values, 0.99), 2))
 
 
 @dataclass(frozen=True)
 class Sample:
-    """An interval that ended `seconds` after the load began, and what was there at its end.
+    """An interval that ended `seconds` after the start of the load, and the state at its end.
 
-    `flush_worst` is the bystander's longest flush, in milliseconds as all latencies.
+    `flush_worst` is the longest flush of the disk probe in milliseconds.
     """
 
     seconds: float
-    requests: dict[str, Times]
+    requests: dict[str, LatencySummary]
     late_p99: float
     flush_worst: float
     failed: int
@@ -71,8 +71,8 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Taken:
-    """A sample, and the latencies it was made of."""
+class Interval:
+    """A sample and its latencies."""
 
     sample: Sample
     latencies: Latencies
@@ -81,20 +81,22 @@ class Taken:
 class Sampler:
     """Takes samples of one service and its database."""
 
-    def __init__(self, connection: Connection, load: Load, pid: int, bystander: Bystander) -> None:
+    def __init__(self, connection: Connection, load: Load, pid: int, disk_probe: DiskProbe) -> None:
         self._connection = connection
         self._load = load
-        self._bystander = bystander
+        self._disk_probe = disk_probe
         self._process = psutil.Process(pid)
         self._began = time.monotonic()
 
-    async def take(self) -> Taken:
-        """What was measured since the last time, and how things are now."""
+    async def take(self) -> Interval:
+        """Return the interval since the last call."""
         latencies = self._load.take()
-        flush_worst = self._bystander.take()
+        flush_worst = self._disk_probe.take()
         tables = [Table(**row) for row in await self._connection.fetch(SQL["tables"], WATCHED)]
         moment = await self._connection.fetchrow(SQL["moment"])
-        kinds = {kind: Times.of(latencies.of[kind]) for kind in KINDS} | {"all": Times.of(latencies.all)}
+        kinds = {kind: LatencySummary.of(latencies.of[kind]) for kind in KINDS} | {
+            "all": LatencySummary.of(latencies.all)
+        }
         sample = Sample(
             seconds=round(time.monotonic() - self._began, 1),
             requests=kinds,
@@ -106,11 +108,11 @@ class Sampler:
             worker_rss=self._process.memory_info().rss,
             **moment,
         )
-        return Taken(sample, latencies)
+        return Interval(sample, latencies)
 
 
-async def every(seconds: float, until: "asyncio.Task[None]", do: Callable[[], Awaitable[None]]) -> None:
-    """Do it at the end of each interval until the task is done; what is left of the last one is not counted."""
+async def repeat_until_done(seconds: float, until: "asyncio.Task[None]", do: Callable[[], Awaitable[None]]) -> None:
+    """Call `do` at the end of each interval until the task is done. An incomplete last interval is skipped."""
     due = time.monotonic()
     while not until.done():
         due += seconds

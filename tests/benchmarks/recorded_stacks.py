@@ -1,4 +1,4 @@
-"""Stacks of an issuance, as py-spy wrote them: seventeen lines of `issue.raw`."""
+"""Stacks of an issuance as py-spy writes them: seventeen lines of `issue.raw`."""
 
 from pathlib import Path
 
@@ -7,4 +7,4 @@ from benchmarks.profile.stacks import read_stacks
 RECORDED = Path(__file__).with_name("issue.raw").read_text(encoding="utf-8").splitlines()
 STACKS = list(read_stacks(RECORDED))
 LOOP = "run (asyncio/runners.py:118);uv_run (core.c:452)"
-"""How the stacks of an event loop begin."""
+"""The first frames of all stacks of an event loop."""

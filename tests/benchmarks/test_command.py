@@ -1,25 +1,26 @@
-"""Commands of the benchmarks: no measurement is a sentence and a 1, a short form has other defaults."""
+"""Benchmark commands: errors, temporary folders and the short form."""
 
 import argparse
 
 import pytest
 
-from benchmarks.cannot_measure import CannotMeasure
-from benchmarks.command import benchmark, options_of, passing_folder
-from benchmarks.contenders.contender import CannotHave
+from benchmarks.command import benchmark, parse_options, temporary_folder
+from benchmarks.errors import ContenderUnavailable, MeasurementError
 
 
-@pytest.mark.parametrize("reason", [CannotMeasure("wrk is not installed"), CannotHave("wrk is not installed")])
-def test_why_there_is_no_measurement_is_said(reason, capsys):
+@pytest.mark.parametrize("error", [MeasurementError, ContenderUnavailable])
+def test_command_prints_the_reason_when_it_cannot_measure(error, capsys):
+    reason = "wrk is not installed"
+
     @benchmark
     def main(_arguments):
-        raise reason
+        raise error(reason)
 
     assert main() == 1
     assert capsys.readouterr().err == "No measurement: wrk is not installed\n"
 
 
-def test_what_is_a_mistake_in_the_benchmark_is_not_hidden():
+def test_command_raises_other_errors():
     @benchmark
     def main(_arguments):
         raise ValueError
@@ -28,13 +29,12 @@ def test_what_is_a_mistake_in_the_benchmark_is_not_hidden():
         main([])
 
 
-def test_what_the_command_answers_is_answered():
-    assert benchmark(len)(["--check"]) == 1
-    assert benchmark(len)([]) == 0
+def test_command_returns_the_result_of_main():
+    assert [benchmark(len)(["--check"]), benchmark(len)([])] == [1, 0]
 
 
-def test_the_folder_is_gone_afterwards(tmp_path):
-    with passing_folder(tmp_path) as folder:
+def test_temporary_folder_is_removed(tmp_path):
+    with temporary_folder(tmp_path) as folder:
         assert folder.parent == tmp_path
         (folder / "postgres").mkdir()
     assert list(tmp_path.iterdir()) == []
@@ -44,11 +44,11 @@ def test_the_folder_is_gone_afterwards(tmp_path):
     ("arguments", "expected"),
     [([], (1000, 30)), (["--short"], (10, 1)), (["--short", "--seconds", "7"], (10, 7)), (["--tokens", "5"], (5, 30))],
 )
-def test_the_short_form_has_other_defaults_and_what_is_asked_for_holds(arguments, expected):
+def test_short_form_changes_defaults_but_not_given_options(arguments, expected):
     parser = argparse.ArgumentParser()
     parser.add_argument("--tokens", type=int, default=1000)
     parser.add_argument("--seconds", type=int, default=30)
 
-    options = options_of(parser, arguments, short={"tokens": 10, "seconds": 1})
+    options = parse_options(parser, arguments, short={"tokens": 10, "seconds": 1})
 
     assert (options.tokens, options.seconds) == expected

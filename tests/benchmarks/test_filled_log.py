@@ -1,9 +1,9 @@
-"""The log that benchmarks measure is one that the service could have written, and serves."""
+"""A filled log equals a log that the service wrote, and the service can serve it."""
 
 import pytest
 
 from benchmarks import filled_log
-from benchmarks.numbered_tokens import LATER, client_of, client_secret, token
+from benchmarks.numbered_tokens import TOKENS_UNTIL_REVOCATION, client_of, client_secret, token
 from ledger.postgres.log_verification import verify_log
 from ledger.postgres.whole_log import read_log_bounds
 from tests.integration.catalog import describe
@@ -11,22 +11,22 @@ from tests.integration.conftest import CAUSE, ISSUER
 from tests.integration.histories import NAMES, check
 from tests.integration.whole_logs import ignore_progress
 
-TOKENS = 2 * LATER + 1
+TOKENS = 2 * TOKENS_UNTIL_REVOCATION + 1
 REVOKED, LIVE = 0, 1
 
 
 @pytest.fixture
 async def fill(database, monkeypatch):
-    """Fills a log by two processes, in parts that are no multiples of what is written at a time."""
-    monkeypatch.setattr(filled_log, "PART", 700)
+    """Fills a log with two processes, in parts whose size is not a multiple of the chunk size."""
+    monkeypatch.setattr(filled_log, "PART_TOKENS", 700)
 
     async def run(log_name: str = ISSUER.log_name) -> filled_log.FilledLog:
-        return await filled_log.fill(database.owner_dsn, log_name, tokens=TOKENS, processes=2)
+        return await filled_log.fill_log(database.owner_dsn, log_name, tokens=TOKENS, processes=2)
 
     return run
 
 
-async def test_it_is_sound_its_views_are_what_it_says_and_the_tables_are_as_they_were(database, fill, service):
+async def test_log_is_sound_and_projections_match_and_schema_is_unchanged(database, fill, service):
     before = await describe(database.superuser_dsn)
     filled = await fill()
     log = service.log(ISSUER)
@@ -36,7 +36,7 @@ async def test_it_is_sound_its_views_are_what_it_says_and_the_tables_are_as_they
     assert await describe(database.superuser_dsn) == before
 
 
-async def test_its_tokens_can_be_presented_and_revoked_by_their_clients(fill, issuer):
+async def test_clients_can_introspect_and_revoke_its_tokens(fill, issuer):
     filled = await fill()
     client = await issuer.authentication.authenticate(client_of(LIVE), client_secret(client_of(LIVE)))
     found = await issuer.introspection.find_active_token(token(LIVE))
@@ -46,7 +46,7 @@ async def test_its_tokens_can_be_presented_and_revoked_by_their_clients(fill, is
     assert await issuer.introspection.find_active_token(token(LIVE)) is None
 
 
-async def test_a_log_that_is_there_is_left_alone(fill):
+async def test_existing_log_is_refused(fill):
     await fill()
-    with pytest.raises(ValueError, match="is there already"):
+    with pytest.raises(ValueError, match="already exists"):
         await fill()

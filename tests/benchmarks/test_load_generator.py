@@ -1,4 +1,4 @@
-"""The load generator of the benchmarks, against a server that stalls or refuses on purpose."""
+"""The load generator against a server that stalls or returns errors on purpose."""
 
 import asyncio
 import shutil
@@ -10,10 +10,10 @@ from typing import TypeVar
 
 import pytest
 
-from benchmarks.cannot_measure import CannotMeasure
-from benchmarks.load.open_loop import WARM_UP_SECONDS, Paced, pace
+from benchmarks.errors import MeasurementError
+from benchmarks.load.open_loop import WARM_UP_SECONDS, OpenLoopResult, run_open_loop
 from benchmarks.load.request import Request
-from benchmarks.load.wrk import Load, harvest, press
+from benchmarks.load.wrk import Load, issue_tokens, run_closed_loop
 
 pytestmark = pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk, which the benchmarks need, is not installed")
 
@@ -21,57 +21,57 @@ LOAD = Load(connections=8)
 RATE, SECONDS = 800, 3
 STALL_SECONDS = 1.0
 STALLED_AT = round((WARM_UP_SECONDS + 0.5) * RATE)
-QUESTIONS = 100
+REQUESTS = 100
 
 T = TypeVar("T")
 
 
 class Server:
-    """Answers at once, but for a stall of all connections that begins with one request."""
+    """Responds at once, except for a stall of all connections that starts with one request."""
 
-    def __init__(self, *, status: str = "200 OK", stalls_at: int = 0) -> None:
+    def __init__(self, *, status: str = "200 OK", stall_at: int = 0) -> None:
         self.seen: Counter[str] = Counter()
         self._status = status
-        self._stalls_at = stalls_at
-        self._answers = asyncio.Event()
-        self._answers.set()
+        self._stall_at = stall_at
+        self._may_respond = asyncio.Event()
+        self._may_respond.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 self.seen[head.decode().split(" ")[1]] += 1
-                if self.seen.total() == self._stalls_at:
-                    self._answers.clear()
-                    asyncio.get_running_loop().call_later(STALL_SECONDS, self._answers.set)
-                await self._answers.wait()
+                if self.seen.total() == self._stall_at:
+                    self._may_respond.clear()
+                    asyncio.get_running_loop().call_later(STALL_SECONDS, self._may_respond.set)
+                await self._may_respond.wait()
                 body = f'{{"access_token": "token-{self.seen.total()}"}}'
                 writer.write(f"HTTP/1.1 {self._status}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
         except (asyncio.IncompleteReadError, ConnectionResetError):
             writer.close()
 
 
-def driven(drive: Callable[[list[Request]], T], **behaviour: object) -> tuple[T, Server]:
-    """What a load generator found of a server, which it asks many questions, and the server."""
+def run_against_server(drive: Callable[[list[Request]], T], **behaviour: object) -> tuple[T, Server]:
+    """Return the result of a load generator and the server it used."""
 
     async def run() -> tuple[T, Server]:
         server = Server(**behaviour)
         listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
         port = listening.sockets[0].getsockname()[1]
-        questions = [Request(f"http://127.0.0.1:{port}/{number}") for number in range(QUESTIONS)]
+        requests = [Request(f"http://127.0.0.1:{port}/{number}") for number in range(REQUESTS)]
         async with listening:
-            return await asyncio.to_thread(drive, questions), server
+            return await asyncio.to_thread(drive, requests), server
 
     return asyncio.run(run())
 
 
 @pytest.fixture(scope="module")
-def stalled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Paced, Server]:
+def stalled(tmp_path_factory: pytest.TempPathFactory) -> tuple[OpenLoopResult, Server]:
     folder = tmp_path_factory.mktemp("stalled")
-    return driven(partial(pace, folder=folder, rate=RATE, seconds=SECONDS), stalls_at=STALLED_AT)
+    return run_against_server(partial(run_open_loop, folder=folder, rate=RATE, seconds=SECONDS), stall_at=STALLED_AT)
 
 
-def test_a_stall_of_a_second_is_charged_to_every_request_that_was_due_in_it(stalled):
+def test_stall_counts_for_every_request_due_in_it(stalled):
     # Half of the two seconds that count: a tenth of their requests waited for four fifths of it or more.
     paced, _ = stalled
 
@@ -80,32 +80,34 @@ def test_a_stall_of_a_second_is_charged_to_every_request_that_was_due_in_it(stal
     assert paced.percentiles["99"] == pytest.approx(980, abs=100)
 
 
-def test_the_sender_is_not_to_blame_for_the_stall(stalled):
+def test_sender_stays_on_time_during_a_stall(stalled):
     assert stalled[0].late_p99_ms < 50
 
 
 def test_every_request_of_the_schedule_is_sent_once(stalled):
-    assert stalled[1].seen == {f"/{number}": RATE * SECONDS // QUESTIONS for number in range(QUESTIONS)}
+    assert stalled[1].seen == {f"/{number}": RATE * SECONDS // REQUESTS for number in range(REQUESTS)}
 
 
 @pytest.mark.parametrize(
-    "drive", [partial(pace, rate=RATE, seconds=1), partial(press, load=LOAD, seconds=1)], ids=["open", "closed"]
+    "drive",
+    [partial(run_open_loop, rate=RATE, seconds=1), partial(run_closed_loop, load=LOAD, seconds=1)],
+    ids=["open", "closed"],
 )
-def test_an_answer_that_is_no_success_ends_the_measurement(drive, tmp_path: Path):
-    with pytest.raises(CannotMeasure, match="were refused"):
-        driven(partial(drive, folder=tmp_path), status="503 Service Unavailable")
+def test_measurement_is_refused_when_a_response_is_an_error(drive, tmp_path: Path):
+    with pytest.raises(MeasurementError, match="were refused"):
+        run_against_server(partial(drive, folder=tmp_path), status="503 Service Unavailable")
 
 
-def test_the_closed_loop_asks_as_often_as_it_is_answered(tmp_path: Path):
-    pressed, server = driven(partial(press, folder=tmp_path, load=LOAD, seconds=1))
+def test_closed_loop_counts_the_responses(tmp_path: Path):
+    pressed, server = run_against_server(partial(run_closed_loop, folder=tmp_path, load=LOAD, seconds=1))
 
     assert 0 <= server.seen.total() - pressed.requests <= LOAD.connections
     assert 0 < pressed.rate <= pressed.requests
-    assert len(server.seen) == QUESTIONS
+    assert len(server.seen) == REQUESTS
 
 
-def test_tokens_that_are_issued_are_kept(tmp_path: Path):
-    tokens, server = driven(lambda questions: harvest(questions[0], tmp_path, load=LOAD, seconds=1))
+def test_issued_tokens_are_returned(tmp_path: Path):
+    tokens, server = run_against_server(lambda requests: issue_tokens(requests[0], tmp_path, load=LOAD, seconds=1))
 
     assert 0 <= server.seen.total() - len(tokens) <= LOAD.connections
     assert tokens[0].startswith("token-")

@@ -1,4 +1,4 @@
-"""What was sampled becomes a picture and a page."""
+"""The flame graph and the profile page."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -7,26 +7,26 @@ from itertools import pairwise
 import pytest
 
 from benchmarks.profile.flame import LEAST_SHARE, flame_graph
-from benchmarks.profile.page import Profile, Profiled, render, write_page
+from benchmarks.profile.page import Profile, ProfileReport, render, write_page
 from benchmarks.profile.parts import OTHER
 from benchmarks.profile.stacks import read_stacks
 from tests.benchmarks.recorded_stacks import LOOP, STACKS
-from tests.benchmarks.results import OWN
+from tests.benchmarks.sample_results import OWN
 
 
 class TestFlameGraph:
-    picture = flame_graph(STACKS, "issue: 100 µs of <processor> time")
+    picture = flame_graph(STACKS, "issue: 100 µs of <CPU> time")
 
-    def test_it_is_an_image_without_script(self):
+    def test_picture_is_an_svg_without_scripts(self):
         root = ET.fromstring(self.picture)  # noqa: S314 (our own text)
 
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
         assert {element.tag.rpartition("}")[2] for element in root.iter()} == {"svg", "rect", "text", "title"}
 
-    def test_it_says_of_each_frame_how_much_it_is(self):
+    def test_each_frame_has_its_share(self):
         assert "<title>UVStream_write (loop.c): 43.8 %</title>" in self.picture
 
-    def test_a_callee_is_below_its_caller_and_within_it(self):
+    def test_callee_is_below_and_within_its_caller(self):
         (caller,) = re.findall(r'<rect x="([\d.]+)" y="(\d+)" width="([\d.]+)"[^>]*><title>Answer.whole ', self.picture)
         (callee,) = re.findall(r'<rect x="([\d.]+)" y="(\d+)" width="([\d.]+)"[^>]*><title>Answer._head ', self.picture)
 
@@ -34,7 +34,7 @@ class TestFlameGraph:
         assert float(caller[0]) <= float(callee[0])
         assert float(callee[0]) + float(callee[2]) <= float(caller[0]) + float(caller[2])
 
-    def test_frames_beside_each_other_do_not_overlap(self):
+    def test_frames_of_a_row_do_not_overlap(self):
         boxes = re.findall(r'<rect x="([\d.]+)" y="(\d+)" width="([\d.]+)"[^>]*><title>', self.picture)
         rows = sorted((int(y), float(x), float(width)) for x, y, width in boxes)
         pairs = [(one, other) for one, other in pairwise(rows) if one[0] == other[0]]
@@ -42,12 +42,12 @@ class TestFlameGraph:
         assert len(pairs) > 5
         assert [(one, other) for one, other in pairs if one[1] + one[2] > other[1]] == []
 
-    def test_frames_that_all_stacks_have_or_that_say_nothing_are_left_out(self):
+    def test_common_and_meaningless_frames_are_left_out(self):
         assert "Runner.run" not in self.picture
         assert "Py_DECREF" not in self.picture
         assert not re.search("<title>0x", self.picture)
 
-    def test_the_smallest_frames_are_left_out_and_what_they_are_part_of_is_not(self):
+    def test_smallest_frames_are_left_out_but_count_for_their_callers(self):
         many = round(1 / LEAST_SHARE)
         least = [f"{LOOP};a (a.py:1);often (a.py:1) {2 * many}", f"{LOOP};a (a.py:1);seldom (a.py:2) 1"]
         picture = flame_graph(read_stacks([*least, f"{LOOP};b (b.py:1) {many}"]), "")
@@ -61,41 +61,41 @@ class TestFlameGraph:
 
         assert picture.count("<title>a (a.py): 66.7 %") == 1
 
-    def test_the_same_stacks_in_another_order_make_the_same_picture(self):
+    def test_picture_does_not_depend_on_the_order_of_stacks(self):
         assert flame_graph(reversed(STACKS), "") == flame_graph(STACKS, "")
 
-    def test_of_nothing_there_is_none(self):
+    def test_picture_of_no_stacks_is_refused(self):
         with pytest.raises(ValueError, match="no stacks"):
             flame_graph([], "")
 
 
-def profiled(*profiles: Profile) -> Profiled:
-    return Profiled("2026-01-31 12:00 UTC", "0123456789ab", OWN.machine, 64, 100_000, 20, profiles)
+def report(*profiles: Profile) -> ProfileReport:
+    return ProfileReport("2026-01-31 12:00 UTC", "0123456789ab", OWN.machine, 64, 100_000, 20, profiles)
 
 
 LOOKING_UP = list(read_stacks([f"{LOOP};LookUps._find (projections/lookups.py:3) 3", f"{LOOP} 1"]))
-PAGE = profiled(Profile("introspect", "introspect a mix", 50.0, LOOKING_UP), Profile("issue", "issue", 162.0, STACKS))
+PAGE = report(Profile("introspect", "introspect a mix", 50.0, LOOKING_UP), Profile("issue", "issue", 162.0, STACKS))
 
 
 class TestPage:
-    def test_each_part_has_its_share_and_what_that_is_of_the_time_of_a_request(self):
+    def test_table_has_share_and_time_of_each_part(self):
         lines = render(PAGE).splitlines()
 
         assert "|  | introspect a mix, µs | share | issue, µs | share |" in lines
-        assert "| looking up | 37.5 | 75.0 % | 11.0 | 6.8 % |" in lines
+        assert "| token look-up | 37.5 | 75.0 % | 11.0 | 6.8 % |" in lines
         assert "| sending |  |  | 71.0 | 43.8 % |" in lines
         assert "| all | 50.0 | 100.0 % | 162.0 | 100.0 % |" in lines
 
-    def test_a_part_that_no_request_has_is_left_out(self):
+    def test_part_without_samples_is_left_out(self):
         assert OTHER not in [line.split(" | ")[0].strip("| ") for line in render(PAGE).splitlines()]
 
-    def test_it_says_how_it_was_sampled_and_how_exact_that_is(self):
+    def test_page_states_method_and_accuracy(self):
         text = " ".join(render(PAGE).split())
 
         assert "64 connections of `wrk`, 100,000 tokens" in text
-        assert "With 4 samples or more of each workload, a share of 10 % is known to about 15.0 %." in text
+        assert "With 4 samples or more of each workload, a share of 10 % is accurate to about 15.0 %." in text
 
-    def test_page_and_pictures_are_in_the_folder(self, tmp_path):
+    def test_page_and_pictures_are_written_to_the_folder(self, tmp_path):
         page = write_page(PAGE, tmp_path / "new")
 
         assert sorted(file.name for file in page.parent.iterdir()) == [
@@ -103,6 +103,6 @@ class TestPage:
             "flame-issue.svg",
             "profiles.md",
         ]
-        assert "issue: 162 µs of processor time a request" in (page.parent / "flame-issue.svg").read_text()
+        assert "issue: 162 µs of CPU time per request" in (page.parent / "flame-issue.svg").read_text()
         for picture in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page.read_text()):
             assert (page.parent / picture).exists()

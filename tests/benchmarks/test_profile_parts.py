@@ -1,4 +1,4 @@
-"""Sampled stacks are read, and belong to parts of a request."""
+"""Sampled stacks, and the parts of a request to which they belong."""
 
 import ast
 import re
@@ -24,7 +24,7 @@ def functions_of(file: Path) -> set[str]:
 
 
 class TestReading:
-    def test_a_frame_is_a_function_and_its_file_wherever_in_it_it_was(self):
+    def test_frame_is_function_and_file_without_the_line(self):
         (stack,) = read_stacks(
             ["Served.handle (api/http/instrumented_endpoint.py:77);<lambda> (a b.c:1);write (libc.so.6);[vdso] 12\n"]
         )
@@ -37,12 +37,12 @@ class TestReading:
         ]
         assert stack.samples == 12
 
-    def test_waiting_for_sockets_and_idle_threads_of_a_pool_are_no_work(self):
+    def test_idle_event_loop_and_pool_threads_are_skipped(self):
         assert len(RECORDED) - len(STACKS) == 2
         assert not any(stack.frames[-1].function == "epoll_pwait" for stack in STACKS)
         assert not any(frame.file == "concurrent/futures/thread.py" for stack in STACKS for frame in stack.frames)
 
-    def test_a_thread_of_a_pool_that_works_is(self):
+    def test_active_pool_thread_is_kept(self):
         worker = "_worker (concurrent/futures/thread.py:58)"
 
         assert list(read_stacks([f"{worker};_WorkItem.run (concurrent/futures/thread.py:83);hash (_argon2.c:3) 4"]))
@@ -50,7 +50,7 @@ class TestReading:
 
 
 class TestParts:
-    def test_each_recorded_stack_is_where_it_belongs(self):
+    def test_each_recorded_stack_has_its_part(self):
         found: dict[str, int] = {}
         for stack in STACKS:
             found[part_of(stack.frames)] = found.get(part_of(stack.frames), 0) + stack.samples
@@ -58,47 +58,47 @@ class TestParts:
         assert found == {
             "event loop, reading from sockets": 37 + 2,
             "parsing HTTP": 1,
-            "from a connection to its handler": 1,
+            "connection to handler": 1,
             "form, client authentication": 1,
-            "looking up": 11,
-            "deciding: token, scope, event": 3 + 2,
+            "token look-up": 11,
+            "decisions: token, scope, event": 3 + 2,
             "appending": 25 + 1,
-            "taking in what PostgreSQL answers": 1,
-            "following: history and sweep": 1,
-            "making the answer": 2,
+            "receiving PostgreSQL responses": 1,
+            "catch-up projections and sweep": 1,
+            "building the response": 2,
             "sending": 71,
-            "log line, counts": 3,
+            "logging, counters": 3,
         }
 
-    def test_the_innermost_frame_that_is_named_decides(self):
+    def test_innermost_listed_frame_decides(self):
         answering = (
             "Connection._answer_form (api/http/connection.py:95);Served.handle (api/http/instrumented_endpoint.py:77)"
         )
 
-        assert part(answering) == "from a connection to its handler"
-        assert part(f"{answering};TokenEndpoint.handle (api/http/oauth/token.py:43)") == "making the answer"
-        assert part(f"{answering};utc_now (ledger/domain/clock.py:23)") == "from a connection to its handler"
+        assert part(answering) == "connection to handler"
+        assert part(f"{answering};TokenEndpoint.handle (api/http/oauth/token.py:43)") == "building the response"
+        assert part(f"{answering};utc_now (ledger/domain/clock.py:23)") == "connection to handler"
 
-    def test_what_all_use_counts_for_the_part_that_called_it(self):
+    def test_shared_code_counts_for_its_caller(self):
         decoding = "Codec.decode (ledger/domain/codec.py:40);json_decode (msgspec/_core.so)"
         sending = "Connection.fetch (asyncpg/connection.py:1);BaseProtocol__write (protocol.c:2);write (loop.c:3)"
 
         assert (
-            part(f"Follower._step (projections/following/follower.py:1);{decoding}") == "following: history and sweep"
+            part(f"Follower._step (projections/following/follower.py:1);{decoding}") == "catch-up projections and sweep"
         )
         assert part(f"GroupCommit._record (ledger/batching/group_commit.py:1);{decoding}") == "appending"
-        assert part(f"LookUps._find (projections/lookups.py:1);{sending}") == "looking up"
+        assert part(f"LookUps._find (projections/lookups.py:1);{sending}") == "token look-up"
 
-    def test_a_function_is_named_before_its_file_and_a_file_before_its_folder(self):
+    def test_function_precedes_file_and_file_precedes_folder(self):
         assert part("Connection._answer_form (api/http/connection.py:95)") == "sending"
-        assert part("Connection.data_received (api/http/connection.py:45)") == "from a connection to its handler"
-        assert part("Response.__init__ (aiohttp/web_response.py:1)") == "making the answer"
+        assert part("Connection.data_received (api/http/connection.py:45)") == "connection to handler"
+        assert part("Response.__init__ (aiohttp/web_response.py:1)") == "building the response"
         assert part("StreamReader.__init__ (aiohttp/streams.py:124)") == "parsing HTTP"
 
-    def test_what_nothing_names_is_other(self):
+    def test_unlisted_stack_is_other(self):
         assert part_of([Frame("start_thread", "libc.so.6")]) == OTHER
 
-    def test_shares_are_of_the_samples_and_make_one(self):
+    def test_shares_add_up_to_one(self):
         stacks = list(read_stacks([f"{LOOP};sleep (x.py:1) 3", "thread (libc.so.6) 1"]))
 
         assert shares(stacks)["event loop, reading from sockets"] == 0.75
@@ -107,7 +107,7 @@ class TestParts:
         with pytest.raises(ValueError, match="no stacks"):
             shares([])
 
-    def test_every_file_and_function_of_ours_that_is_named_exists(self):
+    def test_every_listed_file_and_function_of_the_service_exists(self):
         named = [name for names in PARTS.values() for name in names if re.search(r"\b(api|ledger|projections)/", name)]
         missing = []
         for name in named:
@@ -118,6 +118,6 @@ class TestParts:
         assert len(named) > 20
         assert missing == []
 
-    def test_nothing_is_named_twice(self):
+    def test_nothing_is_listed_twice(self):
         named = [name for names in PARTS.values() for name in names]
         assert len(named) == len(set(named))

@@ -1,30 +1,30 @@
-"""py-spy is asked for stacks, and what it cannot do is said in a sentence."""
+"""Sampling with py-spy, and its errors."""
 
 from time import monotonic
 
 import pytest
 
-from benchmarks.cannot_measure import CannotMeasure
+from benchmarks.errors import MeasurementError
 from benchmarks.profile import sampling
-from benchmarks.profile.sampling import HOW_TO_BE_ALLOWED, sampled
+from benchmarks.profile.sampling import PERMISSION_HELP, sample_stacks
 
 
 @pytest.fixture
 def sampler(tmp_path, monkeypatch):
-    """Stands in for py-spy: says its arguments, then does what it is told."""
+    """Replaces py-spy with a script that records its arguments."""
 
-    def stand_in(does: str) -> None:
+    def replace(script: str) -> None:
         file = tmp_path / "py-spy"
-        file.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\n{does}\n')
+        file.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\n{script}\n')
         file.chmod(0o755)
-        monkeypatch.setattr(sampling, "program", lambda: str(file))
+        monkeypatch.setattr(sampling, "find_py_spy", lambda: str(file))
 
-    return stand_in
+    return replace
 
 
-def test_a_process_is_sampled_for_so_long_into_the_file(tmp_path, sampler):
+def test_process_is_sampled_into_the_file(tmp_path, sampler):
     sampler("exit 0")
-    with sampled(4711, tmp_path / "raw", seconds=3):
+    with sample_stacks(4711, tmp_path / "raw", seconds=3):
         pass
     arguments = (tmp_path / "arguments").read_text()
 
@@ -32,24 +32,24 @@ def test_a_process_is_sampled_for_so_long_into_the_file(tmp_path, sampler):
     assert f"--native --format raw --output {tmp_path}/raw" in arguments
 
 
-def test_who_may_not_look_into_a_process_is_told_what_to_do(tmp_path, sampler):
+def test_error_gives_the_remedy_when_permission_is_denied(tmp_path, sampler):
     sampler('echo "Permission Denied: Try running again with elevated permissions" >&2; exit 1')
-    with pytest.raises(CannotMeasure) as refused, sampled(1, tmp_path / "raw", seconds=1):
+    with pytest.raises(MeasurementError) as refused, sample_stacks(1, tmp_path / "raw", seconds=1):
         pass
-    assert str(refused.value) == HOW_TO_BE_ALLOWED
+    assert str(refused.value) == PERMISSION_HELP
 
 
-def test_another_failure_is_told_as_it_is(tmp_path, sampler):
+def test_error_has_the_output_when_py_spy_fails_otherwise(tmp_path, sampler):
     sampler('echo "Error: Failed to find python version"; exit 1')
-    with pytest.raises(CannotMeasure) as failed, sampled(1, tmp_path / "raw", seconds=1):
+    with pytest.raises(MeasurementError) as failed, sample_stacks(1, tmp_path / "raw", seconds=1):
         pass
     assert str(failed.value) == "py-spy failed: Error: Failed to find python version"
 
 
-def test_a_load_that_fails_ends_the_sampling(tmp_path, sampler):
+def test_sampling_ends_when_the_load_fails(tmp_path, sampler):
     sampler("exec sleep 60")
     began = monotonic()
-    with pytest.raises(ConnectionError), sampled(1, tmp_path / "raw", seconds=60):
+    with pytest.raises(ConnectionError), sample_stacks(1, tmp_path / "raw", seconds=60):
         raise ConnectionError
 
     assert monotonic() - began < 30

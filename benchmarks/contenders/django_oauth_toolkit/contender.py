@@ -1,4 +1,4 @@
-"""django-oauth-toolkit, a Django application, served by gunicorn from a virtual environment of its own."""
+"""django-oauth-toolkit: a Django application that gunicorn serves from its own virtual environment."""
 
 import secrets
 import sys
@@ -13,9 +13,9 @@ from benchmarks.contenders.contender import (
     RESOURCE_SERVER_SECRET,
     Database,
 )
-from benchmarks.contenders.installing import installing
-from benchmarks.contenders.running_server import RunningServer
-from benchmarks.contenders.starting import answering, run
+from benchmarks.contenders.form_contender import FormContender
+from benchmarks.contenders.installation import install_once
+from benchmarks.contenders.processes import run_command, running_process
 
 HERE = Path(__file__).parent
 REQUIREMENTS = HERE / "requirements.txt"
@@ -26,33 +26,33 @@ CLIENTS = ((CLIENT_ID, CLIENT_SECRET), (RESOURCE_SERVER_ID, RESOURCE_SERVER_SECR
 
 
 class DjangoOAuthToolkit:
-    """A Django project with nothing else in it."""
+    """A Django project with only the toolkit."""
 
     name = "django-oauth-toolkit"
     notes = (
-        "A Django project of three endpoints, `DEBUG` off, in gunicorn's `gthread` workers of four threads, which "
-        "keep connections of clients open. Each thread keeps its connection to PostgreSQL and prepares statements "
-        "there. Secrets of clients are stored as they are (`--no-hash-client-secret`), so that no request spends time "
-        "on PBKDF2; of tokens only a hash is stored, as it recommends. Logs are at `WARNING`. gunicorn parses HTTP in "
-        "Python: its parser in C has no wheel for every version of Python."
+        "A Django project with three endpoints, `DEBUG` off, in gunicorn's `gthread` workers with four threads, which "
+        "keep client connections open. Each thread keeps its connection to PostgreSQL and prepares statements. Client "
+        "secrets are stored in plain text (`--no-hash-client-secret`), so requests spend no time on PBKDF2; tokens "
+        "are stored as hashes, as recommended. Logs are at `WARNING`. gunicorn parses HTTP in Python, because its C "
+        "parser has no wheels for all Python versions."
     )
 
     def set_up(self, folder: Path) -> Mapping[str, str]:
         folder.mkdir(parents=True, exist_ok=True)
         python = _python(folder)
-        with installing(folder, REQUIREMENTS) as needed:
+        with install_once(folder, REQUIREMENTS) as needed:
             if needed:
-                run([sys.executable, "-m", "venv", "--clear", str(python.parents[1])], seconds=INSTALL_SECONDS)
+                run_command([sys.executable, "-m", "venv", "--clear", str(python.parents[1])], seconds=INSTALL_SECONDS)
                 pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
                 pinned = ["--require-hashes", "--only-binary", ":all:", "-r", str(REQUIREMENTS)]
-                run([*pip, *pinned], seconds=INSTALL_SECONDS)
-        ask = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
-        versions = run([str(python), "-c", ask, *COMPONENTS], seconds=COMMAND_SECONDS).split()
-        interpreter = run([str(python), "--version"], seconds=COMMAND_SECONDS).split()[-1]
+                run_command([*pip, *pinned], seconds=INSTALL_SECONDS)
+        program = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
+        versions = run_command([str(python), "-c", program, *COMPONENTS], seconds=COMMAND_SECONDS).split()
+        interpreter = run_command([str(python), "--version"], seconds=COMMAND_SECONDS).split()[-1]
         return {**dict(zip(COMPONENTS, versions, strict=True)), "Python": interpreter}
 
     @contextmanager
-    def running(self, folder: Path, database: Database, *, port: int, processes: int) -> Iterator[RunningServer]:
+    def serve(self, folder: Path, database: Database, *, port: int, processes: int) -> Iterator[FormContender]:
         python = str(_python(folder))
         environment = {
             "DJANGO_SETTINGS_MODULE": "authorization_server.settings",
@@ -67,16 +67,16 @@ class DjangoOAuthToolkit:
             "WORKERS": str(processes),
         }
         manage = [python, "-m", "django"]
-        run([*manage, "migrate", "--verbosity", "0"], environment=environment, seconds=COMMAND_SECONDS)
+        run_command([*manage, "migrate", "--verbosity", "0"], environment=environment, seconds=COMMAND_SECONDS)
         application = ["createapplication", "confidential", "client-credentials", "--no-hash-client-secret"]
         for identifier, secret in CLIENTS:
             command = [*manage, *application, "--client-id", identifier, "--client-secret", secret]
-            run(command, environment=environment, seconds=COMMAND_SECONDS)
+            run_command(command, environment=environment, seconds=COMMAND_SECONDS)
         address = f"http://127.0.0.1:{port}/o"
         ready, log = f"{address}/introspect/", folder / "gunicorn.log"
-        serve = [python, "-m", "gunicorn", "--config", str(HERE / "serving.py")]
-        with answering(serve, ready, log=log, environment=environment, folder=folder) as pid:
-            yield RunningServer(
+        serve = [python, "-m", "gunicorn", "--config", str(HERE / "gunicorn_config.py")]
+        with running_process(serve, ready, log=log, environment=environment, folder=folder) as pid:
+            yield FormContender(
                 pid,
                 token_url=f"{address}/token/",
                 introspection_url=f"{address}/introspect/",

@@ -1,4 +1,4 @@
-"""Ory Hydra, one process that uses as many processors as it is given."""
+"""Ory Hydra: one process that uses several processors."""
 
 import json
 import re
@@ -16,8 +16,8 @@ from benchmarks.contenders.contender import (
     SCOPES,
     Database,
 )
-from benchmarks.contenders.running_server import RunningServer
-from benchmarks.contenders.starting import answering, run
+from benchmarks.contenders.form_contender import FormContender
+from benchmarks.contenders.processes import run_command, running_process
 
 HERE = Path(__file__).parent
 CONFIGURATION = HERE / "hydra.yaml"
@@ -48,11 +48,11 @@ class Hydra:
 
     name = "hydra"
     notes = (
-        "`hydra serve all`, one process, with `GOMAXPROCS` of as many as others have workers, TLS left to a proxy, "
-        "twenty connections, logs at `warn`. Secrets of clients are hashed with PBKDF2 of one iteration, the least "
-        "that it allows, so that hashing counts for nothing; its default is 25,000. It introspects at its admin port, "
-        "where it authenticates nobody: there it does less than the others. What it stores of a token is encrypted, "
-        "as it comes. v2.3.0 is the newest release that has a version by which Go finds it."
+        "`hydra serve all`, one process, with `GOMAXPROCS` equal to the workers of the others, TLS left to a proxy, "
+        "twenty connections, logs at `warn`. Client secrets are hashed with one iteration of PBKDF2, the minimum, so "
+        "that hashing costs almost nothing; the default is 25,000. Introspection uses the admin port, which does not "
+        "authenticate clients, so it does less work than the others. It encrypts stored token data, as by default. "
+        "v2.3.0 is the newest release that is available as a Go module version."
     )
 
     def set_up(self, folder: Path) -> Mapping[str, str]:
@@ -61,11 +61,11 @@ class Hydra:
         program = folder / f"hydra-{version}"
         if not program.exists():
             _build(folder, version).rename(program)
-        compiler = run(["go", "version", str(program)], seconds=COMMAND_SECONDS).rpartition("go")[2].strip()
+        compiler = run_command(["go", "version", str(program)], seconds=COMMAND_SECONDS).rpartition("go")[2].strip()
         return {"Ory Hydra": version, "Go": compiler}
 
     @contextmanager
-    def running(self, folder: Path, database: Database, *, port: int, processes: int) -> Iterator[RunningServer]:
+    def serve(self, folder: Path, database: Database, *, port: int, processes: int) -> Iterator[FormContender]:
         hydra = str(folder / f"hydra-{_required_version()}")
         public, admin = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port + 1}"
         environment = {
@@ -77,7 +77,7 @@ class Hydra:
             "GOMAXPROCS": str(processes),
         }
         configured = ["--config", str(CONFIGURATION)]
-        run(
+        run_command(
             [hydra, "migrate", "sql", "up", "--read-from-env", "--yes", *configured],
             environment=environment,
             seconds=COMMAND_SECONDS,
@@ -86,25 +86,25 @@ class Hydra:
         clients.write_text(json.dumps(CLIENTS))
         serve, log = [hydra, "serve", "all", *configured], folder / "hydra.log"
         ready = [f"{address}/health/ready" for address in (public, admin)]
-        with answering(serve, *ready, log=log, environment=environment) as pid:
-            run([hydra, "import", "oauth2-client", str(clients), "--endpoint", admin], seconds=COMMAND_SECONDS)
-            yield RunningServer(
+        with running_process(serve, *ready, log=log, environment=environment) as pid:
+            run_command([hydra, "import", "oauth2-client", str(clients), "--endpoint", admin], seconds=COMMAND_SECONDS)
+            yield FormContender(
                 pid,
                 token_url=f"{public}/oauth2/token",
                 introspection_url=f"{admin}/admin/oauth2/introspect",
                 revocation_url=f"{public}/oauth2/revoke",
-                introspecting={},
+                introspection_client={},
             )
 
 
 def _required_version() -> str:
     found = re.search(rf"^\s*{re.escape(MODULE)} (\S+)", (HERE / "go.mod").read_text(), re.MULTILINE)
-    assert found, "go.mod requires Hydra"
+    assert found, "go.mod does not require Hydra"
     return found[1]
 
 
 def _build(folder: Path, version: str) -> Path:
-    """The program, compiled below `folder` and with nothing else left there."""
+    """Compile the program in `folder` and remove everything else."""
     work = folder / "build"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
@@ -120,7 +120,7 @@ def _build(folder: Path, version: str) -> Path:
     }
     linking = f"-s -w -X {MODULE}/driver/config.Version={version}"
     command = ["nice", "-n", "10", "go", "install", "-ldflags", linking, MODULE]
-    run(command, folder=work, environment=environment, seconds=BUILD_SECONDS)
+    run_command(command, folder=work, environment=environment, seconds=BUILD_SECONDS)
     program = (work / "hydra").rename(folder / "hydra")
     shutil.rmtree(work)
     return program

@@ -1,4 +1,4 @@
-"""oidc-provider, a library for Node.js, with an adapter for PostgreSQL and a worker process a processor."""
+"""oidc-provider: a library for Node.js, with a PostgreSQL adapter and one worker process per processor."""
 
 import asyncio
 import json
@@ -17,16 +17,16 @@ from benchmarks.contenders.contender import (
     SCOPES,
     Database,
 )
-from benchmarks.contenders.installing import installing
-from benchmarks.contenders.running_server import RunningServer
-from benchmarks.contenders.starting import answering, run
+from benchmarks.contenders.form_contender import FormContender
+from benchmarks.contenders.installation import install_once
+from benchmarks.contenders.processes import run_command, running_process
 
 HERE = Path(__file__).parent
 MANIFEST, LOCK = "package.json", "package-lock.json"
 SOURCES = ("server.js", "configuration.js", "adapter.js")
 INSTALL_SECONDS = 600.0
 CONNECTIONS = 10
-"""Of each worker: the default of pg."""
+"""Per worker: the default of pg."""
 
 CLIENTS = [
     {
@@ -54,31 +54,31 @@ class NodeOidcProvider:
 
     name = "node-oidc-provider"
     notes = (
-        "A `node:cluster` of oidc-provider on a release of Node.js that it supports (24, long-term), with "
-        "`NODE_ENV=production` and an adapter over `pg`: one table for all models, as in the SQL adapters contributed "
-        "to it, prepared statements, ten connections a worker. Its two clients are in its configuration, so that "
-        "authenticating one reads no database, and the secret is compared as it is. Without a hint it looks for a "
-        "token in two places, with two statements at once. It logs errors only. It needs some thousand requests "
-        "before the compiler has done its work."
+        "A `node:cluster` of oidc-provider on a supported release of Node.js (24, long-term support), with "
+        "`NODE_ENV=production` and an adapter over `pg`: one table for all models, as in its contributed SQL adapters, "
+        "prepared statements, ten connections per worker. Its two clients are in its configuration, so client "
+        "authentication does not read the database, and secrets are compared in plain text. Without a hint it looks a "
+        "token up in two places, with two concurrent statements. It logs only errors. It needs some thousand requests "
+        "until the just-in-time compiler has finished."
     )
 
     def set_up(self, folder: Path) -> Mapping[str, str]:
         folder.mkdir(parents=True, exist_ok=True)
-        with installing(folder, HERE / LOCK) as needed:
+        with install_once(folder, HERE / LOCK) as needed:
             if needed:
                 for name in (MANIFEST, LOCK):
                     shutil.copy(HERE / name, folder)
                 command = ["npm", "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
-                run(command, folder=folder, seconds=INSTALL_SECONDS)
+                run_command(command, folder=folder, seconds=INSTALL_SECONDS)
         pinned: dict[str, str] = json.loads((HERE / MANIFEST).read_text())["dependencies"]
-        node = run([_node(folder), "--version"], seconds=INSTALL_SECONDS)
+        node = run_command([_node(folder), "--version"], seconds=INSTALL_SECONDS)
         return {**pinned, "Node.js": node.strip().removeprefix("v")}
 
     @contextmanager
-    def running(self, folder: Path, database: Database, *, port: int, processes: int) -> Iterator[RunningServer]:
+    def serve(self, folder: Path, database: Database, *, port: int, processes: int) -> Iterator[FormContender]:
         for name in SOURCES:
             shutil.copy(HERE / name, folder)
-        asyncio.run(_make_schema(database))
+        asyncio.run(_create_schema(database))
         environment = {
             "NODE_ENV": "production",
             "DATABASE_URL": database.url,
@@ -90,8 +90,8 @@ class NodeOidcProvider:
         address = f"http://127.0.0.1:{port}"
         ready, log = f"{address}/.well-known/openid-configuration", folder / "server.log"
         serve = [_node(folder), "server.js"]
-        with answering(serve, ready, log=log, environment=environment, folder=folder) as pid:
-            yield RunningServer(
+        with running_process(serve, ready, log=log, environment=environment, folder=folder) as pid:
+            yield FormContender(
                 pid,
                 token_url=f"{address}/token",
                 introspection_url=f"{address}/token/introspection",
@@ -100,12 +100,12 @@ class NodeOidcProvider:
 
 
 def _node(folder: Path) -> str:
-    """The Node.js installed with it, which it supports; the machine's where there is none for its platform."""
+    """Return the Node.js that is installed with it, or the machine's if there is none for this platform."""
     installed = folder / "node_modules/.bin/node"
     return str(installed) if installed.exists() else "node"
 
 
-async def _make_schema(database: Database) -> None:
+async def _create_schema(database: Database) -> None:
     connection = await asyncpg.connect(database.url)
     try:
         await connection.execute((HERE / "schema.sql").read_text())

@@ -1,4 +1,4 @@
-"""Spring Authorization Server, in the smallest application of Spring Boot that has it."""
+"""Spring Authorization Server in a minimal Spring Boot application."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,9 +13,9 @@ from benchmarks.contenders.contender import (
     SCOPES,
     Database,
 )
-from benchmarks.contenders.java import Jdk, built, jdk
-from benchmarks.contenders.running_server import RunningServer
-from benchmarks.contenders.starting import answering, run
+from benchmarks.contenders.form_contender import FormContender
+from benchmarks.contenders.java import Jdk, build_sources, find_jdk
+from benchmarks.contenders.processes import run_command, running_process
 from benchmarks.ports import HOST
 
 APPLICATION = Path(__file__).parent / "application"
@@ -42,30 +42,30 @@ LIBRARIES = {
 
 
 class SpringAuthorizationServer:
-    """With its JDBC services."""
+    """The application, with the JDBC services."""
 
     name = "spring-authorization-server"
     notes = (
-        "The authorization server of Spring Security in Spring Boot on Tomcat, its jar extracted, a heap of 1 GB, "
-        "threads and connection pool of the default sizes, no access log. Opaque tokens (`REFERENCE`). Clients and "
-        "authorizations are in PostgreSQL by its JDBC services and its own schema, to which come the indexes that it "
-        "leaves to operators: one for each column in which an introspection looks for the token. Two things are ours, "
-        "in a few lines: clients are cached for a minute, or each request would read its client up to three times; "
-        "and the calls of the authorization service are transactions, or under load each of them could wait for a "
-        "second connection until none is left. Client secrets are stored as salted SHA-256, which is enough for "
-        "generated ones; with bcrypt, the default (`PEER_SECRETENCODING=bcrypt` in the environment), every request "
-        "would take tens of milliseconds of processor time for it."
+        "The authorization server of Spring Security in Spring Boot on Tomcat, with an extracted jar, a heap of 1 GB, "
+        "default thread and connection pools, no access log. Opaque tokens (`REFERENCE`). Its JDBC services store "
+        "clients and authorizations in PostgreSQL with its own schema, plus the indexes that it leaves to operators: "
+        "one for each column in which introspection looks a token up. We added two things in a few lines: clients are "
+        "cached for a minute, because each request would read its client up to three times; and calls of the "
+        "authorization service are transactions, because under load each could wait for a second connection until the "
+        "pool is exhausted. Client secrets are stored as salted SHA-256, which is sufficient for generated secrets; "
+        "with the default bcrypt (`PEER_SECRETENCODING=bcrypt` in the environment) every request would need tens of "
+        "milliseconds of CPU time."
     )
 
     def set_up(self, folder: Path) -> Mapping[str, str]:
         folder.mkdir(parents=True, exist_ok=True)
-        java = jdk(OLDEST_JDK)
+        java = find_jdk(OLDEST_JDK)
         jars = [jar.name for jar in (_server(folder, java).parent / "lib").glob("*.jar")]
         return {"Java": str(java), **{library: version_of(name, jars) for library, name in LIBRARIES.items()}}
 
     @contextmanager
-    def running(self, folder: Path, database: Database, *, port: int, processes: int) -> Iterator[RunningServer]:
-        java = jdk(OLDEST_JDK)
+    def serve(self, folder: Path, database: Database, *, port: int, processes: int) -> Iterator[FormContender]:
+        java = find_jdk(OLDEST_JDK)
         address = f"http://{HOST}:{port}"
         environment = {
             **CLIENTS,
@@ -77,8 +77,8 @@ class SpringAuthorizationServer:
         log = folder / "spring_authorization_server.log"
         command = [java.java, *HEAP, f"-XX:ActiveProcessorCount={processes}", "-jar", str(_server(folder, java))]
         ready = f"{address}/.well-known/oauth-authorization-server"
-        with answering(command, ready, log=log, environment=environment) as pid:
-            yield RunningServer(
+        with running_process(command, ready, log=log, environment=environment) as pid:
+            yield FormContender(
                 pid,
                 token_url=f"{address}/oauth2/token",
                 introspection_url=f"{address}/oauth2/introspect",
@@ -87,18 +87,18 @@ class SpringAuthorizationServer:
 
 
 def version_of(name: str, jars: list[str]) -> str:
-    """What the file names of libraries say of one of them."""
+    """Return the version in the file name of a library."""
     found = [match[1] for jar in jars if (match := re.fullmatch(rf"{re.escape(name)}-(\d.*)\.jar", jar))]
-    assert len(found) == 1, f"one {name} is in {jars}"
+    assert len(found) == 1, f"not exactly one {name} in {jars}"
     return found[0]
 
 
 def _server(folder: Path, java: Jdk) -> Path:
-    """The jar, beside the folder of its libraries: the layout that Spring Boot recommends for production."""
-    work = built(APPLICATION, folder, java)
+    """Return the jar, extracted into the layout that Spring Boot recommends for production."""
+    work = build_sources(APPLICATION, folder, java)
     extracted = work / "extracted"
     if not extracted.exists():
         jar = str(work / "target" / "server.jar")
         extract = [java.java, "-Djarmode=tools", "-jar", jar, "extract", "--destination", str(extracted)]
-        run(extract, seconds=EXTRACTION_SECONDS)
+        run_command(extract, seconds=EXTRACTION_SECONDS)
     return extracted / "server.jar"

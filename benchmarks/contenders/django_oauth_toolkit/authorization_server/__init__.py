@@ -1,1 +1,1 @@
-"""A Django project with nothing but django-oauth-toolkit."""
+"""A Django project with only django-oauth-toolkit."""

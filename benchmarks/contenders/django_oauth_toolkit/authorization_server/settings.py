@@ -1,4 +1,4 @@
-"""As Django's deployment checklist and django-oauth-toolkit ask, for clients that are machines."""
+"""Settings by Django's deployment checklist and the toolkit's documentation, for machine clients only."""
 
 import os
 
@@ -10,7 +10,7 @@ WSGI_APPLICATION = "authorization_server.wsgi.application"
 USE_TZ = True
 
 INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "oauth2_provider"]
-# Without people there are no sessions, no forms and no messages.
+# Machine clients need no sessions, forms or messages.
 MIDDLEWARE = ["django.middleware.security.SecurityMiddleware"]
 
 DATABASES = {
@@ -21,7 +21,7 @@ DATABASES = {
         "NAME": os.environ["PGDATABASE"],
         "USER": os.environ["PGUSER"],
         "PASSWORD": os.environ["PGPASSWORD"],
-        # Each thread keeps its connection, and what it has prepared there.
+        # Each thread keeps its connection and its prepared statements.
         "CONN_MAX_AGE": None,
         "OPTIONS": {"server_side_binding": True, "prepare_threshold": 5},
     }

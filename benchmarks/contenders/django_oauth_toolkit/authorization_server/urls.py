@@ -1,4 +1,4 @@
-"""The endpoints that machines ask, and none for people."""
+"""The endpoints for machine clients."""
 
 from django.urls import path
 from oauth2_provider import views

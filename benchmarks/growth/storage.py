@@ -1,4 +1,4 @@
-"""What PostgreSQL holds and writes for a log: bytes of tables and of each index, and of the write-ahead log."""
+"""The storage of a log in PostgreSQL: bytes of tables, indexes and write-ahead log."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
-from benchmarks.processes import CannotMeasure
+from benchmarks.errors import MeasurementError
 
 SIZES = """
 SELECT c.relname AS name, pg_table_size(c.oid) AS size FROM pg_class c
@@ -27,14 +27,14 @@ FOLLOWED = """
 SELECT (SELECT sum(position) FROM log_head)::bigint AS head,
        (SELECT sum(position) FROM projection_checkpoints)::bigint AS read
 """
-PATIENCE_SECONDS = 600.0
+TIMEOUT_SECONDS = 600.0
 STATISTICS_SECONDS = 1.5
-"""A process of the server tells what it did at most once a second."""
+"""A server process reports its statistics at most once per second."""
 
 
 @dataclass
-class Written:
-    """What so many events have added. `pages` are those logged whole, as their first change after a checkpoint."""
+class StorageGrowth:
+    """What a number of events added. `pages` counts full-page images in the write-ahead log."""
 
     events: int = 0
     wal_bytes: int = 0
@@ -43,49 +43,43 @@ class Written:
 
 
 class Storage:
-    """Of one database with one log. For one thread, outside of an event loop. Needs PostgreSQL 18."""
+    """One database with one log. Use it outside of an event loop. Needs PostgreSQL 18."""
 
     def __init__(self, name: str, owner_dsn: str, superuser_dsn: str) -> None:
-        """The superuser's DSN may be of any database of the server."""
         self._name = name
         self._owner_dsn = owner_dsn
         self._superuser_dsn = superuser_dsn
 
     def sizes(self) -> Mapping[str, int]:
-        """Bytes by table, without its indexes, and by index."""
+        """Return the bytes of each table without its indexes, and of each index."""
         return {row["name"]: row["size"] for row in self._fetch(SIZES, TABLES)}
 
     @contextmanager
-    def written(self, into: Written) -> Iterator[None]:
-        """Add what is recorded within, when the history has followed it.
+    def count_growth(self, total: StorageGrowth) -> Iterator[None]:
+        """Add the growth within the block to `total`, after the history has caught up.
 
-        The write-ahead log is that of the sessions which are there at the end; what the server does by itself is not
-        counted.
+        It counts the write-ahead log of client sessions that are open in the end, not of background processes.
         """
-        events, sizes, written = self.followed(), self.sizes(), self._written()
+        events, sizes, written = self.wait_for_history(), self.sizes(), self._written()
         yield
-        into.events += self.followed() - events
+        total.events += self.wait_for_history() - events
         for name, size in self.sizes().items():
-            into.grown[name] = into.grown.get(name, 0) + size - sizes[name]
+            total.grown[name] = total.grown.get(name, 0) + size - sizes[name]
         after = self._written()
-        into.wal_bytes += after["bytes"] - written["bytes"]
-        into.pages += after["pages"] - written["pages"]
+        total.wal_bytes += after["bytes"] - written["bytes"]
+        total.pages += after["pages"] - written["pages"]
 
-    def followed(self) -> int:
-        """The newest position, once the history has read it."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+    def wait_for_history(self) -> int:
+        """Wait until the history has applied the whole log; return its newest position."""
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while time.monotonic() < deadline:
             (row,) = self._fetch(FOLLOWED)
             if row["read"] == row["head"]:
                 position: int = row["head"]
                 return position
             time.sleep(0.1)
-        msg = f"the history did not come to the end of the log within {PATIENCE_SECONDS:.0f} s"
-        raise CannotMeasure(msg)
-
-    def checkpoint(self) -> None:
-        """Have the server write what it holds, so that the next change of each page is logged with the whole page."""
-        asyncio.run(_run(self._superuser_dsn, "CHECKPOINT"))
+        msg = f"the history did not reach the end of the log within {TIMEOUT_SECONDS:.0f} s"
+        raise MeasurementError(msg)
 
     def _written(self) -> Mapping[str, int]:
         time.sleep(STATISTICS_SECONDS)

@@ -1,4 +1,4 @@
-"""Results as a run of the benchmarks would write them, with round numbers."""
+"""Results like those of a benchmark run, with round numbers."""
 
 from benchmarks.contenders.catalogue import OURS
 from benchmarks.report.results import (
@@ -80,8 +80,8 @@ OWN = results(
     series(RESTARTED, MIX, 9_000, processes=2, server_us=80),
     latencies=(latency(EMPTY_HANDLER, 3.0), latency(OURS, 5.0, 50.0, 6.0)),
     statements=[
-        Statements(name="look-up, one a query", what="`find`", operations=1, transactions=[17_000.0]),
-        Statements(name="issuance, 16 a transaction", what="all of it", operations=16, transactions=[500.0]),
+        Statements(name="look-up, one per query", what="`find`", operations=1, transactions=[17_000.0]),
+        Statements(name="issuance, 16 per transaction", what="all of it", operations=16, transactions=[500.0]),
     ],
     rebuilds=[Rebuild(projection="active_tokens", events=1_000_000, rebuilt=[10.0], verified=[8.0])],
 )
@@ -99,5 +99,5 @@ PEERS = {
         series(OURS, MIX, 8_000),
         latencies=(latency("node-oidc-provider", 5.0), latency(OURS, 6.0)),
     ),
-    "keycloak": results(absent={"keycloak": "it ended:\nno space\nleft"}),
+    "keycloak": results(absent={"keycloak": "it exited:\nno space\nleft"}),
 }

@@ -1,4 +1,4 @@
-"""Where results and report are, in the folder of the documentation or in another like it."""
+"""The files of results and report below the folder of the documentation, or another folder."""
 
 from pathlib import Path
 
@@ -13,26 +13,25 @@ def service_file(folder: Path) -> Path:
 
 
 def peer_file(folder: Path, name: str) -> Path:
-    """The results of a peer, and of the service beside it."""
+    """The results of a peer, and of the service in the same run."""
     return folder / "results" / f"{name}.json"
 
 
 def peer_files(folder: Path) -> dict[str, Path]:
-    """Of the peers that have been measured, or tried."""
+    """The existing results of peers, by name."""
     files = {name: peer_file(folder, name) for name in PEERS}
     return {name: file for name, file in files.items() if file.exists()}
 
 
 def growth_file(folder: Path) -> Path:
-    """What the benchmark of growth writes, with this folder for its `--output`."""
+    """The results of the growth benchmark, written with `--output`."""
     return folder / "growth.json"
 
 
 def report_file(folder: Path) -> Path:
-    """The report."""
     return folder / "README.md"
 
 
 def reasons_file(folder: Path) -> Path:
-    """What people found out about targets that were missed: a section for each, headed by the target's name."""
+    """Why targets were missed, written by people: a section per target, with the target's name as heading."""
     return folder / "reasons.md"

@@ -1,4 +1,4 @@
-"""How gunicorn serves it: WORKERS processes of a few threads each, on PORT."""
+"""Configuration of gunicorn: WORKERS processes with four threads each, on PORT."""
 
 import os
 
@@ -8,7 +8,7 @@ workers = int(os.environ["WORKERS"])
 worker_class = "gthread"
 threads = 4
 preload_app = True
-# Longer than a proxy in front keeps an idle connection, so that it is the proxy which closes.
+# Longer than the idle timeout of a proxy, so that the proxy closes connections first.
 keepalive = 75
 accesslog = None
 loglevel = "warning"

@@ -1,4 +1,4 @@
-"""What was measured of each size of a log, as JSON to be plotted and as Markdown to be read."""
+"""The results for each size of the log, as JSON and Markdown."""
 
 import json
 import statistics
@@ -6,25 +6,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from benchmarks.server_under_load import Measurement
-from benchmarks.storage import TABLES, Written
+from benchmarks.demo_service import Measurement
+from benchmarks.growth.storage import TABLES, StorageGrowth
 
 PAGE_BYTES = 8192
-AIM = 0.9
-"""Of the rate of introspection at the smallest size, at the largest."""
+TARGET_RATIO = 0.9
+"""Of the introspection rates at the largest and the smallest size."""
 
 
 @dataclass
 class Size:
-    """One size, and all that was measured of it. Memory is of the process that serves, in MiB."""
+    """The results for one size. Memory is that of the service process in MiB."""
 
     tokens: int
     events: int
     load_seconds: float
     bytes_by_token: Mapping[str, float] = field(default_factory=dict)
     workloads: dict[str, list[Measurement]] = field(default_factory=dict)
-    issued: Written = field(default_factory=Written)
-    revoked: Written = field(default_factory=Written)
+    issued: StorageGrowth = field(default_factory=StorageGrowth)
+    revoked: StorageGrowth = field(default_factory=StorageGrowth)
     memory_before: float = 0.0
     memory_after_reads: float = 0.0
     memory_after: float = 0.0
@@ -32,7 +32,7 @@ class Size:
 
 @dataclass
 class Growth:
-    """All sizes, the smallest first."""
+    """The results for all sizes, the smallest first."""
 
     machine: str
     settings: Mapping[str, str]
@@ -44,14 +44,12 @@ class Growth:
 
 
 def write_report(growth: Growth, folder: Path) -> None:
-    """growth.json and growth.md."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "growth.json").write_text(json.dumps(asdict(growth), indent=2) + "\n")
     (folder / "growth.md").write_text(f"# Growth\n\n{as_markdown(growth)}\n")
 
 
 def as_markdown(growth: Growth) -> str:
-    """Tables of requests, bytes, and the write-ahead log."""
     sizes = growth.sizes
     heading = _row("", *(f"{size.tokens:,} tokens" for size in sizes))
     rule = f"| --- |{' ---: |' * len(sizes)}"
@@ -63,17 +61,17 @@ def as_markdown(growth: Growth) -> str:
     runs = f"{growth.connections} connections, {growth.repetitions} runs of {growth.seconds} s each"
     return "\n".join(
         [
-            f"{growth.machine}. {runs}, all sizes in turn, load average before {growth.load_average:.1f}.",
+            f"{growth.machine}. {runs}, alternating between sizes, load average before {growth.load_average:.1f}.",
             "",
-            f"Requests a second: median (least - most), ratio to {sizes[0].tokens:,} tokens; {AIM} is aimed at.",
+            f"Requests per second: median (min - max), ratio to {sizes[0].tokens:,} tokens; target {TARGET_RATIO}.",
             *("", heading, rule, *rates, ""),
-            "Processor time of the service by request in microseconds / p99 in ms:",
+            "CPU time of the service per request in µs / p99 in ms:",
             *("", heading, rule, *costs, ""),
-            "Bytes by token, when the log was filled:",
+            "Bytes per token in the filled log:",
             *("", heading, rule, *_bytes(sizes), ""),
-            "Bytes by token issued over HTTP after that, and of the write-ahead log from a checkpoint on:",
+            "Bytes per token issued over HTTP after that, and bytes of the write-ahead log since a checkpoint:",
             *("", heading, rule, *_appended(sizes), ""),
-            "The process that serves, and the filling:",
+            "The service process, and the time to fill the log:",
             *("", heading, rule, *_others(sizes)),
         ]
     )
@@ -96,10 +94,10 @@ def _bytes(sizes: Sequence[Size]) -> list[str]:
 
 
 def _appended(sizes: Sequence[Size]) -> list[str]:
-    def by_event(written: Written, total: float) -> str:
+    def by_event(written: StorageGrowth, total: float) -> str:
         return f"{total / max(1, written.events):,.0f}"
 
-    def of(written: Written, name: str) -> float:
+    def of(written: StorageGrowth, name: str) -> float:
         return sum(grown for relation, grown in written.grown.items() if relation.startswith(name))
 
     return [
@@ -108,14 +106,15 @@ def _appended(sizes: Sequence[Size]) -> list[str]:
             _row(f"`{name}` and its indexes", *(by_event(size.issued, of(size.issued, name)) for size in sizes))
             for name in TABLES
         ),
-        _row("WAL, history included", *(by_event(size.issued, size.issued.wal_bytes) for size in sizes)),
+        _row("WAL, including the history", *(by_event(size.issued, size.issued.wal_bytes) for size in sizes)),
         _row(
-            "… of it at most in whole pages", *(by_event(size.issued, size.issued.pages * PAGE_BYTES) for size in sizes)
+            "… of which full-page images, at most",
+            *(by_event(size.issued, size.issued.pages * PAGE_BYTES) for size in sizes),
         ),
         _row("tokens revoked", *(f"{size.revoked.events:,}" for size in sizes)),
-        _row("WAL by revocation", *(by_event(size.revoked, size.revoked.wal_bytes) for size in sizes)),
+        _row("WAL per revocation", *(by_event(size.revoked, size.revoked.wal_bytes) for size in sizes)),
         _row(
-            "… of it at most in whole pages",
+            "… of which full-page images, at most",
             *(by_event(size.revoked, size.revoked.pages * PAGE_BYTES) for size in sizes),
         ),
     ]
@@ -124,7 +123,7 @@ def _appended(sizes: Sequence[Size]) -> list[str]:
 def _others(sizes: Sequence[Size]) -> list[str]:
     return [
         _row("memory at start, MiB", *(f"{size.memory_before:.0f}" for size in sizes)),
-        _row("memory after what reads, MiB", *(f"{size.memory_after_reads:.0f}" for size in sizes)),
+        _row("memory after reads, MiB", *(f"{size.memory_after_reads:.0f}" for size in sizes)),
         _row("memory at the end, MiB", *(f"{size.memory_after:.0f}" for size in sizes)),
         _row("seconds to fill the log", *(f"{size.load_seconds:,.0f}" for size in sizes)),
     ]

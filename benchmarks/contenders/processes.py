@@ -1,4 +1,4 @@
-"""Starting a server as a process, waiting until it answers, and ending it with all that it started."""
+"""Runs commands, and servers as processes until they are stopped with their children."""
 
 import http.client
 import os
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from benchmarks.contenders.contender import CannotHave
+from benchmarks.errors import ContenderUnavailable
 
 START_SECONDS = 120.0
 STOP_SECONDS = 20.0
@@ -21,7 +21,7 @@ LOG_LINES = 20
 
 
 @contextmanager
-def answering(
+def running_process(
     command: Sequence[str],
     *urls: str,
     log: Path,
@@ -29,10 +29,10 @@ def answering(
     folder: Path | None = None,
     seconds: float = START_SECONDS,
 ) -> Iterator[int]:
-    """Within, the command runs in a process group of its own, with its output in `log`; gives the id of its process.
+    """Run a server in its own process group, with its output in `log`; yield its process id.
 
-    `environment` comes on top of ours; `folder` is where it is started. The beginning waits until a GET of each URL is
-    answered with less than 500. Raises CannotHave with the end of the log when one is not within so many seconds.
+    `environment` extends the environment of this process; `folder` is the working directory. It is ready when a GET of
+    each URL returns a status below 500. Raises ContenderUnavailable with the end of the log when that takes too long.
     """
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -46,7 +46,7 @@ def answering(
         )
         try:
             for url in urls:
-                _wait_until_answers(url, process, log, seconds)
+                _wait_until_ready(url, process, log, seconds)
             yield process.pid
         finally:
             process.terminate()
@@ -57,7 +57,7 @@ def answering(
             process.wait()
 
 
-def _wait_until_answers(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float) -> None:
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     address = urlsplit(url)
     while process.poll() is None and time.monotonic() < deadline:
@@ -71,20 +71,19 @@ def _wait_until_answers(url: str, process: subprocess.Popen[bytes], log: Path, s
         finally:
             connection.close()
         time.sleep(POLL_SECONDS)
-    what = "ended" if process.poll() is not None else f"did not answer {url} within {seconds:.0f} s"
-    msg = f"it {what}:\n{end_of(log)}"
-    raise CannotHave(msg)
+    what = "exited" if process.poll() is not None else f"did not respond at {url} within {seconds:.0f} s"
+    msg = f"it {what}:\n{read_log_tail(log)}"
+    raise ContenderUnavailable(msg)
 
 
-def end_of(log: Path) -> str:
-    """The last lines of a log."""
+def read_log_tail(log: Path) -> str:
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:])
 
 
-def run(
+def run_command(
     command: Sequence[str], *, environment: Mapping[str, str] | None = None, folder: Path | None = None, seconds: float
 ) -> str:
-    """Run a command to its end; its output. Raises CannotHave with the end of all that it said when it fails."""
+    """Run a command and return its output. Raises ContenderUnavailable with the end of its output when it fails."""
     try:
         done = subprocess.run(
             command,
@@ -99,19 +98,19 @@ def run(
         )
     except FileNotFoundError:
         msg = f"{command[0]} is not installed"
-        raise CannotHave(msg) from None
+        raise ContenderUnavailable(msg) from None
     except subprocess.TimeoutExpired:
-        msg = f"{command[0]} was not done within {seconds:.0f} s"
-        raise CannotHave(msg) from None
+        msg = f"{command[0]} did not finish within {seconds:.0f} s"
+        raise ContenderUnavailable(msg) from None
     if done.returncode:
-        said = f"{done.stdout}\n{done.stderr}".strip().splitlines()
-        msg = f"{command[0]} ended with {done.returncode}:\n" + "\n".join(said[-LOG_LINES:])
-        raise CannotHave(msg)
+        output = f"{done.stdout}\n{done.stderr}".strip().splitlines()
+        msg = f"{command[0]} exited with {done.returncode}:\n" + "\n".join(output[-LOG_LINES:])
+        raise ContenderUnavailable(msg)
     return done.stdout
 
 
-def family(pid: int) -> list[int]:
-    """A process and all that it started."""
+def process_tree(pid: int) -> list[int]:
+    """Return the ids of a process and its descendants."""
     try:
         process = psutil.Process(pid)
         return [pid, *(child.pid for child in process.children(recursive=True))]

@@ -1,4 +1,4 @@
-"""A contender whose endpoints take the client and its secret in the form."""
+"""A running contender whose clients authenticate in the form."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,33 +12,32 @@ from benchmarks.contenders.contender import (
     SCOPES,
     FormRequest,
 )
-from benchmarks.contenders.starting import family
+from benchmarks.contenders.processes import process_tree
 
 CLIENT = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
 RESOURCE_SERVER = {"client_id": RESOURCE_SERVER_ID, "client_secret": RESOURCE_SERVER_SECRET}
 
 
 @dataclass(frozen=True)
-class RunningServer:
-    """Its first process, and where it answers."""
+class FormContender:
+    """The first process and the endpoints of a contender."""
 
     pid: int
     token_url: str
     introspection_url: str
     revocation_url: str
-    introspecting: Mapping[str, str] = field(default_factory=lambda: RESOURCE_SERVER)
-    """What an introspection says of who asks."""
+    introspection_client: Mapping[str, str] = field(default_factory=lambda: RESOURCE_SERVER)
 
     @property
     def pids(self) -> list[int]:
-        return family(self.pid)
+        return process_tree(self.pid)
 
     def issue(self) -> FormRequest:
         scope = " ".join(SCOPES)
         return FormRequest(self.token_url, urlencode({**CLIENT, "grant_type": "client_credentials", "scope": scope}))
 
     def introspect(self, token: str) -> FormRequest:
-        return FormRequest(self.introspection_url, urlencode({**self.introspecting, "token": token}))
+        return FormRequest(self.introspection_url, urlencode({**self.introspection_client, "token": token}))
 
     def revoke(self, token: str) -> FormRequest:
         return FormRequest(self.revocation_url, urlencode({**CLIENT, "token": token}))

@@ -1,5 +1,0 @@
-"""Why there is no measurement."""
-
-
-class CannotMeasure(Exception):
-    """A sentence for whoever started it, and for the report."""

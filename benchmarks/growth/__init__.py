@@ -1,0 +1,1 @@
+"""How requests, storage and memory change as the log grows."""
