@@ -119,7 +119,7 @@ def _as_table(results: Results) -> str:
         events, removed = sum(part.events for part in results.parts), sum(part.removed for part in results.parts)
         total = Part(events, removed, sum(part.seconds for part in results.parts))
         lines.append(f"| while tokens are issued | {total.row}")
-    return "\n".join([*lines, "", *results.issuance.table(f"{len(results.parts)} archives")])
+    return "\n".join([*lines, "", *results.issuance.table(f"archiving ({len(results.parts)})")])
 
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ def _as_table(results: Results) -> str:
     for rates in results.rates:
         swap = f"{statistics.median(rates.locked_ms):.0f}"
         lines.append(f"| {rates.name} | {_spread(rates.rebuilt)} | {_spread(rates.verified)} | {swap} |")
-    return "\n".join([*lines, "", *results.issuance.table(f"{results.swaps} rebuilds")])
+    return "\n".join([*lines, "", *results.issuance.table(f"rebuilds ({results.swaps})")])
 
 
 def _spread(runs: Sequence[float]) -> str:
