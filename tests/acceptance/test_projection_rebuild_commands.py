@@ -20,7 +20,7 @@ from service_process import (
 )
 from token_load import TokenLoad
 
-from benchmarks.filled_log import fill
+from benchmarks.filled_log import fill_log
 from ledger.domain.events import TokenIssued, TokenRevoked
 from ledger.domain.recording import EventMapper
 from projections.catalogue import PROJECTIONS
@@ -32,7 +32,7 @@ KILLS = 6
 
 @pytest.fixture
 def history(database):
-    return asyncio.run(fill(database.owner_dsn, "ms-auth-server", tokens=TOKENS))
+    return asyncio.run(fill_log(database.owner_dsn, "ms-auth-server", tokens=TOKENS))
 
 
 def rebuilding(database, name: str) -> subprocess.Popen[bytes]:

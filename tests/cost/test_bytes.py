@@ -5,7 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
-from benchmarks.filled_log import fill
+from benchmarks.filled_log import fill_log
 from ledger.domain.events import EVENT_TYPES
 from tests.cost import bounds
 from tests.cost.conftest import CAUSE, ISSUER, SETTINGS
@@ -55,7 +55,7 @@ async def test_bytes_of_an_event_of_each_type(superuser, hold):
 
 
 async def test_bytes_of_a_token_in_each_table(database, superuser, hold):
-    await fill(database.owner_dsn, ISSUER.log_name, tokens=TOKENS)
+    await fill_log(database.owner_dsn, ISSUER.log_name, tokens=TOKENS)
     sizes = {table: await superuser.fetchrow(TABLE_SIZE, table) for table in bounds.TABLES}
     hold(
         *((rows, sizes[table]["rows"] / TOKENS) for table, (rows, _) in bounds.TABLES.items()),
