@@ -8,18 +8,12 @@ import logging
 
 from alembic import context
 
-
-def run() -> None:
-    """Run the migrations on the runner's connection."""
-    # The caller of the runner reports the applied revisions.
-    logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
-    context.configure(
-        connection=context.config.attributes["connection"],
-        transaction_per_migration=True,
-        on_version_apply=context.config.attributes["on_version_apply"],
-    )
-    with context.begin_transaction():
-        context.run_migrations()
-
-
-run()
+# The caller of the runner reports the applied revisions.
+logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
+context.configure(
+    connection=context.config.attributes["connection"],
+    transaction_per_migration=True,
+    on_version_apply=context.config.attributes["on_version_apply"],
+)
+with context.begin_transaction():
+    context.run_migrations()

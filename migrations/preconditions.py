@@ -1,13 +1,6 @@
 """Check the server's version and the two roles before a migration. Each error says what to do."""
 
-from typing import TYPE_CHECKING
-
 import asyncpg
-
-if TYPE_CHECKING:
-    AsyncpgConnection = asyncpg.Connection[asyncpg.Record]  # generic only for type checkers
-else:
-    AsyncpgConnection = asyncpg.Connection
 
 MIN_POSTGRES_VERSION = 15
 
@@ -67,7 +60,7 @@ class OwnerMayNotCreate(MigrationError):
         )
 
 
-async def check_server(connection: AsyncpgConnection, service_role: str) -> None:
+async def check_server(connection: "asyncpg.Connection[asyncpg.Record]", service_role: str) -> None:
     """Raises a MigrationError if the server or its roles are unsuitable."""
     check_version(connection.get_server_version())
     row = await connection.fetchrow(ROLES, service_role)

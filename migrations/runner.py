@@ -16,7 +16,7 @@ from sqlalchemy import Connection, NullPool
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from migrations.head import CONNECT_TIMEOUT_SECONDS, list_revisions, newest_revision, read_revision
-from migrations.preconditions import AsyncpgConnection, MigrationError, check_server
+from migrations.preconditions import MigrationError, check_server
 
 LOCK_KEY = 0x746F6B656E6C6564
 """The key of the advisory lock that a migrating process holds: "tokenled" in ASCII."""
@@ -54,7 +54,7 @@ async def upgrade(dsn: str, *, service_role: str = "token_ledger_service") -> Se
     """
     applied: list[str] = []
 
-    async def connect() -> AsyncpgConnection:
+    async def connect() -> "asyncpg.Connection[asyncpg.Record]":
         return await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_SECONDS)
 
     def on_version_apply(*, step: MigrationInfo, **_: object) -> None:
@@ -85,7 +85,7 @@ async def upgrade(dsn: str, *, service_role: str = "token_ledger_service") -> Se
     return applied
 
 
-async def _lock(connection: AsyncpgConnection) -> None:
+async def _lock(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     # Poll instead of waiting: a waiting statement holds a snapshot, and a migration that builds an index concurrently
     # would wait for that snapshot in turn.
     deadline = time.monotonic() + LOCK_TIMEOUT_SECONDS

@@ -111,7 +111,7 @@ async def archive_log(
                     pages = read_remaining_pages(log, bounds, header.after, header.until)
                     with open_export_to_write(str(folder.path_of(name))) as write:
                         await write_export(write, header, pages, progress)
-            # An existing file was written by a run that was killed, or is something else. The comparison tells.
+            # An existing file is either from a run that was killed or a different file, so it is compared in any case.
             with show_progress("reading back", header.until - header.after) as progress:
                 checksums = await _compare_file(log, bounds, header, folder, name=name, progress=progress)
             written = await record_archive(

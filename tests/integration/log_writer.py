@@ -1,7 +1,6 @@
-"""A process that writes to a log: `python -m tests.integration.log_writer DSN LOG WRITES HOW`.
+"""A process that appends to a log: `python -m tests.integration.log_writer DSN LOG WRITES HOW`.
 
-HOW is `head-lock`, the store as it is, or `naive`: the same rows, numbered by a sequence instead of under the head
-lock, as is often done.
+HOW is `head-lock`, the real store, or `naive`: the same rows, numbered by a sequence instead of under the head lock.
 """
 
 import asyncio
@@ -37,7 +36,7 @@ async def write_by_head_lock(dsn: str, log: str, writes: int) -> None:
         for _ in range(writes // TASKS):
             await group.write(a_write())
 
-    async def task_of_single_events() -> None:  # which are appended in one statement, where nobody comes between
+    async def task_of_single_events() -> None:  # one statement appends each of them
         for _ in range(2 * writes // TASKS):
             await group.write(a_write(1))
 

@@ -194,8 +194,7 @@ class TestProjections:
 
     async def test_replay_reads_archives(self, archivist, database, superuser):
         await archivist.move(HALF.recorded_at)
-        nobody = lambda _events: lambda _more: None  # noqa: E731
-        given = {"until": 12, "schema": "then", "progress": nobody}
+        given = {"until": 12, "schema": "then", "progress": lambda _events: lambda _more: None}
         with pytest.raises(ArchivesRequired):
             await replay_projection(database.superuser_dsn, of("token_history"), 1, **given)
         await replay_projection(database.superuser_dsn, of("token_history"), 1, archives=archivist.folder, **given)

@@ -55,7 +55,7 @@ TAMPERED = {
         "DELETE FROM event_log WHERE position > 4",
         [LogFault(6, "the log ends at 4 but its head is at 6")],
     ),
-    "an event lies behind the head": (
+    "an event is beyond the head": (
         """
         INSERT INTO event_log SELECT log_id, 9, recorded_at, gen_random_uuid(), 5, 1, topic, payload
           FROM event_log WHERE position = 3
@@ -156,9 +156,9 @@ async def test_verify_counts_all_faults_and_keeps_the_first(log, database):
 
 @pytest.mark.usefixtures("_restored", "_pages")
 async def test_verify_reports_progress_twice_per_event(log):
-    told = []
-    await verify(log, progress=told.append)
-    assert sum(told) == 12
+    counts = []
+    await verify(log, progress=counts.append)
+    assert sum(counts) == 12
 
 
 async def test_verify_is_refused_when_there_is_no_log(log):

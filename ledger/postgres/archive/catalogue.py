@@ -23,7 +23,7 @@ SQL = load_statements("ledger.postgres.archive", "catalogue.sql")
 LOG = load_statements("ledger.postgres", "event_log.sql")
 
 REMOVABLE_TOPICS = frozenset({TokenIssued.TOPIC, TokenRevoked.TOPIC})
-"""Topics of the events that archiving removes from the log; all others stay for ever."""
+"""Topics of the events that archiving removes from the log; all others are kept."""
 
 
 class ArchivedRange(Struct, frozen=True, kw_only=True):
