@@ -210,6 +210,6 @@ def test_migrate_builds_projections_of_a_newer_version(database, history, query,
     )
     done = run_command("migrate", "--owner-dsn", database.owner_dsn)
     assert done.returncode == 0, done.stderr
-    assert "building active_tokens, version 1; the older one serves until then" in done.stderr
+    assert "building version 1 of active_tokens; the older version serves meanwhile" in done.stderr
     assert verified(database, "active_tokens")
     assert service.get("/readyz").status == 200
