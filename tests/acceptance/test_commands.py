@@ -28,15 +28,6 @@ def test_token_is_inactive_at_once_when_an_operator_revokes_it(demo, database):
     assert revoked["position"] > issued["position"]
 
 
-def test_client_is_refused_at_once_while_it_is_disabled(demo, database):
-    grant = USER.form | {"grant_type": "client_credentials"}
-    assert demo.post("token", grant).status == 200
-    assert run_command("clients", "disable", "user-client-opaque", "--dsn", database.service_dsn).returncode == 0
-    assert demo.post("token", grant).status == 401
-    assert run_command("clients", "enable", "user-client-opaque", "--dsn", database.service_dsn).returncode == 0
-    assert demo.post("token", grant).status == 200
-
-
 def test_apply_changes_nothing_when_run_again(database, tmp_path):
     path = tmp_path / "clients.toml"
     path.write_text(FILE, encoding="utf-8")

@@ -108,13 +108,6 @@ def test_import_names_the_line_and_imports_nothing_when_invalid(log_command, tmp
     assert query_value("SELECT count(*) FROM event_log") == 0
 
 
-def test_import_is_refused_when_the_log_has_events(log_command, ok):
-    ok("copy", "import", "-", stdin=b"".join(LINES))
-    refused = log_command("copy", "import", "-", stdin=b"".join(LINES))
-    assert refused.returncode == 1
-    assert b"log 'copy' is not empty" in refused.stderr
-
-
 @pytest.mark.parametrize("verb", [("verify",), ("export", "-"), ("stats",)])
 def test_log_command_is_refused_when_the_issuer_has_no_log(log_command, verb):
     refused = log_command("original", *verb)

@@ -180,12 +180,6 @@ def test_projection_command_is_refused_with_a_reason(database, words, code, mess
     assert message in done.stderr
 
 
-def test_rebuild_names_the_owner_dsn_when_run_as_the_service_role(database):
-    done = run_command("projections", "rebuild", "clients", "--dsn", database.service_dsn)
-    assert done.returncode == 1
-    assert "Give its DSN as --owner-dsn" in done.stderr
-
-
 def test_verify_names_the_owner_dsn_without_temporary_tables(database, query):
     query(f"REVOKE TEMPORARY ON DATABASE {database.name} FROM PUBLIC")
     done = run_command("projections", "verify", "clients", "--dsn", database.service_dsn)

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 
 import pytest
-from service_process import RESOURCE_SERVER, USER
 
 TOKEN = """
 curl --location --request POST 'http://localhost:8085/ms-auth-server/oauth2/token' \\
@@ -80,11 +79,3 @@ def test_commands_printed_at_start_work_when_pasted(demo):
 def test_demo_auditor_gets_its_scope_when_requested(demo):
     form = {"client_id": "auditor", "client_secret": "auditor-secret", "grant_type": "client_credentials"}
     assert demo.post("token", form | {"scope": "audit.read"}).json["scope"] == "audit.read"
-
-
-def test_clients_and_tokens_survive_when_the_demo_restarts(demo, start, database):
-    token = USER.request_token(demo)
-    assert demo.stop() == 0
-    again = start("--demo", "--dsn", database.service_dsn).wait_until_ready()
-    assert "demo clients registered: none were missing" in again.stdout
-    assert RESOURCE_SERVER.introspect(again, token)["active"]
