@@ -18,12 +18,10 @@ from tests.properties.commands import (
     AdvanceToExpiry,
     ChangeLifetime,
     Command,
-    Disable,
-    Enable,
     Issue,
     RetireSecret,
     Revoke,
-    RevokeByOperator,
+    SetEnabled,
     Together,
 )
 from tests.properties.oracle import (
@@ -94,21 +92,20 @@ class CommandRunner:
                     self._clock.now = datetime.fromtimestamp(expires_at + offset, UTC)
             case Issue():
                 await self._issue(command)
-            case Revoke() | RevokeByOperator():
+            case Revoke():
                 await self._revoke(command)
             case Together(commands):
                 await self._together(commands)
             case _:
                 await self._change(command)
 
-    async def _change(self, command: Disable | Enable | ChangeLifetime | AddSecret | RetireSecret) -> None:
+    async def _change(self, command: SetEnabled | ChangeLifetime | AddSecret | RetireSecret) -> None:
         match command:
-            case Disable(client_id):
-                self._clients[client_id].enabled = False
-                assert not (await self._issuer.registry.disable(client_id, "", OPERATOR)).enabled
-            case Enable(client_id):
-                self._clients[client_id].enabled = True
-                assert (await self._issuer.registry.enable(client_id, OPERATOR)).enabled
+            case SetEnabled(client_id, enabled):
+                self._clients[client_id].enabled = enabled
+                registry = self._issuer.registry
+                change = registry.enable(client_id, OPERATOR) if enabled else registry.disable(client_id, "", OPERATOR)
+                assert (await change).enabled is enabled
             case ChangeLifetime(client_id, lifetime):
                 self._clients[client_id].lifetime = lifetime
                 client = await self._issuer.clients.get(client_id)
@@ -145,24 +142,22 @@ class CommandRunner:
         self._responded[issued.position] = ("token.issued", issued.jti)
         return None
 
-    async def _revoke(self, command: Revoke | RevokeByOperator) -> None:
+    async def _revoke(self, command: Revoke) -> None:
         if not self._tokens:
             return
         token = self._tokens[command.token % len(self._tokens)]
         was_active = token.is_active(self._clock())
         position, refused = await self._try_to_revoke(command, token)
-        if isinstance(command, Revoke) and was_active and token.client != command.client:
+        if command.client is not None and was_active and token.client != command.client:
             assert isinstance(refused, UnauthorizedClient)
         else:
             assert refused is None
             assert (position is not None) is was_active
 
-    async def _try_to_revoke(
-        self, command: Revoke | RevokeByOperator, token: KnownToken
-    ) -> tuple[int | None, Refusal | None]:
+    async def _try_to_revoke(self, command: Revoke, token: KnownToken) -> tuple[int | None, Refusal | None]:
         was_active = token.is_active(self._clock())
         try:
-            if isinstance(command, Revoke):
+            if command.client is not None:
                 client = await self._issuer.clients.get(command.client)
                 position = await self._issuer.revocation.revoke_token(client, token.text, OPERATOR)
             else:
@@ -201,13 +196,13 @@ class CommandRunner:
             match command:
                 case Issue():
                     return self._try_to_issue(command)
-                case Disable():
+                case SetEnabled():
                     return self._change(command)
                 case _:
                     token = known_before[command.token % len(known_before)]
                     return self._try_to_revoke(command, token)
 
-        possible = [c for c in commands if known_before or not isinstance(c, Revoke | RevokeByOperator)]
+        possible = [c for c in commands if known_before or not isinstance(c, Revoke)]
         tasks = [asyncio.create_task(start(command)) for command in possible]
         await self._hold_writes_of(tasks)
         await asyncio.gather(*tasks)

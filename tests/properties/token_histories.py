@@ -1,12 +1,12 @@
 """Token histories and audit queries, as data, and the same log in memory as the reference."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from ledger.domain.events import ClientDisabled, ClientRegistered, Event, TokenIssued, TokenRevoked
 from ledger.domain.identifiers import client_stream_id
@@ -24,8 +24,7 @@ ACTORS = (*(f"client:{client}" for client in CLIENTS), "operator:ana")
 TOPICS = ("token.issued", "token.revoked", "client.registered", "client.disabled")
 
 
-@dataclass(frozen=True)
-class Issue:
+class Issue(Struct, frozen=True):
     client: str
     subject: str | None
     scope: tuple[str, ...]
@@ -33,14 +32,12 @@ class Issue:
     """Seconds from the start of the example; negative for a token that expired before it was recorded."""
 
 
-@dataclass(frozen=True)
-class Revoke:
+class Revoke(Struct, frozen=True):
     token: int
     actor: str
 
 
-@dataclass(frozen=True)
-class CatchUp:
+class CatchUp(Struct, frozen=True):
     """Let the projections read the log so far."""
 
 
