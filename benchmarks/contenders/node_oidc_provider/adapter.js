@@ -1,4 +1,4 @@
-// The storage of oidc-provider: one table for all models, every statement prepared once on each connection.
+// The storage of oidc-provider: one table for all models; each connection prepares each statement once.
 
 import pg from 'pg';
 

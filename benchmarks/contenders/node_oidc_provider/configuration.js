@@ -1,4 +1,4 @@
-// The only grant is client_credentials, its tokens are opaque, and nothing is left at a development default.
+// Only client_credentials, opaque tokens, and no development defaults.
 
 const FOUR_HOURS = 4 * 60 * 60;
 
@@ -24,7 +24,7 @@ export function configuration({ adapter, clients, signingKey, cookieKey }) {
   };
 }
 
-// Every client here is confidential, and any of them may be a resource server.
+// All clients are confidential, and each may be a resource server.
 function mayIntrospect() {
   return true;
 }

@@ -1,4 +1,4 @@
--- One table for all models, as in the SQL adapters that are contributed to oidc-provider.
+-- One table for all models, as in the contributed SQL adapters of oidc-provider.
 CREATE TABLE oidc_payloads (
     id text NOT NULL,
     type text NOT NULL,
@@ -14,5 +14,5 @@ CREATE TABLE oidc_payloads (
 CREATE INDEX ON oidc_payloads (grant_id) WHERE grant_id IS NOT NULL;
 CREATE UNIQUE INDEX ON oidc_payloads (user_code) WHERE user_code IS NOT NULL;
 CREATE UNIQUE INDEX ON oidc_payloads (uid) WHERE uid IS NOT NULL;
--- What has expired is deleted from time to time, by a job that finds it here.
+-- For a job that deletes expired rows.
 CREATE INDEX ON oidc_payloads (expires_at);

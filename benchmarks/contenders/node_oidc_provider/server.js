@@ -1,6 +1,6 @@
-// oidc-provider as a machine-to-machine authorization server: one Node.js process a worker, PostgreSQL behind.
+// oidc-provider as a machine-to-machine authorization server: one Node.js process per worker, over PostgreSQL.
 //
-// DATABASE_URL, CONNECTIONS a worker, PORT, WORKERS, and CLIENTS as JSON are in the environment.
+// Environment: DATABASE_URL, CONNECTIONS (per worker), PORT, WORKERS, and CLIENTS (JSON).
 
 import cluster from 'node:cluster';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
@@ -11,11 +11,11 @@ import { postgresqlAdapter } from './adapter.js';
 import { configuration } from './configuration.js';
 
 const HOST = '127.0.0.1';
-// Longer than a proxy in front keeps an idle connection, so that it is the proxy which closes.
+// Longer than the idle timeout of a proxy, so that the proxy closes connections first.
 const KEEP_ALIVE_MS = 75_000;
 
 function lead() {
-  // All workers sign and seal with the same keys, whichever of them is asked.
+  // All workers use the same keys.
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const keys = {
     SIGNING_KEY: JSON.stringify({ ...privateKey.export({ format: 'jwk' }), use: 'sig', kid: 'signing' }),
