@@ -168,7 +168,7 @@ def test_commands_and_endpoints_report_what_is_archived(archive, auditor):
     assert "--archives" in refused.stderr
     sound = run_command("log", "verify", *without)
     assert sound.returncode == 0
-    assert "it is archived; those files are verified with --archives" in sound.stdout
+    assert "are archived; verify them with --archives" in sound.stdout
     assert run_json_command("log", "stats", *without)["archived_until"] == len(LOG)
     listed = run_command("log", "archives", *archive.flags()).stdout
     assert f"the archives are sound: they hold every event up to position {len(LOG):,}" in listed
