@@ -7,16 +7,14 @@ while the service drains.
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import IO, Self
 from urllib.parse import quote, urlencode
 
-from api.embedded_postgres.cluster import SUPERUSER, Cluster
-from api.embedded_postgres.errors import EmbeddedPostgresError
-from api.embedded_postgres.sockets import PORT, Socket
+from api.embedded_postgres.cluster import SUPERUSER, Cluster, Socket
+from api.embedded_postgres.programs import EmbeddedPostgresError
 
 OWNER = "token_ledger_owner"
 SERVICE = "token_ledger_service"
@@ -24,7 +22,7 @@ DATABASE = "token_ledger"
 
 SETTINGS = {
     "listen_addresses": "",
-    "port": str(PORT),
+    "port": "5432",
     "unix_socket_permissions": "0700",
     "max_connections": "100",
     "shared_buffers": "128MB",
@@ -63,7 +61,7 @@ class EmbeddedPostgres:
         """
         self._directory = directory.resolve()
         self._settings = SETTINGS | ({} if durable else NOT_DURABLE) | dict(settings or {})
-        self._user: tuple[int, int] | None = None
+        self._user: tuple[int, IO[bytes]] | None = None
         self._socket: Socket | None = None
 
     def start(self) -> None:
@@ -76,8 +74,8 @@ class EmbeddedPostgres:
             return
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            with self._transition_lock():
-                lock = os.open(self._directory / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            with self._lock_transition():
+                lock = self._open_lock("users.lock")
                 try:
                     fcntl.flock(lock, fcntl.LOCK_SH)
                     cluster = Cluster(self._directory)
@@ -86,7 +84,7 @@ class EmbeddedPostgres:
                 except BaseException:
                     with suppress(EmbeddedPostgresError):
                         self._stop_unless_used(lock)
-                    os.close(lock)
+                    lock.close()
                     raise
                 self._user, self._socket = (os.getpid(), lock), socket
         except OSError as error:
@@ -104,10 +102,10 @@ class EmbeddedPostgres:
         try:
             if starter != os.getpid():  # the lock belongs to the parent of this fork
                 return
-            with self._transition_lock():
+            with self._lock_transition():
                 self._stop_unless_used(lock)
         finally:
-            os.close(lock)
+            lock.close()
 
     @property
     def owner_dsn(self) -> str:
@@ -128,9 +126,7 @@ class EmbeddedPostgres:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _dsn(self, user: str, database: str) -> str:
@@ -142,19 +138,18 @@ class EmbeddedPostgres:
         )
         return f"postgresql:///{database}?{where}"
 
-    def _stop_unless_used(self, lock: int) -> None:
+    def _stop_unless_used(self, lock: IO[bytes]) -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:  # another user holds it too
             return
         Cluster(self._directory).stop()
 
-    @contextmanager
-    def _transition_lock(self) -> Iterator[None]:
-        """Let one process at a time start or stop the server."""
-        lock = os.open(self._directory / "transition.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(lock)
+    def _lock_transition(self) -> IO[bytes]:
+        """Let one process at a time start or stop the server, until the file is closed."""
+        lock = self._open_lock("transition.lock")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return lock
+
+    def _open_lock(self, name: str) -> IO[bytes]:
+        return open(self._directory / name, "ab", opener=lambda path, flags: os.open(path, flags, 0o600))

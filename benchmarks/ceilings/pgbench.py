@@ -167,9 +167,9 @@ def _each(value: str, count: int) -> str:
 
 
 def _program() -> str:
-    from api.embedded_postgres.binaries import find_binaries  # noqa: PLC0415 (of the extra `embedded`)
+    from api.embedded_postgres.programs import find_programs  # noqa: PLC0415 (of the extra `embedded`)
 
-    own = find_binaries().home / "bin" / "pgbench"
+    own = find_programs() / "pgbench"
     found = str(own) if own.exists() else shutil.which("pgbench")
     if found is None:
         msg = "pgbench is not installed. It comes with PostgreSQL, on Debian in the package postgresql-contrib."

