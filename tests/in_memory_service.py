@@ -6,7 +6,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from api.http.http_server import create_runner
-from api.service.counts import LogCounts, ServiceCounts
+from api.service.running_service import LogCounts, ServiceCounts
 from ledger.domain.errors import Unavailable
 from ledger.use_cases.issuer import Issuer
 from projections.following.status import ProjectionStatus

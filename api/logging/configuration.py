@@ -6,9 +6,10 @@ every line.
 
 import asyncio
 import atexit
+import json
 import logging
 import sys
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Literal, TextIO
 
@@ -26,9 +27,6 @@ SILENCED = ("aiohttp.access", "gunicorn.access")
 ADOPTED = ("gunicorn.error", "alembic", "asyncpg", "aiohttp.server", "asyncio")
 """Loggers whose handlers are removed, so that their lines use our format and appear once."""
 
-_LEVELS = {"warn": "warning", "exception": "error", "fatal": "critical"}
-"""Levels of logger methods whose names are not levels."""
-
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
@@ -36,12 +34,9 @@ def configure_logging(*, format: Format, level: str = "info", stream: TextIO | N
     """Set up structlog and the standard library's logging for this process.
 
     `level` is a level name of `logging`, in upper or lower case. `stream` defaults to standard error and needs a
-    `buffer` for JSON. Raises ValueError for an unknown level. Loggers created earlier may keep their configuration.
+    `buffer` for JSON. Loggers created earlier may keep their configuration.
     """
-    number = logging.getLevelNamesMapping().get(level.upper())
-    if number is None:
-        msg = f"log level {level!r} is not one of {', '.join(map(str.lower, logging.getLevelNamesMapping()))}"
-        raise ValueError(msg)
+    number = logging.getLevelNamesMapping()[level.upper()]
     out = stream or sys.stderr
     as_json = format == "json"
     console = structlog.dev.ConsoleRenderer(
@@ -118,7 +113,7 @@ def finish_event(_logger: Any, method: str, event: EventDict) -> EventDict:
             event[key] = redact(value)
     for key in find_secret_keys(tuple(event)):
         event[key] = REDACTED
-    event["level"] = _LEVELS.get(method, method)
+    event["level"] = method
     event["timestamp"] = datetime.now(UTC)
     return event
 
@@ -136,44 +131,26 @@ def render_json(_logger: Any, _method: str, event: EventDict) -> bytes:
     try:
         return _encode(line)
     except UnicodeEncodeError:  # input may contain lone surrogates, and logging must not fail
-        return _encode(_encodable(line))
+        text = json.dumps(msgspec.to_builtins(line, enc_hook=str), ensure_ascii=False)
+        return text.encode("utf-8", "replace")
 
 
 def _render_json_text(logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
     return render_json(logger, method, event).decode("utf-8")
 
 
-def _encodable(value: Any) -> Any:
-    match value:
-        case str():
-            return value.encode("utf-8", "backslashreplace").decode("utf-8")
-        case dict():
-            return {_encodable(key): _encodable(entry) for key, entry in value.items()}
-        case list():
-            return [_encodable(entry) for entry in value]
-        case _:
-            return value
-
-
 def _route_standard_logging(formatter: logging.Formatter, level: int, out: TextIO) -> None:
     handler = logging.StreamHandler(out)
     handler.setFormatter(formatter)
     root = logging.getLogger()
-    _replace_handlers(root, [handler])
+    root.handlers = [handler]
     root.setLevel(level)
     for name in ADOPTED:
         adopted = logging.getLogger(name)
-        _replace_handlers(adopted, [])
+        adopted.handlers = []
         adopted.setLevel(logging.NOTSET)
         adopted.propagate = True
     for name in SILENCED:
         silenced = logging.getLogger(name)
-        _replace_handlers(silenced, [logging.NullHandler()])
+        silenced.handlers = [logging.NullHandler()]
         silenced.propagate = False
-
-
-def _replace_handlers(logger: logging.Logger, handlers: Sequence[logging.Handler]) -> None:
-    for handler in tuple(logger.handlers):
-        logger.removeHandler(handler)
-    for handler in handlers:
-        logger.addHandler(handler)

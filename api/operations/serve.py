@@ -14,9 +14,9 @@ import structlog
 from api.logging.configuration import configure_logging
 from api.operations import demo
 from api.operations.database import Dsns, Report, migrate, provide_database, service_config
-from api.operations.errors import OperationError, UsageError
+from api.operations.errors import UsageError
 from api.server.process import ServerPlan, run_server
-from api.server.sockets import ListenError, get_port, listen
+from api.server.sockets import get_port, listen
 from api.server.start_up import StartUpSignals, StoppedDuringStartUp
 from api.service.composition import start_service
 from api.service.settings import Settings, setting_name
@@ -35,7 +35,7 @@ def serve(
     Raises OperationError, Refusal or Unavailable when the server cannot start.
     """
     _configure_logging(settings)
-    listening = _listen(settings.host, settings.port)
+    listening = listen(settings.host, settings.port)
     report = print_result if with_demo else structlog.get_logger().info
 
     def start(start_up: StartUpSignals, dsns: Dsns) -> bool:
@@ -79,7 +79,7 @@ def run_followers(settings: Settings, *, metrics_port: int | None, report: Repor
     _configure_logging(settings)
     listening = None
     if metrics_port is not None:
-        listening = _listen(settings.host, metrics_port, flag=METRICS_PORT_FLAG)
+        listening = listen(settings.host, metrics_port, flag=METRICS_PORT_FLAG)
 
     def start(start_up: StartUpSignals, dsns: Dsns) -> bool:
         owner_dsn = dsns.owner_dsn
@@ -122,13 +122,6 @@ def _configure_logging(settings: Settings) -> None:
         log_format = "console" if sys.stderr.isatty() else "json"
     configure_logging(format=log_format, level=settings.log_level)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # `_migrate` logs the applied revisions in one line
-
-
-def _listen(host: str, port: int, **flag: str) -> socket.socket:
-    try:
-        return listen(host, port, **flag)
-    except ListenError as error:
-        raise OperationError(str(error)) from None
 
 
 def _migrate(start_up: StartUpSignals, settings: Settings, dsns: Dsns, report: Report, *, migrate_first: bool) -> None:

@@ -49,7 +49,7 @@ def run_workers(plan: ServerPlan, listening: socket.socket, workers: int, start_
             os._exit(code)
         if socket_dir is not None:
             rmtree(socket_dir, ignore_errors=True)
-    return code == 0 and not application.refused
+    return code == 0 and not application.refused[0]
 
 
 def create_worker_socket_dir() -> Path | None:
@@ -71,15 +71,6 @@ class StructuredLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
         # Workers log that they are ready and that they stop, so gunicorn need not.
         self.error_log.setLevel(logging.WARNING)
 
-    def access(self, *_: Any) -> None:
-        """Do nothing: the application writes one line per request."""
-
-    def reopen_files(self) -> None:
-        """Do nothing: there are no files."""
-
-    def close_on_exec(self) -> None:
-        """Do nothing: there are no files."""
-
 
 class _Workers(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     def __init__(self, plan: ServerPlan, listening: socket.socket, workers: int, start_up: StartUpSignals) -> None:
@@ -87,12 +78,8 @@ class _Workers(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         self._start_up = start_up
         self._listening = listening
         self._count = workers
-        self._refused = mmap(-1, 1)  # shared with the workers, any of which may refuse the database
+        self.refused = mmap(-1, 1)  # shared with the workers, any of which may refuse the database
         super().__init__(prog="token-ledger")
-
-    @property
-    def refused(self) -> bool:
-        return self._refused[0] != 0
 
     def load_config(self) -> None:
         settings = {
@@ -107,8 +94,7 @@ class _Workers(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "when_ready": self._forward_early_signal,
         }
         for name, value in settings.items():
-            if name in self.cfg.settings:
-                self.cfg.set(name, value)
+            self.cfg.set(name, value)
 
     def _forward_early_signal(self, _arbiter: Arbiter) -> None:
         """Repeat a signal that arrived before gunicorn handled signals."""
@@ -117,7 +103,7 @@ class _Workers(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     def load(self) -> Callable[[], Awaitable[web.AppRunner]]:
         def refuse() -> None:
-            self._refused[0] = 1
+            self.refused[0] = 1
             os.kill(os.getppid(), signal.SIGTERM)
 
         async def runner() -> web.AppRunner:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from api.service.counts import LogCounts, ServiceCounts
+from api.service.running_service import LogCounts, ServiceCounts
 from ledger.batching.group_commit import GroupCommit
 from ledger.domain.clock import utc_now
 from ledger.domain.errors import Unavailable

@@ -3,9 +3,30 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from api.service.counts import ServiceCounts
+from msgspec import Struct, field
+
+from ledger.batching.append_counts import AppendCounts
 from ledger.use_cases.issuer import Issuer
+from projections.expiry_sweep import SweepCounts
+from projections.following.batches import FollowerCounts
 from projections.following.status import ProjectionStatus
+
+
+class LogCounts(Struct):
+    """One issuer's log: appends that wait, audit readers that wait for events, and what was appended."""
+
+    log: str
+    waiting: int
+    readers: int
+    appends: AppendCounts
+
+
+class ServiceCounts(Struct):
+    """What the service of one process has done since it started. Metrics are made of it on a scrape."""
+
+    logs: Sequence[LogCounts] = ()
+    followers: Sequence[FollowerCounts] = ()
+    sweep: SweepCounts = field(default_factory=SweepCounts)
 
 
 class RunningService(Protocol):
@@ -14,24 +35,18 @@ class RunningService(Protocol):
     @property
     def issuers(self) -> Sequence[Issuer]:
         """The issuers served, in the order configured."""
-        ...
 
     async def problems(self) -> Sequence[str]:
-        """Why the service is not ready, one sentence each; empty when it is. Never raises."""
-        ...
+        """Return why the service is not ready, one sentence per problem; empty when it is ready. Never raises."""
 
     async def projections(self) -> Sequence[ProjectionStatus]:
-        """How the projections of each issuer's log are. Raises Unavailable."""
-        ...
+        """Read the status of the projections of every log. Raises Unavailable."""
 
     async def sweep_lag(self) -> float:
-        """How many seconds ago the last whole walk of the sweep began. Raises Unavailable."""
-        ...
+        """Return the seconds since the last complete sweep began. Raises Unavailable."""
 
     def counts(self) -> ServiceCounts:
-        """What this process has done so far."""
-        ...
+        """Return the counters of this process."""
 
     async def close(self) -> None:
-        """Drain what waits to be recorded, then let go of the database."""
-        ...
+        """Append what is queued, then disconnect from the database."""

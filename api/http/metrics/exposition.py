@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from api.http.instrumented_endpoint import DURATION_BUCKETS_SECONDS, RequestCounts
 from api.http.metrics import catalogue
 from api.http.metrics.catalogue import METRICS, Metric
-from api.service.counts import LogCounts, ServiceCounts
+from api.service.running_service import LogCounts, ServiceCounts
 from ledger.batching.append_counts import BATCH_BOUNDS
 from projections.following.status import STATES, ProjectionStatus
 

@@ -130,10 +130,4 @@ def test_line_is_written_when_text_is_not_unicode():
     output = Output("json")
     structlog.get_logger().info("odd \udcff", nested={"k": ["\udcff"]}, n=1)
     (line,) = output.lines
-    assert line["event"] == "odd \\udcff"
-    assert line["nested"] == {"k": ["\\udcff"]}
-
-
-def test_configuration_fails_when_level_is_unknown():
-    with pytest.raises(ValueError, match="'loud' is not one of"):
-        configure_logging(format="json", level="loud")
+    assert (line["event"], line["nested"], line["n"]) == ("odd ?", {"k": ["?"]}, 1)

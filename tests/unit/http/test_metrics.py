@@ -15,7 +15,7 @@ from api.http.metrics import peer_workers
 from api.http.metrics.catalogue import METRICS
 from api.http.metrics.exposition import ProcessCounts, exposition
 from api.http.metrics.peer_workers import PeerWorkers
-from api.service.counts import ServiceCounts
+from api.service.running_service import ServiceCounts
 from projections.expiry_sweep import SweepCounts
 from projections.following.batches import FollowerCounts
 from projections.following.status import STATES
