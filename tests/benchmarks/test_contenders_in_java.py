@@ -20,16 +20,17 @@ def make_jdk(home: Path, version: str, *, compiler: bool = True) -> Path:
     return home
 
 
-def test_newest_jdk_is_chosen_by_version_number(tmp_path):
-    homes = [
-        make_jdk(tmp_path / name, version) for name, version in [("a", "9.0.4"), ("b", "25.0.3"), ("c", "17.0.15")]
-    ]
-    assert choose_newest(homes, 17).home == tmp_path / "b"
-    assert choose_newest(homes, 17).version == (25, 0, 3)
-
-
-def test_jdk_is_accepted_when_its_version_is_exactly_the_minimum(tmp_path):
-    assert choose_newest([make_jdk(tmp_path / "a", "25")], 25).version == (25,)
+@pytest.mark.parametrize(
+    ("versions", "minimum", "chosen"),
+    [
+        (["9.0.4", "25.0.3", "17.0.15"], 17, (25, 0, 3)),  # by number, not by text
+        (["25"], 25, (25,)),
+    ],
+)
+def test_newest_jdk_is_chosen(tmp_path, versions, minimum, chosen):
+    homes = [make_jdk(tmp_path / version, version) for version in versions]
+    found = choose_newest(homes, minimum)
+    assert (found.home, found.version) == (tmp_path / ".".join(map(str, chosen)), chosen)
 
 
 def test_runtime_without_a_compiler_is_ignored(tmp_path):
@@ -37,36 +38,30 @@ def test_runtime_without_a_compiler_is_ignored(tmp_path):
     assert choose_newest(homes, 17).home == tmp_path / "jdk"
 
 
-def test_old_jdk_is_refused_with_its_version(tmp_path):
-    homes = [make_jdk(tmp_path / "a", "17.0.15")]
-    with pytest.raises(
-        ContenderUnavailable, match=r"of version 21 or later, and the newest installed one is 17\.0\.15"
-    ):
-        choose_newest(homes, 21)
+@pytest.mark.parametrize(
+    ("versions", "message"),
+    [
+        (["17.0.15"], r"of version 21 or later, and the newest installed one is 17\.0\.15"),
+        ([], "none is installed: install one"),
+    ],
+)
+def test_no_jdk_is_chosen_when_all_are_too_old_or_none_is_installed(tmp_path, versions, message):
+    homes = [make_jdk(tmp_path / version, version) for version in versions]
+    with pytest.raises(ContenderUnavailable, match=message):
+        choose_newest([*homes, tmp_path / "nothing"], 21)
 
 
-def test_error_says_that_a_jdk_is_missing_when_none_is_installed(tmp_path):
-    with pytest.raises(ContenderUnavailable, match="none is installed: install one"):
-        choose_newest([tmp_path / "nothing"], 17)
-
-
-def test_fingerprint_changes_with_the_content_or_name_of_a_file(tmp_path):
-    (tmp_path / "src").mkdir()
-    source = tmp_path / "src" / "Server.java"
+def test_fingerprint_changes_with_content_and_name_but_not_pycache(tmp_path):
+    (tmp_path / "__pycache__").mkdir()
+    source = tmp_path / "Server.java"
     source.write_text("one")
     first = fingerprint(tmp_path)
+    (tmp_path / "__pycache__" / "contender.pyc").touch()
+    assert fingerprint(tmp_path) == first
     source.write_text("two")
     second = fingerprint(tmp_path)
     source.rename(source.with_name("Other.java"))
     assert len({first, second, fingerprint(tmp_path)}) == 3
-
-
-def test_fingerprint_ignores_pycache(tmp_path):
-    (tmp_path / "pom.xml").write_text("<project/>")
-    before = fingerprint(tmp_path)
-    (tmp_path / "__pycache__").mkdir()
-    (tmp_path / "__pycache__" / "contender.pyc").touch()
-    assert fingerprint(tmp_path) == before
 
 
 def test_version_is_read_from_the_exact_library_name():
@@ -75,14 +70,10 @@ def test_version_is_read_from_the_exact_library_name():
     assert version_of("postgresql", jars) == "42.7.14"
 
 
-def test_environment_contains_every_variable_of_the_realm():
-    realm = (DISTRIBUTION / "realm.json").read_text()
-    without_default = re.findall(r"\$\{(\w+)\}", realm)
-    assert set(without_default) == set(REALM)
-
-
-def test_realm_defines_the_requested_scopes():
-    realm = json.loads((DISTRIBUTION / "realm.json").read_text())
+def test_realm_uses_every_variable_and_defines_the_requested_scopes():
+    text = (DISTRIBUTION / "realm.json").read_text()
+    assert set(re.findall(r"\$\{(\w+)\}", text)) == set(REALM)
+    realm = json.loads(text)
     issuing, introspecting = realm["clients"]
     defined = {scope["name"] for scope in realm["clientScopes"]}
     assert set(issuing["optionalClientScopes"]) == set(SCOPES) <= defined

@@ -13,39 +13,35 @@ from benchmarks.profile.stacks import read_stacks
 from tests.benchmarks.recorded_stacks import LOOP, STACKS
 from tests.benchmarks.sample_results import OWN
 
+PICTURE = flame_graph(STACKS, "issue: 100 µs of <CPU> time")
+BOX = r'<rect x="([\d.]+)" y="(\d+)" width="([\d.]+)"[^>]*><title>'
+
 
 class TestFlameGraph:
-    picture = flame_graph(STACKS, "issue: 100 µs of <CPU> time")
-
     def test_picture_is_an_svg_without_scripts(self):
-        root = ET.fromstring(self.picture)  # noqa: S314 (our own text)
+        root = ET.fromstring(PICTURE)  # noqa: S314 (our own text)
 
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
         assert {element.tag.rpartition("}")[2] for element in root.iter()} == {"svg", "rect", "text", "title"}
 
-    def test_each_frame_has_its_share(self):
-        assert "<title>UVStream_write (loop.c): 43.8 %</title>" in self.picture
+    def test_each_frame_has_its_share_but_meaningless_ones_are_left_out(self):
+        assert "<title>UVStream_write (loop.c): 43.8 %</title>" in PICTURE
+        assert not re.search("Runner.run|Py_DECREF|<title>0x", PICTURE)
 
     def test_callee_is_below_and_within_its_caller(self):
-        (caller,) = re.findall(r'<rect x="([\d.]+)" y="(\d+)" width="([\d.]+)"[^>]*><title>Answer.whole ', self.picture)
-        (callee,) = re.findall(r'<rect x="([\d.]+)" y="(\d+)" width="([\d.]+)"[^>]*><title>Answer._head ', self.picture)
+        (caller,) = re.findall(BOX + "Answer.whole ", PICTURE)
+        (callee,) = re.findall(BOX + "Answer._head ", PICTURE)
 
         assert int(callee[1]) > int(caller[1])
         assert float(caller[0]) <= float(callee[0])
         assert float(callee[0]) + float(callee[2]) <= float(caller[0]) + float(caller[2])
 
     def test_frames_of_a_row_do_not_overlap(self):
-        boxes = re.findall(r'<rect x="([\d.]+)" y="(\d+)" width="([\d.]+)"[^>]*><title>', self.picture)
-        rows = sorted((int(y), float(x), float(width)) for x, y, width in boxes)
+        rows = sorted((int(y), float(x), float(width)) for x, y, width in re.findall(BOX, PICTURE))
         pairs = [(one, other) for one, other in pairwise(rows) if one[0] == other[0]]
 
         assert len(pairs) > 5
         assert [(one, other) for one, other in pairs if one[1] + one[2] > other[1]] == []
-
-    def test_common_and_meaningless_frames_are_left_out(self):
-        assert "Runner.run" not in self.picture
-        assert "Py_DECREF" not in self.picture
-        assert not re.search("<title>0x", self.picture)
 
     def test_smallest_frames_are_left_out_but_count_for_their_callers(self):
         many = round(1 / LEAST_SHARE)
@@ -78,16 +74,14 @@ PAGE = report(Profile("introspect", "introspect a mix", 50.0, LOOKING_UP), Profi
 
 
 class TestPage:
-    def test_table_has_share_and_time_of_each_part(self):
+    def test_table_has_share_and_time_of_each_part_with_samples(self):
         lines = render(PAGE).splitlines()
 
         assert "|  | introspect a mix, µs | share | issue, µs | share |" in lines
         assert "| token look-up | 37.5 | 75.0 % | 11.0 | 6.8 % |" in lines
         assert "| sending |  |  | 71.0 | 43.8 % |" in lines
         assert "| all | 50.0 | 100.0 % | 162.0 | 100.0 % |" in lines
-
-    def test_part_without_samples_is_left_out(self):
-        assert OTHER not in [line.split(" | ")[0].strip("| ") for line in render(PAGE).splitlines()]
+        assert OTHER not in [line.split(" | ")[0].strip("| ") for line in lines]
 
     def test_page_states_method_and_accuracy(self):
         text = " ".join(render(PAGE).split())

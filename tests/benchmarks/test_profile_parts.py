@@ -2,20 +2,20 @@
 
 import ast
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from benchmarks.profile.parts import OTHER, PARTS, part_of, shares
-from benchmarks.profile.stacks import Frame, read_stacks
+from benchmarks.profile.stacks import read_stacks
 from tests.benchmarks.recorded_stacks import LOOP, RECORDED, STACKS
 
 ROOT = Path(__file__).parents[2]
 
-
-def part(line: str) -> str:
-    (stack,) = read_stacks([f"{LOOP};{line} 1"])
-    return part_of(stack.frames)
+ANSWERING = "Connection._answer_form (api/http/connection.py:95);Served.handle (api/http/instrumented_endpoint.py:77)"
+DECODING = "Codec.decode (ledger/domain/codec.py:40);json_decode (msgspec/_core.so)"
+SENDING = "Connection.fetch (asyncpg/connection.py:1);BaseProtocol__write (protocol.c:2);write (loop.c:3)"
 
 
 def functions_of(file: Path) -> set[str]:
@@ -51,9 +51,9 @@ class TestReading:
 
 class TestParts:
     def test_each_recorded_stack_has_its_part(self):
-        found: dict[str, int] = {}
+        found: Counter[str] = Counter()
         for stack in STACKS:
-            found[part_of(stack.frames)] = found.get(part_of(stack.frames), 0) + stack.samples
+            found[part_of(stack.frames)] += stack.samples
 
         assert found == {
             "event loop, reading from sockets": 37 + 2,
@@ -70,33 +70,28 @@ class TestParts:
             "logging, counters": 3,
         }
 
-    def test_innermost_listed_frame_decides(self):
-        answering = (
-            "Connection._answer_form (api/http/connection.py:95);Served.handle (api/http/instrumented_endpoint.py:77)"
-        )
-
-        assert part(answering) == "connection to handler"
-        assert part(f"{answering};TokenEndpoint.handle (api/http/oauth/token.py:43)") == "building the response"
-        assert part(f"{answering};utc_now (ledger/domain/clock.py:23)") == "connection to handler"
-
-    def test_shared_code_counts_for_its_caller(self):
-        decoding = "Codec.decode (ledger/domain/codec.py:40);json_decode (msgspec/_core.so)"
-        sending = "Connection.fetch (asyncpg/connection.py:1);BaseProtocol__write (protocol.c:2);write (loop.c:3)"
-
-        assert (
-            part(f"Follower._step (projections/following/follower.py:1);{decoding}") == "catch-up projections and sweep"
-        )
-        assert part(f"GroupCommit._record (ledger/batching/group_commit.py:1);{decoding}") == "appending"
-        assert part(f"LookUps._find (projections/lookups.py:1);{sending}") == "token look-up"
-
-    def test_function_precedes_file_and_file_precedes_folder(self):
-        assert part("Connection._answer_form (api/http/connection.py:95)") == "sending"
-        assert part("Connection.data_received (api/http/connection.py:45)") == "connection to handler"
-        assert part("Response.__init__ (aiohttp/web_response.py:1)") == "building the response"
-        assert part("StreamReader.__init__ (aiohttp/streams.py:124)") == "parsing HTTP"
-
-    def test_unlisted_stack_is_other(self):
-        assert part_of([Frame("start_thread", "libc.so.6")]) == OTHER
+    @pytest.mark.parametrize(
+        ("line", "expected"),
+        [
+            # The innermost listed frame decides.
+            (ANSWERING, "connection to handler"),
+            (f"{ANSWERING};TokenEndpoint.handle (api/http/oauth/token.py:43)", "building the response"),
+            (f"{ANSWERING};utc_now (ledger/domain/clock.py:23)", "connection to handler"),
+            # Shared code counts for its caller.
+            (f"Follower._step (projections/following/follower.py:1);{DECODING}", "catch-up projections and sweep"),
+            (f"GroupCommit._record (ledger/batching/group_commit.py:1);{DECODING}", "appending"),
+            (f"LookUps._find (projections/lookups.py:1);{SENDING}", "token look-up"),
+            # A function precedes its file, and a file its folder.
+            ("Connection._answer_form (api/http/connection.py:95)", "sending"),
+            ("Connection.data_received (api/http/connection.py:45)", "connection to handler"),
+            ("Response.__init__ (aiohttp/web_response.py:1)", "building the response"),
+            ("StreamReader.__init__ (aiohttp/streams.py:124)", "parsing HTTP"),
+            ("start_thread (libc.so.6)", OTHER),
+        ],
+    )
+    def test_stack_belongs_to_one_part(self, line, expected):
+        (stack,) = read_stacks([f"{line} 1"])
+        assert part_of(stack.frames) == expected
 
     def test_shares_add_up_to_one(self):
         stacks = list(read_stacks([f"{LOOP};sleep (x.py:1) 3", "thread (libc.so.6) 1"]))
@@ -107,8 +102,9 @@ class TestParts:
         with pytest.raises(ValueError, match="no stacks"):
             shares([])
 
-    def test_every_listed_file_and_function_of_the_service_exists(self):
-        named = [name for names in PARTS.values() for name in names if re.search(r"\b(api|ledger|projections)/", name)]
+    def test_listed_files_and_functions_exist_and_none_is_listed_twice(self):
+        listed = [name for names in PARTS.values() for name in names]
+        named = [name for name in listed if re.search(r"\b(api|ledger|projections)/", name)]
         missing = []
         for name in named:
             function, _, file = name.rpartition(" (")
@@ -116,8 +112,5 @@ class TestParts:
             if not place.exists() or (function and function.rpartition(".")[2] not in functions_of(place)):
                 missing.append(name)
         assert len(named) > 20
+        assert len(listed) == len(set(listed))
         assert missing == []
-
-    def test_nothing_is_listed_twice(self):
-        named = [name for names in PARTS.values() for name in names]
-        assert len(named) == len(set(named))

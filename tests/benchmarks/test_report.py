@@ -20,11 +20,36 @@ def lines() -> list[str]:
     return render(Evidence(OWN, PEERS, 0.95), REASONS, {"Growth": "growth.md"}).splitlines()
 
 
-def test_target_is_reached_missed_or_not_measured(lines):
-    assert "| introspection, one process, to the empty handler | 0.8 | 0.85 | reached |" in lines
-    assert "| issuance, one process, to the empty handler | 0.55 | 0.40 | **missed** |" in lines
-    assert "| issuance, two workers to one, accounted | 1.7 |  | not measured |" in lines
-    assert "| introspection with 10 million tokens, to 10 thousand | 0.9 | 0.95 | reached |" in lines
+@pytest.mark.parametrize(
+    "line",
+    [
+        "| introspection, one process, to the empty handler | 0.8 | 0.85 | reached |",
+        "| issuance, one process, to the empty handler | 0.55 | 0.40 | **missed** |",
+        "| issuance, two workers to one, accounted | 1.7 |  | not measured |",
+        "| introspection with 10 million tokens, to 10 thousand | 0.9 | 0.95 | reached |",
+        # Medians with their spread, and the ratio to the empty handler.
+        f"| {MIX} | 10,000 (9,900 - 10,100) | 8,500 (8,400 - 9,000) | 0.85 | 4.0 | 9.0 | 40 / 70 | 20 | 10 |",
+        # Percentiles are medians; the worst latency is a maximum.
+        f"| {MIX} | {OURS} | 4,000 | 1.0 | 2.0 | 6.0 | 12.0 | 150 | 0.6 | 30 |",
+        # The database alone is compared by operations.
+        "| look-up, one per query | `find` | 17,000 | 0.50 |",
+        "| issuance, 16 per transaction | all of it | 8,000 | 0.50 |",
+        # Two workers, with busy cores.
+        f"| {MIX} | 1 | 8,000 | 0.8 | 70 | 20 | 10 |  |  |",
+        f"| {MIX} | 2 | 9,000 | 1.0 | 80 | 20 | 10 | 1.12 | 1.75 |",
+        # Rebuild and verification, in events per second.
+        "| active_tokens | 1,000,000 | 100,000 | 125,000 |",
+        # Peers.
+        "| hydra | 4.0 |  | 4.0 |  |  |",
+        "How hydra runs.",
+        f"| {MIX} | 2,000 | 8,000 | 4.0 | 400 / 100 |",
+        "Not measured on 2026-01-31 12:00 UTC on A processor, 2 cores: it exited: no space left",
+        "Not measured yet: spring-authorization-server, django-oauth-toolkit.",
+        "Other pages: [Growth](growth.md).",
+    ],
+)
+def test_report_has_the_line(lines, line):
+    assert line in lines
 
 
 def test_missed_target_has_its_reason(lines):
@@ -34,44 +59,8 @@ def test_missed_target_has_its_reason(lines):
     assert slowest.endswith("to the best peer** (1.20, not below 1). The reason is not documented yet.")
 
 
-def test_rates_are_medians_with_spread_and_ratio_to_the_empty_handler(lines):
-    assert (
-        f"| {MIX} | 10,000 (9,900 - 10,100) | 8,500 (8,400 - 9,000) | 0.85 | 4.0 | 9.0 | 40 / 70 | 20 | 10 |" in lines
-    )
-
-
-def test_percentiles_are_medians_and_the_worst_is_the_maximum(lines):
-    assert f"| {MIX} | {OURS} | 4,000 | 1.0 | 2.0 | 6.0 | 12.0 | 150 | 0.6 | 30 |" in lines
-
-
-def test_database_alone_is_compared_by_operations(lines):
-    assert "| look-up, one per query | `find` | 17,000 | 0.50 |" in lines
-    assert "| issuance, 16 per transaction | all of it | 8,000 | 0.50 |" in lines
-
-
-def test_two_workers_are_shown_with_busy_cores(lines):
-    assert f"| {MIX} | 1 | 8,000 | 0.8 | 70 | 20 | 10 |  |  |" in lines
-    assert f"| {MIX} | 2 | 9,000 | 1.0 | 80 | 20 | 10 | 1.12 | 1.75 |" in lines
-
-
-def test_rebuild_is_shown_in_events_per_second(lines):
-    assert "| active_tokens | 1,000,000 | 100,000 | 125,000 |" in lines
-
-
-def test_peer_has_versions_date_and_ratio(lines):
-    assert "| hydra | 4.0 |  | 4.0 |  |  |" in lines
-    assert "How hydra runs." in lines
+def test_peer_has_its_versions_and_date(lines):
     assert any(line.startswith("hydra 2.3. Measured on 2026-01-31 12:00 UTC") for line in lines)
-    assert f"| {MIX} | 2,000 | 8,000 | 4.0 | 400 / 100 |" in lines
-
-
-def test_peer_without_results_has_the_reason(lines):
-    assert "Not measured on 2026-01-31 12:00 UTC on A processor, 2 cores: it exited: no space left" in lines
-    assert "Not measured yet: spring-authorization-server, django-oauth-toolkit." in lines
-
-
-def test_other_pages_of_the_folder_are_linked(lines):
-    assert "Other pages: [Growth](growth.md)." in lines
 
 
 def test_missing_measurements_are_at_the_top():

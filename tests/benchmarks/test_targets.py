@@ -14,24 +14,24 @@ def ratio(name: str, ours=OWN, peers=PEERS) -> float | None:
     return BY_NAME[name].ratio(Evidence(ours, peers))
 
 
-def test_ratio_to_the_empty_handler_is_of_medians():
-    assert ratio("introspect-empty-handler") == pytest.approx(0.85)
-    assert ratio("issue-empty-handler") == pytest.approx(0.40)
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("introspect-empty-handler", 0.85),  # of medians
+        ("issue-empty-handler", 0.40),
+        ("introspect-peers", 2.0),  # the best peer, in its own run
+        ("issue-peers", 4.0),
+        ("introspect-p99-peers", 1.2),  # the peer with the lowest latency
+        ("introspect-two-workers", 2 * 70 / 80),  # by CPU time, because the cores are shared
+    ],
+)
+def test_ratio_of_each_target(name, expected):
+    assert ratio(name) == pytest.approx(expected)
 
 
-def test_best_peer_counts_in_its_own_run():
-    assert ratio("introspect-peers") == pytest.approx(2.0)
-    assert ratio("issue-peers") == pytest.approx(4.0)
-
-
-def test_peer_with_the_lowest_latency_counts():
-    assert ratio("introspect-p99-peers") == pytest.approx(1.2)
-    assert not BY_NAME["introspect-p99-peers"].reached(1.2)
-    assert not BY_NAME["introspect-p99-peers"].reached(1.0)
-
-
-def test_two_workers_are_compared_by_cpu_time_when_cores_are_shared():
-    assert ratio("introspect-two-workers") == pytest.approx(2 * 70 / 80)
+@pytest.mark.parametrize("found", [1.2, 1.0])
+def test_latency_target_is_missed_when_not_below_one(found):
+    assert not BY_NAME["introspect-p99-peers"].reached(found)
 
 
 def test_two_workers_are_compared_by_rates_when_there_are_enough_cores():
