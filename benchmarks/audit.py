@@ -20,6 +20,7 @@ import psutil
 
 from api.embedded_postgres import EmbeddedPostgres
 from api.operations.database import migrate
+from api.service.settings import load_settings
 from benchmarks.background import measure_issuance
 from benchmarks.command import benchmark, log_progress, temporary_folder
 from benchmarks.demo_service import LOG, PATH, Server, run_demo_service
@@ -68,7 +69,7 @@ def _measure(tokens: int, seconds: int) -> Measured:
     with temporary_folder() as folder:
         log_progress(f"filling a log with {tokens:,} tokens")
         with EmbeddedPostgres(folder / "postgres") as postgres:
-            asyncio.run(migrate(postgres.owner_dsn, "token_ledger_service", log_progress))
+            asyncio.run(migrate(postgres.owner_dsn, load_settings({}), log_progress))
             log = asyncio.run(fill_log(postgres.owner_dsn, LOG, tokens=tokens, demo=True))
         with run_demo_service(folder) as served:
             log_progress("measuring")

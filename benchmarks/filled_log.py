@@ -99,7 +99,7 @@ async def _write_clients(connection: asyncpg.Connection, log_id: int, numbered: 
 
 
 def _log_row(row: Row) -> LogRow:
-    _, position, recorded_at, _, version, schema_version, topic, payload, *who = row
+    _, position, recorded_at, _, version, schema_version, topic, payload, *who, _salt = row
     return LogRow(position, recorded_at, version, topic, schema_version, payload, *who)
 
 

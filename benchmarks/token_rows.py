@@ -69,7 +69,7 @@ class TokenRows:
     def _event(self, position: int, at: datetime, place: tuple[UUID, int], event: Event, actor: str) -> Row:
         payload = CODEC.encode(event)
         head = (self._log_id, position, at, *place, event.SCHEMA_VERSION, event.TOPIC, payload)
-        return (*head, actor, _request_id(position), ADDRESS)
+        return (*head, actor, _request_id(position), ADDRESS, position.to_bytes(16))
 
     def _active(self, token: TokenIssued) -> Row:
         return (

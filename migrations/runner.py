@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from migrations.head import CONNECT_TIMEOUT_SECONDS, list_revisions, newest_revision, read_revision
 from migrations.preconditions import MigrationError, check_server
+from migrations.privileges import set_privileges
 
 LOCK_KEY = 0x746F6B656E6C6564
 """The key of the advisory lock that a migrating process holds: "tokenled" in ASCII."""
@@ -45,12 +46,19 @@ class DatabaseIsNewer(MigrationError):
         )
 
 
-async def upgrade(dsn: str, *, service_role: str = "token_ledger_service") -> Sequence[str]:
+async def upgrade(
+    dsn: str,
+    *,
+    service_role: str = "token_ledger_service",
+    projector_role: str = "token_ledger_projector",
+    finish: bool = False,
+) -> Sequence[str]:
     """Apply missing revisions as the role of the DSN, which owns the tables. Returns them, oldest first.
 
     Each revision has its own transaction: after a failure the earlier ones stay applied. The service's role must exist;
-    it is granted only what the service needs. Raises MigrationError if the server or its roles are unsuitable, and
-    asyncpg's errors and OSError if the database cannot be reached.
+    the projector's role need not. `finish` revokes what only older releases need; a new database is finished at once.
+    Raises MigrationError if the server or its roles are unsuitable, and asyncpg's errors and OSError if the database
+    cannot be reached.
     """
     applied: list[str] = []
 
@@ -80,6 +88,9 @@ async def upgrade(dsn: str, *, service_role: str = "token_ledger_service") -> Se
                 raise DatabaseIsNewer(revision)
             await connection.run_sync(run_alembic)
             await connection.commit()
+            await set_privileges(
+                driver, service_role=service_role, projector_role=projector_role, finish=finish or revision is None
+            )
     finally:
         await engine.dispose()  # releases the lock
     return applied

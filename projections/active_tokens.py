@@ -10,10 +10,8 @@ import asyncpg
 
 from ledger.domain.clock import to_epoch_seconds
 from ledger.domain.events import TokenIssued, TokenRevoked
-from ledger.domain.recording import NewEvent
 from ledger.domain.scope import format_scope
 from ledger.postgres.database import Connection
-from ledger.postgres.inline import PartOfAppend
 from ledger.postgres.statements import load_statements
 from ledger.use_cases.ports import ActiveToken
 from projections.projection import Projected, Projection
@@ -44,26 +42,6 @@ class ActiveTokensProjection(Projection):
             for projected in events
             if not isinstance(projected.event, TokenIssued) or to_epoch_seconds(projected.event.expires_at) > by
         ]
-
-    def in_append(self, events: Sequence[NewEvent]) -> Sequence[PartOfAppend] | None:
-        """Insert issued tokens and delete revoked ones; None if a token is both."""
-        decode = self._mapper.decode_payload
-        issued: list[TokenIssued] = []
-        revoked: set[bytes] = set()
-        for event in events:
-            match decode(event.topic, event.schema_version, event.payload):
-                case TokenIssued() as token:
-                    issued.append(token)
-                case TokenRevoked() as token:
-                    revoked.add(token.digest)
-        if revoked and not revoked.isdisjoint(token.digest for token in issued):
-            return None
-        parts = []
-        if issued:
-            parts.append(PartOfAppend(SQL["insert_in_append"], _columns(issued)))
-        if revoked:
-            parts.append(PartOfAppend(SQL["delete_in_append"], [list(revoked)]))
-        return parts
 
     async def fold(self, connection: Connection, log_id: int, events: Sequence[Projected]) -> None:
         """Run one insert and one delete per batch; a token issued and revoked in it is never written."""

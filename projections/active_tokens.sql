@@ -5,18 +5,6 @@ SELECT $1, t.digest, t.jti, t.client_id, t.subject, t.scope, string_to_array(t.a
   FROM unnest($2::bytea[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bigint[])
        AS t (digest, jti, client_id, subject, scope, audience, issued_at, expires_at);
 
--- name: insert_in_append
--- Add issued tokens, as a part of the statement that appends.
-INSERT INTO active_tokens (log_id, digest, jti, client_id, subject, scope, audience, issued_at, expires_at)
-SELECT $1, t.digest, t.jti, t.client_id, t.subject, t.scope, string_to_array(t.audience, ' '), t.issued_at, t.expires_at
-  FROM moved,
-       unnest($2::bytea[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bigint[])
-       AS t (digest, jti, client_id, subject, scope, audience, issued_at, expires_at)
-
--- name: delete_in_append
--- Remove revoked tokens, as a part of the statement that appends.
-DELETE FROM active_tokens WHERE log_id = $1 AND digest = ANY ($2::bytea[]) AND EXISTS (SELECT FROM moved)
-
 -- name: delete
 -- Remove revoked tokens.
 DELETE FROM active_tokens WHERE log_id = $1 AND digest = ANY ($2::bytea[]);

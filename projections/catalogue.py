@@ -1,6 +1,6 @@
 """The projections of this release. To add one, add its class to PROJECTIONS."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ledger.domain.errors import Refusal
 from ledger.domain.recording import EventMapper
@@ -24,6 +24,11 @@ def all_projections(mapper: EventMapper) -> Sequence[Projection]:
 def inline_projections(mapper: EventMapper) -> Sequence[Projection]:
     """Create the projections that every append updates."""
     return [projection(mapper) for projection in PROJECTIONS if projection.inline]
+
+
+def inline_versions() -> Mapping[str, int]:
+    """The versions of the inline projections that this release writes, by name."""
+    return {projection.name: projection.version for projection in PROJECTIONS if projection.inline}
 
 
 def catch_up_projections(mapper: EventMapper) -> Sequence[Projection]:

@@ -7,15 +7,13 @@ step, the others skip it. A process that is killed leaves the row unchanged.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
-from time import monotonic
 
 import asyncpg
 import structlog
 from msgspec import Struct
 
 from ledger.domain.errors import Unavailable
-from ledger.postgres.database import Connection, Database
+from ledger.postgres.database import Database
 from ledger.postgres.statements import load_statements
 
 SQL = load_statements("projections", "expiry_sweep.sql")
@@ -29,8 +27,8 @@ STEP_PAGES = 32
 MAX_REST_SECONDS = 60.0
 """Longest rest between two steps: a small table may grow in the meantime."""
 
-MAX_WORK_SHARE = 0.25
-"""Largest share of time spent in steps. A table too large for it takes longer than `within`."""
+REST_PER_WORK = 3.0
+"""Rest this many times as long as a step took, so that the sweep works a quarter of the time at most."""
 
 POLL_SECONDS = 1.0
 """Pause while another process takes the step, or the database is away."""
@@ -54,10 +52,9 @@ class SweepCounts(Struct):
     steps: int = 0
 
 
-def rest_seconds(*, pages: int, walk: float, worked: float) -> float:
-    """The rest after a step that took `worked`, so that the whole table takes `walk`. All in seconds."""
-    even = walk * STEP_PAGES / max(pages, STEP_PAGES)
-    return max(min(even, MAX_REST_SECONDS), worked * (1 / MAX_WORK_SHARE - 1))
+def rest_seconds(*, pages: int, walk: float) -> float:
+    """The rest after a step, so that a walk over the whole table takes `walk`. In seconds."""
+    return min(walk * STEP_PAGES / max(pages, STEP_PAGES), MAX_REST_SECONDS)
 
 
 class ExpirySweep:
@@ -108,21 +105,15 @@ class ExpirySweep:
                 return min(due, MAX_REST_SECONDS)
             async with connection.transaction():
                 await connection.execute(TRANSACTION)
-                return await self._delete_expired(connection)
-
-    async def _delete_expired(self, connection: Connection) -> float:
-        started = monotonic()
-        row = await connection.fetchrow(SQL["take_step"])
-        if row is None:
+                rest = rest_seconds(pages=await connection.fetchval(SQL["read_pages"]), walk=self._walk)
+                step = await connection.fetchrow(SQL["sweep"], STEP_PAGES, GRACE_SECONDS, rest, REST_PER_WORK)
+        assert step is not None, "the function returns one row"
+        if step["deleted"] is None:
             return POLL_SECONDS
-        first, end = row["block"], row["block"] + STEP_PAGES
-        deleted = await connection.execute(SQL["delete_expired"], (first, 0), (end, 0), row["now"] - GRACE_SECONDS)
-        rest = rest_seconds(pages=row["pages"], walk=self._walk, worked=monotonic() - started)
-        next_block = end if end < row["pages"] else 0
-        await connection.execute(SQL["finish_step"], first, next_block, timedelta(seconds=rest))
-        self.counts.rows += int(deleted.removeprefix("DELETE "))
+        self.counts.rows += step["deleted"]
         self.counts.steps += 1
-        return rest
+        next_step: float = step["rest"]
+        return next_step
 
 
 async def read_sweep_lag(database: Database) -> float:

@@ -22,5 +22,5 @@ async def find_settled_position(connection: Connection, log_id: int, instant: da
     if now is not None and instant > now["now"]:
         raise InstantInFuture(instant, now["now"])
     if now is not None and instant >= now["recorded_at"]:
-        await connection.fetch(LOG["settle"], log_id)
+        await connection.fetch(LOG["wait_for_append"], log_id)
     return await find_position_at(connection, log_id, instant)

@@ -11,9 +11,8 @@ from typing import ClassVar
 from msgspec import Struct
 
 from ledger.domain.events import Event
-from ledger.domain.recording import EventMapper, NewEvent, RecordedEvent
+from ledger.domain.recording import EventMapper, RecordedEvent
 from ledger.postgres.database import Connection
-from ledger.postgres.inline import PartOfAppend
 
 
 class LogRow(Struct, frozen=True, gc=False):
@@ -78,13 +77,6 @@ class Projection(ABC):
     async def apply(self, connection: Connection, log_id: int, events: Sequence[RecordedEvent | LogRow]) -> None:
         """Fold rows of its topics, in position order, in the transaction of the connection. Raises StoredDataError."""
         await self.fold(connection, log_id, self.read(events))
-
-    def in_append(self, events: Sequence[NewEvent]) -> Sequence[PartOfAppend] | None:  # noqa: ARG002 (for those that can)
-        """What it writes for these events of its topics, as parts of the statement that appends, where it can.
-
-        Raises a StoredDataError for an event that this code cannot read back.
-        """
-        return None
 
     def read(self, rows: Iterable[RecordedEvent | LogRow]) -> list[Projected]:
         """Decode rows. Raises StoredDataError."""

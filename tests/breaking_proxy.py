@@ -6,7 +6,8 @@ from enum import Enum, auto
 
 from tests.database_proxy import DatabaseProxy
 
-COMMIT = b"COMMIT;\x00"
+APPENDED = b"thing.happened"
+"""The topic of an event that tests append: it is in the message that calls append_events."""
 
 
 class AtCommit(Enum):
@@ -24,8 +25,8 @@ class BreakingProxy(DatabaseProxy):
     def __init__(self, dsn: str) -> None:
         super().__init__(dsn)
         self.at_commit = AtCommit.PASS
-        self.also_commits: bytes | None = None
-        """Bytes that also count as a commit: an event that one statement appends."""
+        self.commit = APPENDED
+        """Bytes of the message that commits."""
         self.refuse_after_break = False
         self.refusing = False
         self.broken = asyncio.Event()
@@ -41,7 +42,7 @@ class BreakingProxy(DatabaseProxy):
         self._tasks.add(answers)
         try:
             while data := await client.read(65536):
-                if self._commits(data) and self.at_commit is not AtCommit.PASS:
+                if self.commit in data and self.at_commit is not AtCommit.PASS:
                     await self._break(data, answers, to_client, to_server)
                     return
                 to_server.write(data)
@@ -52,9 +53,6 @@ class BreakingProxy(DatabaseProxy):
             answers.cancel()
             to_server.close()
             to_client.close()
-
-    def _commits(self, data: bytes) -> bool:
-        return data.endswith(COMMIT) or (self.also_commits is not None and self.also_commits in data)
 
     async def _break(
         self,

@@ -1,4 +1,4 @@
-"""Databases for tests. A test run that needs none starts no server."""
+"""A real database for whoever asks. Tests that do not ask start no server."""
 
 import logging
 import os
@@ -11,13 +11,13 @@ import structlog
 
 from tests.databases import Database, DatabaseServer, embedded_server
 
-# A background shell starts its children with SIGINT ignored, and the processes that tests start would inherit that.
+# A background shell starts its children with SIGINT ignored, and processes that tests start inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
 def database_server() -> Iterator[DatabaseServer]:
-    """The server of TOKEN_LEDGER_TEST_DSN (a superuser's DSN), or an embedded server per test process."""
+    """The server of TOKEN_LEDGER_TEST_DSN (a superuser's DSN), or an embedded one for each test process."""
     with ExitStack() as stack:
         dsn = os.environ.get("TOKEN_LEDGER_TEST_DSN")
         if not dsn:
@@ -27,7 +27,7 @@ def database_server() -> Iterator[DatabaseServer]:
 
 @pytest.fixture
 def database(database_server: DatabaseServer) -> Iterator[Database]:
-    """A new database with the schema of this release and no rows."""
+    """A database of the test's own, with the schema of this release and nothing in it."""
     database = database_server.create_migrated()
     yield database
     database_server.drop(database)
@@ -35,7 +35,7 @@ def database(database_server: DatabaseServer) -> Iterator[Database]:
 
 @pytest.fixture
 def empty_database(database_server: DatabaseServer) -> Iterator[Database]:
-    """A new database without any schema."""
+    """A database of the test's own without any schema."""
     database = database_server.create_empty()
     yield database
     database_server.drop(database)
@@ -43,7 +43,7 @@ def empty_database(database_server: DatabaseServer) -> Iterator[Database]:
 
 @pytest.fixture
 def _restored_logging() -> Iterator[None]:
-    """Restore the logging configuration after a test that changes it."""
+    """Puts logging back as it was, for tests that configure it."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     kept = structlog.get_config()

@@ -28,7 +28,8 @@ EXPIRES, REVOKED, STAYS_ACTIVE, REVOKED_LATER = range(4)
 
 
 def recorded(position: int, recorded_at: datetime, stream_event: StreamEvent, cause: Cause) -> RecordedEvent:
-    return recorded_row(EventMapper().encode(stream_event, cause), position, recorded_at)
+    mapper = EventMapper(random_bytes=lambda size: bytes([position % 256]) * size)
+    return recorded_row(mapper.encode(stream_event, cause), position, recorded_at)
 
 
 def small_log() -> list[RecordedEvent]:

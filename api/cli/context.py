@@ -3,20 +3,21 @@
 import asyncio
 import os
 import pwd
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+import asyncpg
 from pydantic import SecretStr
 
 from api.cli.audit.log_source import LogSource
 from api.cli.output import print_note
 from api.operations.database import open_database, service_config
-from api.operations.errors import UsageError
+from api.operations.errors import OperationError, UsageError
 from api.service.composition import Service, start_service
-from api.service.settings import Settings, load_settings
+from api.service.settings import Settings, load_settings, setting_name
 from ledger.domain.clock import utc_now
 from ledger.domain.errors import Unavailable
 from ledger.domain.recording import Cause
@@ -33,14 +34,14 @@ class DatabaseFlags:
     dsn: SecretStr | None
     embedded: Path | None
     owner_dsn: SecretStr | None = None
+    projector_dsn: SecretStr | None = None
     issuers: str | None = None
     issuer: str | None = None
 
     def load_settings(self) -> Settings:
         """Load the settings with these flags on top. Raises SettingsError."""
-        return load_settings(
-            {"dsn": self.dsn, "embedded": self.embedded, "owner_dsn": self.owner_dsn, "issuers": self.issuers}
-        )
+        names = ("dsn", "embedded", "owner_dsn", "projector_dsn", "issuers")
+        return load_settings({name: getattr(self, name) for name in names})
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ class CommandContext:
     def log(self) -> Log:
         """The issuer's log."""
         return self.service.log(self.identifier)
+
+    @property
+    def projector_log(self) -> Log:
+        """The issuer's log for a change of catch-up projections."""
+        return self.service.projector_log(self.identifier)
 
     @property
     def history(self) -> LogSource:
@@ -86,7 +92,18 @@ def run_on_issuer(
         async with open_service(settings, database.issuer, as_owner=as_owner) as (service, identifier):
             return await work(CommandContext(service, identifier, Cause(actor=f"operator:{actor or login_name()}")))
 
-    return asyncio.run(run())
+    with explain_missing_privilege():
+        return asyncio.run(run())
+
+
+@contextmanager
+def explain_missing_privilege() -> Iterator[None]:
+    """Turn a refusal of the database into advice. Raises OperationError."""
+    try:
+        yield
+    except asyncpg.InsufficientPrivilegeError as error:
+        msg = f"the role may not do this ({error}): give the owner's DSN with {setting_name('owner_dsn')}"
+        raise OperationError(msg) from None
 
 
 @asynccontextmanager
@@ -95,9 +112,10 @@ async def open_service(
 ) -> AsyncIterator[tuple[Service, IssuerIdentifier]]:
     """Yield a service for the chosen issuer alone. Raises UsageError, Unavailable."""
     identifier = choose_issuer(settings.issuer_identifiers(), choice)
-    async with open_database(settings, print_note) as database:
-        dsn = (database.owner_dsn if as_owner else None) or database.service_dsn
-        service = await start_service(service_config(settings, dsn, (identifier,)))
+    async with open_database(settings, print_note) as dsns:
+        service_dsn = (dsns.owner_dsn if as_owner else None) or dsns.service_dsn
+        config = service_config(settings, replace(dsns, service_dsn=service_dsn), (identifier,))
+        service = await start_service(config)
         try:
             if problems := await service.problems():
                 raise Unavailable("\n".join(problems))

@@ -40,6 +40,8 @@ Dsn = Annotated[SecretStr | None, setting_option("dsn", metavar="URL", parser=_s
 OwnerDsn = Annotated[SecretStr | None, setting_option("owner_dsn", metavar="URL", parser=_secret)]
 Embedded = Annotated[Path | None, setting_option("embedded", metavar="DIR")]
 Issuers = Annotated[str | None, setting_option("issuers", metavar="URL,URL")]
+ProjectorDsn = Annotated[SecretStr | None, setting_option("projector_dsn", metavar="URL", parser=_secret)]
+ProjectorRole = Annotated[str | None, setting_option("projector_role", metavar="ROLE")]
 ServiceRole = Annotated[str | None, setting_option("service_role", metavar="ROLE")]
 Host = Annotated[str | None, setting_option("host", metavar="ADDRESS")]
 Port = Annotated[int | None, setting_option("port")]

@@ -1,6 +1,7 @@
 """`token-ledger migrate`."""
 
 import asyncio
+from typing import Annotated
 
 from api.cli import flags
 from api.cli.output import print_json, print_note, print_result
@@ -10,6 +11,11 @@ from api.operations.errors import UsageError
 from api.service.settings import Settings, load_settings, setting_name
 from migrations.head import newest_revision
 
+Finish = Annotated[
+    bool,
+    flags.option("--finish", "Revoke what only the older release needs, once no process of it runs any more."),
+]
+
 
 def migrate(
     *,
@@ -17,15 +23,19 @@ def migrate(
     dsn: flags.Dsn = None,
     embedded: flags.Embedded = None,
     service_role: flags.ServiceRole = None,
+    projector_role: flags.ProjectorRole = None,
+    finish: Finish = False,
     json: flags.Json = False,
 ) -> None:
     """Apply the missing migrations as the owner of the tables. It does nothing if none are missing.
 
     Afterwards it builds the projections that have a newer version in this release; the older version serves meanwhile.
-    Without --owner-dsn, --dsn must name the owner.
+    Without --owner-dsn, --dsn must name the owner. While processes of the older release still run, they keep their
+    privileges; --finish revokes them, and there is no way back to the older release after that.
     """
-    settings = load_settings({"owner_dsn": owner_dsn, "dsn": dsn, "embedded": embedded, "service_role": service_role})
-    applied = _migrate_database(settings)
+    roles = {"service_role": service_role, "projector_role": projector_role}
+    settings = load_settings({"owner_dsn": owner_dsn, "dsn": dsn, "embedded": embedded} | roles)
+    applied = _migrate_database(settings, finish=finish)
     revision = newest_revision()
     if json:
         print_json({"applied": applied, "revision": revision})
@@ -33,19 +43,19 @@ def migrate(
         print_result(f"{_summarize(applied)}; the database is at revision {revision}")
 
 
-def _migrate_database(settings: Settings) -> list[str]:
+def _migrate_database(settings: Settings, *, finish: bool) -> list[str]:
     if settings.embedded is not None:
         with provide_database(settings) as dsns:
-            return _apply(dsns.owner_dsn or dsns.service_dsn, settings)
+            return _apply(dsns.owner_dsn or dsns.service_dsn, settings, finish=finish)
     dsn = settings.owner_dsn or settings.dsn
     if dsn is None:
         msg = f"no database: give {setting_name('owner_dsn')} or {setting_name('embedded')}"
         raise UsageError(msg)
-    return _apply(dsn.get_secret_value(), settings)
+    return _apply(dsn.get_secret_value(), settings, finish=finish)
 
 
-def _apply(owner_dsn: str, settings: Settings) -> list[str]:
-    return list(asyncio.run(apply_migrations(owner_dsn, settings.service_role, print_note)))
+def _apply(owner_dsn: str, settings: Settings, *, finish: bool) -> list[str]:
+    return list(asyncio.run(apply_migrations(owner_dsn, settings, print_note, finish=finish)))
 
 
 def _summarize(applied: list[str]) -> str:

@@ -31,9 +31,11 @@ def serve(
     port: flags.Port = None,
     workers: flags.Workers = None,
     dsn: flags.Dsn = None,
+    projector_dsn: flags.ProjectorDsn = None,
     owner_dsn: flags.OwnerDsn = None,
     embedded: flags.Embedded = None,
     service_role: flags.ServiceRole = None,
+    projector_role: flags.ProjectorRole = None,
     issuers: flags.Issuers = None,
     demo: Demo = False,
     migrate: Migrate = False,
@@ -53,11 +55,12 @@ def serve(
     It starts even if the database is unreachable or not migrated: /livez responds, /readyz says what is missing.
     """
     network = {"host": host, "port": port, "behind_proxy": behind_proxy, "issuers": issuers}
-    database = {"dsn": dsn, "owner_dsn": owner_dsn, "embedded": embedded, "service_role": service_role}
+    database = {"dsn": dsn, "projector_dsn": projector_dsn, "owner_dsn": owner_dsn, "embedded": embedded}
+    roles = {"service_role": service_role, "projector_role": projector_role}
     capacity = {"workers": workers, "pool_size": pool_size, "max_waiting_appends": max_waiting_appends}
     background = {"follow": follow, "sweep_seconds": sweep_seconds, "shutdown_seconds": shutdown_seconds}
     monitoring = {"log_format": log_format, "log_level": log_level, "metrics": metrics}
-    settings = load_settings(network | database | capacity | background | monitoring)
+    settings = load_settings(network | database | roles | capacity | background | monitoring)
     from api.operations.serve import serve as run_server  # noqa: PLC0415 (imports the HTTP server, which is slow)
 
     stopped_by_signal = run_server(

@@ -18,6 +18,7 @@ from api.embedded_postgres.programs import EmbeddedPostgresError
 
 OWNER = "token_ledger_owner"
 SERVICE = "token_ledger_service"
+PROJECTOR = "token_ledger_projector"
 DATABASE = "token_ledger"
 
 SETTINGS = {
@@ -40,7 +41,7 @@ NOT_DURABLE = {
 
 # Run at every start, because the process that started first may have been killed before it finished.
 SETUP_SCRIPT = f"""
-SELECT format('CREATE ROLE %I LOGIN', r) FROM unnest(ARRAY['{OWNER}', '{SERVICE}']) AS r
+SELECT format('CREATE ROLE %I LOGIN', r) FROM unnest(ARRAY['{OWNER}', '{SERVICE}', '{PROJECTOR}']) AS r
  WHERE r NOT IN (SELECT rolname FROM pg_roles) \\gexec
 SELECT 'CREATE DATABASE {DATABASE} OWNER {OWNER}'
  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{DATABASE}') \\gexec
@@ -116,6 +117,11 @@ class EmbeddedPostgres:
     def service_dsn(self) -> str:
         """DSN of the service role, whose only privileges the migrations grant. Valid between start and stop."""
         return self._dsn(SERVICE, DATABASE)
+
+    @property
+    def projector_dsn(self) -> str:
+        """DSN of the role that writes catch-up projections. Valid between start and stop."""
+        return self._dsn(PROJECTOR, DATABASE)
 
     @property
     def superuser_dsn(self) -> str:

@@ -21,7 +21,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Dsns:
-    """The DSNs of a database: for the service role and, if known, for the owner of the tables.
+    """The DSNs of a database: for the service, for the owner of the tables if known, and for the projector.
 
     `directory` holds the data of an embedded database.
     """
@@ -29,6 +29,7 @@ class Dsns:
     service_dsn: str
     owner_dsn: str | None
     directory: Path | None = None
+    projector_dsn: str | None = None
 
 
 @contextmanager
@@ -40,13 +41,14 @@ def provide_database(settings: Settings) -> Iterator[Dsns]:
     if settings.embedded is not None:
         directory = settings.embedded.expanduser().absolute()
         with EmbeddedPostgres(directory) as embedded:
-            yield Dsns(embedded.service_dsn, embedded.owner_dsn, directory)
+            yield Dsns(embedded.service_dsn, embedded.owner_dsn, directory, embedded.projector_dsn)
         return
     if settings.dsn is None:
         msg = f"no database: give {setting_name('dsn')} to connect to one or {setting_name('embedded')} to run one here"
         raise UsageError(msg)
     owner_dsn = settings.owner_dsn.get_secret_value() if settings.owner_dsn else None
-    yield Dsns(settings.dsn.get_secret_value(), owner_dsn)
+    projector_dsn = settings.projector_dsn.get_secret_value() if settings.projector_dsn else None
+    yield Dsns(settings.dsn.get_secret_value(), owner_dsn, projector_dsn=projector_dsn)
 
 
 @asynccontextmanager
@@ -54,22 +56,30 @@ async def open_database(settings: Settings, report: Report, *, build: bool = Tru
     """Provide the database; an embedded one is migrated first. Raises UsageError, Unavailable."""
     with provide_database(settings) as dsns:
         if dsns.directory is not None and dsns.owner_dsn is not None:
-            await migrate(dsns.owner_dsn, settings.service_role, report, build=build)
+            await migrate(dsns.owner_dsn, settings, report, build=build)
         yield dsns
 
 
-async def migrate(owner_dsn: str, service_role: str, report: Report, *, build: bool = True) -> Sequence[str]:
+async def migrate(
+    owner_dsn: str, settings: Settings, report: Report, *, build: bool = True, finish: bool = False
+) -> Sequence[str]:
     """Apply missing migrations, then build the projections whose version is newer in this release.
 
-    `build=False` leaves that to a command that knows where the archives are. Returns the applied revisions.
+    `build=False` leaves that to a command that knows where the archives are. `finish` revokes what only an older
+    release needs. Returns the applied revisions.
     Raises Unavailable, MigrationError or BuildRefused.
     """
     applied: Sequence[str] = ()
     with connection_errors():
-        if await read_revision(owner_dsn) != newest_revision():
+        if finish or await read_revision(owner_dsn) != newest_revision():
             from migrations.runner import upgrade  # noqa: PLC0415 (slow to import and seldom needed)
 
-            applied = await upgrade(owner_dsn, service_role=service_role)
+            applied = await upgrade(
+                owner_dsn,
+                service_role=settings.service_role,
+                projector_role=settings.projector_role,
+                finish=finish,
+            )
     if build:
         await upgrade_projections(owner_dsn, holder=get_process_name(), report=report)
     return applied
@@ -90,10 +100,11 @@ def connection_errors() -> Iterator[None]:
         raise Unavailable(msg) from None
 
 
-def service_config(settings: Settings, dsn: str, issuers: tuple[IssuerIdentifier, ...]) -> ServiceConfig:
+def service_config(settings: Settings, dsns: Dsns, issuers: tuple[IssuerIdentifier, ...]) -> ServiceConfig:
     """Build the configuration of a service over this database."""
     return ServiceConfig(
-        dsn=dsn,
+        dsn=dsns.service_dsn,
+        projector_dsn=dsns.projector_dsn,
         issuers=issuers,
         revision=newest_revision(),
         max_waiting_appends=settings.max_waiting_appends,

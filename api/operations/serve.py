@@ -42,7 +42,7 @@ def serve(
         identifiers = settings.issuer_identifiers(get_port(listening))
         _migrate(start_up, settings, dsns, report, migrate_first=migrate_first)
         plan = ServerPlan(
-            service_config(settings, dsns.service_dsn, identifiers),
+            service_config(settings, dsns, identifiers),
             settings.shutdown_seconds,
             behind_proxy=settings.behind_proxy,
             follow=settings.follow,
@@ -84,8 +84,8 @@ def run_followers(settings: Settings, *, metrics_port: int | None, report: Repor
     def start(start_up: StartUpSignals, dsns: Dsns) -> bool:
         owner_dsn = dsns.owner_dsn
         if dsns.directory is not None and owner_dsn is not None:
-            start_up.run(lambda: migrate(owner_dsn, settings.service_role, report))
-        config = service_config(settings, dsns.service_dsn, settings.issuer_identifiers())
+            start_up.run(lambda: migrate(owner_dsn, settings, report))
+        config = service_config(settings, dsns, settings.issuer_identifiers())
         start_up.check()
         plan = ServerPlan(config, settings.shutdown_seconds, sweep_seconds=settings.sweep_seconds, oauth=False)
         issuers = [identifier.url for identifier in config.issuers]
@@ -133,7 +133,7 @@ def _migrate(start_up: StartUpSignals, settings: Settings, dsns: Dsns, report: R
     if owner_dsn is None:
         msg = f"--migrate needs the owner's DSN: give {setting_name('owner_dsn')}"
         raise UsageError(msg)
-    applied = start_up.run(lambda: migrate(owner_dsn, settings.service_role, report))
+    applied = start_up.run(lambda: migrate(owner_dsn, settings, report))
     report(f"migrations applied: {', '.join(applied) or 'none were missing'}")
 
 

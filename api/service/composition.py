@@ -19,7 +19,7 @@ from ledger.postgres.logs import NO_LEDGER, Log
 from ledger.postgres.notifications import LogNotifications
 from ledger.use_cases.issuer import Issuer, IssuerIdentifier, assemble_issuer
 from projections.audit.audit_trail import assemble_audit_trail
-from projections.catalogue import all_projections, catch_up_projections, inline_projections
+from projections.catalogue import all_projections, catch_up_projections, inline_versions
 from projections.expiry_sweep import ExpirySweep, SweepCounts, read_sweep_lag
 from projections.following.follower import Follower
 from projections.following.status import ProjectionStatus, read_status
@@ -35,7 +35,8 @@ class ServiceConfig:
     """The configuration of a service.
 
     `revision` is the required schema revision; None skips the check. `max_waiting_appends` limits the append queue of
-    each issuer, `pool_size` the database connections of the process.
+    each issuer, `pool_size` the database connections of the process. The followers, which write the catch-up
+    projections, use `projector_dsn`, or else `dsn`.
     """
 
     dsn: str
@@ -43,6 +44,7 @@ class ServiceConfig:
     revision: str | None = None
     max_waiting_appends: int = 4096
     pool_size: int = 8
+    projector_dsn: str | None = None
 
 
 class Service:
@@ -52,6 +54,10 @@ class Service:
         """Needs a running event loop. Raises ValueError when two issuers share a log."""
         self._config = config
         self._database = Database(config.dsn, pool_size=config.pool_size)
+        projector_dsn = config.projector_dsn or config.dsn
+        self._projector_database = (
+            self._database if projector_dsn == config.dsn else Database(projector_dsn, pool_size=config.pool_size)
+        )
         self._verifications = ThreadPoolExecutor(VERIFICATION_THREADS, thread_name_prefix="argon2")
         self._notifications = LogNotifications(config.dsn)
         self._logs: list[Log] = []
@@ -68,7 +74,7 @@ class Service:
     def _issuer(self, identifier: IssuerIdentifier) -> Issuer:
         mapper = EventMapper()
         log = self.log(identifier)
-        event_log = PostgresEventLog(log, inline_projections(mapper))
+        event_log = PostgresEventLog(log, inline_versions())
         writer = GroupCommit(event_log, max_waiting=self._config.max_waiting_appends)
         look_ups = LookUps(log)
         active_tokens = PostgresActiveTokens(look_ups)
@@ -78,7 +84,7 @@ class Service:
         self._logs.append(log)
         self._writers.append(writer)
         self._followers.extend(
-            Follower(log, projection, self._notifications, holder=get_process_name())
+            Follower(self.projector_log(identifier), projection, self._notifications, holder=get_process_name())
             for projection in catch_up_projections(mapper)
         )
         return assemble_issuer(
@@ -97,6 +103,10 @@ class Service:
     def log(self, identifier: IssuerIdentifier) -> Log:
         """Return the log of an issuer, for operations on the whole log."""
         return Log(self._database, identifier.log_name)
+
+    def projector_log(self, identifier: IssuerIdentifier) -> Log:
+        """Return the log of an issuer as the role that writes catch-up projections sees it."""
+        return Log(self._projector_database, identifier.log_name)
 
     def follow(self) -> None:
         """Run the catch-up projections that no other process runs, until the service closes."""
@@ -164,6 +174,7 @@ class Service:
         for issuer in self.issuers:
             await issuer.audit.events.close()
         await self._notifications.close()
+        await self._projector_database.close()
         await self._database.close()
         self._verifications.shutdown(wait=False, cancel_futures=True)
 

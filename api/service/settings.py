@@ -40,6 +40,11 @@ class Settings(BaseSettings):
         description="DSN of the role that owns the tables, for the same database. Only migrations and projection "
         "rebuilds use it: keep it out of the environment of the running service.",
     )
+    projector_dsn: SecretStr | None = Field(
+        default=None,
+        description="DSN of the role that writes catch-up projections, for the same database. Default: the DSN of the "
+        "service, whose role must then have that right too: 'doctor' says what this gives up.",
+    )
     embedded: Path | None = Field(
         default=None,
         description="Run an embedded PostgreSQL with its data in this folder, instead of connecting to a server. "
@@ -50,6 +55,13 @@ class Settings(BaseSettings):
         min_length=1,
         max_length=63,
         description="The existing role to which migrations grant the service's privileges.",
+    )
+    projector_role: str = Field(
+        default="token_ledger_projector",
+        min_length=1,
+        max_length=63,
+        description="The role to which migrations grant writing catch-up projections. If it does not exist, they grant "
+        "that to the service's role.",
     )
     issuers: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
@@ -144,7 +156,7 @@ class Settings(BaseSettings):
             paths[identifier.log_name] = url
         return value
 
-    @field_validator("dsn", "owner_dsn")
+    @field_validator("dsn", "owner_dsn", "projector_dsn")
     @classmethod
     def _check_dsn(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:

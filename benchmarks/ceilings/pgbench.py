@@ -1,7 +1,7 @@
 """The database alone: pgbench runs the service's own statements.
 
-A look-up is `find` of active_tokens, for one digest or for a batch. An issuance is the transaction of the group commit,
-with one event or a batch; it creates ids and digests in SQL, which the service does not, at a small cost. HTTP, client
+A look-up is `find` of active_tokens, for one digest or for a batch. An issuance is one call of append_events, with one
+event or a batch; it creates ids and payloads in SQL, which the service does not, at a small cost. HTTP, client
 authentication and the codec are left out.
 """
 
@@ -16,7 +16,6 @@ from pathlib import Path
 from benchmarks.contenders.contender import Database
 from benchmarks.errors import MeasurementError
 from ledger.postgres.statements import load_statements
-from projections.active_tokens import ActiveTokensProjection
 
 LOG = load_statements("ledger.postgres", "event_log.sql")
 TOKENS = load_statements("projections", "active_tokens.sql")
@@ -29,16 +28,23 @@ LOOKUPS_PER_QUERY = 16
 EVENTS_PER_TRANSACTION = 32
 """Half of 64 connections, while the batch of the other half is being committed."""
 
-PAYLOAD_BYTES = 420
-CLIENT = "'user-client-opaque'"
-SCOPE = "'country.read customer.read customer.write'"
 # pgbench interprets a colon as the start of a variable, even in a string.
-ORIGIN = ("'client' || chr(58) || 'user-client-opaque'", "gen_random_uuid()::text", "'192.0.2.7'")
-EVENT = ("uuidv7()", "1", "'token.issued'", "1::smallint", f"convert_to(repeat('x', {PAYLOAD_BYTES}), 'UTF8')", *ORIGIN)
-ROW = ("sha256(uuid_send(gen_random_uuid()))", "uuidv7()", CLIENT, CLIENT, SCOPE, CLIENT, "1::bigint", "1::bigint")
-"""Values of the columns of an event, and of a row of active_tokens."""
+PAYLOAD = """convert_to(json_build_object(
+    'audience', ARRAY['user-client-opaque'], 'client_id', 'user-client-opaque',
+    'digest', encode(sha256(uuid_send(gen_random_uuid())), 'base64'),
+    'expires_at', '2040-01-01', 'issued_at', '2024-01-01', 'jti', gen_random_uuid(),
+    'scope', ARRAY['country.read', 'customer.read', 'customer.write'], 'subject', 'user-client-opaque'
+)::text, 'UTF8')"""
+EVENT = ("n", "1", "'token.issued'", "1::smallint", PAYLOAD)
+ORIGIN = (
+    "'client' || chr(58) || 'user-client-opaque'",
+    "gen_random_uuid()::text",
+    "'192.0.2.7'",
+    "uuid_send(gen_random_uuid())",
+)
+"""The columns of an event, as SQL over the number n of the event in its batch."""
 
-VERSIONS = (f"'{{{ActiveTokensProjection.name}}}'", f"'{{{ActiveTokensProjection.version}}}'")
+PROJECTIONS = ("'{active_tokens,clients}'", "'{1,1}'")
 
 ARGUMENT = re.compile(r"\$(\d+)")
 RATE = re.compile(r"^tps = ([\d.]+) ", re.MULTILINE)
@@ -58,7 +64,7 @@ class Ceiling:
 def list_ceilings(log_id: int, spare_log_id: int, digests: Sequence[bytes]) -> list[Ceiling]:
     """Return the runs for a log and SCRIPTS * LOOKUPS_PER_QUERY digests to look up in it.
 
-    Issuances go into the spare log, because their events cannot be decoded.
+    Issuances go into the spare log.
     """
     groups = [digests[n * LOOKUPS_PER_QUERY : (n + 1) * LOOKUPS_PER_QUERY] for n in range(SCRIPTS)]
     return [
@@ -78,7 +84,7 @@ def list_ceilings(log_id: int, spare_log_id: int, digests: Sequence[bytes]) -> l
         ),
         Ceiling(
             "issuance, one per transaction",
-            "lock the head, `stand_of_log`, `append`, `insert` into active_tokens, COMMIT; 8 connections",
+            "`append_events` with one event; 8 connections",
             1,
             8,
             [_issue(spare_log_id, 1)],
@@ -89,13 +95,6 @@ def list_ceilings(log_id: int, spare_log_id: int, digests: Sequence[bytes]) -> l
             EVENTS_PER_TRANSACTION,
             1,
             [_issue(spare_log_id, EVENTS_PER_TRANSACTION)],
-        ),
-        Ceiling(
-            f"issuance, {EVENTS_PER_TRANSACTION} per statement",
-            f"`append_at_once` with {EVENTS_PER_TRANSACTION} events, as a single process appends; 1 connection",
-            EVENTS_PER_TRANSACTION,
-            1,
-            [_issue_at_once(spare_log_id, EVENTS_PER_TRANSACTION)],
         ),
     ]
 
@@ -142,28 +141,15 @@ def _find(log_id: int, digests: Sequence[bytes]) -> str:
 
 
 def _issue(log_id: int, events: int) -> str:
-    begin, lock, _ = (LOG["begin_and_lock_head"] % log_id).split(";")
-    stand = bind_arguments(LOG["stand_of_log"], [str(log_id), _each("uuidv7()", events), *VERSIONS])
-    head = [str(log_id), "(:position)::bigint", "(:now)::timestamptz"]
-    append = bind_arguments(LOG["append"], [*head, *(_each(value, events) for value in EVENT)])
-    insert = bind_arguments(TOKENS["insert"], [str(log_id), *(_each(value, events) for value in ROW)])
-    return (
-        f"\\startpipeline\n{begin.strip()};\n{lock.strip()};\n\\endpipeline\n"
-        f"{stand} \\aset\n{append};\n{insert};\nCOMMIT;\n"
-    )
-
-
-def _issue_at_once(log_id: int, events: int) -> str:
-    stream_ids, *others = (_each(value, events) for value in EVENT)
-    guards = ("'{}'", "'{}'")
-    append = bind_arguments(LOG["append_at_once"], [str(log_id), stream_ids, *others, *VERSIONS, *guards])
-    insert = bind_arguments(TOKENS["insert_in_append"], [str(log_id), *(_each(value, events) for value in ROW)])
-    end = bind_arguments(LOG["append_at_once_end"], [str(log_id)])
-    return f"{append},\ninline AS (\n{insert}\n)\n{end};\n"
+    streams, no_guards = _each("uuidv7()", events), "'{}'"
+    writes = (_each("0", events), _each("1", events))
+    columns = [_each(value, events) for value in (*EVENT, *ORIGIN)]
+    arguments = [str(log_id), *PROJECTIONS, streams, *writes, no_guards, no_guards, *columns]
+    return bind_arguments(LOG["append_events"], arguments) + ";\n"
 
 
 def _each(value: str, count: int) -> str:
-    return f"ARRAY(SELECT {value} FROM generate_series(1, {count}))"  # noqa: S608 (constants)
+    return f"ARRAY(SELECT {value} FROM generate_series(1, {count}) AS n)"  # noqa: S608 (constants)
 
 
 def _program() -> str:

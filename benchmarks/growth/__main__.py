@@ -23,6 +23,7 @@ from pathlib import Path
 import psutil
 
 from api.operations.database import migrate
+from api.service.settings import load_settings
 from benchmarks.command import benchmark, log_progress, temporary_folder
 from benchmarks.contenders.processes import process_tree
 from benchmarks.contenders.token_ledger import CONTENDER, LOG, create_service_role
@@ -51,7 +52,7 @@ class ServedSize:
         self.folder.mkdir()
         database = server.database(f"growth_{tokens}")
         role = asyncio.run(create_service_role(database))
-        asyncio.run(migrate(database.url, role.user, log_progress))
+        asyncio.run(migrate(database.url, load_settings({"service_role": role.user}), log_progress))
         begun = time.perf_counter()
         filled = asyncio.run(fill_log(database.url, LOG, tokens=tokens, rate=RATE, lifetime=LIFETIME))
         self.size = Size(tokens, filled.events, time.perf_counter() - begun)

@@ -43,9 +43,8 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "appending": (
         "ledger/batching/append_counts.py",
-        "ledger/domain/conflicts.py",
         "ledger/batching/group_commit.py",
-        "ledger/postgres/at_once.py",
+        "ledger/postgres/append.py",
         "ledger/postgres/event_log.py",
         "projections/active_tokens.py",
         "projections/clients.py",

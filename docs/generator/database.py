@@ -1,33 +1,29 @@
-"""The privileges of the service role, from the migrations that grant them."""
+"""The privileges of the service's and the projector's role, from `migrations.privileges`."""
 
-from collections.abc import Iterator, Mapping
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
-from types import ModuleType
+import re
+from collections.abc import Mapping
+from importlib.resources import files
 
 from docs.generator.markdown import table
-
-VERSIONS = Path(__file__).parents[2] / "migrations" / "versions"
-PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE")
+from migrations.privileges import PROJECTOR_TABLES, READ_TABLES, SERVICE_FUNCTIONS
 
 
 def database_regions() -> Mapping[str, str]:
-    """One table of all tables. A later migration replaces what an earlier one granted."""
-    granted = {name: privileges for module in load_revisions() for name, privileges in module.GRANTS.items()}
+    """A table of all tables, and one of the functions with the first sentence of each."""
     rows = [
-        (f"`{name}`", *("yes" if privilege in privileges else "" for privilege in PRIVILEGES))
-        for name, privileges in sorted(granted.items())
+        (f"`{name}`", "SELECT", f"SELECT, {PROJECTOR_TABLES[name]}" if name in PROJECTOR_TABLES else "SELECT")
+        for name in READ_TABLES
     ]
-    return {"privileges": table(("table", *PRIVILEGES), rows)}
+    functions = [(f"`{name}`", _first_sentence(name)) for name in SERVICE_FUNCTIONS]
+    return {
+        "privileges": table(("table", "service", "projector"), rows),
+        "functions": table(("function", "what it does"), functions),
+    }
 
 
-def load_revisions() -> Iterator[ModuleType]:
-    """Import every migration, oldest first."""
-    for file in sorted(VERSIONS.glob("*.py")):
-        spec = spec_from_file_location(f"revision_{file.stem}", file)
-        if spec is None or spec.loader is None:
-            msg = f"{file} cannot be imported"
-            raise ImportError(msg)
-        module = module_from_spec(spec)
-        spec.loader.exec_module(module)
-        yield module
+def _first_sentence(function: str) -> str:
+    text = files("migrations.functions").joinpath(f"{function}.sql").read_text("utf-8")
+    comment = " ".join(line.removeprefix("--").strip() for line in text.partition("CREATE")[0].splitlines())
+    found = re.match(r".*?[.:](?= |$)", comment)
+    assert found is not None, f"{function}.sql begins with a comment"
+    return found[0].rstrip(":") + ("." if found[0].endswith(":") else "")

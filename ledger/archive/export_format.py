@@ -17,7 +17,10 @@ from ledger.domain.events import Instant
 from ledger.domain.recording import RecordedEvent
 
 FORMAT: Literal["token-ledger-log"] = "token-ledger-log"
-VERSION: Literal[1] = 1
+VERSION: Literal[2] = 2
+"""Version 2 added the salt of events. Version 1 is still read."""
+
+VERSIONS = (1, 2)
 
 Position = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -36,7 +39,7 @@ class ExportHeader(ExportLine, frozen=True, kw_only=True, tag="header"):
     """
 
     format: Literal["token-ledger-log"] = FORMAT
-    version: Literal[1] = VERSION
+    version: Literal[1, 2] = VERSION
     issuer: str
     log: str
     head: Count
@@ -58,20 +61,22 @@ class ExportedEvent(ExportLine, frozen=True, kw_only=True, tag="event"):
     actor: Text | None
     request_id: Text | None
     remote_address: Text | None
+    salt: bytes | UnsetType = UNSET
     payload: Raw | UnsetType = UNSET
     payload_base64: bytes | UnsetType = UNSET
 
     @classmethod
     def from_row(cls, row: RecordedEvent) -> "ExportedEvent":
         """Build the line of a recorded event."""
-        columns = asdict(row)
+        columns = asdict(row) | {"salt": UNSET if row.salt is None else row.salt}
         if fits_on_one_line(row.payload):
             return cls(**columns | {"payload": Raw(row.payload)})
         return cls(**columns | {"payload": UNSET, "payload_base64": row.payload})
 
     def to_row(self) -> RecordedEvent:
         """Build the recorded event. Raises ValueError when the line has no payload, or two."""
-        columns = asdict(self) | {"payload": self._payload()}
+        salt = None if self.salt is UNSET else self.salt
+        columns = asdict(self) | {"payload": self._payload(), "salt": salt}
         del columns["payload_base64"]
         return RecordedEvent(**columns)
 

@@ -6,7 +6,15 @@ from typing import NoReturn
 import msgspec
 from msgspec import Struct
 
-from ledger.archive.export_format import FORMAT, VERSION, ExportedEvent, ExportEnd, ExportHeader, RunningDigest
+from ledger.archive.export_format import (
+    FORMAT,
+    VERSION,
+    VERSIONS,
+    ExportedEvent,
+    ExportEnd,
+    ExportHeader,
+    RunningDigest,
+)
 from ledger.domain.errors import InvalidExport
 from ledger.domain.log_checks import LogChecker, check_readable
 from ledger.domain.recording import LogHead, RecordedEvent
@@ -85,8 +93,8 @@ class ExportReader:
             found = _Format("", 0)
         if found.format != FORMAT:
             self._refuse("this is not an export of a log")
-        if found.version != VERSION:
-            msg = f"the export has format version {found.version}, this release reads {VERSION}"
+        if found.version not in VERSIONS:
+            msg = f"the export has format version {found.version}, this release reads {VERSION} and older"
             self._refuse(f"{msg}: use the release that wrote it")
         try:
             return _header.decode(line)

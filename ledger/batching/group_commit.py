@@ -61,57 +61,31 @@ class GroupCommit:
     async def _commit_all(self) -> None:
         try:
             while self._waiting:
-                batch = _Batch(self._waiting, self._max_batch)
-                results = await self._record(batch)
-                self.counts.add(batch.writes, results)
-                batch.answer(results)
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._max_batch))]
+                writes = [write for write, _ in batch]
+                results = await self._append(writes)
+                self.counts.add(writes, results)
+                for (_, future), result in zip(batch, results, strict=True):
+                    _resolve(future, result)
         finally:
             self._committing = None
 
-    async def _record(self, batch: "_Batch") -> Sequence[WriteResult | Exception]:
+    async def _append(self, writes: Sequence[Write]) -> Sequence[WriteResult | Exception]:
         try:
-            return await self._event_log.append_next(batch.take)
+            return await self._event_log.append(writes)
         except Unavailable as error:
-            return [error] * len(batch.take())
-        except Exception as error:  # noqa: BLE001 (whatever it is, every caller of the batch must hear of it)
-            writes = batch.take()
+            return [error] * len(writes)
+        except Exception as error:  # noqa: BLE001 (every caller of the batch must get it)
             if len(writes) == 1:
                 return [error]
-            # Something in this batch cannot be recorded at all: it must not take the others along.
-            return [await self._record_alone(write) for write in writes]
-
-    async def _record_alone(self, write: Write) -> WriteResult | Exception:
-        try:
-            (result,) = await self._event_log.append([write])
-        except Exception as error:  # noqa: BLE001 (its caller must hear of it)
-            return error
-        return result
+            # Something in this batch cannot be recorded at all. It must not fail the others.
+            return [result for write in writes for result in await self._append([write])]
 
 
-class _Batch:
-    """What is recorded together: the writes that wait when it is taken."""
-
-    def __init__(self, waiting: deque[tuple[Write, asyncio.Future[WriteResult]]], most: int) -> None:
-        self._waiting = waiting
-        self._most = most
-        self._answers: list[asyncio.Future[WriteResult]] = []
-        self.writes: list[Write] = []
-
-    def take(self) -> Sequence[Write]:
-        """The writes, which from the first call on wait no more."""
-        if not self.writes:
-            for _ in range(min(len(self._waiting), self._most)):
-                write, answer = self._waiting.popleft()
-                self.writes.append(write)
-                self._answers.append(answer)
-        return self.writes
-
-    def answer(self, results: Sequence[WriteResult | Exception]) -> None:
-        """Tell each caller what became of its write."""
-        for answer, result in zip(self._answers, results, strict=True):
-            if answer.done():  # its caller was cancelled; the write was recorded all the same
-                continue
-            if isinstance(result, Exception):
-                answer.set_exception(result)
-            else:
-                answer.set_result(result)
+def _resolve(future: asyncio.Future[WriteResult], result: WriteResult | Exception) -> None:
+    if future.done():  # the caller was cancelled; the write was recorded all the same
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)

@@ -1,5 +1,6 @@
 """The vocabulary of the event log: events and their places, writes, and the log itself."""
 
+import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
@@ -7,8 +8,11 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from ledger.domain.clock import RandomBytes
 from ledger.domain.codec import CODEC, Codec
 from ledger.domain.events import Event
+
+SALT_BYTES = 16
 
 
 class Cause(Struct, frozen=True, kw_only=True):
@@ -31,7 +35,10 @@ class StreamEvent(Struct, frozen=True):
 
 
 class NewEvent(Struct, frozen=True, kw_only=True):
-    """An encoded event, ready to be appended. It has no position yet."""
+    """An encoded event, ready to be appended. It has no position yet.
+
+    `salt` is what its personal values will be hashed with; it makes the event distinguishable from every other.
+    """
 
     stream_id: UUID
     stream_version: int
@@ -41,6 +48,7 @@ class NewEvent(Struct, frozen=True, kw_only=True):
     actor: str | None = None
     request_id: str | None = None
     remote_address: str | None = None
+    salt: bytes | None = None
 
 
 class RecordedEvent(Struct, frozen=True, kw_only=True):
@@ -56,17 +64,17 @@ class RecordedEvent(Struct, frozen=True, kw_only=True):
     actor: str | None
     request_id: str | None
     remote_address: str | None
+    salt: bytes | None = None
 
 
 class VersionConflict(Exception):
     """A stream is not at the version that a write requires. Read it again and decide again."""
 
-    def __init__(self, stream_id: UUID, *, version: int, required: int) -> None:
-        """`version` is where the stream is, `required` where the write needs it to be."""
-        super().__init__(f"stream {stream_id} is at version {version}, not at {required}")
+    def __init__(self, stream_id: UUID, *, version: int) -> None:
+        """`version` is where the stream is."""
+        super().__init__(f"stream {stream_id} is at version {version}")
         self.stream_id = stream_id
         self.version = version
-        self.required = required
 
 
 class StreamGuard(Struct, frozen=True):
@@ -97,10 +105,6 @@ class LogHead(Struct, frozen=True):
     recorded_at: datetime
 
 
-Take = Callable[[], Sequence[Write]]
-"""Gives the writes that are to be recorded next; called once."""
-
-
 class EventLog(Protocol):
     """The log of one issuer. Every method raises `ledger.domain.errors.Unavailable` when the log cannot be reached."""
 
@@ -108,13 +112,6 @@ class EventLog(Protocol):
         """Record independent writes in one transaction, in this order.
 
         A write in conflict gets its VersionConflict, records nothing, and does not disturb the others.
-        """
-        ...
-
-    async def append_next(self, take: Take) -> Sequence[WriteResult | VersionConflict]:
-        """Append what `take` gives, calling it as late as possible, so that later writes join the batch.
-
-        When this raises before it called `take`, nothing was taken.
         """
         ...
 
@@ -134,8 +131,9 @@ class EventLog(Protocol):
 class EventMapper:
     """Encodes events into rows and decodes rows into events: explicit topics, canonical payloads, upcasting."""
 
-    def __init__(self, codec: Codec = CODEC) -> None:
+    def __init__(self, codec: Codec = CODEC, random_bytes: RandomBytes = secrets.token_bytes) -> None:
         self._codec = codec
+        self._random_bytes = random_bytes
         self.decode_payload: Callable[[str, int, bytes], Event] = codec.decode
         """The event of a topic, a schema version and a payload. Raises a StoredDataError when it cannot be read."""
 
@@ -151,6 +149,7 @@ class EventMapper:
             actor=cause.actor if cause else None,
             request_id=cause.request_id if cause else None,
             remote_address=cause.remote_address if cause else None,
+            salt=self._random_bytes(SALT_BYTES),
         )
 
     def decode(self, row: NewEvent | RecordedEvent) -> StreamEvent:

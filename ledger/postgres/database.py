@@ -2,15 +2,18 @@
 
 import asyncio
 import time
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import asyncpg
 
 from ledger.domain.errors import Unavailable
-from ledger.postgres.pool import Connection, Pool
 
-__all__ = ["CONNECTION_ERRORS", "Connection", "Database"]
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]  # takes a parameter for a type checker only
+else:
+    Connection = asyncpg.Connection
 
 CONNECT_SECONDS = 3.0
 """How long a connection may take to be made."""
@@ -56,58 +59,87 @@ CONNECTION_ERRORS: tuple[type[BaseException], ...] = (
 
 
 class Database:
-    """Lends the connections of one process, and refuses at once for a moment after none could be made."""
+    """Lends the connections of one process, and refuses at once for a moment after none could be made.
+
+    The one that came back last is lent first, because it has prepared what is asked again and again. This is less than
+    asyncpg's pool does, and much cheaper: see docs/decisions/0016-own-connection-pool.md.
+    """
 
     def __init__(self, dsn: str, *, pool_size: int = 8) -> None:
+        """Nothing is connected before it is needed."""
         self._dsn = dsn
         self._pool_size = pool_size
-        self._pool: Pool | None = None
+        self._slots = asyncio.Semaphore(pool_size)
+        self._idle: list[Connection] = []
+        self._lent: set[Connection] = set()
         self._refuse_until = 0.0
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
-        """Lend a connection.
+        """Lend a connection, waiting in line while all are lent.
 
-        Raises Unavailable when none can be had, and in place of any connection error of what runs inside.
+        Raises Unavailable when there is none, and in place of any connection error of what runs inside.
         """
         return _Loan(self)
 
-    async def acquire(self) -> tuple[Pool, Connection]:
-        """A connection, and the pool it goes back to. Raises Unavailable. Others use `connection`."""
+    async def acquire(self) -> Connection:
+        """Take a connection; `connection` gives it back. Raises Unavailable."""
         if time.monotonic() < self._refuse_until:
             msg = "The database could not be reached a moment ago."
             raise Unavailable(msg)
-        pool = self._pool
-        if pool is None:
-            pool = self._pool = Pool(self._connect, self._pool_size)
+        await self._slots.acquire()
         try:
-            return pool, await pool.acquire()
+            connection = self._take_idle() or await self._connect()
+        except BaseException:
+            self._slots.release()
+            raise
+        self._lent.add(connection)
+        return connection
+
+    def release(self, connection: Connection, *, broken: bool) -> None:
+        """Take a connection back. One that is broken, or still in a transaction, is ended."""
+        self._lent.discard(connection)
+        if broken or connection.is_closed() or connection.is_in_transaction():
+            connection.terminate()
+        else:
+            self._idle.append(connection)
+        self._slots.release()
+
+    async def close(self) -> None:
+        """Close every connection, once it has come back; after some seconds those in use are terminated."""
+        with suppress(*CONNECTION_ERRORS):
+            async with asyncio.timeout(CONNECT_SECONDS):
+                for _ in range(self._pool_size):
+                    await self._slots.acquire()
+                while self._idle:
+                    await self._idle.pop().close()
+        for connection in (*self._idle, *self._lent):
+            connection.terminate()
+
+    def _take_idle(self) -> Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+        return None
+
+    async def _connect(self) -> Connection:
+        try:
+            return await asyncpg.connect(
+                self._dsn, timeout=CONNECT_SECONDS, command_timeout=STATEMENT_SECONDS, server_settings=SESSION
+            )
         except CONNECTION_ERRORS as error:
             self._refuse_until = time.monotonic() + PAUSE_AFTER_REFUSAL
             raise _unavailable(error) from error
 
-    async def close(self) -> None:
-        """Let go of every connection."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            try:
-                await asyncio.wait_for(pool.close(), CONNECT_SECONDS)
-            except CONNECTION_ERRORS:
-                pool.terminate()
-
-    async def _connect(self) -> Connection:
-        return await asyncpg.connect(
-            self._dsn, timeout=CONNECT_SECONDS, command_timeout=STATEMENT_SECONDS, server_settings=SESSION
-        )
-
 
 class _Loan(AbstractAsyncContextManager[Connection]):
-    __slots__ = ("_connection", "_database", "_pool")
+    __slots__ = ("_connection", "_database")
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def __aenter__(self) -> Connection:
-        self._pool, self._connection = await self._database.acquire()
+        self._connection = await self._database.acquire()
         return self._connection
 
     async def __aexit__(
@@ -115,8 +147,8 @@ class _Loan(AbstractAsyncContextManager[Connection]):
     ) -> None:
         of_connection = isinstance(error, CONNECTION_ERRORS)
         # A statement that was cancelled may still run.
-        left_midway = error is not None and not isinstance(error, Exception)
-        self._pool.release(self._connection, broken=of_connection or left_midway)
+        cancelled = error is not None and not isinstance(error, Exception)
+        self._database.release(self._connection, broken=of_connection or cancelled)
         if of_connection and not isinstance(error, ValueError):  # a ValueError is a defect of ours, not an outage
             assert error is not None
             raise _unavailable(error) from error

@@ -8,8 +8,6 @@ from ledger.postgres.statements import load_statements
 
 SQL = load_statements("ledger.postgres", "event_log.sql")
 
-CREATE_ATTEMPTS = 10
-
 NO_LEDGER = "The database is not migrated: run 'token-ledger migrate'."
 
 NO_LOG = 0
@@ -36,24 +34,17 @@ class Log:
         return NO_LOG if self._log_id is None else self._log_id
 
     async def ensure_id(self) -> int:
-        """The id of the log; creates the log if needed, safely across processes. Raises Unavailable."""
+        """The id of the log, created if there is none. Raises Unavailable."""
         if self._log_id is None:
             self._log_id = await self._create()
         return self._log_id
 
     async def _create(self) -> int:
-        for _ in range(CREATE_ATTEMPTS):
-            async with self.database.connection() as connection:
-                try:
-                    if await self._find(connection) is None:
-                        await connection.execute(SQL["create_log"], self.name)
-                except asyncpg.UniqueViolationError:  # another process took the number
-                    continue
-                log_id = await self._find(connection)
-                if log_id is not None:
-                    return log_id
-        msg = f"log {self.name!r} cannot be created: other processes kept taking its number"
-        raise Unavailable(msg)
+        async with self.database.connection() as connection:
+            log_id = await self._find(connection)
+            if log_id is None:
+                log_id = await connection.fetchval(SQL["create_log"], self.name)
+        return log_id
 
     async def _find(self, connection: Connection) -> int | None:
         try:

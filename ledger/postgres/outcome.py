@@ -1,8 +1,8 @@
-"""What became of a batch whose connection broke during commit.
+"""Find out what became of an append whose connection broke, or whose commit was not confirmed by the standby.
 
-The session of that connection is ended before looking: its server process may not have noticed, and the commit may
-still be on its way to it. Then the head lock is taken, in case that it was another's session, of a pooler between. What
-is not in the log after that will never be.
+The session of that connection is ended first: its server process may not have noticed, and its commit may still be on
+its way. Then the head lock is taken, in case the session was another's, of a pooler in between. What is not in the log
+after that will never be.
 """
 
 import asyncio
@@ -11,9 +11,9 @@ from uuid import UUID
 
 import asyncpg
 
-from ledger.domain.conflicts import results_after
 from ledger.domain.errors import OutcomeUnknown, Unavailable
-from ledger.domain.recording import NewEvent, VersionConflict, Write, WriteResult
+from ledger.domain.recording import VersionConflict, Write, WriteResult
+from ledger.postgres.commit_watch import watch_commit
 from ledger.postgres.database import Database
 from ledger.postgres.statements import load_statements
 
@@ -22,67 +22,65 @@ SQL = load_statements("ledger.postgres", "event_log.sql")
 ATTEMPTS = 20
 PAUSE_SECONDS = 0.3
 
-Place = tuple[UUID, int]
+RowsByPlace = Mapping[tuple[UUID, int], asyncpg.Record]
+"""Rows by stream and version."""
 
 
 async def find_outcome(
-    database: Database,
-    log_id: int,
-    session: int,
-    results: Sequence[WriteResult | VersionConflict],
-    survivors: Sequence[Write],
+    database: Database, log_id: int, session: int, writes: Sequence[Write]
 ) -> Sequence[WriteResult | VersionConflict]:
-    """What to answer for a batch whose commit was not answered, if it was recorded.
+    """The result of each write of a batch, if the batch was recorded. `session` is the server process that ran it.
 
-    `session` is the server process of the connection that broke. `results` has its conflicts, and places for what the
-    log has of the `survivors`; without it all of the writes survive.
-    Raises Unavailable when it was not, OutcomeUnknown when the log cannot be asked for some seconds.
+    Raises Unavailable when nothing was recorded, OutcomeUnknown when the log cannot be read for some seconds.
     """
     for _ in range(ATTEMPTS):
         try:
-            recorded = await _look(database, log_id, session, survivors)
+            results = await _look(database, log_id, session, writes)
         except Unavailable:
             await asyncio.sleep(PAUSE_SECONDS)
             continue
-        if recorded is None:
+        if results is None:
             msg = "The database went away during commit; nothing was recorded."
             raise Unavailable(msg)
-        if not results:
-            return recorded
-        following = iter(recorded)
-        return [result if isinstance(result, VersionConflict) else next(following) for result in results]
+        return results
     msg = "The database went away during commit and has not come back: it is not known whether this was recorded."
     raise OutcomeUnknown(msg)
 
 
-async def _look(database: Database, log_id: int, session: int, writes: Sequence[Write]) -> Sequence[WriteResult] | None:
+async def _look(
+    database: Database, log_id: int, session: int, writes: Sequence[Write]
+) -> Sequence[WriteResult | VersionConflict] | None:
     firsts = [write.events[0] for write in writes]
     async with database.connection() as connection:
         if await connection.fetchval(SQL["end_session"], session) is False:
             msg = "The session of a connection that broke does not end."
             raise Unavailable(msg)
-        async with connection.transaction():
-            await connection.fetchrow(SQL["lock_head"], log_id)
-            rows = await connection.fetch(
-                SQL["find_recorded"],
-                log_id,
-                [event.stream_id for event in firsts],
-                [event.stream_version for event in firsts],
-            )
-    found: Mapping[Place, asyncpg.Record] = {(row["stream_id"], row["stream_version"]): row for row in rows}
-    # One transaction: all of it is there, one write after the other, or none. Another process may have taken one of the
-    # places since.
-    before = 0
-    for write, first in zip(writes, firsts, strict=True):
-        row = _if_ours(found.get((first.stream_id, first.stream_version)), first)
-        if row is not None:
-            return results_after(row["position"] - 1 - before, writes, row["recorded_at"])
-        before += len(write.events)
-    return None
-
-
-def _if_ours(row: asyncpg.Record | None, event: NewEvent) -> asyncpg.Record | None:
-    request_id = event.request_id
-    if row is not None and row["payload"] == event.payload and row["request_id"] == request_id:
-        return row
-    return None
+        rows = await connection.fetch(
+            SQL["find_recorded_events"],
+            log_id,
+            [event.stream_id for event in firsts],
+            [event.stream_version for event in firsts],
+        )
+        found: RowsByPlace = {(row["stream_id"], row["stream_version"]): row for row in rows}
+        # Another process may have taken one of the places since: the salt tells its event from ours.
+        places = [found.get((event.stream_id, event.stream_version)) for event in firsts]
+        ours = [
+            row if row is not None and row["salt"] == event.salt else None
+            for row, event in zip(places, firsts, strict=True)
+        ]
+        if not any(ours):
+            return None
+        # A session that was killed while it waited for the standby has committed locally. A later commit that waits
+        # for the standby confirms it.
+        with watch_commit(connection) as commit:
+            await connection.execute(SQL["confirm_durability"])
+        if not commit.confirmed:
+            msg = "The standby did not confirm a commit."
+            raise Unavailable(msg)
+    # One transaction: what is missing was in conflict.
+    return [
+        VersionConflict(write.events[0].stream_id, version=write.events[0].stream_version)
+        if row is None
+        else WriteResult(range(row["position"], row["position"] + len(write.events)), row["recorded_at"])
+        for write, row in zip(writes, ours, strict=True)
+    ]

@@ -1,15 +1,12 @@
-"""A row of event_log as what it records, and events as what is put into its columns."""
-
-from collections.abc import Sequence
-from typing import Any
+"""Rows of event_log as recorded events."""
 
 import asyncpg
 
-from ledger.domain.recording import NewEvent, RecordedEvent
+from ledger.domain.recording import RecordedEvent
 
 
 def recorded_event(row: asyncpg.Record) -> RecordedEvent:
-    """The event of a row selected by one of the read statements."""
+    """The event of a row. Only statements for exports select the salt."""
     return RecordedEvent(
         stream_id=row["stream_id"],
         stream_version=row["stream_version"],
@@ -21,18 +18,5 @@ def recorded_event(row: asyncpg.Record) -> RecordedEvent:
         actor=row["actor"],
         request_id=row["request_id"],
         remote_address=row["remote_address"],
-    )
-
-
-def event_columns(events: Sequence[NewEvent | RecordedEvent]) -> Sequence[list[Any]]:
-    """Column by column, as the statements that append take them."""
-    return (
-        [event.stream_id for event in events],
-        [event.stream_version for event in events],
-        [event.topic for event in events],
-        [event.schema_version for event in events],
-        [event.payload for event in events],
-        [event.actor for event in events],
-        [event.request_id for event in events],
-        [event.remote_address for event in events],
+        salt=row.get("salt"),
     )

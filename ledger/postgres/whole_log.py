@@ -25,7 +25,6 @@ from ledger.postgres.rows import recorded_event
 from ledger.postgres.statements import load_statements
 
 SQL = load_statements("ledger.postgres", "whole_log.sql")
-READ_LOG = load_statements("ledger.postgres", "event_log.sql")["read_log"]
 
 PAGE = 5000
 """Events a page: a few megabytes, read well within the statement timeout."""
@@ -108,7 +107,7 @@ async def read_remaining_pages(
     log: Log, bounds: LogBounds, after: int, until: int
 ) -> AsyncIterator[list[RecordedEvent]]:
     """Events in the table after `after` and up to `until`, without those removed. Raises Unavailable."""
-    async for rows in read_pages(log, READ_LOG, bounds.log_id, after, until):
+    async for rows in read_pages(log, SQL["page_of_events"], bounds.log_id, after, until):
         yield [recorded_event(row) for row in rows]
 
 

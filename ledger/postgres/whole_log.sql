@@ -61,3 +61,12 @@ WITH moved AS (
     UPDATE log_head SET position = $2, recorded_at = $3 WHERE log_id = $1
 )
 SELECT pg_notify('token_ledger', $1::text || ':' || $2::text);
+
+-- name: page_of_events
+-- A page of whole events in position order, after $2 and up to $3, for an export.
+SELECT position, recorded_at, stream_id, stream_version, topic, schema_version, payload, actor, request_id, remote_address,
+       salt
+  FROM event_log
+ WHERE log_id = $1 AND position > $2 AND position <= $3
+ ORDER BY position
+ LIMIT $4;

@@ -12,6 +12,7 @@ from ledger.memory.event_log import MemoryEventLog
 from ledger.postgres.database import Database
 from ledger.postgres.event_log import PostgresEventLog
 from ledger.postgres.logs import Log
+from projections.catalogue import inline_versions
 from tests.appending import append_events
 
 
@@ -19,7 +20,7 @@ from tests.appending import append_events
 async def postgres_recorder(dsn: str) -> AsyncIterator[EventLog]:
     database = Database(dsn, pool_size=4)
     try:
-        yield PostgresEventLog(Log(database, "contract"))
+        yield PostgresEventLog(Log(database, "contract"), inline_versions())
     finally:
         await database.close()
 

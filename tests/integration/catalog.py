@@ -49,7 +49,14 @@ SELECT relkind::text || ' ' || relname AS line FROM pg_class
  WHERE relnamespace = 'public'::regnamespace AND relkind NOT IN ('r', 'p', 'i') ORDER BY relname
 """
 
-FUNCTIONS = "SELECT proname AS line FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY proname"
+FUNCTIONS = """
+SELECT format('%s, owned by %s%s%s%s', proname, pg_get_userbyid(proowner),
+              CASE WHEN prosecdef THEN ', as its owner' END, ', set ' || array_to_string(proconfig, ' and '),
+              (SELECT ', executed by ' || string_agg(CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END,
+                                                     ', ' ORDER BY grantee)
+                 FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) WHERE grantee <> proowner)) AS line
+  FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY proname
+"""
 
 
 async def describe(dsn: str) -> str:

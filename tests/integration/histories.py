@@ -13,7 +13,7 @@ from ledger.postgres.database import Database
 from ledger.postgres.event_log import PostgresEventLog
 from ledger.postgres.logs import Log
 from ledger.use_cases.issuer import Issuer
-from projections.catalogue import PROJECTIONS, find_projection, inline_projections
+from projections.catalogue import PROJECTIONS, find_projection, inline_versions
 from projections.projection import Projection
 from projections.rebuilding.rebuild import RebuildResult, rebuild_projection
 from projections.rebuilding.verification import ProjectionVerification, verify_projection
@@ -75,7 +75,7 @@ async def record_expired(dsn: str, count: int, *, ago: float = 600.0, log: str =
         for token in tokens
     ]
     database = Database(dsn)
-    event_log = PostgresEventLog(Log(database, log), inline_projections(mapper))
+    event_log = PostgresEventLog(Log(database, log), inline_versions())
     await event_log.append([Write([mapper.encode(StreamEvent(event.jti, 1, event))]) for event in issued])
     await database.close()
     return tokens

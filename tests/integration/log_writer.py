@@ -14,6 +14,7 @@ from ledger.domain.recording import NewEvent, Write
 from ledger.postgres.database import Database
 from ledger.postgres.event_log import PostgresEventLog
 from ledger.postgres.logs import Log
+from projections.catalogue import inline_versions
 
 TASKS = 8
 
@@ -30,18 +31,13 @@ def a_write(events: int = 2) -> Write:
 
 async def write_by_head_lock(dsn: str, log: str, writes: int) -> None:
     database = Database(dsn)
-    group = GroupCommit(PostgresEventLog(Log(database, log)), max_batch=4)
+    group = GroupCommit(PostgresEventLog(Log(database, log), inline_versions()), max_batch=4)
 
     async def task() -> None:
         for _ in range(writes // TASKS):
             await group.write(a_write())
 
-    async def task_of_single_events() -> None:  # one statement appends each of them
-        for _ in range(2 * writes // TASKS):
-            await group.write(a_write(1))
-
     await asyncio.gather(*(task() for _ in range(TASKS)))
-    await asyncio.gather(*(task_of_single_events() for _ in range(TASKS)))
     await group.close()
     await database.close()
 
@@ -53,7 +49,7 @@ async def write_naively(dsn: str, log: str, writes: int) -> None:
 
     async def task() -> None:
         connection = await asyncpg.connect(dsn)
-        for _ in range(2 * writes // TASKS):
+        for _ in range(writes // TASKS):
             async with connection.transaction():
                 for event in a_write().events:
                     await connection.execute(

@@ -13,9 +13,10 @@ from ledger.domain.log_checks import LogFault
 from ledger.postgres import whole_log
 from ledger.postgres.archive import removal
 from ledger.postgres.database import Database
+from ledger.postgres.logs import Log
 from ledger.postgres.whole_log import read_log_bounds
 from tests.databases import run_sql
-from tests.integration.conftest import CAUSE
+from tests.integration.conftest import CAUSE, ISSUER
 from tests.integration.whole_logs import Archivist, restore
 from tests.sample_logs import EXPIRES, REVOKED, REVOKED_LATER, STAYS_ACTIVE, changed, export_of, old_log, stream
 
@@ -40,7 +41,7 @@ async def archivist(database, tmp_path, start_process):
     """Archives the old log, which all projections have read."""
     owner = Database(database.owner_dsn, pool_size=3)
     service = await start_process()
-    await restore(service.log(service.issuers[0].identifier), EXPORT)
+    await restore(Log(owner, ISSUER.log_name), EXPORT)
     await service.catch_up()
     yield Archivist(owner, tmp_path)
     await owner.close()

@@ -70,32 +70,19 @@ def _is_running(folder: Path) -> bool:
     return (folder / "data" / "postmaster.pid").exists()
 
 
-@pytest.mark.parametrize(
-    ("dsn", "query", "expected"),
-    [
-        (
-            "superuser_dsn",
-            "SELECT array_agg(rolname::text ORDER BY rolname) FROM pg_roles WHERE rolcanlogin AND NOT rolsuper",
-            ["token_ledger_owner", "token_ledger_service"],
-        ),
-        (
-            "owner_dsn",
-            "SELECT datname || ' of ' || pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()",
-            "token_ledger of token_ledger_owner",
-        ),
-        ("owner_dsn", "SELECT current_user::text", "token_ledger_owner"),
-        ("service_dsn", "SELECT current_user::text", "token_ledger_service"),
-        ("superuser_dsn", "SHOW listen_addresses", ""),
-        # Commits survive a power cut.
-        ("superuser_dsn", "SHOW fsync", "on"),
-        ("superuser_dsn", "SHOW full_page_writes", "on"),
-        ("superuser_dsn", "SHOW synchronous_commit", "on"),
-    ],
-)
-async def test_server_has_two_roles_a_database_and_safe_settings(postgres, dsn, query, expected):
+async def test_first_start_creates_the_roles_and_the_database(postgres):
     postgres.start()
 
-    assert await fetch(getattr(postgres, dsn), query) == expected
+    roles = "SELECT array_agg(rolname::text ORDER BY rolname) FROM pg_roles WHERE rolcanlogin AND NOT rolsuper"
+    owner = "SELECT pg_get_userbyid(datdba) || ' owns ' || datname FROM pg_database WHERE datname = current_database()"
+    assert await fetch(postgres.superuser_dsn, roles) == [
+        "token_ledger_owner",
+        "token_ledger_projector",
+        "token_ledger_service",
+    ]
+    assert await fetch(postgres.owner_dsn, owner) == "token_ledger_owner owns token_ledger"
+    assert await fetch(postgres.owner_dsn, "SELECT current_user::text") == "token_ledger_owner"
+    assert await fetch(postgres.service_dsn, "SELECT current_user::text") == "token_ledger_service"
 
 
 async def test_files_of_a_killed_first_start_are_removed(postgres, folder):

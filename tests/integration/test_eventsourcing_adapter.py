@@ -16,6 +16,7 @@ from ledger.eventsourcing_adapter import EventLogRecorder
 from ledger.postgres.database import Database
 from ledger.postgres.event_log import PostgresEventLog
 from ledger.postgres.logs import Log
+from projections.catalogue import inline_versions
 
 
 class ShiftingRecorder(EventLogRecorder):
@@ -45,7 +46,7 @@ def recorder(database):
 
     async def connect() -> tuple[Database, ShiftingRecorder]:
         connections = Database(database.service_dsn, pool_size=16)
-        return connections, ShiftingRecorder(PostgresEventLog(Log(connections, "conformance")), loop)
+        return connections, ShiftingRecorder(PostgresEventLog(Log(connections, "conformance"), inline_versions()), loop)
 
     connections, recorder = asyncio.run_coroutine_threadsafe(connect(), loop).result(60)
     yield recorder

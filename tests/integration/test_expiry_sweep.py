@@ -23,6 +23,7 @@ COUNT = "SELECT count(*) FROM active_tokens"
 @pytest.fixture(autouse=True)
 def _no_rest(monkeypatch):
     monkeypatch.setattr(expiry_sweep, "rest_seconds", lambda **_: 0.0)
+    monkeypatch.setattr(expiry_sweep, "REST_PER_WORK", 0.0)
 
 
 @pytest.fixture
@@ -159,9 +160,8 @@ async def test_sweep_gives_way_when_table_or_row_is_locked(database, sweep, supe
 async def test_step_changes_nothing_when_it_fails(database, sweep, superuser, monkeypatch):
     await record_expired(database.service_dsn, 3)
     before = await superuser.fetchrow(STATE)
-    broken = dict(expiry_sweep.SQL) | {"finish_step": "SELECT $1::bigint / 0, $2::bigint, $3::interval"}
-    monkeypatch.setattr(expiry_sweep, "SQL", broken)
-    with pytest.raises(asyncpg.DivisionByZeroError):
+    await superuser.execute("ALTER TABLE expiry_sweep ADD CHECK (block < 0) NOT VALID")
+    with pytest.raises(asyncpg.CheckViolationError):
         await sweep.step()
     assert await superuser.fetchval(COUNT) == 3
     assert (await superuser.fetchrow(STATE), sweep.counts.rows) == (before, 0)

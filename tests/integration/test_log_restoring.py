@@ -34,7 +34,7 @@ async def open_log(database):
     """Opens a log as the service's role."""
     opened: list[Database] = []
 
-    def open_(name: str = ISSUER.log_name, dsn: str = database.service_dsn) -> Log:
+    def open_(name: str = ISSUER.log_name, dsn: str = database.owner_dsn) -> Log:
         opened.append(Database(dsn))
         return Log(opened[-1], name)
 
@@ -136,7 +136,7 @@ WRONG = {
     "with an altered event": [line.replace(b"192.0.2.7", b"192.0.2.8") for line in LINES],
     "with an altered end": [*LINES[:-1], LINES[-1].replace(b'"sha256":"', b'"sha256":"0')],
     "with data after the end": [*LINES, b"\n"],
-    "of another format version": [LINES[0].replace(b'"version":1', b'"version":2'), *LINES[1:]],
+    "of another format version": [LINES[0].replace(b'"version":2', b'"version":3'), *LINES[1:]],
     "not an export": [b"id,secret\n"],
     "empty": [],
     "of a part from the middle": export_of(LOG[3:4], head=6, after=3, until=4),
@@ -207,10 +207,10 @@ async def test_nothing_is_imported_when_the_connection_breaks(log, database, sup
 
 @pytest.mark.parametrize("at_commit", [AtCommit.LOSE_ANSWER, AtCommit.LOSE_REQUEST])
 async def test_import_is_complete_or_absent_when_commit_breaks(database, open_log, at_commit):
-    async with BreakingProxy(database.service_dsn).running() as proxy:
+    async with BreakingProxy(database.owner_dsn).running() as proxy:
         proxied = open_log(dsn=proxy.dsn)
         await proxied.ensure_id()
-        proxy.at_commit = at_commit
+        proxy.at_commit, proxy.commit = at_commit, b"COMMIT;\x00"
         with pytest.raises(OutcomeUnknown, match="holds all events or none"):
             await restore(proxied, LINES)
     if at_commit is AtCommit.LOSE_REQUEST:

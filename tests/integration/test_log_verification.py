@@ -28,7 +28,7 @@ def _pages(request, monkeypatch):
 
 @pytest.fixture
 async def log(database):
-    connections = Database(database.service_dsn)
+    connections = Database(database.owner_dsn)
     yield Log(connections, ISSUER.log_name)
     await connections.close()
 

@@ -115,7 +115,9 @@ async def test_error_shows_the_create_statement_when_service_role_is_missing(emp
     (statement,) = [line for line in str(refused.value).splitlines() if "CREATE ROLE" in line]
     await superuser.execute(statement)
     assert await upgrade(empty_database.owner_dsn, service_role=new_role)
-    assert await superuser.fetchval("SELECT has_table_privilege($1, 'event_log', 'INSERT')", new_role)
+    assert await superuser.fetchval(
+        "SELECT has_function_privilege($1, oid, 'EXECUTE') FROM pg_proc WHERE proname = 'append_events'", new_role
+    )
 
 
 @pytest.mark.parametrize("role", [OWNER, "postgres"])

@@ -1,22 +1,20 @@
 """EXPLAIN shows that each hot statement uses its index, on empty and on filled tables."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
+from importlib.resources import files
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
-from ledger.domain.recording import EventMapper, StreamEvent, StreamGuard, Write
 from ledger.postgres.archive.catalogue import SQL as ARCHIVES
-from ledger.postgres.at_once import Statement, statement_for
 from ledger.postgres.database import SESSION
 from ledger.postgres.event_log import SQL as LOG
-from ledger.postgres.inline import versions_of
 from ledger.postgres.whole_log import SQL as WHOLE_LOG
 from projections.active_tokens import SQL as ACTIVE_TOKENS
-from projections.active_tokens import ActiveTokensProjection
 from projections.audit.activity import SQL as ACTIVITY
 from projections.audit.events import SQL as EVENTS
 from projections.clients import SQL as CLIENTS
@@ -26,7 +24,7 @@ from projections.following.skips import SQL as SKIPS
 from projections.following.status import SQL as STATUS
 from projections.lookups import SQL as VIEWS
 from projections.token_history import SQL as HISTORY
-from tests.builders import NOW, token_issued, token_revoked
+from tests.builders import NOW
 from tests.databases import connect, run_sql
 
 FILL = """
@@ -95,21 +93,6 @@ STREAM, REVOKED = uuid4(), uuid4()
 KEYED = {"Index Scan", "Index Only Scan", "Bitmap Heap Scan"}
 
 
-def at_once() -> Statement:
-    """A statement that appends an issued token and the revocation of another."""
-    mapper = EventMapper()
-    inline = (ActiveTokensProjection(mapper),)
-    issued = StreamEvent(STREAM, 1, token_issued(jti=STREAM))
-    revoked = StreamEvent(REVOKED, 2, token_revoked(jti=REVOKED, digest=b"y" * 32))
-    rows = [mapper.encode(event) for event in (issued, revoked)]
-    writes = [Write(rows[:1], [StreamGuard(uuid4(), 0)]), Write(rows[1:])]
-    statement = statement_for(1, writes, inline, versions_of(inline))
-    assert statement is not None
-    return statement
-
-
-AT_ONCE = at_once()
-
 HOT = {
     "introspection": (
         VIEWS["find_tokens_and_clients"],
@@ -118,26 +101,7 @@ HOT = {
     ),
     "tokens alone": (ACTIVE_TOKENS["find"], (1, [b"x" * 32, b"y" * 32]), {"active_tokens"}),
     "client authentication": (CLIENTS["find"], (1, ["a", "b"]), {"clients"}),
-    "append: take the head": (LOG["lock_head"], (1,), {"log_head"}),
-    "append: stand of the log": (
-        LOG["stand_of_log"],
-        (1, [STREAM], ["active_tokens"], [1]),
-        {"event_log", "log_head", "projection_versions"},
-    ),
-    "append: insert and move the head": (
-        LOG["append"],
-        (1, 20000, None, [STREAM], [1], ["t"], [1], [b"{}"], [None], [None], [None]),
-        {"log_head"},
-    ),
-    "append: in one statement": (
-        AT_ONCE.text,
-        AT_ONCE.arguments,
-        {"log_head", "event_log", "projection_versions", "active_tokens"},
-    ),
-    "revoke: delete the active token": (ACTIVE_TOKENS["delete"], (1, [b"x" * 32]), {"active_tokens"}),
     "revoke: load the grants": (LOG["read_streams"], (1, [STREAM]), {"event_log"}),
-    "history of a token": (LOG["read_stream"], (1, STREAM, 0, 100, None), {"event_log"}),
-    "unknown outcome": (LOG["find_recorded"], (1, [STREAM], [1]), {"event_log"}),
     "follow the log": (LOG["read_log"], (1, 100, 200, 50), {"event_log"}),
     "follow: what is skipped": (SKIPS["positions"], (1, "token_history", 100, 600), {"projection_skips"}),
     "how projections are": (
@@ -219,14 +183,16 @@ async def test_hot_statements_read_by_index_when_plans_are_generic(filled, conne
         await connection.execute("DEALLOCATE guard")
 
 
-@pytest.mark.parametrize("plans", ["force_custom_plan", "force_generic_plan"])
-async def test_sweep_reads_only_the_pages_of_its_step(filled, connection, plans):
-    await connection.execute(f"SET plan_cache_mode = {plans}")
-    await connection.execute(f"PREPARE guard AS {SWEEP['delete_expired']}")
-    plan = await plan_of(connection, "EXECUTE guard ('(32,0)', '(64,0)', 0)")
-    assert tables_read(plan) == {"active_tokens": {"Tid Range Scan"}}
-    for name in ("read_due", "read_lag", "take_step"):
-        assert tables_read(await plan_of(connection, SWEEP[name])) == {"expiry_sweep": {"Index Scan"}}, name
+async def test_sweep_reads_only_the_pages_of_its_step(filled, database):
+    """The statement of the function, with values for its variables."""
+    function = files("migrations.functions").joinpath("sweep_expired_tokens.sql").read_text()
+    (delete,) = re.findall(r"DELETE FROM .*?;", function, re.DOTALL)
+    for variable, value in {"v_first": "32", "p_pages": "32", "v_started": "now()", "p_grace": "0"}.items():
+        delete = delete.replace(variable, value)
+    async with connect(database.owner_dsn, server_settings=SESSION) as owner:
+        assert tables_read(await plan_of(owner, delete)) == {"active_tokens": {"Tid Range Scan"}}
+        for name in ("read_due", "read_lag"):
+            assert tables_read(await plan_of(owner, SWEEP[name])) == {"expiry_sweep": {"Index Scan"}}, name
 
 
 async def test_plan_shows_a_sequential_scan_when_there_is_no_index(filled, connection):

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from ledger.domain.recording import EventMapper
-from ledger.postgres.inline import OtherVersion
+from ledger.postgres.append import OtherProjectionVersion
 from projections.active_tokens import ActiveTokensProjection
 from projections.following.lease import take_lease
 from projections.rebuilding import build as building
@@ -337,7 +337,7 @@ async def test_old_release_writes_nothing_when_inline_is_upgraded(database, serv
     subjects = await superuser.fetch("SELECT DISTINCT subject FROM active_tokens")
     assert [row["subject"] for row in subjects] == ["SHOP"]
     before = (await issuer.streams.head()).position
-    with pytest.raises(OtherVersion, match="nothing was recorded"):
+    with pytest.raises(OtherProjectionVersion, match="nothing was recorded"):
         await issuer.issuance.issue_token(client, None, CAUSE)
     assert (await issuer.streams.head()).position == before
     (problem,) = await service.problems()

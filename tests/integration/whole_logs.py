@@ -10,9 +10,8 @@ from api.operations.archive_log import ArchiveResult, archive_log
 from ledger.archive.export_format import ExportWriter, build_header
 from ledger.archive.export_reader import ExportReader
 from ledger.domain.recording import EventMapper
-from ledger.postgres.archive.restoration import Restoration
+from ledger.postgres.archive.restoration import InlineProjection, Restoration
 from ledger.postgres.database import Database
-from ledger.postgres.inline import InlineProjection
 from ledger.postgres.log_verification import LogVerification, verify_log
 from ledger.postgres.logs import Log
 from ledger.postgres.whole_log import read_event_pages, read_log_bounds

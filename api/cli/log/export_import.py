@@ -75,18 +75,22 @@ def import_log(
     file: Source,
     *,
     json: flags.Json = False,
+    owner_dsn: flags.OwnerDsn = None,
     dsn: flags.Dsn = None,
     embedded: flags.Embedded = None,
     issuers: flags.Issuers = None,
     issuer: flags.IssuerChoice = None,
 ) -> None:
-    """Restore an export into the issuer's empty log. An invalid export is refused as a whole."""
-    database = DatabaseFlags(dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer)
+    """Restore an export into the issuer's empty log. An invalid export is refused as a whole.
+
+    It needs the role that owns the tables.
+    """
+    database = DatabaseFlags(owner_dsn=owner_dsn, dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer)
 
     async def work(context: CommandContext) -> tuple[str, ExportHeader]:
         return context.log.name, await run_import(context.log, file, show_progress)
 
-    log_name, header = run_on_issuer(database, work)
+    log_name, header = run_on_issuer(database, work, as_owner=True)
     if json:
         print_json({"log": log_name, "events": header.until, "exported_from": header.issuer})
         return

@@ -41,6 +41,7 @@ Position = Annotated[
 def run(
     *,
     dsn: flags.Dsn = None,
+    projector_dsn: flags.ProjectorDsn = None,
     embedded: flags.Embedded = None,
     issuers: flags.Issuers = None,
     metrics_port: MetricsPort = None,
@@ -56,8 +57,14 @@ def run(
     lets one process at a time follow each projection of a log. If that process ends or hangs, another takes over within
     5 seconds.
     """
-    database = {"dsn": dsn, "embedded": embedded, "issuers": issuers, "pool_size": pool_size}
-    process = {"host": host, "sweep_seconds": sweep_seconds, "log_format": log_format, "log_level": log_level}
+    database = {"dsn": dsn, "projector_dsn": projector_dsn, "embedded": embedded, "issuers": issuers}
+    process = {
+        "pool_size": pool_size,
+        "host": host,
+        "sweep_seconds": sweep_seconds,
+        "log_format": log_format,
+        "log_level": log_level,
+    }
     settings = load_settings(database | process)
     from api.operations.serve import run_followers  # noqa: PLC0415 (imports the HTTP server, which is slow)
 
@@ -94,7 +101,7 @@ async def _print_status(settings: Settings, issuer: str | None, *, watch: bool, 
     if issuer is not None:
         identifiers = (choose_issuer(identifiers, issuer),)
     async with open_database(settings, print_note) as database:
-        service = await start_service(service_config(settings, database.service_dsn, identifiers))
+        service = await start_service(service_config(settings, database, identifiers))
         try:
             if problems := await service.problems():
                 raise Unavailable("\n".join(problems))
@@ -111,6 +118,7 @@ def skip(
     *,
     reason: flags.Reason,
     dsn: flags.Dsn = None,
+    projector_dsn: flags.ProjectorDsn = None,
     embedded: flags.Embedded = None,
     issuers: flags.Issuers = None,
     issuer: flags.IssuerChoice = None,
@@ -131,7 +139,7 @@ def skip(
         raise UsageError(msg)
 
     async def work(context: CommandContext) -> None:
-        log = context.log
+        log = context.projector_log
         skipped = await skip_event(
             log.database, await log.find_id(), name, position, reason=reason.strip(), actor=context.cause.actor
         )
@@ -139,5 +147,5 @@ def skip(
         if skipped.error:
             print_result(f"it failed with: {skipped.error}")
 
-    database = DatabaseFlags(dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer)
+    database = DatabaseFlags(dsn=dsn, projector_dsn=projector_dsn, embedded=embedded, issuers=issuers, issuer=issuer)
     run_on_issuer(database, work, actor=actor)

@@ -11,10 +11,10 @@ import typer
 import uvloop
 
 from api.cli import flags
-from api.cli.context import DatabaseFlags, choose_issuer
+from api.cli.context import DatabaseFlags, choose_issuer, explain_missing_privilege
 from api.cli.output import print_note
 from api.operations.database import connection_errors, open_database
-from api.operations.errors import OperationError, UsageError
+from api.operations.errors import UsageError
 from api.service.settings import Settings, setting_name
 from ledger.domain.errors import NoLog
 from ledger.domain.recording import EventMapper
@@ -78,9 +78,5 @@ def run_on_projection(database: DatabaseFlags, name: str, work: Callable[[Projec
             raise UsageError(msg)
         return await work(ProjectionContext(given.get_secret_value(), projection, settings, database.issuer))
 
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(run())
-    except asyncpg.InsufficientPrivilegeError as error:
-        msg = f"the role may not do this ({error}): give the owner's DSN with {setting_name('owner_dsn')}"
-        raise OperationError(msg) from None
+    with explain_missing_privilege(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run())

@@ -1,32 +1,17 @@
 """Checks of the ledger: schema, role and privileges, logs, projections, demo clients."""
 
-from collections.abc import Mapping
-
 from api.operations.doctor.checks import CheckContext, CheckResult, ok, problem, warning
+from migrations.privileges import PROJECTOR_TABLES, READ_TABLES, SERVICE_FUNCTIONS
 from projections.versions import version_problems
 
-REQUIRED_PRIVILEGES: Mapping[str, frozenset[str]] = {
-    "logs": frozenset({"SELECT", "INSERT"}),
-    "log_head": frozenset({"SELECT", "INSERT", "UPDATE"}),
-    "event_log": frozenset({"SELECT", "INSERT"}),
-    "log_archives": frozenset({"SELECT"}),
-    "active_tokens": frozenset({"SELECT", "INSERT", "DELETE"}),
-    "clients": frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"}),
-    "token_history": frozenset({"SELECT", "INSERT", "UPDATE"}),
-    "token_activity": frozenset({"SELECT", "INSERT", "UPDATE"}),
-    "projection_checkpoints": frozenset({"SELECT", "INSERT", "UPDATE"}),
-    "projection_skips": frozenset({"SELECT", "INSERT"}),
-    "projection_builds": frozenset({"SELECT"}),
-    "projection_build_positions": frozenset({"SELECT"}),
-    "projection_versions": frozenset({"SELECT"}),
-    "expiry_sweep": frozenset({"SELECT", "UPDATE"}),
-    "alembic_version": frozenset({"SELECT"}),
-}
-"""The privileges that the service needs on each table."""
+FORBIDDEN_PRIVILEGES = ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "TRIGGER")
+"""Privileges that the service must not have on the tables that only functions may change."""
 
-FORBIDDEN_PRIVILEGES = ("UPDATE", "DELETE", "TRUNCATE", "TRIGGER")
-"""Privileges on event_log that the service must not have, so that the log is append-only."""
+PROTECTED_TABLES = ("event_log", "log_head", "logs", "active_tokens", "clients", "expiry_sweep")
 
+MIGRATE = "Run 'token-ledger migrate' as the owner."
+
+MAY_EXECUTE = "SELECT has_function_privilege(oid, 'EXECUTE') FROM pg_proc WHERE oid = to_regproc($1)"
 REVISION = "SELECT version_num FROM alembic_version"
 HAS_REVISION = "SELECT to_regclass('alembic_version') IS NOT NULL AND has_table_privilege('alembic_version', 'SELECT')"
 EXISTS = "SELECT to_regclass($1) IS NOT NULL"
@@ -75,30 +60,47 @@ async def check_role(context: CheckContext) -> CheckResult:
 
 
 async def check_privileges(context: CheckContext) -> list[CheckResult]:
-    """Check that the role has the required privileges, and cannot change recorded events."""
+    """Check that the role can read and call what it needs, and change nothing by itself."""
+    connection = context.connection
     lacking = []
-    for table, privileges in REQUIRED_PRIVILEGES.items():
-        if not await context.connection.fetchval(EXISTS, table):
+    for table in READ_TABLES:
+        if not await connection.fetchval(EXISTS, table):
             found = f"the table {table} is missing, or in a schema that this role may not use"
-            return [problem("privileges", found, "Run 'token-ledger migrate' as the owner.")]
-        lacking += [
-            f"{privilege} on {table}"
-            for privilege in sorted(privileges)
-            if not await context.connection.fetchval(MAY, table, privilege)
-        ]
-    excess = [p for p in FORBIDDEN_PRIVILEGES if await context.connection.fetchval(MAY, "event_log", p)]
-    findings = []
+            return [problem("privileges", found, MIGRATE)]
+        if not await connection.fetchval(MAY, table, "SELECT"):
+            lacking.append(f"SELECT on {table}")
+    lacking += [f"EXECUTE on {name}" for name in SERVICE_FUNCTIONS if not await connection.fetchval(MAY_EXECUTE, name)]
+    result = ok("privileges", "the role has all required privileges")
     if lacking:
-        advice = "As the owner: GRANT them to the role of the service."
-        findings.append(problem("privileges", f"the role lacks {', '.join(lacking)}", advice))
-    else:
-        findings.append(ok("privileges", "the role has all required privileges"))
+        result = problem("privileges", f"the role lacks {', '.join(lacking)}", MIGRATE)
+    return [result, await _check_protected_tables(context), await _check_projector(context)]
+
+
+async def _check_protected_tables(context: CheckContext) -> CheckResult:
+    excess = [
+        f"{privilege} on {table}"
+        for table in PROTECTED_TABLES
+        for privilege in FORBIDDEN_PRIVILEGES
+        if await context.connection.fetchval(MAY, table, privilege)
+    ]
     if excess:
-        advice = f"As the owner: REVOKE {', '.join(excess)} ON event_log FROM the role (and from PUBLIC)."
-        findings.append(problem("append-only", f"the role may {', '.join(excess)} on event_log", advice))
-    else:
-        findings.append(ok("append-only", "recorded events cannot be changed or removed by this role"))
-    return findings
+        advice = (
+            "Once no process of an older release runs: 'token-ledger migrate --finish' as the owner. "
+            "If that does not help, REVOKE them FROM the role and FROM PUBLIC."
+        )
+        return problem("append-only", f"the role has {', '.join(excess)}", advice)
+    return ok("append-only", "this role can change the log and the tokens only by recording events")
+
+
+async def _check_projector(context: CheckContext) -> CheckResult:
+    if not any([await context.connection.fetchval(MAY, table, "INSERT") for table in PROJECTOR_TABLES]):
+        return ok("projector", "catch-up projections are written by a role of their own")
+    advice = (
+        "Whoever has the service's password can rewrite the history that auditors see. As an administrator: "
+        "CREATE ROLE token_ledger_projector LOGIN PASSWORD '…'; as the owner: 'token-ledger migrate --finish'; "
+        "then give its DSN as TOKEN_LEDGER_PROJECTOR_DSN."
+    )
+    return warning("projector", "the role of the service also writes the catch-up projections", advice)
 
 
 async def check_logs(context: CheckContext) -> CheckResult:

@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from itertools import islice
 from operator import attrgetter
+from typing import ClassVar, Protocol
 
 import asyncpg
 
 from ledger.archive.export_reader import ExportReader
 from ledger.domain.errors import InvalidExport, LogNotEmpty, OutcomeUnknown, Unavailable
 from ledger.domain.recording import RecordedEvent
+from ledger.postgres.append import OtherProjectionVersion
 from ledger.postgres.archive.catalogue import LOG
 from ledger.postgres.database import Connection
-from ledger.postgres.inline import InlineProjection, check_versions, versions_of
 from ledger.postgres.logs import Log
 from ledger.postgres.whole_log import PAGE, SQL, Progress, check_streams
 
@@ -27,8 +28,25 @@ COLUMNS = (
     "actor",
     "request_id",
     "remote_address",
+    "salt",
 )
 read_columns = attrgetter(*COLUMNS[1:])
+
+
+class InlineProjection(Protocol):
+    """What an import asks of a projection that appends keep up to date."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """The topics it is applied to."""
+        ...
+
+    async def apply(self, connection: Connection, log_id: int, events: Sequence[RecordedEvent]) -> None:
+        """Fold a batch, in position order, into its tables. What it raises undoes the import."""
+        ...
 
 
 class Restoration:
@@ -62,7 +80,9 @@ class Restoration:
     async def _restore(self, connection: Connection, log_id: int) -> None:
         await connection.execute(SQL["allow_slow_input"])
         await connection.fetchrow(LOG["lock_head"], log_id)
-        check_versions(current=await connection.fetchval(LOG["inline_is_current"], *versions_of(self._inline)))
+        names, versions = [p.name for p in self._inline], [p.version for p in self._inline]
+        if not await connection.fetchval(LOG["inline_is_current"], names, versions):
+            raise OtherProjectionVersion
         bounds = await connection.fetchrow(SQL["head_and_newest"], log_id)
         if bounds is None or bounds["position"] or bounds["newest"]:
             msg = f"log {self._log.name!r} is not empty: an export can be imported only into an empty log"

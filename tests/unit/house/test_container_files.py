@@ -155,7 +155,7 @@ class TestCompose:
     def test_passwords_have_no_default(self):
         assert not re.findall(r"\$\{[A-Z_]*PASSWORD(?!:\?)", COMPOSE)
         passwords = re.findall(r"^\w*PASSWORD=.*$", EXAMPLE, re.MULTILINE)
-        assert passwords == ["POSTGRES_PASSWORD=", "OWNER_PASSWORD=", "SERVICE_PASSWORD="]
+        assert passwords == ["POSTGRES_PASSWORD=", "OWNER_PASSWORD=", "SERVICE_PASSWORD=", "PROJECTOR_PASSWORD="]
 
     def test_only_database_and_migrations_get_the_owner_password(self):
         services = dict(re.findall(r"^  ([a-z]+):\n((?:    .*\n|\n|  #.*\n)+)", COMPOSE, re.MULTILINE))
@@ -163,7 +163,7 @@ class TestCompose:
 
     def test_created_roles_are_the_ones_that_connect(self):
         roles = (ROOT / "deploy/postgres/10-roles.sql").read_text()
-        assert set(re.findall(r"CREATE ROLE (\w+)", roles)) == set(re.findall(r"postgresql://(\w+)@", COMPOSE))
+        assert set(re.findall(r"CREATE ROLE (\w+)", roles)) == set(re.findall(r"postgresql://(\w+)[@:]", COMPOSE))
         assert "./deploy/postgres/10-roles.sql:" in COMPOSE
 
     @pytest.mark.parametrize("line", ["read_only: true", "cap_drop: [ALL]", '"no-new-privileges:true"'])

@@ -32,7 +32,7 @@ async def test_writes_are_counted_by_what_became_of_them_and_events_where_they_w
 
 async def test_what_could_not_be_recorded_is_counted_as_failed():
     class Away:
-        async def append_next(self, _take):
+        async def append(self, _writes):
             msg = "away"
             raise Unavailable(msg)
 

@@ -65,7 +65,7 @@ class TestFormat:
         assert header == {
             "line": "header",
             "format": "token-ledger-log",
-            "version": 1,
+            "version": 2,
             "issuer": ISSUER,
             "log": "first",
             "head": 6,
@@ -90,6 +90,7 @@ class TestFormat:
             "actor": "client:shop",
             "request_id": "req-1",
             "remote_address": "192.0.2.7",
+            "salt": "AwMDAwMDAwMDAwMDAwMDAw==",
         }
 
     def test_end_has_the_checksums_of_sha256sum(self):
@@ -220,12 +221,12 @@ class TestHeader:
         ("new", "message"),
         [
             (
-                b'"version":2,"cipher":"aes"',
-                "line 1: the export has format version 2, this release reads 1: use the release that wrote it",
+                b'"version":3,"cipher":"aes"',
+                "line 1: the export has format version 3, this release reads 2 and older: use",
             ),
-            (b'"version":1,"cipher":"aes"', "line 1: the header cannot be read"),
+            (b'"version":2,"cipher":"aes"', "line 1: the header cannot be read"),
         ],
         ids=["newer format", "unknown field"],
     )
     def test_header_is_refused_when_this_release_cannot_read_it(self, new, message):
-        assert refusal(with_line(1, LINES[0].replace(b'"version":1', new))).startswith(message)
+        assert refusal(with_line(1, LINES[0].replace(b'"version":2', new))).startswith(message)

@@ -21,9 +21,6 @@ class HeldEventLog:
         self._commits: asyncio.Queue[Exception | None] = asyncio.Queue()
         self.under_way = 0
 
-    async def append_next(self, take):
-        return await self.append(take())
-
     async def append(self, writes):
         assert self.under_way == 0, "two batches at once"
         names = [name_of(write) for write in writes]
@@ -161,7 +158,7 @@ class TestBatches:
 
 class TestConflicts:
     async def test_the_conflict_of_one_does_not_touch_the_others(self, log, event_log):
-        event_log.answers[3] = VersionConflict(uuid4(), version=2, required=1)
+        event_log.answers[3] = VersionConflict(uuid4(), version=2)
         tasks = await asked(log, 1, 2, 3, 4)
         event_log.let_go(2)
 

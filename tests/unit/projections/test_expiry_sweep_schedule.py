@@ -19,21 +19,15 @@ from projections.expiry_sweep import (
 @pytest.mark.parametrize("pages", [1_000, 30_000, 1_000_000])
 @pytest.mark.parametrize("walk", [50.0, 590.0, 86_400.0])
 def test_large_table_is_walked_in_the_time_given(pages, walk):
-    rest = rest_seconds(pages=pages, walk=walk, worked=0.0)
+    rest = rest_seconds(pages=pages, walk=walk)
     steps = pages / STEP_PAGES
     assert steps * rest == pytest.approx(min(walk, steps * MAX_REST_SECONDS))
 
 
 @pytest.mark.parametrize("pages", [0, 1, STEP_PAGES])
 def test_rest_is_at_most_a_minute_when_table_is_small(pages):
-    assert rest_seconds(pages=pages, walk=50.0, worked=0.0) == 50.0
-    assert rest_seconds(pages=pages, walk=86_400.0, worked=0.0) == MAX_REST_SECONDS
-
-
-@pytest.mark.parametrize("worked", [0.001, 0.5, 30.0])
-def test_rest_is_three_times_the_work_when_walk_is_late(worked):
-    rest = rest_seconds(pages=10**9, walk=1.0, worked=worked)
-    assert rest == pytest.approx(3 * worked)
+    assert rest_seconds(pages=pages, walk=50.0) == 50.0
+    assert rest_seconds(pages=pages, walk=86_400.0) == MAX_REST_SECONDS
 
 
 class Scripted(ExpirySweep):
