@@ -1,17 +1,14 @@
 """The codec encodes events as canonical bytes, and decodes and upcasts them."""
 
 import json
-from datetime import UTC, datetime
 from typing import ClassVar
-from uuid import UUID
 
 import pytest
 
 from ledger.domain.codec import CODEC, Codec
 from ledger.domain.errors import CorruptPayload, UnknownTopic, UnsupportedSchemaVersion
-from ledger.domain.events import EVENT_TYPES, ClientEnabled, ClientSecretAdded, Event
-from ledger.domain.upcasting import UPCASTERS
-from tests.builders import DIGEST, stored_secret, token_issued, token_revoked
+from ledger.domain.events import EVENT_TYPES, ClientEnabled, Event
+from tests.builders import token_issued
 
 
 class ParcelSent(Event, frozen=True, kw_only=True):
@@ -38,52 +35,6 @@ PARCEL_UPCASTERS = {("parcel.sent", 1): kilos_to_grams, ("parcel.sent", 2): one_
 @pytest.fixture
 def parcels():
     return Codec([ParcelSent], PARCEL_UPCASTERS)
-
-
-class TestCanonicalForm:
-    def test_payload_is_canonical_json(self):
-        assert (
-            CODEC.encode(token_revoked(reason="lost — “really”\n"))
-            == (
-                '{"client_id":"shop","digest":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",'
-                '"jti":"018f4c2a-1111-7222-8333-444455556666","reason":"lost — “really”\\n",'
-                '"revoked_at":"2024-05-06T07:09:09Z"}'
-            ).encode()
-        )
-
-    def test_nested_keys_are_sorted_and_absent_values_null(self):
-        secret = (
-            f'{{"created_at":"2024-05-06T07:08:09Z","expires_at":null,"hash":"{"0" * 64}","kind":"sha256",'
-            '"secret_id":"s1"}'
-        )
-
-        payload = CODEC.encode(ClientSecretAdded(client_id="shop", secret=stored_secret()))
-
-        assert payload == f'{{"client_id":"shop","secret":{secret}}}'.encode()
-
-    @pytest.mark.parametrize(
-        ("instant", "text"),
-        [
-            (datetime(2024, 1, 2, tzinfo=UTC), "2024-01-02T00:00:00Z"),
-            (datetime(2024, 1, 2, 3, 4, 5, 600_000, tzinfo=UTC), "2024-01-02T03:04:05.600000Z"),
-            (datetime(2024, 1, 2, 3, 4, 5, 1, tzinfo=UTC), "2024-01-02T03:04:05.000001Z"),
-        ],
-    )
-    def test_instants_are_rfc_3339_in_utc(self, instant, text):
-        event = ClientEnabled(client_id="shop", enabled_at=instant)
-
-        payload = CODEC.encode(event)
-
-        assert json.loads(payload)["enabled_at"] == text
-        assert CODEC.decode("client.enabled", 1, payload) == event
-
-    def test_decoded_event_has_typed_values(self):
-        event = CODEC.decode("token.issued", 1, CODEC.encode(token_issued()))
-
-        assert event == token_issued()
-        assert isinstance(event.jti, UUID)
-        assert event.digest == DIGEST
-        assert event.issued_at.tzinfo is UTC
 
 
 class TestUnreadable:
@@ -158,15 +109,14 @@ class TestUnreadable:
 class TestUpcasting:
     @pytest.mark.parametrize(
         ("version", "payload", "grams"),
-        [(1, b'{"kilos":2,"to":"Rua A, Lisboa"}', 2000), (2, b'{"grams":2,"to":"Rua A, Lisboa"}', 2)],
+        [
+            (1, b'{"kilos":2,"to":"Rua A, Lisboa"}', 2000),
+            (2, b'{"grams":2,"to":"Rua A, Lisboa"}', 2),
+            (3, b'{"address":["Rua A","Lisboa"],"grams":2}', 2),
+        ],
     )
-    def test_old_version_is_upcast_to_the_current_one(self, parcels, version, payload, grams):
+    def test_only_old_versions_are_upcast_to_the_current_one(self, parcels, version, payload, grams):
         assert parcels.decode("parcel.sent", version, payload) == ParcelSent(grams=grams, address=("Rua A", "Lisboa"))
-
-    def test_current_version_is_not_upcast(self, parcels):
-        event = ParcelSent(grams=2, address=("Rua A",))
-
-        assert parcels.decode("parcel.sent", 3, parcels.encode(event)) == event
 
     def test_version_4_is_refused(self, parcels):
         with pytest.raises(UnsupportedSchemaVersion, match="reads up to 3"):
@@ -205,24 +155,6 @@ class TestEventTypes:
 
         assert set(EVENT_TYPES) == defined
         assert CODEC.topics == {one.TOPIC for one in defined}
-
-    def test_topics_never_change(self):
-        # Stored with every event: a changed topic would orphan what is recorded.
-        assert CODEC.topics == {
-            "token.issued",
-            "token.revoked",
-            "client.registered",
-            "client.updated",
-            "client.secret_added",
-            "client.secret_retired",
-            "client.disabled",
-            "client.enabled",
-        }
-
-    def test_every_old_schema_version_has_an_upcaster(self):
-        versions = {(one.TOPIC, version) for one in EVENT_TYPES for version in range(1, one.SCHEMA_VERSION)}
-
-        assert set(UPCASTERS) == versions
 
 
 def test_no_event_has_a_field_for_a_token_or_secret():

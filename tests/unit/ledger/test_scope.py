@@ -11,11 +11,7 @@ NQCHAR = {chr(c) for c in [0x21, *range(0x23, 0x5C), *range(0x5D, 0x7F)]}
 
 def test_scope_token_has_exactly_the_characters_of_the_grammar():
     assert {chr(c) for c in range(0x3000) if is_scope_token(chr(c))} == NQCHAR
-
-
-@pytest.mark.parametrize("value", ["", " ", "a b", 'a"b', "a\\b", "é", "a\n", "a\x00", "a\x7f", "\ud800"])
-def test_other_text_is_no_scope_token(value):
-    assert not is_scope_token(value)
+    assert not any(is_scope_token(text) for text in ("", "a b", "a\n", "\ud800"))
 
 
 @pytest.mark.parametrize(
@@ -27,7 +23,6 @@ def test_other_text_is_no_scope_token(value):
         ("country.read customer:write https://x/y?z#!", ("country.read", "customer:write", "https://x/y?z#!")),
         ("Read read", ("Read", "read")),
     ],
-    ids=["one", "two", "in the order sent", "punctuation", "case matters"],
 )
 def test_scope_is_parsed_and_formatted_in_the_order_sent(value, scope):
     assert parse_scope(value) == scope
@@ -36,32 +31,29 @@ def test_scope_is_parsed_and_formatted_in_the_order_sent(value, scope):
 
 def test_repeated_token_counts_once_at_its_first_place():
     assert parse_scope("a b a c b") == ("a", "b", "c")
+    assert format_scope(()) == ""
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        "",
-        " ",
-        " a",
-        "a ",
-        "a  b",
-        "a\tb",
-        "a\nb",
-        "a\r\n",
-        'say "a"',
-        "back\\slash",
-        "caf\u00e9-secret",
-        "a\x00",
-        "a\u00a0b",
-    ],
-)
+MALFORMED = [
+    "",
+    " ",
+    " a",
+    "a ",
+    "a  b",
+    "a\tb",
+    "a\nb",
+    "a\r\n",
+    'say "a"',
+    "a\\b",
+    "caf\u00e9-secret",
+    "a\x00",
+    "a\u00a0b",
+]
+
+
+@pytest.mark.parametrize("value", MALFORMED)
 def test_scope_is_refused_but_not_shown_when_malformed(value):
     with pytest.raises(InvalidScope, match="malformed") as refused:
         parse_scope(value)
 
     assert "secret" not in str(refused.value)
-
-
-def test_empty_scope_is_formatted_as_empty_text():
-    assert format_scope(()) == ""
