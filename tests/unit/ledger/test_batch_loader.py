@@ -51,17 +51,12 @@ async def within_time(*futures, **options):
     return await asyncio.wait_for(asyncio.gather(*futures, **options), 60)
 
 
-async def test_load_returns_the_value_or_none_when_the_key_is_absent(loader, table):
+async def test_keys_share_a_query_whose_value_is_none_when_absent(loader, table):
     futures = await load(loader, "a", "nothing")
     table.release()
 
     assert await within_time(*futures) == [1, None]
-
-
-async def test_keys_share_a_query_when_loaded_together(loader, table):
-    await load(loader, "a", "b", "c")
-
-    assert table.queries == [["a", "b", "c"]]
+    assert table.queries == [["a", "nothing"]]
 
 
 async def test_keys_wait_for_the_next_query_while_one_runs(loader, table):
@@ -99,39 +94,26 @@ async def test_look_up_is_never_served_by_a_query_started_before_it(loader, tabl
     assert table.queries == [["a"], ["a"]]
 
 
-async def test_value_is_read_again_when_loaded_again(loader, table):
+async def test_value_is_read_again_and_no_task_runs_between(loader, table):
     table.release(2)
     assert await within_time(loader.load("a")) == [1]
+    await settle()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
     table.rows["a"] = 7
 
     assert await within_time(loader.load("a")) == [7]
 
 
-async def test_no_task_runs_when_idle(loader, table):
-    table.release()
-    await load(loader, "a")
-    await settle()
-
-    assert asyncio.all_tasks() == {asyncio.current_task()}
-    assert table.queries == [["a"]]
-
-
 class TestCancelledCallers:
-    async def test_other_caller_gets_the_value_when_one_is_cancelled(self, loader, table):
-        cancelled, waiting = await load(loader, "a", "a")
+    async def test_others_get_their_values_when_one_is_cancelled(self, loader, table):
+        cancelled, same_key = await load(loader, "a", "a")
+        cancelled_before_its_query, same_batch = await load(loader, "b", "c")
         cancelled.cancel()
-        table.release()
-
-        assert await within_time(waiting) == [1]
-
-    async def test_batch_is_read_when_a_caller_is_cancelled_before(self, loader, table):
-        (first,) = await load(loader, "a")
-        cancelled, waiting = await load(loader, "b", "c")
-        cancelled.cancel()
+        cancelled_before_its_query.cancel()
         table.release(2)
 
-        assert await within_time(first, waiting) == [1, 3]
+        assert await within_time(same_key, same_batch) == [1, 3]
 
     async def test_next_load_works_when_all_callers_are_cancelled(self, loader, table):
         for future in await load(loader, "a", "b"):
@@ -153,19 +135,13 @@ class TestCancelledCallers:
 
 
 class TestFailures:
-    async def test_error_reaches_every_caller_of_the_batch(self, loader, table):
+    async def test_error_reaches_every_caller_of_its_batch_only(self, loader, table):
         failure = Unavailable("away")
-        futures = await load(loader, "a", "b", "b")
+        futures = [*await load(loader, "a", "b", "b"), *await load(loader, "b")]
         table.release(failure=failure)
-
-        assert await within_time(*futures, return_exceptions=True) == [failure] * 3
-
-    async def test_waiting_batch_is_read_when_the_one_before_fails(self, loader, table):
-        futures = [*await load(loader, "a"), *await load(loader, "b")]
-        table.release(failure=Unavailable("away"))
         table.release()
 
-        assert await within_time(*futures, return_exceptions=True) == [futures[0].exception(), 2]
+        assert await within_time(*futures, return_exceptions=True) == [failure] * 3 + [2]
 
     async def test_key_is_read_again_when_its_read_failed(self, loader, table):
         table.release(failure=Unavailable("away"))

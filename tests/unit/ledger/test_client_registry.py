@@ -7,7 +7,7 @@ from datetime import timedelta, timezone
 import pytest
 
 from ledger.domain.client import MAX_VALID_SECRETS
-from ledger.domain.errors import InvalidRegistration, Unavailable, UnknownClient
+from ledger.domain.errors import InvalidRegistration, UnknownClient
 from ledger.domain.secrets import MAX_SECRET_CHARACTERS, verify_chosen_secret, verify_generated_secret
 from tests.builders import NOW, seconds, settings, use_cheap_argon2
 from tests.in_memory_issuer import OPERATOR
@@ -51,12 +51,6 @@ class TestRegister:
             await registry.register("shop", settings(scopes=("a b",)), OPERATOR)
         assert ledger.log == []
 
-    async def test_registration_fails_when_the_log_is_unavailable(self, ledger, registry):
-        await ledger.writer.close()
-
-        with pytest.raises(Unavailable):
-            await registry.register("shop", settings(), OPERATOR)
-
     async def test_no_client_is_loaded_when_never_registered(self, registry):
         assert await registry.load("ghost") is None
 
@@ -91,11 +85,6 @@ class TestChange:
 
         assert updated.settings.scopes == ("read",)
         assert await ledger.clients.get("shop") == updated
-
-    async def test_update_records_nothing_when_the_settings_are_the_same(self, ledger, registry):
-        await registry.update("shop", settings(), OPERATOR)
-
-        assert ledger.topics == ["client.registered"]
 
     async def test_disable_and_enable_are_recorded_once_when_repeated(self, ledger, registry):
         for _ in range(2):
@@ -141,15 +130,13 @@ class TestSecrets:
         assert verify_chosen_secret("correct horse", stored.hash)
         assert all(b"correct horse" not in row.payload for row in ledger.log)
 
-    @pytest.mark.parametrize("secret", ["", "1234567", "x" * (MAX_SECRET_CHARACTERS + 1)], ids=len)
-    async def test_chosen_secret_is_refused_but_not_shown_when_too_short_or_long(self, registry, secret):
+    @pytest.mark.parametrize("length", [0, 7, MAX_SECRET_CHARACTERS + 1])
+    async def test_chosen_secret_is_refused_but_not_shown_beyond_the_limits(self, registry, length):
         with pytest.raises(InvalidRegistration, match="must be 8 to 1024 characters long") as refused:
-            await registry.add_chosen_secret("shop", secret, OPERATOR)
-        assert not secret or secret not in str(refused.value)
-
-    @pytest.mark.parametrize("length", [8, MAX_SECRET_CHARACTERS])
-    async def test_chosen_secret_is_accepted_at_both_limits(self, registry, length):
-        assert await registry.add_chosen_secret("shop", "x" * length, OPERATOR)
+            await registry.add_chosen_secret("shop", "x" * length, OPERATOR)
+        assert length == 0 or "x" * length not in str(refused.value)
+        for limit in (8, MAX_SECRET_CHARACTERS):
+            assert await registry.add_chosen_secret("shop", "x" * limit, OPERATOR)
 
     async def test_limit_of_valid_secrets_holds_when_added_concurrently(self, registry):
         results = await asyncio.gather(
@@ -170,21 +157,17 @@ class TestSecrets:
         assert [stored.expires_at for stored in changed.secrets] == [NOW, NOW + seconds(3600)]
         assert await ledger.clients.get("shop") == changed
 
-    async def test_retirement_is_recorded_once_when_repeated(self, ledger, registry):
-        secret_id, _ = await registry.add_generated_secret("shop", OPERATOR)
-
-        for _ in range(2):
-            await registry.retire_secret("shop", secret_id, OPERATOR)
-
-        assert ledger.topics[2:] == ["client.secret_retired"]
-
-    @pytest.mark.parametrize("kind", ["generated", "chosen"])
-    async def test_end_is_recorded_in_utc_when_given_in_another_zone(self, ledger, registry, kind):
+    @pytest.mark.parametrize(
+        "record",
+        [
+            lambda registry, end: registry.add_generated_secret("shop", OPERATOR, end),
+            lambda registry, end: registry.add_chosen_secret("shop", "correct horse", OPERATOR, end),
+        ],
+        ids=["generated", "chosen"],
+    )
+    async def test_end_is_recorded_in_utc_when_given_in_another_zone(self, ledger, registry, record):
         end = (NOW + seconds(3600)).astimezone(timezone(timedelta(hours=-5)))
 
-        if kind == "generated":
-            await registry.add_generated_secret("shop", OPERATOR, end)
-        else:
-            await registry.add_chosen_secret("shop", "correct horse", OPERATOR, end)
+        await record(registry, end)
 
         assert b'"expires_at":"2024-05-06T08:08:09Z"' in ledger.log[-1].payload

@@ -8,7 +8,6 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.archive.export_format import ExportedEvent, fits_on_one_line
-from ledger.archive.export_reader import ExportReader
 from ledger.domain.errors import InvalidExport
 from tests.builders import NOW, seconds
 from tests.sample_logs import ISSUER, changed, export_of, read_export, small_log
@@ -56,9 +55,6 @@ class TestFormat:
     )
     def test_export_is_read_back_as_recorded(self, lines, log):
         assert read_export(lines) == log
-
-    def test_header_of_a_part_says_where_it_starts(self):
-        assert ExportReader(iter(export_of(LOG[2:4], head=6, after=2, until=4))).header.after == 2
 
     def test_export_has_a_header_a_line_per_event_and_an_end(self):
         header, *events, end = map(json.loads, LINES)

@@ -88,13 +88,11 @@ class TestActiveTokens:
 
         assert await find(token.access_token) is None
 
-    @pytest.mark.parametrize("text", ["", "unknown", "\x00", "\ud800", "x" * 10_000_000], ids=lambda t: ascii(t[:9]))
-    async def test_token_is_inactive_when_unknown(self, find, token, text):
-        assert await find(text) is None
-
-    async def test_token_is_inactive_when_altered(self, find, token):
-        for text in (token.access_token[:-1], token.access_token + "A", token.access_token.swapcase(), token.jti):
-            assert await find(text) is None
+    async def test_token_is_inactive_when_unknown_or_altered(self, find, token):
+        text = token.access_token
+        altered = [text[:-1], text + "A", text.swapcase(), token.jti]
+        for unknown in ("", "unknown", "\x00", "\ud800", "x" * 10_000_000, *altered):
+            assert await find(unknown) is None
 
     async def test_token_stays_active_when_its_client_is_disabled(self, ledger, find, token):
         await ledger.issuer.registry.disable("shop", "moved", CAUSE)

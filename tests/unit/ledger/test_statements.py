@@ -25,20 +25,22 @@ def package(tmp_path, monkeypatch):
     return write
 
 
-def test_statements_are_loaded_by_name(package):
-    name = package("-- name: one\nSELECT 1;\n\n-- name: two\n-- What it is for.\nSELECT 2;\n")
-
-    assert load_statements(name, "some.sql") == {"one": "SELECT 1;", "two": "-- What it is for.\nSELECT 2;"}
-
-
-def test_no_statement_is_loaded_when_the_file_names_none(package):
-    assert load_statements(package("-- only a comment\n"), "some.sql") == {}
-
-
-def test_name_starts_a_statement_only_at_the_start_of_a_line(package):
-    name = package("-- name: one\nSELECT '-- name: two';\n  -- name: three\n")
-
-    assert list(load_statements(name, "some.sql")) == ["one"]
+@pytest.mark.parametrize(
+    ("text", "statements"),
+    [
+        (
+            "-- name: one\nSELECT 1;\n\n-- name: two\n-- What it is for.\nSELECT 2;\n",
+            {"one": "SELECT 1;", "two": "-- What it is for.\nSELECT 2;"},
+        ),
+        ("-- only a comment\n", {}),
+        (
+            "-- name: one\nSELECT '-- name: two';\n  -- name: three\n",
+            {"one": "SELECT '-- name: two';\n  -- name: three"},
+        ),
+    ],
+)
+def test_statements_are_named_by_comments_at_the_start_of_a_line(package, text, statements):
+    assert load_statements(package(text), "some.sql") == statements
 
 
 def test_file_is_refused_when_two_statements_share_a_name(package):
