@@ -1,7 +1,9 @@
-"""Parse what operators write on the command line: times, positions, token ids and reasons."""
+"""Parse what operators write on the command line: times, positions, token ids, reasons and files of secrets."""
 
 import re
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 from api.operations.errors import UsageError
@@ -43,20 +45,6 @@ def parse_past_or_position(text: str, flag: str, now: datetime) -> datetime | in
     return int(text) if re.fullmatch(r"\d{1,18}", text) else parse_past(text, flag, now)
 
 
-def parse_point(text: str) -> datetime | int:
-    """Parse a position of the log, or an ISO 8601 instant with its offset. Raises UsageError."""
-    if text.isdecimal():
-        return int(text)
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
-        msg = f"{text!r} is neither a position nor an instant with its offset, such as 2026-01-31T12:00:00Z"
-        raise UsageError(msg)
-    return instant.astimezone(UTC)
-
-
 def parse_jti(text: str) -> UUID:
     """Parse a jti. Raises UsageError, which does not quote the text: it may be a token pasted by mistake."""
     try:
@@ -72,6 +60,20 @@ def check_reason(reason: str) -> str:
         msg = f"--reason must be 1 to {MAX_REASON_LENGTH} printable characters on one line"
         raise UsageError(msg)
     return reason
+
+
+def read_secret_file(path: Path, flag: str) -> str:
+    """Read a secret from a file, or one line of standard input for '-'. Raises UsageError.
+
+    Secrets are not arguments, because every local user can read the arguments of a command.
+    """
+    try:
+        text = sys.stdin.readline() if str(path) == "-" else path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        msg = f"{flag}: {path} cannot be read: {reason}"
+        raise UsageError(msg) from None
+    return text.rstrip("\r\n")
 
 
 def _out_of_range(text: str, flag: str) -> UsageError:

@@ -6,42 +6,23 @@ import pwd
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TypeVar
 
 import asyncpg
-from pydantic import SecretStr
 
 from api.cli.audit.log_source import LogSource
+from api.cli.flags import SharedFlags
 from api.cli.output import print_note
-from api.operations.database import open_database, service_config
+from api.operations.database import open_database, open_service, service_config
 from api.operations.errors import OperationError, UsageError
-from api.service.composition import Service, start_service
-from api.service.settings import Settings, load_settings, setting_name
+from api.service.composition import Service
+from api.service.settings import Settings, setting_name
 from ledger.domain.clock import utc_now
-from ledger.domain.errors import Unavailable
 from ledger.domain.recording import Cause
 from ledger.postgres.logs import Log
 from ledger.use_cases.issuer import Issuer, IssuerIdentifier
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatabaseFlags:
-    """The flags that choose a database and an issuer. None means that the flag was not given."""
-
-    dsn: SecretStr | None
-    embedded: Path | None
-    owner_dsn: SecretStr | None = None
-    projector_dsn: SecretStr | None = None
-    issuers: str | None = None
-    issuer: str | None = None
-
-    def load_settings(self) -> Settings:
-        """Load the settings with these flags on top. Raises SettingsError."""
-        names = ("dsn", "embedded", "owner_dsn", "projector_dsn", "issuers")
-        return load_settings({name: getattr(self, name) for name in names})
 
 
 @dataclass(frozen=True)
@@ -73,24 +54,20 @@ class CommandContext:
         return LogSource(self.issuer, self.service.catch_up, clock=utc_now)
 
 
-def run_on_issuer(
-    database: DatabaseFlags,
-    work: Callable[[CommandContext], Awaitable[T]],
-    *,
-    actor: str | None = None,
-    as_owner: bool = False,
-) -> T:
+def run_on_issuer(flags: SharedFlags, work: Callable[[CommandContext], Awaitable[T]], *, as_owner: bool = False) -> T:
     """Open the database, await `work` on the chosen issuer and return its result.
 
     `as_owner` connects as the owner of the tables if its DSN is known. Raises SettingsError, UsageError, Unavailable.
     """
-    settings = database.load_settings()
+    settings = flags.load_settings()
     if as_owner and settings.dsn is None and settings.owner_dsn is not None:
         settings = settings.model_copy(update={"dsn": settings.owner_dsn})
+    identifier = choose_issuer(settings.issuer_identifiers(), flags.issuer)
+    cause = Cause(actor=f"operator:{flags.actor or login_name()}")
 
     async def run() -> T:
-        async with open_service(settings, database.issuer, as_owner=as_owner) as (service, identifier):
-            return await work(CommandContext(service, identifier, Cause(actor=f"operator:{actor or login_name()}")))
+        async with open_issuers(settings, (identifier,), as_owner=as_owner) as service:
+            return await work(CommandContext(service, identifier, cause))
 
     with explain_missing_privilege():
         return asyncio.run(run())
@@ -107,21 +84,15 @@ def explain_missing_privilege() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def open_service(
-    settings: Settings, choice: str | None, *, as_owner: bool = False
-) -> AsyncIterator[tuple[Service, IssuerIdentifier]]:
-    """Yield a service for the chosen issuer alone. Raises UsageError, Unavailable."""
-    identifier = choose_issuer(settings.issuer_identifiers(), choice)
+async def open_issuers(
+    settings: Settings, issuers: tuple[IssuerIdentifier, ...], *, as_owner: bool = False
+) -> AsyncIterator[Service]:
+    """Yield a service for these issuers, over the configured database. Raises UsageError, Unavailable."""
     async with open_database(settings, print_note) as dsns:
         service_dsn = (dsns.owner_dsn if as_owner else None) or dsns.service_dsn
-        config = service_config(settings, replace(dsns, service_dsn=service_dsn), (identifier,))
-        service = await start_service(config)
-        try:
-            if problems := await service.problems():
-                raise Unavailable("\n".join(problems))
-            yield service, identifier
-        finally:
-            await service.close()
+        config = service_config(settings, replace(dsns, service_dsn=service_dsn), issuers)
+        async with open_service(config) as service:
+            yield service
 
 
 def choose_issuer(configured: tuple[IssuerIdentifier, ...], choice: str | None) -> IssuerIdentifier:

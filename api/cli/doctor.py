@@ -6,40 +6,29 @@ import asyncpg
 import msgspec
 import typer
 
-from api.cli import flags
 from api.cli.exit_codes import ExitCode
 from api.cli.output import print_json, print_result
 from api.operations.database import connection_errors, provide_database
 from api.operations.doctor.checks import CheckContext, CheckResult
 from api.operations.doctor.examination import examine
-from api.service.settings import Settings, load_settings
+from api.service.settings import Settings
 from ledger.postgres.database import CONNECT_SECONDS
 from migrations.head import newest_revision
 
 LABELS = {"ok": "ok      ", "warning": "warning ", "problem": "PROBLEM "}
 
 
-def doctor(
-    *,
-    dsn: flags.Dsn = None,
-    embedded: flags.Embedded = None,
-    issuers: flags.Issuers = None,
-    workers: flags.Workers = None,
-    pool_size: flags.PoolSize = None,
-    json: flags.Json = False,
-) -> None:
+def doctor(ctx: typer.Context) -> None:
     """Check that the service can run on this database, and how to fix what it finds. It changes nothing.
 
     Give it the settings of the service. The exit code is 1 if there is a problem, 0 if there are only warnings.
     """
-    settings = load_settings(
-        {"dsn": dsn, "embedded": embedded, "issuers": issuers, "workers": workers, "pool_size": pool_size}
-    )
+    settings = ctx.obj.load_settings()
     with provide_database(settings) as dsns:
         results = asyncio.run(_examine(settings, dsns.service_dsn))
     problems = sum(result.level == "problem" for result in results)
     warnings = sum(result.level == "warning" for result in results)
-    if json:
+    if ctx.obj.json:
         print_json({"healthy": problems == 0, "findings": [msgspec.to_builtins(result) for result in results]})
     else:
         width = max(len(result.check) for result in results)

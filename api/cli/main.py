@@ -8,15 +8,12 @@ import typer
 
 from api.cli.audit import commands as audit
 from api.cli.audit.credentials import SECRET_VARIABLES
-from api.cli.audit.events import events
 from api.cli.clients import commands as clients
 from api.cli.clients.apply import apply
-from api.cli.clients.secrets import add_secret, retire_secret
 from api.cli.doctor import doctor
 from api.cli.exit_codes import CommandGroup
-from api.cli.log import archive as archives
+from api.cli.flags import command_taking
 from api.cli.log import commands as log
-from api.cli.log import export_import
 from api.cli.migrate import migrate
 from api.cli.output import print_result, print_warning
 from api.cli.projections import commands as projections
@@ -28,59 +25,75 @@ from api.service.settings import find_unknown_variables
 
 DISTRIBUTION = "token-ledger"
 
-Commands = Mapping[str, Callable[..., None]]
+DATABASE = ("dsn", "embedded", "issuers")
+OWNER = ("owner_dsn", "service_role", "projector_role")
+ISSUER = (*DATABASE, "issuer")
+READ = ("json", *ISSUER)
+CHANGE = (*READ, "actor")
+AUDIT_EVENTS = ("url", "audit_client_id", "audit_secret_file", "audit_token_file", *ISSUER)
+AUDIT = ("json", *AUDIT_EVENTS)
+REPLAY = ("archives", "owner_dsn", *READ)
+PROCESS = ("host", "pool_size", "sweep_seconds", "log_format", "log_level")
+SERVER = ("port", "workers", "behind_proxy", "max_waiting_appends", "follow", "metrics", "shutdown_seconds")
 
-COMMANDS: Commands = {"serve": serve, "migrate": migrate, "doctor": doctor}
+Commands = Mapping[str, tuple[Callable[..., None], tuple[str, ...]]]
+"""For each verb its function, and the shared flags that it takes."""
+
+COMMANDS: Commands = {
+    "serve": (serve, (*SERVER, *PROCESS, *OWNER, "projector_dsn", *DATABASE)),
+    "migrate": (migrate, ("json", *OWNER, "dsn", "embedded")),
+    "doctor": (doctor, ("json", "workers", "pool_size", *DATABASE)),
+}
 
 GROUPS: Mapping[str, tuple[str, Commands]] = {
     "clients": (
         "Register, change and list clients.",
         {
-            "add": clients.add,
-            "list": clients.list_clients,
-            "show": clients.show,
-            "disable": clients.disable,
-            "enable": clients.enable,
-            "apply": apply,
-            "add-secret": add_secret,
-            "retire-secret": retire_secret,
+            "add": (clients.add, CHANGE),
+            "list": (clients.list_clients, READ),
+            "show": (clients.show, READ),
+            "disable": (clients.disable, CHANGE),
+            "enable": (clients.enable, CHANGE),
+            "apply": (apply, CHANGE),
+            "add-secret": (clients.add_secret, CHANGE),
+            "retire-secret": (clients.retire_secret, CHANGE),
         },
     ),
     "tokens": (
         "Inspect and revoke tokens by their jti.",
-        {"history": tokens.history, "revoke": tokens.revoke},
+        {"history": (tokens.history, READ), "revoke": (tokens.revoke, CHANGE)},
     ),
     "log": (
         "Verify, export, import and archive the log.",
         {
-            "verify": log.verify,
-            "stats": log.stats,
-            "export": export_import.export_log,
-            "import": export_import.import_log,
-            "archive": archives.archive,
-            "archives": archives.list_archives,
+            "verify": (log.verify, ("archives", *READ)),
+            "stats": (log.stats, READ),
+            "export": (log.export_log, ("archives", *ISSUER)),
+            "import": (log.import_log, ("owner_dsn", *READ)),
+            "archive": (log.archive, ("owner_dsn", *READ)),
+            "archives": (log.list_archives, ("archives", *READ)),
         },
     ),
     "projections": (
         "Run, inspect, rebuild and verify the projections of the log.",
         {
-            "run": projections.run,
-            "status": projections.status,
-            "skip": projections.skip,
-            "rebuild": rebuild,
-            "verify": comparison.verify,
-            "replay": comparison.replay,
-            "diff": comparison.diff,
+            "run": (projections.run, (*PROCESS, "projector_dsn", *DATABASE)),
+            "status": (projections.status, READ),
+            "skip": (projections.skip, ("projector_dsn", *ISSUER, "actor")),
+            "rebuild": (rebuild, ("archives", "json", "owner_dsn", "dsn", "embedded")),
+            "verify": (comparison.verify, REPLAY),
+            "replay": (comparison.replay, REPLAY),
+            "diff": (comparison.diff, REPLAY),
         },
     ),
     "audit": (
         "Query the history of tokens and clients, as of now or any earlier moment.",
         {
-            "token": audit.token,
-            "tokens": audit.tokens,
-            "events": events,
-            "client": audit.client,
-            "summary": audit.summary,
+            "token": (audit.token, AUDIT),
+            "tokens": (audit.tokens, AUDIT),
+            "events": (audit.events, AUDIT_EVENTS),
+            "client": (audit.client, AUDIT),
+            "summary": (audit.summary, AUDIT),
         },
     ),
 }
@@ -101,12 +114,12 @@ def create_app() -> typer.Typer:
         "Exit codes: 0 success, 1 refused or problem found, 2 usage error, 3 database or service unavailable.",
     )
     app.callback()(_root)
-    for name, command in COMMANDS.items():
-        app.command(name)(command)
+    for name, (command, shared) in COMMANDS.items():
+        app.command(name, cls=command_taking(shared))(command)
     for name, (description, commands) in GROUPS.items():
         group = typer.Typer(help=description, no_args_is_help=True)
-        for verb, command in commands.items():
-            group.command(verb)(command)
+        for verb, (command, shared) in commands.items():
+            group.command(verb, cls=command_taking(shared))(command)
         app.add_typer(group, name=name)
     return app
 

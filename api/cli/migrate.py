@@ -3,41 +3,32 @@
 import asyncio
 from typing import Annotated
 
-from api.cli import flags
+import typer
+
+from api.cli.flags import option
 from api.cli.output import print_json, print_note, print_result
 from api.operations.database import migrate as apply_migrations
 from api.operations.database import provide_database
 from api.operations.errors import UsageError
-from api.service.settings import Settings, load_settings, setting_name
+from api.service.settings import Settings, setting_name
 from migrations.head import newest_revision
 
 Finish = Annotated[
     bool,
-    flags.option("--finish", "Revoke what only the older release needs, once no process of it runs any more."),
+    option("--finish", "Revoke what only the older release needs, once no process of it runs any more."),
 ]
 
 
-def migrate(
-    *,
-    owner_dsn: flags.OwnerDsn = None,
-    dsn: flags.Dsn = None,
-    embedded: flags.Embedded = None,
-    service_role: flags.ServiceRole = None,
-    projector_role: flags.ProjectorRole = None,
-    finish: Finish = False,
-    json: flags.Json = False,
-) -> None:
+def migrate(ctx: typer.Context, *, finish: Finish = False) -> None:
     """Apply the missing migrations as the owner of the tables. It does nothing if none are missing.
 
     Afterwards it builds the projections that have a newer version in this release; the older version serves meanwhile.
     Without --owner-dsn, --dsn must name the owner. While processes of the older release still run, they keep their
     privileges; --finish revokes them, and there is no way back to the older release after that.
     """
-    roles = {"service_role": service_role, "projector_role": projector_role}
-    settings = load_settings({"owner_dsn": owner_dsn, "dsn": dsn, "embedded": embedded} | roles)
-    applied = _migrate_database(settings, finish=finish)
+    applied = _migrate_database(ctx.obj.load_settings(), finish=finish)
     revision = newest_revision()
-    if json:
+    if ctx.obj.json:
         print_json({"applied": applied, "revision": revision})
     else:
         print_result(f"{_summarize(applied)}; the database is at revision {revision}")

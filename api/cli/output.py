@@ -49,19 +49,37 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, unbrok
     cells, followed by indented lines with the others.
     """
     shown = [[make_printable(cell) for cell in row] for row in rows]
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    console = make_console()
     if unbroken and console.width < _find_min_width(columns, shown, unbroken):
         _write_blocks(columns, shown, unbroken, console.width)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in unbroken)
-    for row in shown:
-        table.add_row(*map(Text, row))
+    table = make_table(columns, [map(Text, row) for row in shown], unbroken=unbroken)
     with console.capture() as drawn:  # written below, because the console would exit on a broken pipe
         console.print(table)
     sys.stdout.write(drawn.get())
     sys.stdout.flush()
+
+
+def make_table(
+    columns: Sequence[str],
+    rows: Iterable[Iterable[Text]],
+    *,
+    unbroken: Collection[str] = (),
+    right_aligned: Collection[str] = (),
+) -> Table:
+    """Make a table without lines. Cells that are wider than their column are folded."""
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for column in columns:
+        justify: Any = "right" if column in right_aligned else "left"
+        table.add_column(column, overflow="fold", no_wrap=column in unbroken, justify=justify)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def make_console() -> Console:
+    """Make a console on standard output, as wide as the terminal, or wide enough not to wrap when piped."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 
 
 def print_fields(fields: Mapping[str, str]) -> None:

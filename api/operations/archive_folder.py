@@ -54,8 +54,3 @@ class ArchiveFolder:
                 yield lines
         except ExportFileError as error:
             raise InvalidExport(str(error)) from error
-
-
-def open_archive_folder(path: Path | None) -> ArchiveFolder | None:
-    """The folder given by --archives, None when the flag is absent."""
-    return None if path is None else ArchiveFolder(path)

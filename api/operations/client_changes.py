@@ -14,26 +14,21 @@ from pydantic import SecretStr
 from api.operations.clients_file import DeclaredClient
 from ledger.domain.client import MAX_VALID_SECRETS, Client
 from ledger.domain.errors import InvalidRegistration
-from ledger.domain.events import ClientSettings, StoredSecret
+from ledger.domain.events import StoredSecret
 from ledger.domain.recording import Cause
 from ledger.domain.secrets import verify_chosen_secret, verify_generated_secret
 from ledger.use_cases.client_registry import ClientRegistry
 
 
-class SettingChange(Struct, frozen=True):
-    """A setting of a client that changes."""
-
-    field: str
-    old: Any
-    new: Any
-
-
 class ClientChange(Struct, frozen=True):
-    """The changes of one client; `new_secrets` are the declared secrets that it does not accept yet."""
+    """The changes of one client.
+
+    `fields` has the old and new values of changed settings, `new_secrets` the declared secrets not accepted yet.
+    """
 
     declared: DeclaredClient
     action: Literal["added", "changed", "unchanged"]
-    fields: tuple[SettingChange, ...] = ()
+    fields: Mapping[str, tuple[Any, Any]] = {}
     new_secrets: tuple[SecretStr, ...] = ()
     generate_secret: bool = False
     enabled: bool = True
@@ -76,12 +71,13 @@ def _plan_client(declared: DeclaredClient, client: Client | None, now: datetime)
         )
         raise InvalidRegistration(msg)
     if client is None:
-        return ClientChange(declared, "added", (), new, generate_secret=declared.secrets is None)
+        return ClientChange(declared, "added", {}, new, generate_secret=declared.secrets is None)
     if client.settings.demo != declared.settings.demo:
         kind = "a demo client" if client.settings.demo else "not a demo client"
         msg = f"it is registered as {kind}, which cannot be changed: use another id"
         raise InvalidRegistration(msg)
-    fields = _compare_settings(client.settings, declared.settings)
+    before, after = asdict(client.settings), asdict(declared.settings)
+    fields = {name: (before[name], after[name]) for name in before if before[name] != after[name]}
     # A client without any secret was registered by a run that failed before it generated the secret.
     generate = declared.secrets is None and not client.secrets
     action: Literal["changed", "unchanged"] = "changed" if fields or new or generate else "unchanged"
@@ -107,12 +103,6 @@ async def apply_changes(
         if change.generate_secret:
             secret_id, text = await registry.add_generated_secret(client_id, cause)
             generated.append(GeneratedSecret(client_id, secret_id, SecretStr(text)))
-
-
-def _compare_settings(old: ClientSettings, new: ClientSettings) -> tuple[SettingChange, ...]:
-    """Return the settings that differ, in the order of their declaration."""
-    before, after = asdict(old), asdict(new)
-    return tuple(SettingChange(name, before[name], after[name]) for name in before if before[name] != after[name])
 
 
 def _accepts(stored: StoredSecret, secret: SecretStr) -> bool:

@@ -23,9 +23,9 @@ from ledger.domain.client import check_client_id, check_settings
 from ledger.domain.errors import InvalidRegistration, Refusal
 from ledger.domain.events import ClientSettings
 from ledger.domain.secrets import MAX_SECRET_CHARACTERS
+from ledger.use_cases.client_registry import MIN_SECRET_CHARACTERS
 
 SECRET_SOURCES = ("env", "file", "value")
-MIN_SECRET_LENGTH = 8
 SETTINGS_KEYS = tuple(name for name in ClientSettings.__struct_fields__ if name != "demo")
 SETTING_TYPES = get_type_hints(ClientSettings, include_extras=True)
 KEYS = (*SETTINGS_KEYS, "secrets")
@@ -50,11 +50,14 @@ def read_clients_file(path: Path, environment: Mapping[str, str]) -> list[Declar
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        msg = f"{path}: cannot be read: {reason}"
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        msg = f"{path}: is not TOML: {error}"
         raise ClientsFileError(msg) from None
-    return _Reader(path, text, environment).read()
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path}: cannot be read: {_explain(error)}"
+        raise ClientsFileError(msg) from None
+    return _Reader(path, text, environment).read(document)
 
 
 class _Reader:
@@ -64,12 +67,7 @@ class _Reader:
         self._environment = environment
         self._problems: list[str] = []
 
-    def read(self) -> list[DeclaredClient]:
-        try:
-            document = tomllib.loads(self._text)
-        except tomllib.TOMLDecodeError as error:
-            msg = f"{self._path}: is not TOML: {error}"
-            raise ClientsFileError(msg) from None
+    def read(self, document: dict[str, Any]) -> list[DeclaredClient]:
         for key in document.keys() - {"clients"}:
             self._add_problem(f"unknown key {key!r}: a clients file has tables [clients.CLIENT_ID]", key)
         tables = document.get("clients", {})
@@ -84,50 +82,43 @@ class _Reader:
         return [client for client in declared if client is not None]
 
     def _read_client(self, client_id: str, table: Any) -> DeclaredClient | None:
-        before = len(self._problems)
+        """Read a client. Returns None after a problem with its settings."""
         if not isinstance(table, dict):
             self._add_problem(f"client {client_id!r} must be a table: [clients.{client_id}]", client_id)
             return None
         for key in table.keys() - set(KEYS):
-            self._add_problem(
-                f"client {client_id!r}: unknown key {key!r}; the keys are {', '.join(KEYS)}", key, client_id
-            )
+            self._refuse(client_id, key, f"unknown key {key!r}; the keys are {', '.join(KEYS)}")
         secrets = self._read_secrets(client_id, table["secrets"]) if "secrets" in table else None
         values: dict[str, Any] = {"name": client_id}
         try:
             for key in filter(table.__contains__, SETTINGS_KEYS):
                 values[key] = msgspec.convert(table[key], SETTING_TYPES[key])
-        except msgspec.ValidationError as error:
-            self._add_problem(f"client {client_id!r}: {key}: {error}", key, client_id)
-            return None
-        settings = ClientSettings(**values)
-        try:
+            settings = ClientSettings(**values)
             check_client_id(client_id)
             check_settings(settings)
+        except msgspec.ValidationError as error:
+            self._refuse(client_id, key, f"{key}: {error}")
         except InvalidRegistration as error:
-            self._add_problem(f"client {client_id!r}: {error}", error.field, client_id)
-            return None
-        return DeclaredClient(client_id, settings, secrets) if len(self._problems) == before else None
+            self._refuse(client_id, error.field, str(error))
+        else:
+            return DeclaredClient(client_id, settings, secrets)
+        return None
 
     def _read_secrets(self, client_id: str, entries: Any) -> tuple[SecretStr, ...]:
         secrets = []
         if not isinstance(entries, list):
-            self._add_problem(f"client {client_id!r}: 'secrets' must be an array of tables", "secrets", client_id)
+            self._refuse(client_id, "secrets", "'secrets' must be an array of tables")
             return ()
         for entry in entries:
             source = next(iter(entry)) if isinstance(entry, dict) and len(entry) == 1 else None
             if source not in SECRET_SOURCES or not isinstance(entry[source], str):
-                self._add_problem(
-                    f'client {client_id!r}: a secret is one of {{ env = "NAME" }}, {{ file = "path" }} and '
-                    '{ value = "..." }',
-                    "secrets",
-                    client_id,
-                )
+                form = 'a secret is one of { env = "NAME" }, { file = "path" } and { value = "..." }'
+                self._refuse(client_id, "secrets", form)
                 continue
             try:
                 secrets.append(SecretStr(self._fetch_secret(source, entry[source])))
             except LookupError as error:
-                self._add_problem(f"client {client_id!r}: secrets: {error.args[0]}", "secrets", client_id)
+                self._refuse(client_id, "secrets", f"secrets: {error.args[0]}")
         return tuple(secrets)
 
     def _fetch_secret(self, source: str, where: str) -> str:
@@ -144,31 +135,35 @@ class _Reader:
             try:
                 secret = (self._path.parent / where).read_text(encoding="utf-8").rstrip("\r\n")
             except (OSError, UnicodeDecodeError) as error:
-                msg = f"{name} cannot be read: {error.strerror if isinstance(error, OSError) else 'it is not UTF-8'}"
+                msg = f"{name} cannot be read: {_explain(error)}"
                 raise LookupError(msg) from None
-        if not MIN_SECRET_LENGTH <= len(secret) <= MAX_SECRET_CHARACTERS:
-            msg = f"{name} must have {MIN_SECRET_LENGTH} to {MAX_SECRET_CHARACTERS} characters, but has {len(secret)}"
+        if not MIN_SECRET_CHARACTERS <= len(secret) <= MAX_SECRET_CHARACTERS:
+            allowed = f"{MIN_SECRET_CHARACTERS} to {MAX_SECRET_CHARACTERS} characters"
+            msg = f"{name} must have {allowed}, but has {len(secret)}"
             raise LookupError(msg)
         return secret
+
+    def _refuse(self, client_id: str, key: str | None, what: str) -> None:
+        self._add_problem(f"client {client_id!r}: {what}", key, client_id)
 
     def _add_problem(self, what: str, key: str | None = None, client_id: str | None = None) -> None:
         line = self._find_line(key, client_id)
         self._problems.append(f"{self._path}{f':{line}' if line else ''}: {what}")
 
     def _find_line(self, key: str | None, client_id: str | None) -> int | None:
-        """Find the line of a key with a regular expression, because tomllib does not report lines."""
-        if key is None and client_id is None:
-            return None
-        table = None
+        """Find the line of a key, else of its table, with regular expressions: tomllib does not report lines."""
         header = re.compile(r"\s*\[\s*clients\s*\.\s*[\"']?(?P<id>.*?)[\"']?\s*\]")
         assignment = re.compile(rf"\s*[\"']?{re.escape(key or '')}[\"']?\s*[=.]")
-        fallback = None
+        wanted = key if client_id is None else client_id
+        table = table_line = None
         for number, line in enumerate(self._text.splitlines(), start=1):
-            found = header.match(line)
-            if found is not None:
+            if found := header.match(line):
                 table = found["id"]
-                if table == client_id or (client_id is None and table == key):
-                    fallback = number
-            elif table == client_id and key is not None and assignment.match(line):
+                table_line = number if table == wanted else table_line
+            elif table is not None and table == client_id and key is not None and assignment.match(line):
                 return number
-        return fallback
+        return table_line
+
+
+def _explain(error: OSError | UnicodeDecodeError) -> str | None:
+    return error.strerror if isinstance(error, OSError) else "it is not UTF-8"

@@ -1,6 +1,7 @@
 """Demo mode: clients with public secrets, which never share a database with real clients."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -14,38 +15,23 @@ from ledger.domain.grant import CLIENT_CREDENTIALS
 from ledger.domain.recording import Cause
 from ledger.use_cases.issuer import Issuer
 
+
+def _declare(client_id: str, secret: str, name: str, **settings: Any) -> DeclaredClient:
+    granted = ClientSettings(name=name, grant_types=(CLIENT_CREDENTIALS,), demo=True, **settings)
+    return DeclaredClient(client_id, granted, (SecretStr(secret),))
+
+
+USER_SECRET, SERVICE_SECRET = "user-client-secret", "service-client-jwt-secret"
 DEMO_CLIENTS = (
-    DeclaredClient(
+    _declare(
         "user-client-opaque",
-        ClientSettings(
-            name="Demo: a client application",
-            grant_types=(CLIENT_CREDENTIALS,),
-            scopes=("country.read", "customer.read", "customer.write"),
-            access_token_lifetime=14400,
-            demo=True,
-        ),
-        (SecretStr("user-client-secret"),),
+        USER_SECRET,
+        "Demo: a client application",
+        scopes=("country.read", "customer.read", "customer.write"),
+        access_token_lifetime=14400,
     ),
-    DeclaredClient(
-        "service-client-jwt",
-        ClientSettings(
-            name="Demo: a resource server",
-            grant_types=(CLIENT_CREDENTIALS,),
-            introspection="issuer",
-            demo=True,
-        ),
-        (SecretStr("service-client-jwt-secret"),),
-    ),
-    DeclaredClient(
-        "auditor",
-        ClientSettings(
-            name="Demo: an auditor",
-            grant_types=(CLIENT_CREDENTIALS,),
-            scopes=("audit.read",),
-            demo=True,
-        ),
-        (SecretStr("auditor-secret"),),
-    ),
+    _declare("service-client-jwt", SERVICE_SECRET, "Demo: a resource server", introspection="issuer"),
+    _declare("auditor", "auditor-secret", "Demo: an auditor", scopes=("audit.read",)),
 )
 CAUSE = Cause(actor="operator:demo")
 
@@ -114,12 +100,11 @@ def format_example_requests(url: str) -> str:
         return " \\\n".join(lines)
 
     user, resource_server, _ = DEMO_CLIENTS
-    user_secret, server_secret = "user-client-secret", "service-client-jwt-secret"
     scope = f"scope={' '.join(user.settings.scopes)}"
-    issue = request("token", user.client_id, user_secret, scope)
+    issue = request("token", user.client_id, USER_SECRET, scope)
     parse = """python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])'"""
-    introspect = request("introspect", resource_server.client_id, server_secret, "token=$TOKEN")
-    revoke = request("revoke", user.client_id, user_secret, "token=$TOKEN")
+    introspect = request("introspect", resource_server.client_id, SERVICE_SECRET, "token=$TOKEN")
+    revoke = request("revoke", user.client_id, USER_SECRET, "token=$TOKEN")
     return (
         f"# 1. Get a token\nTOKEN=$({issue} \\\n| {parse})\n\n"
         f"# 2. Introspect it, as the resource server\n{introspect}; echo\n\n"

@@ -1,8 +1,6 @@
 """Export a log to a file, and restore an export into an empty log."""
 
-from pathlib import Path
-
-from api.operations.archive_folder import open_archive_folder
+from api.operations.archive_folder import ArchiveFolder
 from api.operations.archive_log import ShowProgress
 from api.operations.errors import OperationError, UsageError
 from api.operations.export_files import STANDARD_STREAM, open_export_to_read, open_export_to_write, write_export
@@ -24,7 +22,7 @@ async def export_log(
     *,
     after: int,
     until: int | None,
-    archives: Path | None,
+    archives: ArchiveFolder | None,
     compress: bool,
     force: bool,
     show_progress: ShowProgress,
@@ -34,20 +32,19 @@ async def export_log(
     Raises UsageError when there are no such events, OperationError when some are archived and `archives` is None.
     """
     bounds = await read_log_bounds(log)
-    folder = open_archive_folder(archives)
     head = bounds.head.position
     if after > head or (until is not None and until <= after):
         up_to = f" and up to {until}" if until else ""
         msg = f"there are no events after position {after}{up_to}: the log ends at {head}"
         raise UsageError(msg)
-    if after < bounds.archived_until and folder is None:
+    if after < bounds.archived_until and archives is None:
         msg = (
             f"the events up to position {bounds.archived_until} are archived and no longer in the log: "
             f"give their folder as --archives, or export with --after {bounds.archived_until}"
         )
         raise OperationError(msg)
     header = build_header(issuer=issuer_url, log=log.name, head=head, exported_at=utc_now(), after=after, until=until)
-    pages = read_event_pages(log, bounds, header.after, header.until, folder)
+    pages = read_event_pages(log, bounds, header.after, header.until, archives)
     with (
         show_progress("exporting", header.until - header.after) as progress,
         open_export_to_write(file, compress=compress, force=force) as write,

@@ -13,12 +13,11 @@ import structlog
 
 from api.logging.configuration import configure_logging
 from api.operations import demo
-from api.operations.database import Dsns, Report, migrate, provide_database, service_config
+from api.operations.database import Dsns, Report, migrate, open_service, provide_database, service_config
 from api.operations.errors import UsageError
 from api.server.process import ServerPlan, run_server
 from api.server.sockets import get_port, listen
 from api.server.start_up import StartUpSignals, StoppedDuringStartUp
-from api.service.composition import start_service
 from api.service.settings import Settings, setting_name
 from ledger.domain.errors import Unavailable
 from ledger.use_cases.issuer import IssuerIdentifier
@@ -53,7 +52,12 @@ def serve(
             registered = start_up.run(lambda: _register_demo_clients(plan))
             _introduce_demo(registered, identifiers, print_result, print_warning)
         else:
-            plan = _check_demo_clients(start_up, plan)
+            try:
+                start_up.run(lambda: _refuse_demo_clients(plan))
+            except Unavailable as error:  # the server checks once the database is reachable
+                reason = " ".join(str(error).splitlines())
+                structlog.get_logger().warning("starting without the database", reason=reason)
+                plan = replace(plan, watch_for_demo_clients=True)
         start_up.check()
         structlog.get_logger().info(
             "serving",
@@ -138,34 +142,16 @@ def _migrate(start_up: StartUpSignals, settings: Settings, dsns: Dsns, report: R
 
 
 async def _register_demo_clients(plan: ServerPlan) -> list[str]:
-    service = await start_service(plan.config)
-    try:
+    async with open_service(plan.config) as service:
         for issuer in service.issuers:  # check every issuer before the first change
             demo.refuse_real_clients(issuer, await issuer.clients.list_all())
         return [client_id for issuer in service.issuers for client_id in await demo.register_demo_clients(issuer)]
-    finally:
-        await service.close()
-
-
-def _check_demo_clients(start_up: StartUpSignals, plan: ServerPlan) -> ServerPlan:
-    """Refuse enabled demo clients; if the database is unavailable, the server checks once it is reachable."""
-    try:
-        start_up.run(lambda: _refuse_demo_clients(plan))
-    except Unavailable as error:
-        structlog.get_logger().warning("starting without the database", reason=str(error))
-        return replace(plan, watch_for_demo_clients=True)
-    return plan
 
 
 async def _refuse_demo_clients(plan: ServerPlan) -> None:
-    service = await start_service(plan.config)
-    try:
-        if problems := await service.problems():
-            raise Unavailable(" ".join(problems))
+    async with open_service(plan.config) as service:
         for issuer in service.issuers:
             demo.refuse_demo_clients(issuer, await issuer.clients.list_all())
-    finally:
-        await service.close()
 
 
 def _introduce_demo(

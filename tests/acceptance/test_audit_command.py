@@ -82,28 +82,6 @@ def test_events_are_complete_when_no_service_runs(demo, database):
     ]
 
 
-@pytest.mark.parametrize(
-    ("more", "code", "says"),
-    [
-        ({"TOKEN_LEDGER_AUDIT_CLIENT_SECRET": "open-sesame"}, 1, "does not accept client 'auditor' with this secret"),
-        ({"TOKEN_LEDGER_AUDIT_CLIENT_ID": "user-client-opaque"}, 1, "does not accept client 'user-client-opaque'"),
-        ({"TOKEN_LEDGER_AUDIT_TOKEN": "open-sesame"}, 1, "does not accept the token"),
-        ({"TOKEN_LEDGER_URL": "http://127.0.0.1:1/ms-auth-server"}, 3, "cannot be reached (connection refused)"),
-    ],
-)
-def test_refusal_of_the_service_is_one_line(database, demo, more, code, says):
-    done = run_command("audit", "tokens", env=over_http(database, demo) | more)
-    assert (done.returncode, done.stdout) == (code, "")
-    assert says in done.stderr
-    assert "open-sesame" not in done.stderr
-
-
-def test_token_is_refused_without_the_scope(database, demo):
-    env = {"TOKEN_LEDGER_URL": demo.issuer, "TOKEN_LEDGER_AUDIT_TOKEN": USER.request_token(demo)}
-    done = run_command("audit", "events", env=env)
-    assert (done.returncode, "needs the scope audit.read" in done.stderr) == (1, True)
-
-
 class FollowCommand:
     """`token-ledger audit events --follow --json` as a process."""
 

@@ -1,15 +1,6 @@
 """Commands on the database of a running service: their changes take effect at once."""
 
-import json
-
 from service_process import RESOURCE_SERVER, USER, run_command, run_json_command
-
-FILE = """
-[clients.billing]
-scopes = ["invoice.read"]
-grant_types = ["client_credentials"]
-secrets = [{ env = "BILLING_SECRET" }]
-"""
 
 
 def test_token_is_inactive_at_once_when_an_operator_revokes_it(demo, database):
@@ -26,17 +17,6 @@ def test_token_is_inactive_at_once_when_an_operator_revokes_it(demo, database):
     assert issued["request_id"]
     assert (revoked["actor"], revoked["data"]["reason"]) == ("operator:ada", "laptop stolen")
     assert revoked["position"] > issued["position"]
-
-
-def test_apply_changes_nothing_when_run_again(database, tmp_path):
-    path = tmp_path / "clients.toml"
-    path.write_text(FILE, encoding="utf-8")
-    words = ("clients", "apply", str(path), "--dsn", database.service_dsn, "--json")
-    for action in ("added", "unchanged"):
-        done = run_command(*words, env={"BILLING_SECRET": "chosen-by-a-person"})
-        assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout)["clients"][0]["action"] == action
-        assert "chosen-by-a-person" not in done.stdout + done.stderr
 
 
 def test_commands_share_the_embedded_database_of_a_service(start, demo_folder):

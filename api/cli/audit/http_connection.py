@@ -53,19 +53,12 @@ class ServiceConnection:
         self._token = credentials.token
         self.issuer = issuer
 
-    async def get(self, path: str, params: Mapping[str, str]) -> bytes:
-        """Return a response body. `path` is relative to the issuer, with its segments quoted."""
-        async with self.request("GET", path, params=params) as response:
-            return await response.read()
-
-    async def post(self, path: str, form: Mapping[str, str]) -> bytes:
-        """Send a form and return the response body."""
-        async with self.request("POST", path, data=form) as response:
-            return await response.read()
-
     @asynccontextmanager
     async def request(self, method: str, path: str, **more: Any) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Yield a response of status 200. Losing the connection while its body is read is Unavailable too."""
+        """Yield a response of status 200. Losing the connection while its body is read is Unavailable too.
+
+        `path` is relative to the issuer, with its segments quoted.
+        """
         with _explain_connection_errors(self.issuer):
             try:
                 response = await self._send_authorized(method, path, **more)

@@ -1,8 +1,8 @@
-"""An AuditSource that reads the audit endpoints of a service over HTTP."""
+"""The source that reads the audit endpoints of a service over HTTP."""
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from api.cli.audit.http_connection import ServiceConnection
-from api.cli.audit.source import PAGE_SIZE, AsOf, SummaryQuery, limit_page_size
+from api.cli.audit.source import PAGE_SIZE, AsOf
 from api.http.audit.documents import (
     ClientEventDocument,
     ClientEventsDocument,
@@ -21,6 +21,7 @@ from api.http.audit.documents import (
     TokenEventsDocument,
     TokenPageDocument,
 )
+from api.http.audit.window import Bucket
 from api.operations.errors import OperationError
 from ledger.use_cases.audit import EventQuery, TokenQuery
 
@@ -31,55 +32,46 @@ EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class HttpSource:
-    """Implements `source.AuditSource`. Fields that this release does not know are ignored."""
+    """Has the methods of `LogSource`. Fields that this release does not know are ignored."""
 
     def __init__(self, connection: ServiceConnection) -> None:
         self._connection = connection
 
     async def find_token(self, jti: UUID, as_of: AsOf = None) -> TokenDocument:
         """Find a token by its jti."""
-        return await self._get(TokenDocument, f"/tokens/{jti}", _parameters(as_of=as_of))
+        return await self._get(TokenDocument, f"/tokens/{jti}", as_of=as_of)
 
     async def find_presented_token(self, token: str, as_of: AsOf = None) -> TokenDocument:
         """Find a token by its value, which is sent in the request body so that no access log contains it."""
         form = {"token": token} | _parameters(as_of=as_of)
-        return self._decode(TokenDocument, await self._connection.post(f"{AUDIT_PATH}/tokens/lookup", form))
+        return await self._read(TokenDocument, "POST", "/tokens/lookup", data=form)
 
     async def read_token_events(self, jti: UUID) -> Sequence[EventDocument]:
-        """Read all events of a token."""
-        return (await self._get(TokenEventsDocument, f"/tokens/{jti}/events", {})).events
+        """Read all events of a token, in order."""
+        return (await self._get(TokenEventsDocument, f"/tokens/{jti}/events")).events
 
-    async def read_token_pages(
-        self, query: TokenQuery, as_of: AsOf = None, *, limit: int | None = None
-    ) -> AsyncIterator[TokenPageDocument]:
-        """Read tokens as of one moment, which the cursor carries from page to page."""
-        filters = _parameters(**msgspec.structs.asdict(query))
-        start = _parameters(as_of=as_of)
-        remaining = limit
-        while True:
-            parameters = filters | start | _parameters(limit=limit_page_size(remaining))
-            found = await self._get(TokenPageDocument, "/tokens", parameters)
-            yield found
-            remaining = None if remaining is None else remaining - len(found.tokens)
-            if found.next is None or remaining == 0:
-                return
-            start = _parameters(cursor=found.next)
+    async def read_token_page(
+        self, query: TokenQuery, as_of: AsOf, *, previous: TokenPageDocument | None, limit: int
+    ) -> TokenPageDocument:
+        """Read tokens, newest first, all pages as of one moment, which the cursor carries."""
+        start = {"as_of": as_of} if previous is None else {"cursor": previous.next}
+        return await self._get(TokenPageDocument, "/tokens", **msgspec.structs.asdict(query), **start, limit=limit)
 
     async def read_event_page(self, query: EventQuery, *, after: int, limit: int = PAGE_SIZE) -> EventPageDocument:
         """Read events after a position."""
-        filters = _stream_filters(query) | _parameters(since=query.since, until=query.until, subject=query.subject)
-        return await self._get(EventPageDocument, "/events", filters | _parameters(after=after, limit=limit))
+        filters = _stream_filters(query) | {"since": query.since, "until": query.until, "subject": query.subject}
+        return await self._get(EventPageDocument, "/events", **filters, after=after, limit=limit)
 
     async def read_last_position(self) -> int:
         """Read the newest position: a search without matches returns the position that it has read up to."""
         return (await self.read_event_page(EventQuery(until=EPOCH), after=0, limit=1)).position
 
     async def stream_events(self, query: EventQuery, *, after: int) -> AsyncGenerator[EventDocument]:
-        """Yield server-sent events after a position until the connection ends."""
+        """Yield server-sent events after a position until the connection ends or breaks (Unavailable)."""
         request = self._connection.request(
             "GET",
             f"{AUDIT_PATH}/events/stream",
-            params=_stream_filters(query),
+            params=_parameters(**_stream_filters(query)),
             headers={"Accept": "text/event-stream", "Last-Event-ID": str(after)},
         )
         async with request as response:
@@ -89,15 +81,22 @@ class HttpSource:
 
     async def read_client_events(self, client_id: str) -> Sequence[ClientEventDocument]:
         """Read who changed a client."""
-        path = f"/clients/{quote(client_id, safe='')}/events"
-        return (await self._get(ClientEventsDocument, path, {})).events
+        return (await self._get(ClientEventsDocument, f"/clients/{quote(client_id, safe='')}/events")).events
 
-    async def summarize(self, query: SummaryQuery) -> SummaryDocument:
+    async def summarize(
+        self, *, since: datetime | None, until: datetime | None, bucket: Bucket, client_id: str | None
+    ) -> SummaryDocument:
         """Count tokens over time and per client."""
-        return await self._get(SummaryDocument, "/summary", _parameters(**msgspec.structs.asdict(query)))
+        return await self._get(
+            SummaryDocument, "/summary", since=since, until=until, bucket=bucket, client_id=client_id
+        )
 
-    async def _get(self, document: type[T], path: str, parameters: Mapping[str, str]) -> T:
-        return self._decode(document, await self._connection.get(AUDIT_PATH + path, parameters))
+    async def _get(self, document: type[T], path: str, **parameters: object) -> T:
+        return await self._read(document, "GET", path, params=_parameters(**parameters))
+
+    async def _read(self, document: type[T], method: str, path: str, **more: Any) -> T:
+        async with self._connection.request(method, AUDIT_PATH + path, **more) as response:
+            return self._decode(document, await response.read())
 
     def _decode(self, document: type[T], body: bytes) -> T:
         try:
@@ -134,17 +133,15 @@ async def read_server_sent_events(lines: AsyncIterable[bytes]) -> AsyncIterator[
             fields[name] = value
 
 
-def _stream_filters(query: EventQuery) -> dict[str, str]:
+def _stream_filters(query: EventQuery) -> dict[str, Any]:
     types = ",".join(dict.fromkeys(query.types)) or None
-    return _parameters(type=types, client_id=query.client_id, actor=query.actor)
+    return {"type": types, "client_id": query.client_id, "actor": query.actor}
 
 
 def _parameters(**values: object) -> dict[str, str]:
-    """Format query parameters, without those that are None."""
-    return {name: _format(value) for name, value in values.items() if value is not None}
-
-
-def _format(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return str(value)
+    """Format parameters, without those that are None."""
+    return {
+        name: value.astimezone(UTC).isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
+        for name, value in values.items()
+        if value is not None
+    }

@@ -1,9 +1,10 @@
-"""An AuditSource that reads the log and its projections in a database."""
+"""The source that reads the log and its projections in a database."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from datetime import datetime
 from uuid import UUID
 
-from api.cli.audit.source import PAGE_SIZE, AsOf, SummaryQuery, limit_page_size
+from api.cli.audit.source import PAGE_SIZE, AsOf
 from api.cli.output import print_warning
 from api.http.audit.documents import (
     ClientEventDocument,
@@ -17,7 +18,7 @@ from api.http.audit.documents import (
     summary_document,
     token_document,
 )
-from api.http.audit.window import activity_query
+from api.http.audit.window import Bucket, activity_query
 from ledger.domain.clock import Clock
 from ledger.domain.errors import UnknownClient, UnknownToken
 from ledger.domain.recording import EventMapper
@@ -31,10 +32,9 @@ WAIT_SECONDS = 60.0
 
 
 class LogSource:
-    """Implements `source.AuditSource`.
+    """One token or one client is read from its stream; searches use the projections.
 
-    One token or one client is read from its stream. Searches use the projections; as there may be no follower,
-    `catch_up` updates them first.
+    As there may be no follower, `catch_up` updates the projections first.
     """
 
     def __init__(self, issuer: Issuer, catch_up: Callable[[], Awaitable[None]], *, clock: Clock) -> None:
@@ -42,11 +42,10 @@ class LogSource:
         self._url = issuer.identifier.url
         self._catch_up = catch_up
         self._clock = clock
-        self._mapper = EventMapper()
         self._warned = False
 
     async def find_token(self, jti: UUID, as_of: AsOf = None) -> TokenDocument:
-        """Find a token in its stream. The moment is read first, so that later events are left out."""
+        """Find a token by its jti. The moment is read first, so that later events are left out. Raises UnknownToken."""
         moment = await self._trail.moments.resolve_in_log(as_of)
         record = await self._trail.tokens.find_token(jti)
         if record is None:
@@ -55,7 +54,7 @@ class LogSource:
         return token_document(record, moment)
 
     async def find_presented_token(self, token: str, as_of: AsOf = None) -> TokenDocument:
-        """Find a token by its digest, as the log does not contain the token."""
+        """Find a token by its digest, as the log does not contain the token. Raises UnknownToken."""
         await self._update_projections()
         jti = await self._trail.tokens.find_jti(hash_token(token))
         if jti is None:
@@ -64,28 +63,25 @@ class LogSource:
         return await self.find_token(jti, as_of)
 
     async def read_token_events(self, jti: UUID) -> Sequence[EventDocument]:
-        """Read the stream of a token."""
+        """Read all events of a token, in order. Raises UnknownToken, Archived."""
         return [event_document(row) for row in await self._trail.events.read_token_events(jti)]
 
-    async def read_token_pages(
-        self, query: TokenQuery, as_of: AsOf = None, *, limit: int | None = None
-    ) -> AsyncIterator[TokenPageDocument]:
-        """Read tokens as of one moment, which is fixed before the first page."""
-        position = await self._update_projections()
-        moment = await self._trail.moments.resolve(as_of, min_position=position)
-        before: int | None = None
-        remaining = limit
-        while True:
-            found = await self._trail.tokens.find_tokens(query, moment, before=before, limit=limit_page_size(remaining))
-            before = found.before
-            yield TokenPageDocument(
-                tokens=[token_document(token, moment) for token in found.tokens],
-                as_of=moment,
-                next=None if before is None else str(before),
-            )
-            remaining = None if remaining is None else remaining - len(found.tokens)
-            if before is None or remaining == 0:
-                return
+    async def read_token_page(
+        self, query: TokenQuery, as_of: AsOf, *, previous: TokenPageDocument | None, limit: int
+    ) -> TokenPageDocument:
+        """Read tokens, newest first, all pages as of the moment of the first one."""
+        if previous is None:
+            position = await self._update_projections()
+            moment = await self._trail.moments.resolve(as_of, min_position=position)
+        else:
+            moment = previous.as_of
+        before = int(previous.next) if previous is not None and previous.next is not None else None
+        found = await self._trail.tokens.find_tokens(query, moment, before=before, limit=limit)
+        return TokenPageDocument(
+            tokens=[token_document(token, moment) for token in found.tokens],
+            as_of=moment,
+            next=None if found.before is None else str(found.before),
+        )
 
     async def read_event_page(self, query: EventQuery, *, after: int, limit: int = PAGE_SIZE) -> EventPageDocument:
         """Read events after a position. Filters by client or subject use the projections."""
@@ -103,7 +99,7 @@ class LogSource:
         return (await self._trail.moments.resolve_in_log()).position
 
     async def stream_events(self, query: EventQuery, *, after: int) -> AsyncGenerator[EventDocument]:
-        """Yield events as soon as the log grows."""
+        """Yield events after a position as soon as the log grows, filtered by `types`, `client_id` and `actor`."""
         while True:
             page = await self._trail.events.wait_for_events(query, after=after, seconds=WAIT_SECONDS)
             for row in page.events:
@@ -111,21 +107,21 @@ class LogSource:
             after = page.position
 
     async def read_client_events(self, client_id: str) -> Sequence[ClientEventDocument]:
-        """Read the stream of a client."""
+        """Read who changed a client, when, from what to what. Raises UnknownClient."""
         rows = await self._trail.events.read_client_events(client_id)
         if not rows:
             msg = f"no client {client_id!r} is registered with {self._url}"
             raise UnknownClient(msg)
-        return client_event_documents(rows, self._mapper)
+        return client_event_documents(rows, EventMapper())
 
-    async def summarize(self, query: SummaryQuery) -> SummaryDocument:
+    async def summarize(
+        self, *, since: datetime | None, until: datetime | None, bucket: Bucket, client_id: str | None
+    ) -> SummaryDocument:
         """Count tokens over time and per client."""
-        window = activity_query(
-            since=query.since, until=query.until, bucket=query.bucket, client_id=query.client_id, now=self._clock()
-        )
+        window = activity_query(since=since, until=until, bucket=bucket, client_id=client_id, now=self._clock())
         position = await self._update_projections()
         counted = await self._trail.activity.summarize(window, clients=MAX_SUMMARY_CLIENTS, min_position=position)
-        return summary_document(counted, since=window.since, until=window.until, bucket=query.bucket)
+        return summary_document(counted, since=window.since, until=window.until, bucket=bucket)
 
     async def _update_projections(self) -> int:
         """Bring the projections up to date; returns the position that queries must have applied."""

@@ -3,8 +3,9 @@
 import csv
 import json
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Literal
 
 import msgspec
@@ -17,12 +18,27 @@ from api.operations.errors import UsageError
 
 OutputFormat = Literal["table", "json", "csv"]
 
-TOKEN_COLUMNS = (
-    *("jti", "state", "client_id", "subject", "scope", "audience", "grant_type", "grant_id", "token_format"),
-    *("issued_at", "expires_at", "issued_position", "issued_by", "issued_from", "issued_request_id"),
-    *("revoked_at", "revoked_position", "revoked_by", "revoked_from", "revoked_request_id", "reason"),
-    *("as_of", "as_of_position"),
-)
+REVOCATION_COLUMNS = {
+    "revoked_at": "revoked.revoked_at",
+    "revoked_position": "revoked.position",
+    "revoked_by": "revoked.actor",
+    "revoked_from": "revoked.remote_address",
+    "revoked_request_id": "revoked.request_id",
+    "reason": "revoked.reason",
+}
+TOKEN_COLUMNS: Mapping[str, str] = {
+    **{name: name for name in ("jti", "state", "client_id", "subject", "scope", "audience", "grant_type", "grant_id")},
+    **{name: name for name in ("token_format", "issued_at", "expires_at")},
+    "issued_position": "issued.position",
+    "issued_by": "issued.actor",
+    "issued_from": "issued.remote_address",
+    "issued_request_id": "issued.request_id",
+    **REVOCATION_COLUMNS,
+    "as_of": "as_of.instant",
+    "as_of_position": "as_of.position",
+}
+"""The CSV columns of a token, with the attributes of a TokenDocument that they hold."""
+
 EVENT_COLUMNS = (
     *("position", "recorded_at", "type", "actor", "request_id", "remote_address"),
     *("stream_id", "stream_version", "schema_version", "data"),
@@ -41,14 +57,28 @@ def choose_format(*, json: bool, csv: bool) -> OutputFormat:
 
 async def print_tokens(pages: AsyncIterator[TokenPageDocument], output_format: OutputFormat) -> None:
     """Print tokens, and a note if there may be more. JSON is one document with one line per token."""
-    match output_format:
-        case "csv":
-            last = await _print_tokens_as_csv(pages)
-        case "json":
-            last = await _print_tokens_as_json(pages)
-        case "table":
-            last = await _print_tokens_as_table(pages)
-    if last.next is not None:
+    if output_format == "csv":
+        write_csv_row(TOKEN_COLUMNS)
+    elif output_format == "json":
+        _write('{"tokens": [')
+    tokens: list[TokenDocument] = []
+    separator = "\n"
+    async for page in pages:
+        if output_format == "table":
+            tokens += page.tokens
+            continue
+        for token in page.tokens:
+            if output_format == "csv":
+                write_csv_row(_token_values(token))
+            else:
+                _write(separator, _encode(token))
+                separator = ",\n"
+    if output_format == "json":
+        _write(f'\n], "as_of": {_encode(page.as_of)}, "next": {_encode(page.next)}}}\n')
+    elif output_format == "table":
+        print_token_table(tokens)
+        print_note(f"as of {format_instant(page.as_of.instant)}, position {page.as_of.position}")
+    if page.next is not None:
         print_note("there may be more: raise --limit, or use --all")
 
 
@@ -64,76 +94,34 @@ async def print_events(
     async for event in events:
         match output_format:
             case "csv":
-                write_csv_row(_event_values(event))
+                write_csv_row(attrgetter(*EVENT_COLUMNS)(event))
             case "json":
                 _write(_encode(event), "\n")
             case "table":
                 print_result(format_event_line(event))
 
 
-def write_csv_row(cells: Sequence[Any]) -> None:
+def write_csv_row(cells: Iterable[Any]) -> None:
     """Write a row: None is an empty cell, instants are RFC 3339, and no cell is a formula or a control sequence."""
     csv.writer(sys.stdout, lineterminator="\n").writerow([_csv_cell(cell) for cell in cells])
     sys.stdout.flush()
 
 
-async def _print_tokens_as_table(pages: AsyncIterator[TokenPageDocument]) -> TokenPageDocument:
-    tokens: list[TokenDocument] = []
-    async for page in pages:
-        tokens += page.tokens
-    print_token_table(tokens)
-    print_note(f"as of {format_instant(page.as_of.instant)}, position {page.as_of.position}")
-    return page
-
-
-async def _print_tokens_as_csv(pages: AsyncIterator[TokenPageDocument]) -> TokenPageDocument:
-    write_csv_row(TOKEN_COLUMNS)
-    async for page in pages:
-        for token in page.tokens:
-            write_csv_row(_token_values(token))
-    return page
-
-
-async def _print_tokens_as_json(pages: AsyncIterator[TokenPageDocument]) -> TokenPageDocument:
-    _write('{"tokens": [')
-    separator = "\n"
-    async for page in pages:
-        for token in page.tokens:
-            _write(separator, _encode(token))
-            separator = ",\n"
-    _write(f'\n], "as_of": {_encode(page.as_of)}, "next": {_encode(page.next)}}}\n')
-    return page
-
-
-def _token_values(token: TokenDocument) -> tuple[Any, ...]:
-    """The values of TOKEN_COLUMNS."""
-    issued, revoked = token.issued, token.revoked
-    revocation: tuple[Any, ...] = (None,) * 6
-    if revoked is not None:
-        cause = (revoked.position, revoked.actor, revoked.remote_address, revoked.request_id)
-        revocation = (revoked.revoked_at, *cause, revoked.reason)
-    return (
-        *(token.jti, token.state, token.client_id, token.subject, token.scope, " ".join(token.audience)),
-        *(token.grant_type, token.grant_id, token.token_format, token.issued_at, token.expires_at),
-        *(issued.position, issued.actor, issued.remote_address, issued.request_id),
-        *revocation,
-        *(token.as_of.instant, token.as_of.position),
-    )
-
-
-def _event_values(event: EventDocument) -> tuple[Any, ...]:
-    """The values of EVENT_COLUMNS; `data` is JSON."""
-    return (
-        *(event.position, event.recorded_at, event.type, event.actor, event.request_id, event.remote_address),
-        *(event.stream_id, event.stream_version, event.schema_version, msgspec.json.encode(event.data).decode()),
-    )
+def _token_values(token: TokenDocument) -> list[Any]:
+    missing = () if token.revoked else REVOCATION_COLUMNS
+    return [None if name in missing else attrgetter(path)(token) for name, path in TOKEN_COLUMNS.items()]
 
 
 def _csv_cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return str(msgspec.to_builtins(value))
+    match value:
+        case None:
+            return ""
+        case datetime():
+            return str(msgspec.to_builtins(value))
+        case dict():
+            value = msgspec.json.encode(value).decode()
+        case tuple():
+            value = " ".join(value)
     text = make_printable(str(value))
     return f"'{text}" if text.startswith(FORMULA_PREFIXES) else text
 

@@ -20,8 +20,14 @@ def print_summary(summary: SummaryDocument) -> None:
     period = f"{format_instant(summary.since)} to {format_instant(summary.until)}"
     print_result(f"{period} by {summary.bucket}, as of position {summary.position}")
     print_result()
-    for line in _chart(summary, width):
-        print_result(line)
+    for name in ("issued", "revoked", "active"):
+        values = [getattr(bucket, name) for bucket in summary.buckets]
+        line = draw_sparkline(resample(values, width, add=name != "active"))
+        top = f"at most {max(values, default=0)}"
+        if name == "active":
+            print_result(f"active   |{line}|  {values[-1] if values else 0} at the end, {top}")
+        else:
+            print_result(f"{name:<7}  |{line}|  {sum(values)} in total, {top} per {summary.bucket}")
     print_result()
     print_table(
         ("CLIENT", "ISSUED", "REVOKED", "ACTIVE"),
@@ -42,23 +48,3 @@ def resample(values: Sequence[int], width: int, *, add: bool) -> list[int]:
     edges = [len(values) * step // width for step in range(width + 1)]
     groups = [values[start:end] for start, end in pairwise(edges)]
     return [sum(group) if add else group[-1] for group in groups]
-
-
-def _chart(summary: SummaryDocument, width: int) -> Sequence[str]:
-    issued = [bucket.issued for bucket in summary.buckets]
-    revoked = [bucket.revoked for bucket in summary.buckets]
-    active = [bucket.active for bucket in summary.buckets]
-    unit, last = summary.bucket, active[-1] if active else 0
-    return (
-        f"issued   {_line(issued, width, add=True)}  {sum(issued)} in total, at most {_top(issued)} per {unit}",
-        f"revoked  {_line(revoked, width, add=True)}  {sum(revoked)} in total, at most {_top(revoked)} per {unit}",
-        f"active   {_line(active, width, add=False)}  {last} at the end, at most {_top(active)}",
-    )
-
-
-def _line(values: Sequence[int], width: int, *, add: bool) -> str:
-    return f"|{draw_sparkline(resample(values, width, add=add))}|"
-
-
-def _top(values: Sequence[int]) -> int:
-    return max(values, default=0)

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli import flags
 from api.cli.clients.views import print_secret
-from api.cli.context import CommandContext, DatabaseFlags, run_on_issuer
+from api.cli.context import CommandContext, run_on_issuer
+from api.cli.flags import option
 from api.cli.output import print_json, print_note, print_result
 from api.operations.client_changes import ClientChange, GeneratedSecret, apply_changes, plan_changes
 from api.operations.clients_file import read_clients_file
@@ -17,20 +17,10 @@ from ledger.domain.clock import utc_now
 File = Annotated[
     Path, typer.Argument(metavar="FILE", help="A TOML file with one [clients.CLIENT_ID] table per client.")
 ]
-DryRun = Annotated[bool, flags.option("--dry-run", "Show the changes without making them.")]
+DryRun = Annotated[bool, option("--dry-run", "Show the changes without making them.")]
 
 
-def apply(
-    file: File,
-    *,
-    dry_run: DryRun = False,
-    json: flags.Json = False,
-    dsn: flags.Dsn = None,
-    embedded: flags.Embedded = None,
-    issuers: flags.Issuers = None,
-    issuer: flags.IssuerChoice = None,
-    actor: flags.Actor = None,
-) -> None:
+def apply(ctx: typer.Context, file: File, *, dry_run: DryRun = False) -> None:
     """Register and update clients as FILE declares. Running it again changes nothing.
 
     The whole file is checked before the first change. Clients that the file does not name are not changed.
@@ -48,7 +38,7 @@ def apply(
                 await apply_changes(context.issuer.registry, changes, context.cause, generated)
             complete = True
         finally:  # after a failure this is the only chance to show the secrets generated so far
-            if json:
+            if ctx.obj.json:
                 print_json(_document(changes, generated, others, dry_run=dry_run, complete=complete))
             else:
                 if complete:
@@ -56,16 +46,15 @@ def apply(
                 for secret in generated:
                     print_secret(secret.client_id, secret.secret_id, secret.secret.get_secret_value())
 
-    database = DatabaseFlags(dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer)
-    run_on_issuer(database, work, actor=actor)
+    run_on_issuer(ctx.obj, work)
 
 
 def _print_changes(changes: list[ClientChange], others: list[str], *, dry_run: bool) -> None:
     for change in changes:
         disabled = "" if change.enabled else " (disabled; the file does not change that)"
         print_result(f"{change.action:<9}  {change.declared.client_id}{disabled}")
-        for field in change.fields:
-            print_result(f"    {field.field}: {_format_value(field.old)} -> {_format_value(field.new)}")
+        for field, (old, new) in change.fields.items():
+            print_result(f"    {field}: {_format_value(old)} -> {_format_value(new)}")
         for _ in change.new_secrets:
             print_result("    secrets: one added")
         if change.generate_secret:
@@ -90,7 +79,7 @@ def _document(
             "client_id": change.declared.client_id,
             "action": change.action,
             "enabled": change.enabled,
-            "fields": {field.field: {"from": field.old, "to": field.new} for field in change.fields},
+            "fields": {field: {"from": old, "to": new} for field, (old, new) in change.fields.items()},
             "secrets_added": len(change.new_secrets) + change.generate_secret,
         }
         secret = secrets.get(change.declared.client_id)

@@ -1,15 +1,16 @@
-"""`token-ledger clients add`, `list`, `show`, `disable` and `enable`."""
+"""`token-ledger clients`: register, change and list clients, and rotate their secrets."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 import typer
 
-from api.cli import flags
-from api.cli.arguments import check_reason
+from api.cli.arguments import check_reason, parse_future, read_secret_file
 from api.cli.clients.views import client_document, print_client, print_clients, print_secret
-from api.cli.context import CommandContext, DatabaseFlags, run_on_issuer
-from api.cli.output import print_json, print_result
+from api.cli.context import CommandContext, run_on_issuer
+from api.cli.flags import ClientId, Reason, option
+from api.cli.output import format_instant, print_json, print_result
 from api.http.audit.documents import ClientEventDocument
 from ledger.domain.client import Client
 from ledger.domain.clock import utc_now
@@ -17,17 +18,14 @@ from ledger.domain.errors import UnknownClient
 from ledger.domain.events import ClientSettings
 from ledger.domain.grant import CLIENT_CREDENTIALS
 
-ClientId = Annotated[str, typer.Argument(metavar="CLIENT_ID", help="The client's id.")]
-Name = Annotated[
-    str | None, flags.option("--name", "The client's display name. Default: its id.", variable="CLIENT_NAME")
-]
-Scopes = Annotated[list[str] | None, flags.option("--scope", "A scope it may request. Repeatable.", "SCOPE")]
+Name = Annotated[str | None, option("--name", "The client's display name. Default: its id.", variable="CLIENT_NAME")]
+Scopes = Annotated[list[str] | None, option("--scope", "A scope it may request. Repeatable.", "SCOPE")]
 DefaultScopes = Annotated[
-    list[str] | None, flags.option("--default-scope", "A scope it gets if it requests none. Repeatable.", "SCOPE")
+    list[str] | None, option("--default-scope", "A scope it gets if it requests none. Repeatable.", "SCOPE")
 ]
 GrantTypes = Annotated[
     list[str] | None,
-    flags.option(
+    option(
         "--grant-type",
         f"A grant type it may use. Repeatable. Default: {CLIENT_CREDENTIALS} if it has scopes, else none.",
         "GRANT",
@@ -35,19 +33,20 @@ GrantTypes = Annotated[
 ]
 Audience = Annotated[
     list[str] | None,
-    flags.option("--audience", "A resource server its tokens are for. Repeatable. Default: the client itself.", "ID"),
+    option("--audience", "A resource server its tokens are for. Repeatable. Default: the client itself.", "ID"),
 ]
-Lifetime = Annotated[int, flags.option("--lifetime", "The lifetime of its access tokens.", "SECONDS")]
+Lifetime = Annotated[int, option("--lifetime", "The lifetime of its access tokens.", "SECONDS")]
 Introspection = Annotated[
     Literal["none", "audience", "issuer"],
-    flags.option(
+    option(
         "--introspection", "The tokens it may introspect: none, those with it in their audience, or all of the issuer."
     ),
 ]
-NoSecret = Annotated[bool, flags.option("--no-secret", "Register it without a secret: it cannot authenticate yet.")]
+NoSecret = Annotated[bool, option("--no-secret", "Register it without a secret: it cannot authenticate yet.")]
 
 
 def add(
+    ctx: typer.Context,
     client_id: ClientId,
     *,
     name: Name = None,
@@ -58,12 +57,6 @@ def add(
     lifetime: Lifetime = 3600,
     introspection: Introspection = "none",
     no_secret: NoSecret = False,
-    json: flags.Json = False,
-    dsn: flags.Dsn = None,
-    embedded: flags.Embedded = None,
-    issuers: flags.Issuers = None,
-    issuer: flags.IssuerChoice = None,
-    actor: flags.Actor = None,
 ) -> None:
     """Register a client and generate a secret for it. The secret is shown only once."""
     settings = ClientSettings(
@@ -82,9 +75,8 @@ def add(
         secret = None if no_secret else await registry.add_generated_secret(client_id, context.cause)
         return await registry.load(client_id) or client, secret, context.identifier.url
 
-    database = DatabaseFlags(dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer)
-    client, secret, url = run_on_issuer(database, work, actor=actor)
-    if json:
+    client, secret, url = run_on_issuer(ctx.obj, work)
+    if ctx.obj.json:
         shown = {"secret_id": secret[0], "client_secret": secret[1]} if secret else {}
         print_json(client_document(client, utc_now()) | shown)
         return
@@ -93,33 +85,17 @@ def add(
         print_secret(client_id, *secret)
 
 
-def list_clients(
-    *,
-    json: flags.Json = False,
-    dsn: flags.Dsn = None,
-    embedded: flags.Embedded = None,
-    issuers: flags.Issuers = None,
-    issuer: flags.IssuerChoice = None,
-) -> None:
+def list_clients(ctx: typer.Context) -> None:
     """List the clients of the issuer."""
-    database = DatabaseFlags(dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer)
-    clients = run_on_issuer(database, lambda context: context.issuer.clients.list_all())
+    clients = run_on_issuer(ctx.obj, lambda context: context.issuer.clients.list_all())
     now = utc_now()
-    if json:
+    if ctx.obj.json:
         print_json([client_document(client, now) for client in clients])
     else:
         print_clients(clients, now)
 
 
-def show(
-    client_id: ClientId,
-    *,
-    json: flags.Json = False,
-    dsn: flags.Dsn = None,
-    embedded: flags.Embedded = None,
-    issuers: flags.Issuers = None,
-    issuer: flags.IssuerChoice = None,
-) -> None:
+def show(ctx: typer.Context, client_id: ClientId) -> None:
     """Show a client: its settings, its secrets without their values, and its history."""
 
     async def work(context: CommandContext) -> tuple[Client, list[ClientEventDocument]]:
@@ -129,50 +105,24 @@ def show(
             raise UnknownClient(msg)
         return client, list(await context.history.read_client_events(client_id))
 
-    database = DatabaseFlags(dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer)
-    client, history = run_on_issuer(database, work)
-    if json:
+    client, history = run_on_issuer(ctx.obj, work)
+    if ctx.obj.json:
         print_json(client_document(client, utc_now()) | {"history": msgspec.to_builtins(history)})
     else:
         print_client(client, history, utc_now())
 
 
-def disable(
-    client_id: ClientId,
-    *,
-    reason: flags.Reason = "disabled by an operator",
-    json: flags.Json = False,
-    dsn: flags.Dsn = None,
-    embedded: flags.Embedded = None,
-    issuers: flags.Issuers = None,
-    issuer: flags.IssuerChoice = None,
-    actor: flags.Actor = None,
-) -> None:
+def disable(ctx: typer.Context, client_id: ClientId, *, reason: Reason = "disabled by an operator") -> None:
     """Disable a client at once, in every process. Its tokens stay valid until they expire or are revoked."""
     checked = check_reason(reason)
-    database = DatabaseFlags(dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer)
-    client = run_on_issuer(
-        database, lambda context: context.issuer.registry.disable(client_id, checked, context.cause), actor=actor
-    )
-    _print_state(client, json=json)
+    client = run_on_issuer(ctx.obj, lambda context: context.issuer.registry.disable(client_id, checked, context.cause))
+    _print_state(client, json=ctx.obj.json)
 
 
-def enable(
-    client_id: ClientId,
-    *,
-    json: flags.Json = False,
-    dsn: flags.Dsn = None,
-    embedded: flags.Embedded = None,
-    issuers: flags.Issuers = None,
-    issuer: flags.IssuerChoice = None,
-    actor: flags.Actor = None,
-) -> None:
+def enable(ctx: typer.Context, client_id: ClientId) -> None:
     """Enable a disabled client."""
-    database = DatabaseFlags(dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer)
-    client = run_on_issuer(
-        database, lambda context: context.issuer.registry.enable(client_id, context.cause), actor=actor
-    )
-    _print_state(client, json=json)
+    client = run_on_issuer(ctx.obj, lambda context: context.issuer.registry.enable(client_id, context.cause))
+    _print_state(client, json=ctx.obj.json)
 
 
 def _print_state(client: Client, *, json: bool) -> None:
@@ -180,3 +130,58 @@ def _print_state(client: Client, *, json: bool) -> None:
         print_json(client_document(client, utc_now()))
     else:
         print_result(f"{client.client_id} is {'enabled' if client.enabled else 'disabled'}")
+
+
+ExpiresIn = Annotated[
+    str | None,
+    option("--expires-in", "How long the secret is valid: 3600, 90m, 24h, 30d. Default: without limit.", "TIME"),
+]
+SecretFile = Annotated[
+    Path | None,
+    option("--secret-file", "Read the secret from this file instead of generating it; '-' is standard input.", "FILE"),
+]
+After = Annotated[
+    str | None, option("--after", "Expire it after this time: 3600, 90m, 24h, 30d. Default: at once.", "TIME")
+]
+SecretId = Annotated[
+    str, typer.Argument(metavar="SECRET_ID", help="The secret's id, as 'token-ledger clients show' lists it.")
+]
+
+
+def add_secret(
+    ctx: typer.Context, client_id: ClientId, *, expires_in: ExpiresIn = None, secret_file: SecretFile = None
+) -> None:
+    """Add a secret; a client has at most two valid ones. A generated secret is shown only once."""
+    expires_at = parse_future(expires_in, "--expires-in", utc_now()) if expires_in else None
+    chosen = None if secret_file is None else read_secret_file(secret_file, "--secret-file")
+
+    async def work(context: CommandContext) -> tuple[str, str | None]:
+        registry = context.issuer.registry
+        if chosen is None:
+            return await registry.add_generated_secret(client_id, context.cause, expires_at)
+        return await registry.add_chosen_secret(client_id, chosen, context.cause, expires_at), None
+
+    secret_id, generated = run_on_issuer(ctx.obj, work)
+    if ctx.obj.json:
+        shown = {} if generated is None else {"client_secret": generated}
+        print_json({"client_id": client_id, "secret_id": secret_id} | shown)
+    elif generated is None:
+        print_result(f"added secret {secret_id} to {client_id}")
+    else:
+        print_secret(client_id, secret_id, generated)
+
+
+def retire_secret(ctx: typer.Context, client_id: ClientId, secret_id: SecretId, *, after: After = None) -> None:
+    """Expire a secret, at once or after a time in which the client can switch to its new one."""
+    ends = parse_future(after, "--after", utc_now()) if after else None
+    client = run_on_issuer(
+        ctx.obj, lambda context: context.issuer.registry.retire_secret(client_id, secret_id, context.cause, ends)
+    )
+    expires_at = next(s.expires_at for s in client.secrets if s.secret_id == secret_id)
+    if ctx.obj.json:
+        shown = expires_at.isoformat() if expires_at else None
+        print_json({"client_id": client_id, "secret_id": secret_id, "expires_at": shown})
+        return
+    print_result(f"secret {secret_id} of {client_id} expires at {format_instant(expires_at)}")
+    if not client.valid_secrets(max(utc_now(), expires_at or utc_now())):
+        print_result("it is the last valid secret: the client cannot authenticate afterwards without another one")

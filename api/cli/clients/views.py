@@ -6,11 +6,10 @@ from typing import Any
 
 import msgspec
 
-from api.cli.audit.event_views import print_client_events
+from api.cli.audit.event_views import print_event_table
 from api.cli.output import format_instant, print_fields, print_note, print_result, print_table
 from api.http.audit.documents import ClientEventDocument
 from ledger.domain.client import Client
-from ledger.domain.events import StoredSecret
 
 
 def client_document(client: Client, now: datetime) -> dict[str, Any]:
@@ -31,21 +30,15 @@ def client_document(client: Client, now: datetime) -> dict[str, Any]:
 
 def print_clients(clients: Sequence[Client], now: datetime) -> None:
     """Print one row per client."""
-    columns = ("CLIENT ID", "NAME", "GRANTS", "SCOPES", "INTROSPECTION", "VALID SECRETS", "STATE")
-    print_table(columns, [_client_row(client, now) for client in clients])
-
-
-def _client_row(client: Client, now: datetime) -> tuple[str, ...]:
-    settings = client.settings
-    return (
-        client.client_id,
-        settings.name,
-        " ".join(settings.grant_types) or "-",
-        " ".join(settings.scopes) or "-",
-        settings.introspection,
-        str(len(client.valid_secrets(now))),
-        _state(client),
-    )
+    rows = [
+        (
+            *(client.client_id, client.settings.name, " ".join(client.settings.grant_types) or "-"),
+            *(" ".join(client.settings.scopes) or "-", client.settings.introspection),
+            *(str(len(client.valid_secrets(now))), _state(client)),
+        )
+        for client in clients
+    ]
+    print_table(("CLIENT ID", "NAME", "GRANTS", "SCOPES", "INTROSPECTION", "VALID SECRETS", "STATE"), rows)
 
 
 def print_client(client: Client, history: Sequence[ClientEventDocument], now: datetime) -> None:
@@ -65,18 +58,19 @@ def print_client(client: Client, history: Sequence[ClientEventDocument], now: da
         }
     )
     print_result()
-    print_table(
-        ("SECRET", "KIND", "CREATED", "EXPIRES", "STATE"),
-        [_secret_row(secret, valid=secret in client.valid_secrets(now)) for secret in client.secrets],
-    )
+    secrets = [
+        (
+            secret.secret_id,
+            "generated" if secret.kind == "sha256" else "chosen",
+            format_instant(secret.created_at),
+            format_instant(secret.expires_at) if secret.expires_at else "never",
+            "valid" if secret in client.valid_secrets(now) else "expired",
+        )
+        for secret in client.secrets
+    ]
+    print_table(("SECRET", "KIND", "CREATED", "EXPIRES", "STATE"), secrets)
     print_result()
-    print_client_events(history)
-
-
-def _secret_row(secret: StoredSecret, *, valid: bool) -> tuple[str, ...]:
-    kind = "generated" if secret.kind == "sha256" else "chosen"
-    expires = format_instant(secret.expires_at) if secret.expires_at else "never"
-    return secret.secret_id, kind, format_instant(secret.created_at), expires, "valid" if valid else "expired"
+    print_event_table(history, leave_out=("client_id",))
 
 
 def _state(client: Client) -> str:
@@ -85,7 +79,5 @@ def _state(client: Client) -> str:
 
 def print_secret(client_id: str, secret_id: str, secret: str) -> None:
     """Print a generated secret."""
-    print_result(f"client_id      {client_id}")
-    print_result(f"secret_id      {secret_id}")
-    print_result(f"client_secret  {secret}")
+    print_fields({"client_id": client_id, "secret_id": secret_id, "client_secret": secret})
     print_note("The secret is not shown again: the ledger stores only its hash.")

@@ -5,16 +5,12 @@ from typing import Annotated
 
 import typer
 
-from api.cli import flags
-from api.cli.context import CommandContext, DatabaseFlags, choose_issuer, run_on_issuer
+from api.cli.context import CommandContext, choose_issuer, open_issuers, run_on_issuer
 from api.cli.exit_codes import ExitCode
+from api.cli.flags import Reason, SharedFlags, option
 from api.cli.output import print_note, print_result
 from api.cli.projections.views import print_statuses, watch_statuses
-from api.operations.database import open_database, service_config
 from api.operations.errors import UsageError
-from api.service.composition import start_service
-from api.service.settings import Settings, load_settings
-from ledger.domain.errors import Unavailable
 from ledger.domain.recording import EventMapper
 from projections.catalogue import catch_up_projections, inline_projections
 from projections.following.skips import skip_event
@@ -24,70 +20,41 @@ RATE_INTERVAL_SECONDS = 0.5
 
 MetricsPort = Annotated[
     int | None,
-    flags.option(
+    option(
         "--metrics-port",
         "Serve /metrics, /livez and /readyz on this port of --host; 0 takes a free one. Default: do not listen.",
         min=0,
         max=65535,
     ),
 ]
-Watch = Annotated[bool, flags.option("--watch", "Refresh every second, until Ctrl-C.")]
+Watch = Annotated[bool, option("--watch", "Refresh every second, until Ctrl-C.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The projection, as 'status' names it.")]
 Position = Annotated[
     int, typer.Argument(metavar="POSITION", min=1, help="The position of the event at which it is stopped.")
 ]
 
 
-def run(
-    *,
-    dsn: flags.Dsn = None,
-    projector_dsn: flags.ProjectorDsn = None,
-    embedded: flags.Embedded = None,
-    issuers: flags.Issuers = None,
-    metrics_port: MetricsPort = None,
-    host: flags.Host = None,
-    sweep_seconds: flags.SweepSeconds = None,
-    pool_size: flags.PoolSize = None,
-    log_format: flags.LogFormat = None,
-    log_level: flags.LogLevel = None,
-) -> None:
+def run(ctx: typer.Context, *, metrics_port: MetricsPort = None) -> None:
     """Keep the catch-up projections of every issuer up to date until SIGTERM or Ctrl-C.
 
     It also removes the rows of expired tokens. Any number of processes may run it, and 'serve' does it too: a lease
     lets one process at a time follow each projection of a log. If that process ends or hangs, another takes over within
     5 seconds.
     """
-    database = {"dsn": dsn, "projector_dsn": projector_dsn, "embedded": embedded, "issuers": issuers}
-    process = {
-        "pool_size": pool_size,
-        "host": host,
-        "sweep_seconds": sweep_seconds,
-        "log_format": log_format,
-        "log_level": log_level,
-    }
-    settings = load_settings(database | process)
+    settings = ctx.obj.load_settings()
     from api.operations.serve import run_followers  # noqa: PLC0415 (imports the HTTP server, which is slow)
 
     if not run_followers(settings, metrics_port=metrics_port, report=print_note):
         raise typer.Exit(int(ExitCode.REFUSED))
 
 
-def status(
-    *,
-    watch: Watch = False,
-    json: flags.Json = False,
-    dsn: flags.Dsn = None,
-    embedded: flags.Embedded = None,
-    issuers: flags.Issuers = None,
-    issuer: flags.IssuerChoice = None,
-) -> None:
+def status(ctx: typer.Context, *, watch: Watch = False) -> None:
     """Show the state, position, lag, rate and lease holder of every projection of every issuer.
 
     The exit code is 1 if a projection is stopped or stale and needs an operator.
     """
-    settings = load_settings({"dsn": dsn, "embedded": embedded, "issuers": issuers})
     try:
-        is_stalled = asyncio.run(_print_status(settings, issuer, watch=watch, json=json))
+        is_stalled = asyncio.run(_print_status(ctx.obj, watch=watch))
     except KeyboardInterrupt:
         if watch:
             return
@@ -96,34 +63,18 @@ def status(
         raise typer.Exit(int(ExitCode.REFUSED))
 
 
-async def _print_status(settings: Settings, issuer: str | None, *, watch: bool, json: bool) -> bool:
-    identifiers = settings.issuer_identifiers()
-    if issuer is not None:
-        identifiers = (choose_issuer(identifiers, issuer),)
-    async with open_database(settings, print_note) as database:
-        service = await start_service(service_config(settings, database, identifiers))
-        try:
-            if problems := await service.problems():
-                raise Unavailable("\n".join(problems))
-            if watch:
-                await watch_statuses(service.projections, json=json)
-            return await print_statuses(service.projections, RATE_INTERVAL_SECONDS, json=json)
-        finally:
-            await service.close()
+async def _print_status(flags: SharedFlags, *, watch: bool) -> bool:
+    settings = flags.load_settings()
+    issuers = settings.issuer_identifiers()
+    if flags.issuer is not None:
+        issuers = (choose_issuer(issuers, flags.issuer),)
+    async with open_issuers(settings, issuers) as service:
+        if watch:
+            await watch_statuses(service.projections, json=flags.json)
+        return await print_statuses(service.projections, RATE_INTERVAL_SECONDS, json=flags.json)
 
 
-def skip(
-    name: Name,
-    position: Position,
-    *,
-    reason: flags.Reason,
-    dsn: flags.Dsn = None,
-    projector_dsn: flags.ProjectorDsn = None,
-    embedded: flags.Embedded = None,
-    issuers: flags.Issuers = None,
-    issuer: flags.IssuerChoice = None,
-    actor: flags.Actor = None,
-) -> None:
+def skip(ctx: typer.Context, name: Name, position: Position, *, reason: Reason) -> None:
     """Skip the event at which a projection is stopped, permanently. Fix the code instead if you can.
 
     The projection will lack the content of this event, even after a rebuild. This cannot be undone.
@@ -147,5 +98,4 @@ def skip(
         if skipped.error:
             print_result(f"it failed with: {skipped.error}")
 
-    database = DatabaseFlags(dsn=dsn, projector_dsn=projector_dsn, embedded=embedded, issuers=issuers, issuer=issuer)
-    run_on_issuer(database, work, actor=actor)
+    run_on_issuer(ctx.obj, work)

@@ -1,21 +1,18 @@
 """`token-ledger projections verify`, `replay` and `diff`: compare a projection with the log, now or in the past."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from typing import Annotated
 
 import msgspec
 import typer
 
-from api.cli import flags
-from api.cli.arguments import parse_point
-from api.cli.context import DatabaseFlags
+from api.cli.arguments import parse_past_or_position
 from api.cli.exit_codes import ExitCode
+from api.cli.flags import option
 from api.cli.output import print_json, print_result, print_table
-from api.cli.progress import show_progress
 from api.cli.projections.context import Name, ProjectionContext, Rows, run_on_projection
-from api.operations.archive_folder import open_archive_folder
-from projections.rebuilding.comparison import Difference, Values
+from ledger.domain.clock import utc_now
+from projections.rebuilding.comparison import Difference
 from projections.rebuilding.replay import ProjectionChanges, ReplayResult, find_changes, replay_projection
 from projections.rebuilding.verification import ProjectionVerification, verify_projection
 
@@ -23,7 +20,7 @@ POINT = "POSITION|INSTANT"
 
 At = Annotated[
     int | None,
-    flags.option(
+    option(
         "--at",
         "Wait until the projection has applied this position of the issuer's log. Default: do not wait.",
         "POSITION",
@@ -33,54 +30,40 @@ At = Annotated[
 ]
 Sample = Annotated[
     int | None,
-    flags.option(
+    option(
         "--sample",
         "Check only the streams of this many random events per log, and only rows of single streams.",
         "EVENTS",
         min=1,
     ),
 ]
-Until = Annotated[str, flags.option("--until", "The last position to replay, or the last instant of recording.", POINT)]
-Into = Annotated[str, flags.option("--into", "The schema to create; it must not exist.", "SCHEMA")]
-From = Annotated[str, flags.option("--from", "The earlier point.", POINT)]
-To = Annotated[str, flags.option("--to", "The later point.", POINT)]
+Until = Annotated[str, option("--until", "The last position to replay, or the last instant of recording.", POINT)]
+Into = Annotated[str, option("--into", "The schema to create; it must not exist.", "SCHEMA")]
+From = Annotated[str, option("--from", "The earlier point.", POINT)]
+To = Annotated[str, option("--to", "The later point.", POINT)]
 
 
-def verify(
-    name: Name,
-    *,
-    at: At = None,
-    sample: Sample = None,
-    rows: Rows = 20,
-    archives: flags.Archives = None,
-    json: flags.Json = False,
-    owner_dsn: flags.OwnerDsn = None,
-    dsn: flags.Dsn = None,
-    embedded: flags.Embedded = None,
-    issuers: flags.Issuers = None,
-    issuer: flags.IssuerChoice = None,
-) -> None:
+def verify(ctx: typer.Context, name: Name, *, at: At = None, sample: Sample = None, rows: Rows = 20) -> None:
     """Replay the log and compare the result with the live rows, in both directions, while the service runs.
 
     Without --issuer it checks every log. The exit code is 1 if a row differs from the log.
     """
 
     async def work(context: ProjectionContext) -> ProjectionVerification:
-        with ExitStack() as stack:
-            return await verify_projection(
-                context.dsn,
-                context.projection,
-                log_id=await context.find_log_id() if issuer is not None or at is not None else None,
-                at=at,
-                sample=sample,
-                limit=rows,
-                progress=lambda events: stack.enter_context(show_progress("verifying", events)),
-                archives=open_archive_folder(archives),
-            )
+        one_log = ctx.obj.issuer is not None or at is not None
+        return await verify_projection(
+            context.dsn,
+            context.projection,
+            log_id=await context.find_log_id() if one_log else None,
+            at=at,
+            sample=sample,
+            limit=rows,
+            progress=context.show_progress("verifying"),
+            archives=ctx.obj.archives,
+        )
 
-    database = DatabaseFlags(owner_dsn=owner_dsn, dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer)
-    found = run_on_projection(database, name, work)
-    if json:
+    found = run_on_projection(ctx.obj, name, work)
+    if ctx.obj.json:
         print_json({"equal": found.equal} | msgspec.to_builtins(found, str_keys=True))
     else:
         _print_verification(name, found)
@@ -88,38 +71,24 @@ def verify(
         raise typer.Exit(int(ExitCode.REFUSED))
 
 
-def replay(
-    name: Name,
-    *,
-    until: Until,
-    into: Into,
-    archives: flags.Archives = None,
-    json: flags.Json = False,
-    owner_dsn: flags.OwnerDsn = None,
-    dsn: flags.Dsn = None,
-    embedded: flags.Embedded = None,
-    issuers: flags.Issuers = None,
-    issuer: flags.IssuerChoice = None,
-) -> None:
+def replay(ctx: typer.Context, name: Name, *, until: Until, into: Into) -> None:
     """Create a schema with a projection's tables as of a point of the issuer's log, to query with SQL."""
-    point = parse_point(until)
+    point = parse_past_or_position(until, "--until", utc_now())
 
     async def work(context: ProjectionContext) -> tuple[ReplayResult, Sequence[str]]:
-        with ExitStack() as stack:
-            replayed = await replay_projection(
-                context.dsn,
-                context.projection,
-                await context.find_log_id(),
-                until=point,
-                schema=into,
-                progress=lambda events: stack.enter_context(show_progress("replaying", events)),
-                archives=open_archive_folder(archives),
-            )
+        replayed = await replay_projection(
+            context.dsn,
+            context.projection,
+            await context.find_log_id(),
+            until=point,
+            schema=into,
+            progress=context.show_progress("replaying"),
+            archives=ctx.obj.archives,
+        )
         return replayed, context.projection.tables
 
-    database = DatabaseFlags(owner_dsn=owner_dsn, dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer)
-    replayed, tables = run_on_projection(database, name, work)
-    if json:
+    replayed, tables = run_on_projection(ctx.obj, name, work)
+    if ctx.obj.json:
         print_json(msgspec.to_builtins(replayed) | {"tables": tables})
         return
     created = ", ".join(f"{replayed.quoted}.{table}" for table in tables)
@@ -127,38 +96,24 @@ def replay(
     print_result(f"to remove it: DROP SCHEMA {replayed.quoted} CASCADE")
 
 
-def diff(
-    name: Name,
-    *,
-    from_: From,
-    to: To,
-    rows: Rows = 20,
-    archives: flags.Archives = None,
-    json: flags.Json = False,
-    owner_dsn: flags.OwnerDsn = None,
-    dsn: flags.Dsn = None,
-    embedded: flags.Embedded = None,
-    issuers: flags.Issuers = None,
-    issuer: flags.IssuerChoice = None,
-) -> None:
+def diff(ctx: typer.Context, name: Name, *, from_: From, to: To, rows: Rows = 20) -> None:
     """Show which rows of a projection changed between two points of the issuer's log, and how. It changes nothing."""
-    points = parse_point(from_), parse_point(to)
+    now = utc_now()
+    points = parse_past_or_position(from_, "--from", now), parse_past_or_position(to, "--to", now)
 
     async def work(context: ProjectionContext) -> ProjectionChanges:
-        with ExitStack() as stack:
-            return await find_changes(
-                context.dsn,
-                context.projection,
-                await context.find_log_id(),
-                points=points,
-                limit=rows,
-                progress=lambda events: stack.enter_context(show_progress("replaying", events)),
-                archives=open_archive_folder(archives),
-            )
+        return await find_changes(
+            context.dsn,
+            context.projection,
+            await context.find_log_id(),
+            points=points,
+            limit=rows,
+            progress=context.show_progress("replaying"),
+            archives=ctx.obj.archives,
+        )
 
-    database = DatabaseFlags(owner_dsn=owner_dsn, dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer)
-    found = run_on_projection(database, name, work)
-    if json:
+    found = run_on_projection(ctx.obj, name, work)
+    if ctx.obj.json:
         print_json(msgspec.to_builtins(found))
         return
     first, count = found.differences.first, found.differences.count
@@ -186,23 +141,14 @@ def _print_differences(found: Sequence[Difference], *, only_before: str, only_af
     """Print one row per difference, with its key and the columns that differ."""
     rows = []
     for difference in found:
-        if difference.after is None:
-            what, columns = only_before, ""
-        elif difference.before is None:
-            what, columns = only_after, ""
-        else:
-            what, columns = both, _format_changes(difference.before, difference.after)
+        before, after = difference.before, difference.after
+        what, columns = only_before if after is None else only_after, ""
+        if before is not None and after is not None:
+            pairs = [(name, *("-" if v is None else v for v in (before[name], after[name]))) for name in before]
+            what, columns = both, "; ".join(f"{name}: {old} -> {new}" for name, old, new in pairs)
         key = " ".join(f"{column}={value}" for column, value in difference.key.items())
         rows.append((difference.table, what, key, columns))
     print_table(("TABLE", "ROW", "KEY", "COLUMNS"), rows)
-
-
-def _format_changes(before: Values, after: Values) -> str:
-    return "; ".join(f"{column}: {_format(before[column])} -> {_format(after[column])}" for column in before)
-
-
-def _format(value: object) -> str:
-    return "-" if value is None else str(value)
 
 
 def _count_rows(count: int) -> str:

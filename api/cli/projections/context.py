@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Annotated, TypeVar
 
@@ -10,9 +11,10 @@ import asyncpg
 import typer
 import uvloop
 
-from api.cli import flags
-from api.cli.context import DatabaseFlags, choose_issuer, explain_missing_privilege
+from api.cli.context import choose_issuer, explain_missing_privilege
+from api.cli.flags import SharedFlags, option
 from api.cli.output import print_note
+from api.cli.progress import show_progress
 from api.operations.database import connection_errors, open_database
 from api.operations.errors import UsageError
 from api.service.settings import Settings, setting_name
@@ -21,6 +23,7 @@ from ledger.domain.recording import EventMapper
 from ledger.postgres.statements import load_statements
 from projections.catalogue import find_projection
 from projections.projection import Projection
+from projections.rebuilding.builder import Progress
 
 SQL = load_statements("ledger.postgres", "event_log.sql")
 CONNECT_TIMEOUT_SECONDS = 10.0
@@ -31,17 +34,22 @@ NICE_INCREMENT = 10
 T = TypeVar("T")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The projection.")]
-Rows = Annotated[int, flags.option("--rows", "How many differing rows are shown; all are counted.", min=1)]
+Rows = Annotated[int, option("--rows", "How many differing rows are shown; all are counted.", min=1)]
 
 
 @dataclass(frozen=True)
 class ProjectionContext:
-    """A projection, and the DSN of a role that may work on it. `issuer` is the value of --issuer."""
+    """A projection, and the DSN of a role that may work on it. `progress_bars` are open until the work ends."""
 
     dsn: str = field(repr=False)
     projection: Projection
     settings: Settings
     issuer: str | None
+    progress_bars: ExitStack
+
+    def show_progress(self, what: str) -> Callable[..., Progress]:
+        """Return a function that opens a progress bar of so many events, some of them done already."""
+        return lambda events, done=0: self.progress_bars.enter_context(show_progress(what, events, already=done))
 
     async def find_log_id(self) -> int:
         """Find the id of the issuer's log. Raises UsageError, NoLog, Unavailable."""
@@ -58,25 +66,28 @@ class ProjectionContext:
         return log_id
 
 
-def run_on_projection(database: DatabaseFlags, name: str, work: Callable[[ProjectionContext], Awaitable[T]]) -> T:
+def run_on_projection(flags: SharedFlags, name: str, work: Callable[[ProjectionContext], Awaitable[T]]) -> T:
     """Await `work` on a projection, as the owner of the tables if its DSN is known, and return its result.
 
     Raises UnknownProjection, SettingsError, OperationError, Unavailable.
     """
-    settings = database.load_settings()
+    settings = flags.load_settings()
     projection = find_projection(name, EventMapper())
     os.nice(NICE_INCREMENT)
+
+    async def run_as(dsn: str) -> T:
+        with ExitStack() as bars:
+            return await work(ProjectionContext(dsn, projection, settings, flags.issuer, bars))
 
     async def run() -> T:
         if settings.embedded is not None:
             async with open_database(settings, print_note, build=False) as dsns:
-                dsn = dsns.owner_dsn or dsns.service_dsn
-                return await work(ProjectionContext(dsn, projection, settings, database.issuer))
+                return await run_as(dsns.owner_dsn or dsns.service_dsn)
         given = settings.owner_dsn or settings.dsn
         if given is None:
             msg = f"no database: give {setting_name('owner_dsn')}, {setting_name('dsn')} or {setting_name('embedded')}"
             raise UsageError(msg)
-        return await work(ProjectionContext(given.get_secret_value(), projection, settings, database.issuer))
+        return await run_as(given.get_secret_value())
 
     with explain_missing_privilege(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(run())

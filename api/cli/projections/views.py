@@ -1,17 +1,15 @@
 """How the status of projections is printed: a table or JSON, once or repeatedly."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
-from api.cli.output import PIPED_WIDTH, format_instant, make_printable, print_json, print_result
+from api.cli.output import format_instant, make_console, make_printable, make_table, print_json, print_result
 from ledger.domain.errors import Unavailable
 from projections.following.status import EventRates, ProjectionStatus
 
@@ -34,34 +32,34 @@ async def print_statuses(read: ReadStatuses, interval: float, *, json: bool) -> 
     if json:
         print_json(_document(rated))
     else:
-        _console().print(_render(rated))
+        make_console().print(_render(rated))
     return any(status.is_stalled for status, _ in rated)
 
 
 async def watch_statuses(read: ReadStatuses, *, json: bool) -> None:
     """Print the statuses every second until cancelled: in place on a terminal, else one after the other."""
+    console = make_console()
+    if json:
+        async for document, _ in _poll(read):
+            print_result(msgspec.json.encode(document).decode())
+    elif console.is_terminal:
+        with Live(console=console, auto_refresh=False, transient=False) as live:
+            async for _, shown in _poll(read):
+                live.update(shown, refresh=True)
+    else:
+        async for _, shown in _poll(read):
+            console.print(shown, "")
+
+
+async def _poll(read: ReadStatuses) -> AsyncIterator[tuple[dict[str, Any], Group | Text]]:
+    """Yield each reading as JSON and as text; while the database is unavailable, the error."""
     rates = EventRates()
-    if json or not sys.stdout.isatty():
-        async for rated in _poll(rates, read):
-            if isinstance(rated, Unavailable):
-                print_result(_encode_line({"unavailable": str(rated)}) if json else str(rated))
-            elif json:
-                print_result(_encode_line(_document(rated)))
-            else:
-                _console().print(_render(rated), "")
-        return
-    with Live(console=_console(), auto_refresh=False, transient=False) as live:
-        async for rated in _poll(rates, read):
-            shown = Text(str(rated), "bold red") if isinstance(rated, Unavailable) else _render(rated)
-            live.update(shown, refresh=True)
-
-
-async def _poll(rates: EventRates, read: ReadStatuses) -> AsyncIterator[RatedStatuses | Unavailable]:
     while True:
         try:
-            yield _add_rates(rates, await read())
-        except Unavailable as error:  # keep watching until the database is back
-            yield error
+            rated = _add_rates(rates, await read())
+            yield _document(rated), _render(rated)
+        except Unavailable as error:
+            yield {"unavailable": str(error)}, Text(make_printable(str(error)), "bold red")
         await asyncio.sleep(WATCH_INTERVAL_SECONDS)
 
 
@@ -79,32 +77,20 @@ def _document(rated: RatedStatuses) -> dict[str, Any]:
     }
 
 
-def _encode_line(document: dict[str, Any]) -> str:
-    return msgspec.json.encode(document).decode()
-
-
 def _render(rated: RatedStatuses) -> Group:
-    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    for column in COLUMNS:
-        table.add_column(column, overflow="fold", justify="right" if column in RIGHT_ALIGNED else "left")
-    for status, rate in rated:
-        table.add_row(*_cells(status, rate))
+    table = make_table(COLUMNS, [_cells(status, rate) for status, rate in rated], right_aligned=RIGHT_ALIGNED)
     remarks = [remark for status, _ in rated for remark in _remarks(status)]
     return Group(table, *([Text()] if remarks else []), *(Text(make_printable(remark)) for remark in remarks))
 
 
-def _cells(status: ProjectionStatus, rate: float | None) -> Iterator[Text]:
-    yield Text(status.log)
-    yield Text(status.projection)
-    yield Text("-" if status.version is None else str(status.version))
-    yield Text(status.mode)
-    yield Text(status.state, STYLES.get(status.state, ""))
-    yield Text(f"{status.position:,}")
-    yield Text(f"{status.head:,}")
-    yield Text(f"{status.lag_events:,}")
-    yield Text(format_duration(status.lag_seconds))
-    yield Text("-" if rate is None else f"{rate:,.0f}/s")
-    yield Text(make_printable(status.holder or ("every writer" if status.mode == "inline" else "-")))
+def _cells(status: ProjectionStatus, rate: float | None) -> list[Text]:
+    holder = status.holder or ("every writer" if status.mode == "inline" else "-")
+    version = "-" if status.version is None else str(status.version)
+    state = Text(status.state, STYLES.get(status.state, ""))
+    counts = [f"{count:,}" for count in (status.position, status.head, status.lag_events)]
+    pace = [format_duration(status.lag_seconds), "-" if rate is None else f"{rate:,.0f}/s"]
+    before, after = [status.log, status.projection, version, status.mode], [*counts, *pace, make_printable(holder)]
+    return [*map(Text, before), state, *map(Text, after)]
 
 
 def _remarks(status: ProjectionStatus) -> Iterator[str]:
@@ -139,7 +125,3 @@ def format_duration(seconds: float) -> str:
     if days:
         return f"{days} d {hours} h"
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
-def _console() -> Console:
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from api.cli import flags
 from api.cli.arguments import check_reason, parse_jti
-from api.cli.context import CommandContext, DatabaseFlags, run_on_issuer
+from api.cli.context import CommandContext, run_on_issuer
+from api.cli.flags import Reason
 from api.cli.output import print_json, print_result
-from api.cli.tokens.views import TokenEvents, print_token_history, read_token_events, token_with_events
+from api.cli.tokens.views import TokenEvents, print_token_events, read_token_events, token_with_events
 from api.http.audit.documents import TokenDocument
 from ledger.domain.errors import UnknownToken
 
@@ -18,15 +18,7 @@ Jti = Annotated[
 ]
 
 
-def history(
-    jti: Jti,
-    *,
-    json: flags.Json = False,
-    dsn: flags.Dsn = None,
-    embedded: flags.Embedded = None,
-    issuers: flags.Issuers = None,
-    issuer: flags.IssuerChoice = None,
-) -> None:
+def history(ctx: typer.Context, jti: Jti) -> None:
     """Show every event of a token and its current state, even if it is expired or revoked."""
     identifier = parse_jti(jti)
 
@@ -34,25 +26,16 @@ def history(
         history = context.history
         return await history.find_token(identifier), await read_token_events(history, identifier)
 
-    database = DatabaseFlags(dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer)
-    token, events = run_on_issuer(database, work)
-    if json:
+    token, events = run_on_issuer(ctx.obj, work)
+    if ctx.obj.json:
         print_json(token_with_events(token, events))
     else:
-        print_token_history(token, events)
+        print_token_events(events)
+        print_result()
+        print_result(token.explanation)
 
 
-def revoke(
-    jti: Jti,
-    *,
-    reason: flags.Reason = "revoked by an operator",
-    json: flags.Json = False,
-    dsn: flags.Dsn = None,
-    embedded: flags.Embedded = None,
-    issuers: flags.Issuers = None,
-    issuer: flags.IssuerChoice = None,
-    actor: flags.Actor = None,
-) -> None:
+def revoke(ctx: typer.Context, jti: Jti, *, reason: Reason = "revoked by an operator") -> None:
     """Revoke a token. When the command returns, every process treats it as inactive."""
     identifier, checked = parse_jti(jti), check_reason(reason)
 
@@ -63,9 +46,8 @@ def revoke(
             position = None
         return position, await context.history.find_token(identifier)
 
-    database = DatabaseFlags(dsn=dsn, embedded=embedded, issuers=issuers, issuer=issuer)
-    position, token = run_on_issuer(database, work, actor=actor)
-    if json:
+    position, token = run_on_issuer(ctx.obj, work)
+    if ctx.obj.json:
         print_json({"jti": jti, "revoked_now": position is not None, "position": position, "state": token.state})
     elif position is None:
         print_result(f"nothing to revoke: {token.explanation}")

@@ -15,7 +15,6 @@ from ledger.domain.errors import Archived
 from ledger.domain.token_record import Recorded
 
 COLUMNS = ("ISSUED AT", "JTI", "STATE", "ENDS", "CLIENT", "SUBJECT", "SCOPE", "POSITION")
-UNBROKEN = ("ISSUED AT", "JTI", "STATE")
 
 
 class TokenEvents(Struct, frozen=True):
@@ -40,13 +39,6 @@ def token_with_events(token: TokenDocument, events: TokenEvents) -> dict[str, An
     return document | {"events": msgspec.to_builtins(events.events)} | archived
 
 
-def print_token_history(token: TokenDocument, events: TokenEvents) -> None:
-    """Print the events of a token, then its state."""
-    _print_events(events)
-    print_result()
-    print_result(token.explanation)
-
-
 def print_token(token: TokenDocument, events: TokenEvents) -> None:
     """Print the state of a token, its fields and its events."""
     print_result(token.explanation)
@@ -69,32 +61,28 @@ def print_token(token: TokenDocument, events: TokenEvents) -> None:
         fields["reason"] = token.revoked.reason
     print_fields(fields)
     print_result()
-    _print_events(events)
+    print_token_events(events)
 
 
 def print_token_table(tokens: Iterable[TokenDocument]) -> None:
     """Print one row per token."""
-    print_table(COLUMNS, map(_row, tokens), unbroken=UNBROKEN)
+    rows = [
+        (
+            *(format_instant(token.issued_at), str(token.jti), token.state),
+            format_instant(token.revoked.revoked_at if token.revoked is not None else token.expires_at),
+            *(token.client_id, token.subject, token.scope, str(token.issued.position)),
+        )
+        for token in tokens
+    ]
+    print_table(COLUMNS, rows, unbroken=COLUMNS[:3])
 
 
-def _print_events(events: TokenEvents) -> None:
+def print_token_events(events: TokenEvents) -> None:
+    """Print one row per event, or where the events are."""
     if events.archived:
         print_result(events.archived)
     else:
         print_event_table(events.events, leave_out=("jti",))
-
-
-def _row(token: TokenDocument) -> tuple[str, ...]:
-    return (
-        format_instant(token.issued_at),
-        str(token.jti),
-        token.state,
-        format_instant(token.revoked.revoked_at if token.revoked is not None else token.expires_at),
-        token.client_id,
-        token.subject,
-        token.scope,
-        str(token.issued.position),
-    )
 
 
 def _format_cause(recorded: Recorded) -> str:

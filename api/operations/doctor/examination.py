@@ -4,34 +4,19 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
 
+from api.operations.doctor import ledger_checks as ledger
+from api.operations.doctor import server_checks as server
 from api.operations.doctor.checks import CheckContext, CheckResult, problem
-from api.operations.doctor.ledger_checks import (
-    check_demo,
-    check_logs,
-    check_privileges,
-    check_projections,
-    check_role,
-    check_schema,
-)
-from api.operations.doctor.server_checks import (
-    check_autovacuum,
-    check_clock,
-    check_connections,
-    check_durability,
-    check_version,
-)
 
 Check = Callable[[CheckContext], Awaitable[CheckResult | list[CheckResult]]]
 
 SERVER_CHECKS: Sequence[Check] = (
-    check_version,
-    check_durability,
-    check_clock,
-    check_autovacuum,
-    check_connections,
-    check_role,
+    *(server.check_version, server.check_durability, server.check_clock, server.check_autovacuum),
+    *(server.check_connections, ledger.check_role),
 )
-LEDGER_CHECKS: Sequence[Check] = (check_privileges, check_projections, check_logs, check_demo)
+LEDGER_CHECKS: Sequence[Check] = (
+    *(ledger.check_privileges, ledger.check_projections, ledger.check_logs, ledger.check_demo),
+)
 
 
 async def examine(context: CheckContext) -> list[CheckResult]:
@@ -39,7 +24,7 @@ async def examine(context: CheckContext) -> list[CheckResult]:
     results: list[CheckResult] = []
     for check in SERVER_CHECKS:
         results += await _run(check, context)
-    schema = await _run(check_schema, context)
+    schema = await _run(ledger.check_schema, context)
     results += schema
     if all(result.level != "problem" for result in schema):
         for check in LEDGER_CHECKS:

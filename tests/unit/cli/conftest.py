@@ -20,11 +20,9 @@ from typer.testing import CliRunner, Result
 from api.cli import context as issuer_commands
 from api.cli.audit import commands as audit_commands
 from api.cli.audit import context as audit_context
-from api.cli.audit import events as audit_events
 from api.cli.audit.log_source import LogSource
 from api.cli.clients import apply as apply_command
 from api.cli.clients import commands as clients_commands
-from api.cli.clients import secrets as client_secrets_commands
 from api.cli.main import app
 from api.operations.database import Dsns
 from ledger.domain.client import Client
@@ -138,15 +136,13 @@ def memory(monkeypatch) -> MemoryDatabase:
         yield Dsns("postgresql:///memory", None)
 
     monkeypatch.setattr(issuer_commands, "open_database", open_database)
-    monkeypatch.setattr(issuer_commands, "start_service", database.start)
+    monkeypatch.setattr("api.operations.database.start_service", database.start)
     monkeypatch.setattr(issuer_commands, "login_name", lambda: "ada")
     for module in (
         clients_commands,
         issuer_commands,
-        client_secrets_commands,
         audit_commands,
         audit_context,
-        audit_events,
         apply_command,
     ):
         monkeypatch.setattr(module, "utc_now", database.clock)

@@ -8,9 +8,9 @@ from audit_scenario import ADA, record_history
 from audit_service import CLIENT, AuditService, Given
 from pydantic import SecretStr
 
-from api.cli.audit import events
+from api.cli.audit import commands
+from api.cli.audit.commands import follow_events
 from api.cli.audit.credentials import Credentials
-from api.cli.audit.events import follow_events
 from api.cli.audit.http_connection import connect
 from api.cli.audit.http_source import HttpSource
 from api.operations.errors import OperationError
@@ -22,7 +22,7 @@ AUDITOR = Credentials(None, CLIENT["client_id"], SecretStr(CLIENT["client_secret
 
 @pytest.fixture(autouse=True)
 def _retry_at_once(monkeypatch):
-    monkeypatch.setattr(events, "RETRY_SECONDS", 0.001)
+    monkeypatch.setattr(commands, "RETRY_SECONDS", 0.001)
 
 
 @pytest.fixture

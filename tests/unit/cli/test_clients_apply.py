@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 import api.cli.clients.apply as command
@@ -31,13 +33,8 @@ def apply(cli, tmp_path):
 
 
 @pytest.fixture
-def applied(cli, tmp_path):
-    def run(text: str, *flags: str):
-        path = tmp_path / "clients.toml"
-        path.write_text(text, encoding="utf-8")
-        return cli.json("clients", "apply", str(path), *flags)
-
-    return run
+def applied(apply):
+    return lambda text, *flags: json.loads(apply(text, *flags, "--json").stdout)
 
 
 def test_first_run_adds_clients_and_generates_undeclared_secrets(applied, memory):

@@ -34,9 +34,8 @@ def test_add_generates_no_secret_with_no_secret(cli):
 
 def test_add_grants_nothing_without_scopes_or_grant_types(cli):
     assert cli.json("clients", "add", "rs")["grant_types"] == []
-    assert cli.json("clients", "add", "app", "--grant-type", "client_credentials")["grant_types"] == [
-        "client_credentials"
-    ]
+    app = cli.json("clients", "add", "app", "--grant-type", "client_credentials")
+    assert app["grant_types"] == ["client_credentials"]
 
 
 @pytest.mark.parametrize(
@@ -69,10 +68,8 @@ def test_list_prints_every_client_as_table_and_json(cli):
     assert rows[0].split() == ["CLIENT", "ID", "NAME", "GRANTS", "SCOPES", "INTROSPECTION", "VALID", "SECRETS", "STATE"]
     assert [row.split()[0] for row in rows[1:]] == ["billing", "rs"]
     listed = cli.json("clients", "list")
-    assert [(c["client_id"], c["introspection"], c["enabled"]) for c in listed] == [
-        ("billing", "none", True),
-        ("rs", "issuer", True),
-    ]
+    shown = [(c["client_id"], c["introspection"], c["enabled"]) for c in listed]
+    assert shown == [("billing", "none", True), ("rs", "issuer", True)]
     assert all("hash" not in secret for c in listed for secret in c["secrets"])
 
 
@@ -84,11 +81,9 @@ def test_change_is_recorded_with_its_operator(cli, memory):
     cli.ok(*ADD)
     cli.ok("clients", "disable", "billing", "--reason", "key leaked", "--actor", "grace")
     events = memory.events()
-    assert [(e.topic, e.actor) for e in events] == [
-        ("client.registered", "operator:ada"),
-        ("client.secret_added", "operator:ada"),
-        ("client.disabled", "operator:grace"),
-    ]
+    topics = ["client.registered", "client.secret_added", "client.disabled"]
+    actors = ["operator:ada", "operator:ada", "operator:grace"]
+    assert [(e.topic, e.actor) for e in events] == list(zip(topics, actors, strict=True))
 
 
 def test_show_prints_the_history_without_a_hash(cli, memory):
@@ -98,11 +93,7 @@ def test_show_prints_the_history_without_a_hash(cli, memory):
     shown = cli.json("clients", "show", "billing")
     assert not shown["enabled"]
     last = shown["history"][-1]
-    assert (last["type"], last["actor"], last["data"]["reason"]) == (
-        "client.disabled",
-        "operator:ada",
-        "key leaked",
-    )
+    assert (last["type"], last["actor"], last["data"]["reason"]) == ("client.disabled", "operator:ada", "key leaked")
     assert last["recorded_at"] == "2026-03-01T13:00:00Z"
     text = cli.ok("clients", "show", "billing")
     assert "2026-03-01 13:00:00 UTC" in text

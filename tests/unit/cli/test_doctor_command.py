@@ -42,7 +42,7 @@ async def test_missing_privilege_is_a_problem_and_other_checks_still_run(monkeyp
 
     monkeypatch.setattr("api.operations.doctor.examination.SERVER_CHECKS", (refused,))
     monkeypatch.setattr("api.operations.doctor.examination.LEDGER_CHECKS", ())
-    monkeypatch.setattr("api.operations.doctor.examination.check_schema", fine)
+    monkeypatch.setattr("api.operations.doctor.ledger_checks.check_schema", fine)
     denied, schema = await examine(patient())
     assert (denied.level, denied.found) == ("problem", "could not be checked: permission denied for table logs")
     assert schema.level == "ok"

@@ -23,12 +23,8 @@ def issued(memory):
 def test_history_of_an_active_token_names_client_and_address(cli, issued):
     document = cli.json("tokens", "history", issued.jti)
     (event,) = document["events"]
-    assert (event["type"], event["actor"], event["request_id"], event["remote_address"]) == (
-        "token.issued",
-        "client:shop",
-        "req-1",
-        "192.0.2.7",
-    )
+    assert (event["type"], event["actor"], event["request_id"]) == ("token.issued", "client:shop", "req-1")
+    assert event["remote_address"] == "192.0.2.7"
     assert event["position"] == issued.position
     assert document["state"] == "active"
     assert document["explanation"] == (
