@@ -31,7 +31,8 @@ def log_command(database):
     """Run a log command on one of two issuers; its input and output are bytes."""
 
     def run(issuer: str, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        words = ("log", *words, "--issuers", ISSUERS, "--issuer", f"/{issuer}", "--dsn", database.service_dsn)
+        dsn = database.owner_dsn if words[0] == "import" else database.service_dsn
+        words = ("log", *words, "--issuers", ISSUERS, "--issuer", f"/{issuer}", "--dsn", dsn)
         return run_command(*words, stdin=stdin)
 
     return run
@@ -117,7 +118,7 @@ def test_log_command_is_refused_when_the_issuer_has_no_log(log_command, verb):
 
 def test_import_leaves_nothing_when_killed(database, ok, query_value):
     lines = export_of(long_log())
-    words = ("log", "import", "-", "--issuers", ISSUERS, "--issuer", "/copy", "--dsn", database.service_dsn)
+    words = ("log", "import", "-", "--issuers", ISSUERS, "--issuer", "/copy", "--owner-dsn", database.owner_dsn)
     process = start_command(*words, stdin=subprocess.PIPE, stdout=None, stderr=None, text=False)
     assert process.stdin is not None
     # One batch is in the table, uncommitted; the command waits for the rest of the next one.
@@ -146,7 +147,7 @@ def long_log() -> list[RecordedEvent]:
 UNCOMMITTED = "SELECT pg_relation_size('event_log')"
 BUSY = """
 SELECT count(*) FROM pg_stat_activity
- WHERE datname = current_database() AND usename = 'token_ledger_service' AND state = 'idle in transaction'
+ WHERE datname = current_database() AND usename = 'token_ledger_owner' AND state = 'idle in transaction'
 """
 
 
@@ -176,7 +177,7 @@ def test_restored_log_keeps_tokens_and_clients(demo, database, database_server, 
     backup = str(tmp_path / "log.gz")
     assert run_command("log", "export", backup, "--dsn", database.service_dsn).returncode == 0
     elsewhere = database_server.create_migrated()
-    assert run_command("log", "import", backup, "--dsn", elsewhere.service_dsn).returncode == 0
+    assert run_command("log", "import", backup, "--owner-dsn", elsewhere.owner_dsn).returncode == 0
     restored = start("--demo", "--dsn", elsewhere.service_dsn).wait_until_ready()
     assert RESOURCE_SERVER.introspect(restored, token)["active"]
     assert RESOURCE_SERVER.introspect(restored, revoked) == {"active": False}
