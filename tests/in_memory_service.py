@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from api.http.http_server import create_runner
+from api.http.fast_path.server import create_runner
 from api.service.running_service import LogCounts, ServiceCounts
 from ledger.domain.errors import Unavailable
 from ledger.use_cases.issuer import Issuer
@@ -50,5 +50,9 @@ class InMemoryService:
 class LedgerTestServer(TestServer):
     """The application on the server that it runs on in production, at a free port."""
 
+    def __init__(self, app: web.Application, *, fast_path: bool = True) -> None:
+        super().__init__(app)
+        self._fast_path = fast_path
+
     async def _make_runner(self, **options) -> web.AppRunner:
-        return create_runner(self.app, **options)
+        return create_runner(self.app, fast_path=self._fast_path, **options)

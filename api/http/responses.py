@@ -55,7 +55,7 @@ class RawResponse(web.StreamResponse):
         await request.writer.write_eof(head if request.method == hdrs.METH_HEAD else head + self._whole_body + data)
         self._eof_sent = True
 
-    def whole(self) -> bytes:
+    def render(self) -> bytes:
         """Return head and body for a POST over HTTP/1.1 on a connection that stays open."""
         return self._head(_first_line(self._status)) + self._whole_body
 

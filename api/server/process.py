@@ -14,7 +14,7 @@ import uvloop
 from aiohttp import web
 
 from api.http.app import create_app
-from api.http.http_server import create_runner
+from api.http.fast_path.server import create_runner
 from api.operations.demo import DemoRefused, refuse_demo_clients
 from api.server.start_up import SIGNALS, StartUpSignals
 from api.service.composition import ServiceConfig, start_service

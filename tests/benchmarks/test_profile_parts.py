@@ -13,7 +13,7 @@ from tests.benchmarks.recorded_stacks import LOOP, RECORDED, STACKS
 
 ROOT = Path(__file__).parents[2]
 
-ANSWERING = "Connection._answer_form (api/http/connection.py:95);Served.handle (api/http/instrumented_endpoint.py:77)"
+ANSWERING = "FastPathConnection._respond (api/http/fast_path/connection.py:95);Served.handle (api/http/instrumented_endpoint.py:77)"
 DECODING = "Codec.decode (ledger/domain/codec.py:40);json_decode (msgspec/_core.so)"
 SENDING = "Connection.fetch (asyncpg/connection.py:1);BaseProtocol__write (protocol.c:2);write (loop.c:3)"
 
@@ -82,8 +82,8 @@ class TestParts:
             (f"GroupCommit._record (ledger/batching/group_commit.py:1);{DECODING}", "appending"),
             (f"LookUps._find (projections/lookups.py:1);{SENDING}", "token look-up"),
             # A function precedes its file, and a file its folder.
-            ("Connection._answer_form (api/http/connection.py:95)", "sending"),
-            ("Connection.data_received (api/http/connection.py:45)", "connection to handler"),
+            ("FastPathConnection._respond (api/http/fast_path/connection.py:95)", "sending"),
+            ("FastPathConnection.data_received (api/http/fast_path/connection.py:45)", "connection to handler"),
             ("Response.__init__ (aiohttp/web_response.py:1)", "building the response"),
             ("StreamReader.__init__ (aiohttp/streams.py:124)", "parsing HTTP"),
             ("start_thread (libc.so.6)", OTHER),

@@ -12,7 +12,7 @@ import pytest
 from aiohttp.test_utils import TestServer
 
 from api.http.app import create_app
-from api.http.http_server import create_runner
+from api.http.fast_path.server import create_runner
 from api.logging.configuration import configure_logging
 from api.service.composition import Service, ServiceConfig
 from ledger.domain.client import Client

@@ -1,6 +1,7 @@
 """What the token, introspection and revocation endpoints share: a form, sent by a client that authenticates."""
 
 import binascii
+import re
 from collections.abc import Sequence
 
 from aiohttp import hdrs
@@ -8,13 +9,16 @@ from aiohttp import hdrs
 from api.http.errors import INVALID_CLIENT, INVALID_REQUEST, RequestError, RequestFailure
 from api.http.form import Form, MalformedForm, decode_component, read_form
 from api.http.instrumented_endpoint import ErrorRenderer
-from api.http.request_context import REQUEST_CONTEXT, FormRequest, cause_of
+from api.http.request_context import REQUEST_CONTEXT, FormRequest
 from api.http.responses import RawResponse, render_oauth_error
 from ledger.domain.client import Client
 from ledger.domain.recording import Cause
 from ledger.use_cases.issuer import Issuer
 
 METHODS = ("client_secret_basic", "client_secret_post")
+FORWARDED_FOR = "X-Forwarded-For"
+
+_ADDRESS = re.compile(r"[0-9A-Fa-f.:\[\]]{2,64}")
 
 
 class ClientEndpoint:
@@ -41,7 +45,19 @@ class ClientEndpoint:
         return client
 
     def _cause(self, request: FormRequest, client: Client) -> Cause:
-        return cause_of(request, client, behind_proxy=self._behind_proxy)
+        """The cause recorded with the events of this request."""
+        return Cause(
+            actor=f"client:{client.client_id}",
+            request_id=request[REQUEST_CONTEXT].request_id,
+            remote_address=(self._behind_proxy and _read_forwarded_address(request)) or request.remote or None,
+        )
+
+
+def _read_forwarded_address(request: FormRequest) -> str | None:
+    """Read the last entry of X-Forwarded-For, which the nearest proxy added; the caller controls all others."""
+    forwarded = request.headers.getall(FORWARDED_FOR, ())
+    nearest = forwarded[-1].rpartition(",")[2].strip() if forwarded else ""
+    return nearest if _ADDRESS.fullmatch(nearest) else None
 
 
 def client_error_renderer(realm: str) -> ErrorRenderer:

@@ -18,8 +18,14 @@ async def service():
 
 
 @pytest.fixture
-async def http(service, aiohttp_client):
-    return await aiohttp_client(LedgerTestServer(create_app(service)))
+def fast_path() -> bool:
+    """Whether the server uses the fast path; tests of form endpoints are parametrized over it."""
+    return True
+
+
+@pytest.fixture
+async def http(service, aiohttp_client, fast_path):
+    return await aiohttp_client(LedgerTestServer(create_app(service), fast_path=fast_path))
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from io import BytesIO
 from secrets import token_bytes
 from urllib.parse import quote_plus, urlencode
 
+import pytest
 from aiohttp.test_utils import TestClient
 
 from api.http.app import create_app
@@ -21,6 +22,9 @@ OTHER = "http://localhost:8085/other"
 OPERATOR = Cause(actor="operator:test")
 ENDPOINTS = ("token", "introspect", "revoke")
 METHODS = ("client_secret_basic", "client_secret_post")
+
+both_ways = pytest.mark.parametrize("fast_path", [True, False], ids=["fast path", "aiohttp"])
+"""Run the tests of form endpoints with and without the fast path."""
 
 CLIENTS = {
     "app": ClientSettings(

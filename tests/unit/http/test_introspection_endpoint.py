@@ -3,7 +3,9 @@
 from uuid import UUID
 
 import pytest
-from memory_service import MAIN, METHODS, OPERATOR, assert_error
+from memory_service import MAIN, METHODS, OPERATOR, assert_error, both_ways
+
+pytestmark = both_ways
 
 INACTIVE = b'{"active":false}'
 

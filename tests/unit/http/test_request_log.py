@@ -8,7 +8,7 @@ import pytest
 from memory_service import OPERATOR, basic, serve
 from structlog.testing import capture_logs
 
-from api.http.request_log import RequestLog
+from api.http.instrumented_endpoint import InstrumentedEndpoint
 from api.logging.configuration import configure_logging
 
 
@@ -141,7 +141,7 @@ class TestPlainLine:
             ]
 
         plain = await self._lines(aiohttp_client, X_Request_Id="r-1")
-        monkeypatch.setattr(RequestLog, "write_plain", lambda *_: False)
+        monkeypatch.setattr(InstrumentedEndpoint, "_write_plain_line", lambda *_: False)
         assert comparable(plain) == comparable(await self._lines(aiohttp_client, X_Request_Id="r-1"))
         assert [json.loads(text)["request_id"] for text in plain] == ["r-1", "r-2"]
 

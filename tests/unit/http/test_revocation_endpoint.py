@@ -1,7 +1,9 @@
 """POST /oauth2/revoke: RFC 7009."""
 
 import pytest
-from memory_service import METHODS, assert_error
+from memory_service import METHODS, assert_error, both_ways
+
+pytestmark = both_ways
 
 
 async def assert_done(response) -> None:

@@ -3,8 +3,10 @@
 import re
 
 import pytest
-from memory_service import METHODS, OPERATOR, assert_error
+from memory_service import METHODS, OPERATOR, assert_error, both_ways
 from msgspec.structs import replace
+
+pytestmark = both_ways
 
 GRANT = "client_credentials"
 
