@@ -13,7 +13,10 @@ from tests.benchmarks.recorded_stacks import LOOP, RECORDED, STACKS
 
 ROOT = Path(__file__).parents[2]
 
-ANSWERING = "FastPathConnection._respond (api/http/fast_path/connection.py:95);Served.handle (api/http/instrumented_endpoint.py:77)"
+ANSWERING = (
+    "FastPathConnection._respond (api/http/fast_path/connection.py:95);"
+    "InstrumentedEndpoint.handle (api/http/instrumented_endpoint.py:77)"
+)
 DECODING = "Codec.decode (ledger/domain/codec.py:40);json_decode (msgspec/_core.so)"
 SENDING = "Connection.fetch (asyncpg/connection.py:1);BaseProtocol__write (protocol.c:2);write (loop.c:3)"
 
