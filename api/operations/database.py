@@ -7,7 +7,7 @@ from pathlib import Path
 
 from api.embedded_postgres import EmbeddedPostgres
 from api.operations.errors import UsageError
-from api.service.composition import Service, ServiceConfig, get_process_name, start_service
+from api.service.composition import Service, ServiceConfig, get_process_name
 from api.service.settings import Settings, setting_name
 from ledger.domain.errors import Unavailable
 from ledger.postgres.database import CONNECTION_ERRORS
@@ -115,10 +115,7 @@ def service_config(settings: Settings, dsns: Dsns, issuers: tuple[IssuerIdentifi
 @asynccontextmanager
 async def open_service(config: ServiceConfig) -> AsyncIterator[Service]:
     """Yield a service over a database that is reachable and migrated. Raises Unavailable if it is not."""
-    service = await start_service(config)
-    try:
+    async with Service(config) as service:
         if problems := await service.problems():
             raise Unavailable("\n".join(problems))
         yield service
-    finally:
-        await service.close()

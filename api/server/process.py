@@ -4,7 +4,7 @@ import asyncio
 import gc
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from api.http.app import create_app
 from api.http.fast_path.server import create_runner
 from api.operations.demo import DemoRefused, refuse_demo_clients
 from api.server.start_up import SIGNALS, StartUpSignals
-from api.service.composition import ServiceConfig, start_service
+from api.service.composition import Service, ServiceConfig
 from api.service.running_service import RunningService
 from ledger.domain.errors import Unavailable
 
@@ -65,7 +65,7 @@ def run_server(plan: ServerPlan, listening: socket.socket | None, start_up: Star
 async def build_runner(plan: ServerPlan, refuse: Callable[[], None]) -> web.AppRunner:
     """Build the application and its own service, which closes with it. `refuse` stops the server."""
     tune_gc()
-    service = await start_service(plan.config)
+    service = Service(plan.config)
     if plan.follow:
         service.follow()
     if plan.sweep_seconds:
@@ -83,7 +83,7 @@ async def build_runner(plan: ServerPlan, refuse: Callable[[], None]) -> web.AppR
 
     app.on_shutdown.append(log_stopping)  # aiohttp calls it when the listening socket is closed
     if plan.watch_for_demo_clients:
-        app.cleanup_ctx.append(lambda _: _demo_client_watch(service, refuse))
+        service.run_task(_refuse_demo_database(service, refuse))
     return create_runner(app, shutdown_timeout=plan.shutdown_seconds)
 
 
@@ -133,14 +133,6 @@ async def _shut_down(runner: web.AppRunner, abort: asyncio.Event, seconds: float
         await cleanup
     with suppress(TimeoutError):
         await asyncio.wait_for(runner.app.cleanup(), DRAIN_TIMEOUT_SECONDS)
-
-
-async def _demo_client_watch(service: RunningService, refuse: Callable[[], None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(_refuse_demo_database(service, refuse))
-    yield
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
 
 
 async def _refuse_demo_database(service: RunningService, refuse: Callable[[], None]) -> None:

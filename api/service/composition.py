@@ -4,9 +4,10 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, Self
 
 from api.service.running_service import LogCounts, ServiceCounts
 from ledger.batching.group_commit import GroupCommit
@@ -51,7 +52,7 @@ class Service:
     """The service over PostgreSQL. It does not connect when created, so it starts while the database is down."""
 
     def __init__(self, config: ServiceConfig) -> None:
-        """Needs a running event loop. Raises ValueError when two issuers share a log."""
+        """Needs a running event loop. No two issuers may share a log."""
         self._config = config
         self._database = Database(config.dsn, pool_size=config.pool_size)
         projector_dsn = config.projector_dsn or config.dsn
@@ -65,11 +66,13 @@ class Service:
         self._followers: list[Follower] = []
         self._sweep: ExpirySweep | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        names = [identifier.log_name for identifier in config.issuers]
-        if len(set(names)) != len(names):
-            msg = f"two issuers have the same path and would share a log: {', '.join(sorted(names))}"
-            raise ValueError(msg)
         self.issuers: Sequence[Issuer] = tuple(self._issuer(identifier) for identifier in config.issuers)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     def _issuer(self, identifier: IssuerIdentifier) -> Issuer:
         mapper = EventMapper()
@@ -108,14 +111,19 @@ class Service:
         """Return the log of an issuer as the role that writes catch-up projections sees it."""
         return Log(self._projector_database, identifier.log_name)
 
+    def run_task(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine until the service closes."""
+        self._tasks.append(asyncio.create_task(work))
+
     def follow(self) -> None:
         """Run the catch-up projections that no other process runs, until the service closes."""
-        self._tasks += [asyncio.create_task(follower.run()) for follower in self._followers]
+        for follower in self._followers:
+            self.run_task(follower.run())
 
     def sweep(self, within: float) -> None:
         """Delete expired rows of all logs within so many seconds, until the service closes."""
         self._sweep = ExpirySweep(self._database, within=within)
-        self._tasks.append(asyncio.create_task(self._sweep.run()))
+        self.run_task(self._sweep.run())
 
     async def catch_up(self) -> None:
         """Apply the whole log to the catch-up projections that no other process runs. Raises Unavailable."""
@@ -145,24 +153,19 @@ class Service:
     async def problems(self) -> Sequence[str]:
         """Return why the service is not ready, one sentence per problem; empty when it is ready. Never raises."""
         try:
-            return await self._problems()
+            async with self._database.connection() as connection:
+                tables = await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
+                found = await connection.fetchval("SELECT version_num FROM alembic_version") if tables else None
+                if found is None:
+                    return [NO_LEDGER]
+                # Revisions are numbers, and later ones only add: both releases can run during an upgrade.
+                needed = self._config.revision
+                if needed is not None and found < needed:
+                    advice = "run 'token-ledger migrate'"
+                    return [f"The database schema is at revision {found}, this release needs {needed}: {advice}."]
+                return await version_problems(connection)
         except Unavailable as error:
             return [str(error)]
-
-    async def _problems(self) -> Sequence[str]:
-        async with self._database.connection() as connection:
-            tables = await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
-            found = await connection.fetchval("SELECT version_num FROM alembic_version") if tables else None
-        if found is None:
-            return [NO_LEDGER]
-        # Revisions are numbers, and later ones only add: both releases can run during an upgrade.
-        needed = self._config.revision
-        if needed is not None and found < needed:
-            return [
-                f"The database schema is at revision {found}, this release needs {needed}: run 'token-ledger migrate'."
-            ]
-        async with self._database.connection() as connection:
-            return await version_problems(connection)
 
     async def close(self) -> None:
         """Append what is queued, then disconnect from the database."""
@@ -177,11 +180,6 @@ class Service:
         await self._projector_database.close()
         await self._database.close()
         self._verifications.shutdown(wait=False, cancel_futures=True)
-
-
-async def start_service(config: ServiceConfig) -> Service:
-    """Create a service on the running event loop. Raises ValueError when two issuers share a log."""
-    return Service(config)
 
 
 def get_process_name() -> str:

@@ -20,7 +20,7 @@ import msgspec
 import uvloop
 
 from api.embedded_postgres import EmbeddedPostgres
-from api.service.composition import ServiceConfig, start_service
+from api.service.composition import Service, ServiceConfig
 from benchmarks.command import benchmark, parse_options, temporary_folder
 from benchmarks.demo_service import CLIENT, PATH, Server, run_demo_service
 from benchmarks.soak.disk_probe import DiskProbe, probe_disk
@@ -112,15 +112,12 @@ async def _compare(
 
 async def _set_token_lifetime(served: Server, dsn: str, lifetime: int) -> None:
     issuer = IssuerIdentifier(f"http://localhost:{served.port}{PATH}")
-    opened = await start_service(ServiceConfig(dsn=dsn, issuers=(issuer,)))
-    try:
+    async with Service(ServiceConfig(dsn=dsn, issuers=(issuer,))) as opened:
         registry = opened.issuers[0].registry
         client = await registry.load(CLIENT["client_id"])
         assert client is not None
         changed = msgspec.structs.replace(client.settings, access_token_lifetime=lifetime)
         await registry.update(client.client_id, changed, Cause(actor="operator:benchmark"))
-    finally:
-        await opened.close()
 
 
 def _log_interval(interval: Interval) -> None:

@@ -10,7 +10,7 @@ import pytest
 from service_process import Credentials, ServiceProcess
 
 from api.embedded_postgres import EmbeddedPostgres
-from api.service.composition import ServiceConfig, start_service
+from api.service.composition import Service, ServiceConfig
 from ledger.domain.events import ClientSettings
 from ledger.domain.recording import Cause
 from ledger.use_cases.issuer import IssuerIdentifier
@@ -74,13 +74,10 @@ def add_client(database) -> Callable[..., Credentials]:
     """Register a client without a running service; return its id and generated secret."""
 
     async def register(client_id: str, issuer: str, settings: ClientSettings) -> str:
-        service = await start_service(ServiceConfig(dsn=database.service_dsn, issuers=(IssuerIdentifier(issuer),)))
-        try:
+        async with Service(ServiceConfig(database.service_dsn, (IssuerIdentifier(issuer),))) as service:
             registry = service.issuers[0].registry
             await registry.register(client_id, settings, CAUSE)
             _, secret = await registry.add_generated_secret(client_id, CAUSE)
-        finally:
-            await service.close()
         return secret
 
     def add(client_id: str, issuer: str = "http://localhost/ms-auth-server", **settings: Any) -> Credentials:

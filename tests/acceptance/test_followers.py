@@ -9,13 +9,14 @@ import asyncpg
 import pytest
 from service_process import TIMEOUT_SECONDS, FollowerProcess
 
-from api.service.composition import ServiceConfig, start_service
+from api.service.composition import Service, ServiceConfig
 from ledger.domain.client import Client
 from ledger.domain.events import ClientSettings
 from ledger.domain.recording import Cause
 from ledger.use_cases.issuer import Issuer, IssuerIdentifier
 from projections.following.follower import POLL_SECONDS
 from projections.following.lease import LEASE_DURATION
+from tests.databases import connect
 from tests.history_oracle import assert_history_matches_log
 
 CAUSE = Cause(actor="operator:test")
@@ -62,15 +63,11 @@ class Ledger:
 def ledger(database):
     @asynccontextmanager
     async def open_ledger() -> AsyncIterator[Ledger]:
-        service = await start_service(ServiceConfig(dsn=database.service_dsn, issuers=(IssuerIdentifier(ISSUER),)))
-        connection = await asyncpg.connect(database.superuser_dsn)
-        try:
+        config = ServiceConfig(dsn=database.service_dsn, issuers=(IssuerIdentifier(ISSUER),))
+        async with Service(config) as service, connect(database.superuser_dsn) as connection:
             (issuer,) = service.issuers
             settings = ClientSettings(name="Shop", grant_types=("client_credentials",))
             yield Ledger(issuer, await issuer.registry.register("shop", settings, CAUSE), connection)
-        finally:
-            await connection.close()
-            await service.close()
 
     return open_ledger
 

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from secrets import token_bytes
 from typing import Any, TypeVar
@@ -75,8 +75,8 @@ class MemoryDatabase:
         if self.poison is not None:
             raise self.poison
 
-    async def start(self, config: Any) -> "_Running":
-        return _Running(self, [self.issuer(identifier.url) for identifier in config.issuers])
+    def open_service(self, config: Any) -> nullcontext["_Running"]:
+        return nullcontext(_Running(self, [self.issuer(identifier.url) for identifier in config.issuers]))
 
 
 class _Running:
@@ -89,9 +89,6 @@ class _Running:
 
     async def catch_up(self) -> None:
         await self._database.caught_up()
-
-    async def close(self) -> None:
-        pass
 
 
 class CommandLine:
@@ -136,7 +133,7 @@ def memory(monkeypatch) -> MemoryDatabase:
         yield Dsns("postgresql:///memory", None)
 
     monkeypatch.setattr(issuer_commands, "open_database", open_database)
-    monkeypatch.setattr("api.operations.database.start_service", database.start)
+    monkeypatch.setattr("api.operations.database.Service", database.open_service)
     monkeypatch.setattr(issuer_commands, "login_name", lambda: "ada")
     for module in (
         clients_commands,
