@@ -28,9 +28,11 @@ def fetch_value(dsn: str, query: str) -> object:
     return asyncio.run(fetch())
 
 
-def test_contender_owns_its_database(server):
+def test_contender_owns_its_database_on_a_durable_server(server):
     database = server.database("first")
 
+    durable = "SELECT array_agg(setting) FROM pg_settings WHERE name IN ('fsync', 'synchronous_commit')"
+    assert fetch_value(database.url, durable) == ["on", "on"]
     owns = "SELECT current_user || ' owns ' || pg_get_userbyid(datdba) || '''s ' || datname FROM pg_database"
     assert fetch_value(database.url, f"{owns} WHERE datname = current_database()") == "first owns first's first"
     assert fetch_value(database.url, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is False
@@ -52,11 +54,6 @@ def test_recreated_database_is_empty_and_dropped_one_is_gone(server):
     server.drop("third")
     with pytest.raises(asyncpg.InvalidCatalogNameError):
         fetch_value(database.url, "SELECT 1")
-
-
-def test_server_is_durable(server):
-    durable = "SELECT array_agg(setting) FROM pg_settings WHERE name IN ('fsync', 'synchronous_commit')"
-    assert fetch_value(server.superuser_dsn, durable) == ["on", "on"]
 
 
 def test_database_name_that_needs_quoting_is_refused(server):

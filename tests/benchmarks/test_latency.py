@@ -19,26 +19,22 @@ def delayed(number: int, until: float) -> SentRequest:
     return SentRequest(number, connection_free=until, sent=until, answered=until + 0.002)
 
 
-def test_latency_starts_when_the_request_was_sent_on_time():
-    sent = [on_time(number) for number in range(RATE)]
-
-    assert list(latencies(sent, SECOND, ended=2.0)) == pytest.approx([0.002] * RATE)
-    assert list(sender_lateness(sent, SECOND)) == pytest.approx([0.0] * RATE)
+ALL_ON_TIME = [on_time(number) for number in range(RATE)]
 
 
-def test_latency_starts_at_the_due_time_when_the_connection_was_busy():
-    sent = [on_time(number) for number in range(99)] + [delayed(99, until=99 / RATE + 0.5)]
+@pytest.mark.parametrize(
+    ("last", "latency", "lateness"),
+    [
+        (on_time(99), 0.002, 0.0),
+        (delayed(99, until=99 / RATE + 0.5), 0.502, 0.0),  # from the due time, because the connection was busy
+        (SentRequest(99, connection_free=0.01, sent=1.02, answered=1.022), 0.002, 0.03),  # the sender was late
+    ],
+)
+def test_latency_starts_at_the_due_time_without_lateness_of_the_sender(last, latency, lateness):
+    sent = [*ALL_ON_TIME[:99], last]
 
-    assert list(latencies(sent, SECOND, ended=2.0))[99] == pytest.approx(0.502)
-    assert max(sender_lateness(sent, SECOND)) == pytest.approx(0.0)
-
-
-def test_lateness_of_the_sender_is_not_part_of_the_latency():
-    late = SentRequest(7, connection_free=0.01, sent=7 / RATE + 0.03, answered=7 / RATE + 0.032)
-    sent = [*(on_time(number) for number in range(RATE) if number != 7), late]
-
-    assert list(latencies(sent, SECOND, ended=2.0)) == pytest.approx([0.002] * RATE)
-    assert max(sender_lateness(sent, SECOND)) == pytest.approx(0.03)
+    assert list(latencies(sent, SECOND, ended=2.0)) == pytest.approx([0.002] * 99 + [latency])
+    assert max(sender_lateness(sent, SECOND)) == pytest.approx(lateness)
 
 
 def test_stall_counts_for_every_request_due_in_it():
@@ -54,19 +50,14 @@ def test_stall_counts_for_every_request_due_in_it():
     assert percentile(ordered, 99.9) == pytest.approx(1.0, abs=0.02)
 
 
-def test_request_without_a_response_counts_until_the_end():
-    sent = [on_time(number) for number in range(50)]
+def test_request_without_a_response_counts_until_the_end_in_any_order():
+    sent = [on_time(number, took=number / 1000) for number in range(50)]
 
-    found = list(latencies(sent, SECOND, ended=2.0))
+    found = list(latencies(reversed(sent), SECOND, ended=2.0))
 
+    assert found == list(latencies(sent, SECOND, ended=2.0))
     assert len(found) == RATE
     assert found[55] == pytest.approx(2.0 - 0.55)
-
-
-def test_order_of_responses_does_not_matter():
-    sent = [on_time(number, took=number / 1000) for number in range(RATE)]
-
-    assert list(latencies(reversed(sent), SECOND, ended=2.0)) == list(latencies(sent, SECOND, ended=2.0))
 
 
 def test_requests_due_in_the_warm_up_are_not_counted():

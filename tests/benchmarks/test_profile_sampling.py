@@ -32,18 +32,21 @@ def test_process_is_sampled_into_the_file(tmp_path, sampler):
     assert f"--native --format raw --output {tmp_path}/raw" in arguments
 
 
-def test_error_gives_the_remedy_when_permission_is_denied(tmp_path, sampler):
-    sampler('echo "Permission Denied: Try running again with elevated permissions" >&2; exit 1')
-    with pytest.raises(MeasurementError) as refused, sample_stacks(1, tmp_path / "raw", seconds=1):
-        pass
-    assert str(refused.value) == PERMISSION_HELP
-
-
-def test_error_has_the_output_when_py_spy_fails_otherwise(tmp_path, sampler):
-    sampler('echo "Error: Failed to find python version"; exit 1')
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ('echo "Permission Denied: Try running again with elevated permissions" >&2; exit 1', PERMISSION_HELP),
+        (
+            'echo "Error: Failed to find python version"; exit 1',
+            "py-spy failed: Error: Failed to find python version",
+        ),
+    ],
+)
+def test_error_has_the_remedy_or_the_output_when_py_spy_fails(tmp_path, sampler, script, message):
+    sampler(script)
     with pytest.raises(MeasurementError) as failed, sample_stacks(1, tmp_path / "raw", seconds=1):
         pass
-    assert str(failed.value) == "py-spy failed: Error: Failed to find python version"
+    assert str(failed.value) == message
 
 
 def test_sampling_ends_when_the_load_fails(tmp_path, sampler):

@@ -30,6 +30,9 @@ def test_rest_is_at_most_a_minute_when_table_is_small(pages):
     assert rest_seconds(pages=pages, walk=86_400.0) == MAX_REST_SECONDS
 
 
+DEFECT = RuntimeError("a defect")
+
+
 class Scripted(ExpirySweep):
     """A sweep whose steps have the given outcomes; it records its sleeps."""
 
@@ -57,19 +60,18 @@ async def run(*outcomes: float | Exception) -> tuple[list[float], list[dict]]:
     return sweep.slept, logs
 
 
-async def test_sweep_sleeps_as_long_as_the_step_returned():
-    assert await run(0.5, 3.0) == ([0.5, 3.0], [])
-
-
-async def test_sweep_polls_without_logging_when_database_is_away():
-    assert await run(Unavailable("away"), Unavailable("away"), 7.0) == ([POLL_SECONDS, POLL_SECONDS, 7.0], [])
-
-
-async def test_sweep_retries_and_logs_once_when_an_error_repeats():
-    defect = RuntimeError("a defect")
-    slept, logs = await run(defect, defect, 2.0, defect)
-    assert slept == [POLL_SECONDS, POLL_SECONDS, 2.0, POLL_SECONDS]
-    assert [line["event"] for line in logs] == ["expiry sweep failed"] * 2
+@pytest.mark.parametrize(
+    ("outcomes", "slept", "logged"),
+    [
+        ((0.5, 3.0), [0.5, 3.0], 0),
+        ((Unavailable("away"), Unavailable("away"), 7.0), [POLL_SECONDS, POLL_SECONDS, 7.0], 0),
+        ((DEFECT, DEFECT, 2.0, DEFECT), [POLL_SECONDS, POLL_SECONDS, 2.0, POLL_SECONDS], 2),  # once while it repeats
+    ],
+)
+async def test_sweep_sleeps_as_the_step_returned_and_polls_after_errors(outcomes, slept, logged):
+    found, logs = await run(*outcomes)
+    assert found == slept
+    assert [line["event"] for line in logs] == ["expiry sweep failed"] * logged
 
 
 async def test_sweep_ends_when_cancelled_as_a_connection_breaks():

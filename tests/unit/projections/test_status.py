@@ -46,36 +46,22 @@ def test_projection_is_stalled_only_when_stopped_or_stale(state):
 
 
 class TestEventRates:
-    @pytest.fixture
-    def look(self):
+    @pytest.mark.parametrize(
+        ("looks", "rate"),
+        [
+            ([(0, 10)], None),
+            ([(0, 10), (0, 10)], None),
+            ([(0, 10), (0.5, 60)], 100),
+            ([(0, 0), (1, 1000), (6, 1000)], 0),  # the first is older than the window
+            ([(0, 0), (60, 600)], 10),  # but two are compared even when far apart
+            ([(0, 100), (1, 0)], 0),  # the projection was rebuilt
+        ],
+    )
+    def test_rate_is_events_per_second_between_statuses(self, looks, rate):
         rates = EventRates()
-        return lambda second, position: rates.update(
-            [replace(status(), position=position, as_of=AT + timedelta(seconds=second))]
-        )["main", "token_history"]
-
-    def test_rate_is_none_when_seen_once(self, look):
-        assert look(0, 10) is None
-
-    def test_rate_is_none_when_seen_twice_at_one_instant(self, look):
-        look(0, 10)
-        assert look(0, 10) is None
-
-    def test_rate_is_events_per_second_between_two_statuses(self, look):
-        look(0, 10)
-        assert look(0.5, 60) == 100
-
-    def test_rate_ignores_statuses_older_than_the_window(self, look):
-        look(0, 0)
-        look(1, 1000)
-        assert look(6, 1000) == 0
-
-    def test_rate_uses_two_statuses_when_they_are_far_apart(self, look):
-        look(0, 0)
-        assert look(60, 600) == 10
-
-    def test_rate_is_zero_when_projection_was_rebuilt(self, look):
-        look(0, 100)
-        assert look(1, 0) == 0
+        for second, position in looks:
+            found = rates.update([replace(status(), position=position, as_of=AT + timedelta(seconds=second))])
+        assert found["main", "token_history"] == rate
 
     def test_each_projection_of_each_log_has_its_own_rate(self):
         rates = EventRates()

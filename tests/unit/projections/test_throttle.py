@@ -25,34 +25,18 @@ class World:
         await self.throttle.rest()
 
 
-@pytest.fixture
-def world():
-    return World()
-
-
-async def test_pages_are_long_without_rest_when_nothing_is_appended(world):
-    for _ in range(5):
-        await world.work(0.5, appended=0)
-    assert world.slept == []
-    assert world.throttle.page_size == PAGE_POSITIONS
-
-
-async def test_build_does_not_rest_when_few_events_are_appended(world):
-    await world.work(1.0, appended=0)
-    await world.work(1.0, appended=20)
-    assert world.slept == []
-
-
-async def test_pages_are_short_with_rests_when_service_is_busy(world):
-    await world.work(0.1, appended=0)
-    await world.work(0.1, appended=300)
-    assert world.slept == [pytest.approx(0.1 * REST_RATIO)]
-    assert world.throttle.page_size == SHORT_PAGE_POSITIONS
-
-
-async def test_events_appended_during_a_rest_are_not_counted(world):
-    await world.work(0.1, appended=0)
-    await world.work(0.1, appended=300)
-    await world.work(0.1, appended=0)
-    assert len(world.slept) == 1
-    assert world.throttle.page_size == PAGE_POSITIONS
+@pytest.mark.parametrize(
+    ("work", "rests", "page_size"),
+    [
+        ([(0.5, 0)] * 5, 0, PAGE_POSITIONS),
+        ([(1.0, 0), (1.0, 20)], 0, PAGE_POSITIONS),  # few events are appended
+        ([(0.1, 0), (0.1, 300)], 1, SHORT_PAGE_POSITIONS),
+        ([(0.1, 0), (0.1, 300), (0.1, 0)], 1, PAGE_POSITIONS),  # those appended during the rest do not count
+    ],
+)
+async def test_pages_are_short_with_rests_when_the_service_is_busy(work, rests, page_size):
+    world = World()
+    for seconds, appended in work:
+        await world.work(seconds, appended)
+    assert world.slept == [pytest.approx(0.1 * REST_RATIO)] * rests
+    assert world.throttle.page_size == page_size

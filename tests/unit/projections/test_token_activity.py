@@ -1,64 +1,42 @@
 """The counts that a batch of events adds, per minute, hour and day."""
 
-from datetime import timedelta
+import pytest
 
 from projections.token_activity import DAY, HOUR, MINUTE, ActivityCounts
-from tests.builders import NOW
-
-MINUTES = timedelta(minutes=1)
+from tests.builders import NOW, seconds
 
 
 def counted(counts: ActivityCounts, unit: int) -> dict[tuple[int, str], tuple[int, int, int]]:
     return {(start, client): tuple(count) for of, start, client, *count in counts.rows() if of == unit and any(count)}
 
 
-def bucket(at, unit: int) -> int:
-    return int(at.timestamp()) // unit * unit
-
-
-def test_token_ends_at_its_expiry_when_not_revoked():
+@pytest.mark.parametrize("unit", [MINUTE, HOUR, DAY])
+@pytest.mark.parametrize(
+    ("issued", "revoked", "expected"),
+    [
+        # When issued and when it expires, as often as issued: it ends when it expires, or when issued if later.
+        ([(0, 2 * DAY)], [], {0: (1, 0, 0), 2 * DAY: (0, 0, 1)}),
+        ([(0, 0.5), (0, 0.5)], [], {0: (2, 0, 2)}),
+        ([(0, -3 * DAY)], [], {0: (1, 0, 1)}),
+        # When revoked and when it would have expired: it ends when revoked, unless it had expired.
+        ([], [(DAY, 3 * DAY)], {DAY: (0, 1, 1), 3 * DAY: (0, 0, -1)}),
+        ([], [(3 * DAY, DAY)], {3 * DAY: (0, 1, 0)}),
+    ],
+)
+def test_token_is_counted_where_issued_revoked_and_ended(unit, issued, revoked, expected):
     counts = ActivityCounts()
-    counts.add_issued("shop", NOW, NOW + timedelta(days=2))
-    for unit in (MINUTE, HOUR, DAY):
-        assert counted(counts, unit) == {
-            (bucket(NOW, unit), "shop"): (1, 0, 0),
-            (bucket(NOW + timedelta(days=2), unit), "shop"): (0, 0, 1),
-        }
+    for issued_at, expires_at in issued:
+        counts.add_issued("shop", NOW + seconds(issued_at), NOW + seconds(expires_at))
+    for revoked_at, expires_at in revoked:
+        counts.add_revoked("shop", NOW + seconds(revoked_at), expires_at=NOW + seconds(expires_at), issued_at=NOW)
 
-
-def test_counts_are_one_row_when_in_one_bucket():
-    counts = ActivityCounts()
-    counts.add_issued("shop", NOW, NOW + timedelta(seconds=1))
-    counts.add_issued("shop", NOW, NOW + timedelta(seconds=1))
-    assert counted(counts, MINUTE) == {(bucket(NOW, MINUTE), "shop"): (2, 0, 2)}
-
-
-def test_token_ends_at_its_revocation_when_revoked():
-    counts = ActivityCounts()
-    revoked_at, expires_at = NOW + 3 * MINUTES, NOW + 60 * MINUTES
-    counts.add_revoked("shop", revoked_at, expires_at=expires_at, issued_at=NOW)
-    assert counted(counts, MINUTE) == {
-        (bucket(revoked_at, MINUTE), "shop"): (0, 1, 1),
-        (bucket(expires_at, MINUTE), "shop"): (0, 0, -1),
-    }
-
-
-def test_token_ends_at_its_expiry_when_revoked_after_it():
-    counts = ActivityCounts()
-    revoked_at = NOW + 9 * MINUTES
-    counts.add_revoked("shop", revoked_at, expires_at=NOW + 5 * MINUTES, issued_at=NOW)
-    assert counted(counts, MINUTE) == {(bucket(revoked_at, MINUTE), "shop"): (0, 1, 0)}
-
-
-def test_token_ends_at_its_issuance_when_issued_expired():
-    counts = ActivityCounts()
-    counts.add_issued("shop", NOW, NOW - 90 * MINUTES)
-    assert counted(counts, MINUTE) == {(bucket(NOW, MINUTE), "shop"): (1, 0, 1)}
+    start = int(NOW.timestamp())
+    assert counted(counts, unit) == {((start + at) // unit * unit, "shop"): count for at, count in expected.items()}
 
 
 def test_rows_are_in_key_order():
     counts = ActivityCounts()
     for client in ("till", "depot", "shop"):
-        counts.add_issued(client, NOW, NOW + MINUTES)
+        counts.add_issued(client, NOW, NOW + seconds(60))
     keys = [row[:3] for row in counts.rows()]
     assert keys == sorted(keys)
