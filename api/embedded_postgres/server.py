@@ -8,7 +8,7 @@ while the service drains.
 import fcntl
 import os
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Self
 from urllib.parse import quote, urlencode
@@ -62,7 +62,7 @@ class EmbeddedPostgres:
         """
         self._directory = directory.resolve()
         self._settings = SETTINGS | ({} if durable else NOT_DURABLE) | dict(settings or {})
-        self._user: tuple[int, IO[bytes]] | None = None
+        self._user: tuple[int, int] | None = None
         self._socket: Socket | None = None
 
     def start(self) -> None:
@@ -75,19 +75,16 @@ class EmbeddedPostgres:
             return
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            with self._lock_transition():
+            with self._lock_transition(), ExitStack() as undo:
                 lock = self._open_lock("users.lock")
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_SH)
-                    cluster = Cluster(self._directory)
-                    socket = cluster.start(self._settings)
-                    cluster.execute(socket, SETUP_SCRIPT)
-                except BaseException:
-                    with suppress(EmbeddedPostgresError):
-                        self._stop_unless_used(lock)
-                    lock.close()
-                    raise
+                undo.callback(os.close, lock)
+                fcntl.flock(lock, fcntl.LOCK_SH)
+                undo.callback(self._stop_unless_used, lock)
+                cluster = Cluster(self._directory)
+                socket = cluster.start(self._settings)
+                cluster.execute(socket, SETUP_SCRIPT)
                 self._user, self._socket = (os.getpid(), lock), socket
+                undo.pop_all()
         except OSError as error:
             msg = f"The folder {self._directory} cannot hold an embedded PostgreSQL: {error}. Choose another folder."
             raise EmbeddedPostgresError(msg) from error
@@ -100,13 +97,11 @@ class EmbeddedPostgres:
         if self._user is None:
             return
         (starter, lock), self._user, self._socket = self._user, None, None
-        try:
-            if starter != os.getpid():  # the lock belongs to the parent of this fork
-                return
-            with self._lock_transition():
+        with ExitStack() as stack:
+            stack.callback(os.close, lock)
+            if starter == os.getpid():  # otherwise the lock belongs to the parent of this fork
+                stack.enter_context(self._lock_transition())
                 self._stop_unless_used(lock)
-        finally:
-            lock.close()
 
     @property
     def owner_dsn(self) -> str:
@@ -144,18 +139,18 @@ class EmbeddedPostgres:
         )
         return f"postgresql:///{database}?{where}"
 
-    def _stop_unless_used(self, lock: IO[bytes]) -> None:
+    def _stop_unless_used(self, lock: int) -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:  # another user holds it too
             return
         Cluster(self._directory).stop()
 
-    def _lock_transition(self) -> IO[bytes]:
+    def _lock_transition(self) -> IO[str]:
         """Let one process at a time start or stop the server, until the file is closed."""
-        lock = self._open_lock("transition.lock")
+        lock = os.fdopen(self._open_lock("transition.lock"))
         fcntl.flock(lock, fcntl.LOCK_EX)
         return lock
 
-    def _open_lock(self, name: str) -> IO[bytes]:
-        return open(self._directory / name, "ab", opener=lambda path, flags: os.open(path, flags, 0o600))
+    def _open_lock(self, name: str) -> int:
+        return os.open(self._directory / name, os.O_RDWR | os.O_CREAT, 0o600)
