@@ -91,7 +91,7 @@ class Cluster:
     def execute(self, socket: Socket, script: str) -> None:
         """Run a psql script as the superuser. Raises EmbeddedPostgresError with the output of psql."""
         options = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--username={SUPERUSER}", "--dbname=postgres")
-        self._run("psql", *options, environment={"PGHOST": str(socket.folder), "PGPORT": str(socket.port)}, text=script)
+        self._run("psql", *options, environment=_address(socket), text=script)
 
     def _initialise(self, *, sync: bool) -> None:
         if (self._directory / "PG_VERSION").exists():
@@ -120,13 +120,18 @@ class Cluster:
         deadline = time.monotonic() + START_SECONDS
         while (pid := self._find_server()) is not None:
             match self._read_pid_file():
-                case [_, _, _, port, folder, *_, status] if status.strip() == "ready":
-                    return Socket(Path(folder), int(port))
+                case [_, _, _, port, folder, *_] if folder and self._is_ready(found := Socket(Path(folder), int(port))):
+                    return found
             if time.monotonic() > deadline:
                 msg = f"The server (process {pid}) on {self._data} does not accept connections.\n{self._log_tail()}"
                 raise EmbeddedPostgresError(msg)
             time.sleep(POLL_SECONDS)
         return None
+
+    def _is_ready(self, socket: Socket) -> bool:
+        # A server that was just killed can still have a process and a pid file, so only a connection tells.
+        program, options = self._programs / "pg_isready", ("--quiet", f"--username={SUPERUSER}")
+        return run_program(program, *options, account=self._account, environment=_address(socket)).returncode == 0
 
     def _launch(self, settings: Mapping[str, str]) -> Socket:
         self._clean_up_after_crash()
@@ -192,7 +197,7 @@ class Cluster:
         return int(lines[0]) if lines and self._owns_process(int(lines[0])) else None
 
     def _read_pid_file(self) -> list[str]:
-        """Return the lines of postmaster.pid; a server is ready when its eighth line says so."""
+        """Return the lines of postmaster.pid: process id, data folder, start, port, socket folder and others."""
         try:
             return (self._data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
@@ -222,3 +227,7 @@ class Cluster:
     def _log_tail(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines() if self._log.exists() else []
         return "\n".join([f"{self._log} ends with:", *lines[-LOG_LINES:]])
+
+
+def _address(socket: Socket) -> dict[str, str]:
+    return {"PGHOST": str(socket.folder), "PGPORT": str(socket.port)}

@@ -85,12 +85,6 @@ async def test_first_start_creates_the_roles_and_the_database(postgres):
     assert await fetch(postgres.service_dsn, "SELECT current_user::text") == "token_ledger_service"
 
 
-async def test_files_of_a_killed_first_start_are_removed(postgres, folder):
-    postgres.start()
-
-    assert not (folder / EARLIER_ATTEMPT).exists()
-
-
 @pytest.mark.parametrize("kill", [False, True])
 async def test_data_survives_a_restart_and_a_kill(postgres, kill):
     postgres.start()
@@ -107,41 +101,29 @@ async def test_data_survives_a_restart_and_a_kill(postgres, kill):
     await fetch(postgres.owner_dsn, "DROP TABLE kept")
 
 
-async def test_durable_false_and_settings_reach_the_server(folder):
-    with EmbeddedPostgres(folder, durable=False, settings={"work_mem": "5MB"}) as postgres:
-        assert await fetch(postgres.superuser_dsn, "SHOW fsync") == "off"
-        assert await fetch(postgres.superuser_dsn, "SHOW work_mem") == "5MB"
-
-
-async def test_attaching_finds_the_port_of_the_running_server(folder):
-    with EmbeddedPostgres(folder, settings={"port": "55432"}) as postgres, EmbeddedPostgres(folder) as other:
+async def test_settings_apply_to_the_server_and_a_second_user_attaches(folder):
+    settings = {"work_mem": "5MB", "port": "55432"}
+    with EmbeddedPostgres(folder, durable=False, settings=settings) as postgres, EmbeddedPostgres(folder) as other:
         assert (folder / "socket" / ".s.PGSQL.55432").is_socket()
-        assert await fetch(postgres.service_dsn, "SHOW port") == "55432"
         assert await fetch_server_pid(postgres.superuser_dsn) == await fetch_server_pid(other.superuser_dsn)
+        for name, value in {"fsync": "off", **settings}.items():
+            assert await fetch(other.service_dsn, f"SHOW {name}") == value
 
 
-def test_folders_are_closed_to_other_users_even_a_parent_that_was(postgres, folder):
+def test_folders_are_closed_to_other_users_and_leftovers_removed(postgres, folder):
     postgres.start()
 
     assert (folder / "socket" / ".s.PGSQL.5432").is_socket()
     assert stat.S_IMODE((folder / "socket").stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / "data").stat().st_mode) == 0o700
     assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
-
-
-async def test_second_start_of_one_object_has_no_effect(postgres, folder):
-    postgres.start()
-    postgres.start()
-
-    postgres.stop()
-
-    assert not _is_running(folder)
+    assert not (folder / EARLIER_ATTEMPT).exists()
 
 
 async def test_last_of_two_users_in_one_process_stops_the_server(folder):
     first, second = EmbeddedPostgres(folder), EmbeddedPostgres(folder)
-    first.start()
-    second.start()
+    for user in (first, first, second):  # a second start of one object has no effect
+        user.start()
     assert await fetch_server_pid(first.superuser_dsn) == await fetch_server_pid(second.superuser_dsn)
 
     first.stop()
@@ -201,23 +183,15 @@ async def test_process_with_the_pid_of_a_dead_server_is_left_alone(postgres, fol
     assert psutil.pid_exists(bystander)
 
 
-async def test_ctrl_c_in_the_terminal_does_not_stop_the_server(folder):
+async def test_ctrl_c_and_stop_in_a_fork_do_not_stop_the_server(folder):
     with PostgresUser(folder) as user:
         _, pid = user.read_line().split()
 
         assert user.interrupt() == "interrupted"
-
-        assert user.send("pid") == pid
-        assert user.send("stop") == "stopped"
-
-
-async def test_stop_in_a_fork_does_not_stop_the_server_of_its_parent(folder):
-    with PostgresUser(folder) as user:
-        _, pid = user.read_line().split()
-
         assert user.send("fork") == "forked"
 
         assert user.send("pid") == pid
+        assert user.send("stop") == "stopped"
 
 
 async def test_two_concurrent_first_starts_create_one_server():

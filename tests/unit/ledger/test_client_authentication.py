@@ -148,19 +148,16 @@ class TestRefuses:
         await world.refuses("app", secret)
 
     @both_kinds
-    async def test_client_once_disabled_when_authenticated_earlier(self, world, store):
-        world.add("app", store("right secret"))
+    @pytest.mark.parametrize(
+        "change", [{"enabled": False}, {"secrets": (chosen("another", "2"),)}], ids=["disabled", "removed"]
+    )
+    async def test_secret_accepted_earlier_while_disabled_or_removed(self, world, store, change):
+        app = world.add("app", store("right secret"))
         await world.authenticate("app", "right secret")
-        world.change("app", enabled=False)
+        world.change("app", **change)
         await world.refuses("app", "right secret")
-        world.change("app", enabled=True)
+        world.clients["app"] = app
         await world.authenticate("app", "right secret")
-
-    async def test_removed_secret_when_cached_earlier(self, world):
-        world.add("app", chosen("right secret"))
-        await world.authenticate("app", "right secret")
-        world.change("app", secrets=(chosen("another one", "2"),))
-        await world.refuses("app", "right secret")
 
     async def test_secret_of_another_client(self, world):
         world.add("app", chosen("right secret"))

@@ -60,20 +60,15 @@ class TestUnreadable:
     @pytest.mark.parametrize(
         "payload",
         [
-            b"",
-            b"{",
-            b"null",
-            b"[]",
-            b"nonsense",
-            b"\xff\xfe",
-            b'{"client_id":"\xff","enabled_at":"2024-01-01T00:00:00Z"}',
-            b'{"client_id":"\\ud800","enabled_at":"2024-01-01T00:00:00Z"}',
-            b'{"client_id":"shop","enabled_at":"2024-01-01T00:00:00"}',
-            b'{"client_id":"shop","enabled_at":"yesterday"}',
-            b'{"client_id":"shop","enabled_at":1704067200}',
-            b'{"client_id":7,"enabled_at":"2024-01-01T00:00:00Z"}',
-            b'{"client_id":"shop","enabled_at":"2024-01-01T00:00:00Z"}trailing',
-            b'{"x":' + b"[" * 100_000,
+            *(b"", b"{", b"null", b"[]", b"nonsense", b"\xff\xfe", b'{"x":' + b"[" * 100_000),
+            *(
+                b'{"client_id":%b,"enabled_at":"2024-01-01T00:00:00Z"}' % value
+                for value in (b'"\xff"', b'"\\ud800"', b"7")
+            ),
+            *(
+                b'{"client_id":"shop","enabled_at":%b' % rest
+                for rest in (b'"2024-01-01T00:00:00"}', b'"yesterday"}', b"1704067200}", b'"2024-01-01T00:00:00Z"}more')
+            ),
         ],
         ids=lambda payload: repr(payload[:50]),
     )
