@@ -6,14 +6,18 @@ from pathlib import Path
 import structlog
 from aiohttp import HttpVersion11, hdrs, web
 
-from api.http.audit.clients import ClientEventsEndpoint
 from api.http.audit.event_stream import EventStreamEndpoint
 from api.http.audit.events import EventsEndpoint
+from api.http.audit.histories import (
+    ClientEventsEndpoint,
+    TokenEventsEndpoint,
+    TokenLookupEndpoint,
+    TokenStateEndpoint,
+)
 from api.http.audit.problems import problem_renderer
 from api.http.audit.streaming import OpenStreams
 from api.http.audit.summary import SummaryEndpoint
 from api.http.audit.token_list import TokenListEndpoint
-from api.http.audit.tokens import TokenEventsEndpoint, TokenLookupEndpoint, TokenStateEndpoint
 from api.http.errors import NOT_FOUND, RequestError
 from api.http.fast_path.server import ENDPOINTS
 from api.http.form import MAX_BODY_BYTES
@@ -25,7 +29,7 @@ from api.http.oauth.client_endpoint import client_error_renderer
 from api.http.oauth.introspect import IntrospectionEndpoint
 from api.http.oauth.revoke import RevocationEndpoint
 from api.http.oauth.token import TokenEndpoint
-from api.http.openapi.document import OPENAPI, OpenApiEndpoint
+from api.http.openapi import OPENAPI, OpenApiEndpoint
 from api.http.operation import Operation
 from api.service.running_service import RunningService
 from ledger.use_cases.issuer import Issuer

@@ -25,17 +25,6 @@ _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-class MalformedForm(ValueError):
-    """The text is not form-encoded. The message never quotes a value.
-
-    `parameter` names the parameter at fault, if there is one and quoting it is safe.
-    """
-
-    def __init__(self, message: str, parameter: str | None = None) -> None:
-        super().__init__(message)
-        self.parameter = parameter
-
-
 async def read_form(request: FormRequest) -> Form:
     """Read the parameters of a request body. Raises RequestError."""
     content_type = request.headers.get(hdrs.CONTENT_TYPE)
@@ -55,11 +44,23 @@ async def read_form(request: FormRequest) -> Form:
 
 
 def parse_form(body: bytes) -> Form:
-    """Parse a form. Raises RequestError (400)."""
-    try:
-        return _parse(body)
-    except MalformedForm as error:
-        raise RequestError(INVALID_REQUEST, str(error), parameter=error.parameter) from None
+    """Parse a form. Raises RequestError (400), whose message never quotes a value."""
+    if body.count(b"&") >= MAX_PARAMETERS:
+        raise RequestError(INVALID_REQUEST, f"The request has more than {MAX_PARAMETERS} parameters.")
+    _check_encoding(body)
+    form: Form = {}
+    for pair in _utf8(body).split("&"):
+        if not pair:
+            continue
+        name, _, value = pair.partition("=")
+        if "%" in pair or "+" in pair:
+            name, value = _decode(name), _decode(value)
+        if name in form:
+            plain = plain_name(name)
+            quoted = f"'{plain}'" if plain else "with an unusual name"
+            raise RequestError(INVALID_REQUEST, f"The parameter {quoted} is repeated.", parameter=plain)
+        form[name] = value
+    return form
 
 
 def parse_query(query: str) -> Form:
@@ -68,7 +69,7 @@ def parse_query(query: str) -> Form:
 
 
 def decode_component(component: bytes) -> str:
-    """Decode one form-encoded name or value. Raises MalformedForm."""
+    """Decode one form-encoded name or value. Raises RequestError (400)."""
     _check_encoding(component)
     return _decode(_utf8(component))
 
@@ -103,34 +104,12 @@ def _check_media_type(content_type: str) -> None:
             raise RequestError(UNSUPPORTED_MEDIA_TYPE, "The charset of the body must be UTF-8.")
 
 
-def _parse(body: bytes) -> Form:
-    if body.count(b"&") >= MAX_PARAMETERS:
-        msg = f"The request has more than {MAX_PARAMETERS} parameters."
-        raise MalformedForm(msg)
-    _check_encoding(body)
-    form: Form = {}
-    for pair in _utf8(body).split("&"):
-        if not pair:
-            continue
-        name, _, value = pair.partition("=")
-        if "%" in pair or "+" in pair:
-            name, value = _decode(name), _decode(value)
-        if name in form:
-            plain = plain_name(name)
-            quoted = f"'{plain}'" if plain else "with an unusual name"
-            msg = f"The parameter {quoted} is repeated."
-            raise MalformedForm(msg, plain)
-        form[name] = value
-    return form
-
-
 def _check_encoding(encoded: bytes) -> None:
     if b"\x00" in encoded or b"%00" in encoded:
-        msg = "The request contains a NUL byte."
-        raise MalformedForm(msg)
+        raise RequestError(INVALID_REQUEST, "The request contains a NUL byte.")
     if b"%" in encoded and _BROKEN_ESCAPE.search(encoded) is not None:
-        msg = "The request contains a '%' that is not followed by two hexadecimal digits."
-        raise MalformedForm(msg)
+        message = "The request contains a '%' that is not followed by two hexadecimal digits."
+        raise RequestError(INVALID_REQUEST, message)
 
 
 def _decode(component: str) -> str:
@@ -143,5 +122,4 @@ def _utf8(encoded: bytes) -> str:
     try:
         return encoded.decode("utf-8")
     except UnicodeDecodeError:
-        msg = "The request is not valid UTF-8."
-        raise MalformedForm(msg) from None
+        raise RequestError(INVALID_REQUEST, "The request is not valid UTF-8.") from None

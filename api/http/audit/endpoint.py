@@ -89,9 +89,9 @@ class AuditEndpoint:
         return query
 
 
-def audit_response(description: str, model: Any, example: Any, **more: Any) -> ResponseSpec:
+def audit_response(description: str, model: Any, **more: Any) -> ResponseSpec:
     """Declare a response with a position."""
-    return ResponseSpec(description=description, models=(model,), example=example, headers=(POSITION_HEADER,), **more)
+    return ResponseSpec(description=description, models=(model,), headers=(POSITION_HEADER,), **more)
 
 
 def document_response(document: object, position: int) -> web.StreamResponse:

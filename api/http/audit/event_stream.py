@@ -3,19 +3,17 @@
 import asyncio
 from collections.abc import Sequence
 
-import msgspec
 from aiohttp import web
 
 from api.http.audit.bearer import Bearer
-from api.http.audit.documents import EventDocument
+from api.http.audit.documents import EventDocument, event_line
 from api.http.audit.endpoint import AuditEndpoint, AuditRequest, audit_response
-from api.http.audit.examples import STREAM_EXAMPLE
 from api.http.audit.parameters import ACTOR, AFTER, CLIENT_ID, LAST_EVENT_ID, TYPE
-from api.http.audit.shown_events import event_line
 from api.http.audit.streaming import OpenStreams, Send, stream
 from api.http.errors import AHEAD_OF_LOG, ARCHIVED
 from api.http.operation import READ, Operation
 from api.http.parameters import Values
+from api.http.responses import encode_json
 from ledger.domain.recording import RecordedEvent
 from ledger.use_cases.audit import AheadOfLog, EventQuery
 from ledger.use_cases.issuer import Issuer
@@ -26,8 +24,6 @@ HEARTBEAT_SECONDS = 15.0
 """Longest silence. A heartbeat advances the id and checks that the token is still active."""
 
 RETRY_SECONDS = 0.2
-
-_encode = msgspec.json.Encoder().encode
 
 
 class EventStreamEndpoint(AuditEndpoint):
@@ -49,9 +45,7 @@ class EventStreamEndpoint(AuditEndpoint):
         ),
         security="bearer",
         parameters=(TYPE, CLIENT_ID, ACTOR, AFTER, LAST_EVENT_ID),
-        responses=(
-            audit_response("An endless stream of events.", EventDocument, STREAM_EXAMPLE, media_type=MEDIA_TYPE),
-        ),
+        responses=(audit_response("An endless stream of events.", EventDocument, media_type=MEDIA_TYPE),),
         errors=(AHEAD_OF_LOG, ARCHIVED),
     )
 
@@ -103,7 +97,7 @@ class EventStreamEndpoint(AuditEndpoint):
 
 def _blocks(rows: Sequence[RecordedEvent]) -> bytes:
     return b"".join(
-        b"id: %d\nevent: %b\ndata: %b\n\n" % (row.position, row.topic.encode(), _encode(event_line(row)))
+        b"id: %d\nevent: %b\ndata: %b\n\n" % (row.position, row.topic.encode(), encode_json(event_line(row)))
         for row in rows
     )
 

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+import msgspec
 from aiohttp import hdrs, web
 
-from api.http.audit.documents import EventDocument, EventPageDocument, event_document
+from api.http.audit.documents import EventDocument, EventPageDocument, event_document, event_line
 from api.http.audit.endpoint import AuditEndpoint, AuditRequest, audit_response, document_response
-from api.http.audit.examples import EVENT_EXAMPLE, EVENT_PAGE_EXAMPLE
 from api.http.audit.parameters import (
     ACTOR,
     AFTER,
@@ -21,7 +21,6 @@ from api.http.audit.parameters import (
     TYPE,
     UNTIL,
 )
-from api.http.audit.shown_events import event_lines
 from api.http.audit.streaming import Send, stream
 from api.http.errors import AHEAD_OF_LOG, ARCHIVED, NOT_CAUGHT_UP
 from api.http.operation import READ, Operation
@@ -31,6 +30,8 @@ from ledger.use_cases.audit import EventPage, EventQuery
 EXPORT_MEDIA_TYPE = "application/x-ndjson"
 EXPORT_PAGE_EVENTS = 2000
 """Events read, encoded and sent at a time; one page is read ahead."""
+
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
 class EventsEndpoint(AuditEndpoint):
@@ -48,8 +49,8 @@ class EventsEndpoint(AuditEndpoint):
         security="bearer",
         parameters=(TYPE, CLIENT_ID, SUBJECT, ACTOR, SINCE, UNTIL, AFTER, MIN_POSITION, LIMIT),
         responses=(
-            audit_response("A page of events.", EventPageDocument, EVENT_PAGE_EXAMPLE),
-            audit_response("All events, one per line.", EventDocument, EVENT_EXAMPLE, media_type=EXPORT_MEDIA_TYPE),
+            audit_response("A page of events.", EventPageDocument),
+            audit_response("All events, one per line.", EventDocument, media_type=EXPORT_MEDIA_TYPE),
         ),
         errors=(AHEAD_OF_LOG, ARCHIVED, NOT_CAUGHT_UP),
     )
@@ -99,7 +100,7 @@ class EventsEndpoint(AuditEndpoint):
                         return False
                     rows = [row for row in page.events if row.position <= last]
                     if rows:
-                        await send(event_lines(rows))
+                        await send(_encode_lines([event_line(row) for row in rows]))
                     if reading is None:
                         return True
                     page = await reading

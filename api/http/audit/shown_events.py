@@ -3,7 +3,6 @@
 Payloads are decoded directly into types that lack those fields, so withheld values never enter memory.
 """
 
-from collections.abc import Sequence
 from functools import cache
 from typing import Any, get_type_hints
 
@@ -17,21 +16,6 @@ from ledger.domain.recording import RecordedEvent
 
 WITHHELD = ("digest", "hash")
 """Event fields, at any depth, that are never shown: a stolen token or secret could be tested against them."""
-
-
-class EventLine(Struct, frozen=True):
-    """A faster `EventDocument`: `data` is encoded to JSON without becoming a dict first."""
-
-    position: int
-    recorded_at: Any
-    type: str
-    schema_version: int
-    stream_id: Any
-    stream_version: int
-    actor: str | None
-    request_id: str | None
-    remote_address: str | None
-    data: Struct
 
 
 @cache
@@ -55,9 +39,6 @@ SHOWN_TYPES = {of.TOPIC: shown_type(of) for of in EVENT_TYPES}
 
 _DECODERS = {(of.TOPIC, of.SCHEMA_VERSION): msgspec.json.Decoder(SHOWN_TYPES[of.TOPIC]) for of in EVENT_TYPES}
 
-encode_lines = msgspec.json.Encoder().encode_lines
-"""Encode many EventLines as NDJSON."""
-
 
 def shown_data(row: RecordedEvent) -> Struct:
     """Decode the shown part of an event. Raises StoredDataError if this release cannot read it."""
@@ -68,27 +49,6 @@ def shown_data(row: RecordedEvent) -> Struct:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass  # the codec raises the precise error
     return _without_withheld(CODEC.decode(row.topic, row.schema_version, row.payload))
-
-
-def event_line(row: RecordedEvent) -> EventLine:
-    """Build the line of an event. Raises StoredDataError if this release cannot read it."""
-    return EventLine(
-        row.position,
-        row.recorded_at,
-        row.topic,
-        row.schema_version,
-        row.stream_id,
-        row.stream_version,
-        row.actor,
-        row.request_id,
-        row.remote_address,
-        shown_data(row),
-    )
-
-
-def event_lines(rows: Sequence[RecordedEvent]) -> bytes:
-    """Encode events as NDJSON. Raises StoredDataError if this release cannot read one."""
-    return encode_lines([event_line(row) for row in rows])
 
 
 def _without_withheld(event: Event) -> Struct:

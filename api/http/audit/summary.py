@@ -4,7 +4,6 @@ from aiohttp import web
 
 from api.http.audit.documents import SummaryDocument, summary_document
 from api.http.audit.endpoint import AuditEndpoint, AuditRequest, audit_response, document_response
-from api.http.audit.examples import SUMMARY_EXAMPLE
 from api.http.audit.parameters import (
     BUCKET,
     CLIENT_ID,
@@ -30,7 +29,7 @@ class SummaryEndpoint(AuditEndpoint):
         description="At most 1000 buckets. `limit` applies to clients; those with the most issued tokens come first.",
         security="bearer",
         parameters=(WINDOW_SINCE, WINDOW_UNTIL, BUCKET, CLIENT_ID, LIMIT, MIN_POSITION),
-        responses=(audit_response("The counts.", SummaryDocument, SUMMARY_EXAMPLE),),
+        responses=(audit_response("The counts.", SummaryDocument),),
         errors=(AHEAD_OF_LOG, NOT_CAUGHT_UP),
     )
 

@@ -10,7 +10,6 @@ from aiohttp import web
 
 from api.http.audit.documents import TokenPageDocument, token_document
 from api.http.audit.endpoint import AuditEndpoint, AuditRequest, audit_response, document_response
-from api.http.audit.examples import TOKEN_PAGE_EXAMPLE
 from api.http.audit.parameters import (
     AS_OF,
     CLIENT_ID,
@@ -81,7 +80,7 @@ class TokenListEndpoint(AuditEndpoint):
             CURSOR,
             LIMIT,
         ),
-        responses=(audit_response("A page of tokens.", TokenPageDocument, TOKEN_PAGE_EXAMPLE),),
+        responses=(audit_response("A page of tokens.", TokenPageDocument),),
         errors=(AHEAD_OF_LOG, ARCHIVED, NOT_CAUGHT_UP),
     )
 

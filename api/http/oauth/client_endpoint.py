@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from aiohttp import hdrs
 
 from api.http.errors import INVALID_CLIENT, INVALID_REQUEST, RequestError, RequestFailure
-from api.http.form import Form, MalformedForm, decode_component, read_form
+from api.http.form import Form, decode_component, read_form
 from api.http.instrumented_endpoint import ErrorRenderer
 from api.http.request_context import REQUEST_CONTEXT, FormRequest
 from api.http.responses import RawResponse, render_oauth_error
@@ -107,7 +107,7 @@ def _decode_basic(encoded: str) -> tuple[str, str]:
         client_id, colon, secret = user_pass.partition(b":")
         if client_id and colon:
             return decode_component(client_id), decode_component(secret)
-    except (UnicodeEncodeError, binascii.Error, MalformedForm):
+    except (UnicodeEncodeError, binascii.Error, RequestError):
         pass
     raise RequestError(INVALID_REQUEST, "The Authorization header is malformed (RFC 6749 2.3.1).")
 

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from api.http.audit import shown_events
-from api.http.audit.documents import event_document
-from api.http.audit.shown_events import SHOWN_TYPES, WITHHELD, event_lines, shown_data
+from api.http.audit.documents import event_document, event_line
+from api.http.audit.shown_events import SHOWN_TYPES, WITHHELD, shown_data
 from ledger.domain.codec import CODEC
 from ledger.domain.errors import CorruptPayload, UnknownTopic, UnsupportedSchemaVersion
 from ledger.domain.events import ClientUpdated, TokenIssued
@@ -54,18 +54,13 @@ class TestEveryStoredEvent:
 
     def test_is_equal_in_exports_and_pages(self, file):
         row = golden(file)
-        assert json.loads(event_lines([row])) == json.loads(msgspec.json.encode(event_document(row)))
+        assert json.loads(msgspec.json.encode(event_line(row))) == json.loads(msgspec.json.encode(event_document(row)))
 
     def test_is_shown_when_upcast_from_an_old_version(self, file, monkeypatch):
         row = golden(file)
         quickly = shown_data(row)
         monkeypatch.setattr(shown_events, "_DECODERS", {})
         assert shown_data(row) == quickly
-
-
-def test_event_lines_has_one_line_per_event():
-    rows = [golden(file) for file in GOLDEN]
-    assert [json.loads(line)["type"] for line in event_lines(rows).splitlines()] == [row.topic for row in rows]
 
 
 def test_shown_type_is_the_type_when_nothing_is_withheld():

@@ -1,21 +1,28 @@
-"""One token, by its jti or by its value: its state at a moment, and its events."""
+"""One token or one client, read from its own stream: the state of a token at a moment, and the events of either."""
 
 from datetime import datetime
 from uuid import UUID
 
 from aiohttp import web
 
-from api.http.audit.documents import TokenDocument, TokenEventsDocument, event_document, token_document
+from api.http.audit.documents import (
+    ClientEventsDocument,
+    TokenDocument,
+    TokenEventsDocument,
+    client_event_documents,
+    event_document,
+    token_document,
+)
 from api.http.audit.endpoint import AuditEndpoint, AuditRequest, audit_response, document_response
-from api.http.audit.examples import TOKEN_EVENTS_EXAMPLE, TOKEN_EXAMPLE
-from api.http.audit.parameters import AS_OF, AS_OF_IN_FORM, JTI, MIN_POSITION, TOKEN
-from api.http.errors import AHEAD_OF_LOG, ARCHIVED, NOT_CAUGHT_UP, UNKNOWN_TOKEN, RequestError
+from api.http.audit.parameters import AS_OF, AS_OF_IN_FORM, CLIENT_ID_IN_PATH, JTI, MIN_POSITION, TOKEN
+from api.http.errors import AHEAD_OF_LOG, ARCHIVED, NOT_CAUGHT_UP, UNKNOWN_CLIENT, UNKNOWN_TOKEN, RequestError
 from api.http.operation import READ, SEND, Operation
 from api.http.request_context import REQUEST_CONTEXT
+from ledger.domain.recording import EventMapper
 from ledger.domain.secrets import hash_token
 
-_FROM_STREAM = "Read from the token's own stream: always current, without waiting for a projection."
-_TOKEN_RESPONSE = audit_response("The token and its state.", TokenDocument, TOKEN_EXAMPLE)
+_FROM_STREAM = "Read from its own stream: always current, without waiting for a projection."
+_TOKEN_RESPONSE = audit_response("The token and its state.", TokenDocument)
 
 
 class _TokenState(AuditEndpoint):
@@ -84,7 +91,7 @@ class TokenEventsEndpoint(AuditEndpoint):
         description=_FROM_STREAM,
         security="bearer",
         parameters=(JTI, MIN_POSITION),
-        responses=(audit_response("Its events.", TokenEventsDocument, TOKEN_EVENTS_EXAMPLE),),
+        responses=(audit_response("Its events.", TokenEventsDocument),),
         errors=(UNKNOWN_TOKEN, AHEAD_OF_LOG, ARCHIVED),
     )
 
@@ -95,4 +102,29 @@ class TokenEventsEndpoint(AuditEndpoint):
         if not rows:
             raise RequestError(UNKNOWN_TOKEN)
         document = TokenEventsDocument(jti=jti, events=[event_document(row) for row in rows])
+        return document_response(document, max(moment.position, rows[-1].position))
+
+
+class ClientEventsEndpoint(AuditEndpoint):
+    """Lists the events of a client."""
+
+    OPERATION = Operation(
+        name="audit_client_events",
+        methods=READ,
+        tag="audit",
+        summary="The changes to a client, in order",
+        description=_FROM_STREAM,
+        security="bearer",
+        parameters=(CLIENT_ID_IN_PATH, MIN_POSITION),
+        responses=(audit_response("Its events, with what each changed.", ClientEventsDocument),),
+        errors=(UNKNOWN_CLIENT, AHEAD_OF_LOG),
+    )
+
+    async def _respond(self, request: AuditRequest) -> web.StreamResponse:
+        client_id = request.values.required(CLIENT_ID_IN_PATH)
+        moment = await self._audit.moments.resolve_in_log(None, request.min_position)
+        rows = await self._audit.events.read_client_events(client_id)
+        if not rows:
+            raise RequestError(UNKNOWN_CLIENT)
+        document = ClientEventsDocument(client_id=client_id, events=client_event_documents(rows, EventMapper()))
         return document_response(document, max(moment.position, rows[-1].position))

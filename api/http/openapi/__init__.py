@@ -1,1 +1,0 @@
-"""The OpenAPI document of an issuer, made of what its endpoints declare."""
