@@ -60,8 +60,6 @@ def run_on_issuer(flags: SharedFlags, work: Callable[[CommandContext], Awaitable
     `as_owner` connects as the owner of the tables if its DSN is known. Raises SettingsError, UsageError, Unavailable.
     """
     settings = flags.load_settings()
-    if as_owner and settings.dsn is None and settings.owner_dsn is not None:
-        settings = settings.model_copy(update={"dsn": settings.owner_dsn})
     identifier = choose_issuer(settings.issuer_identifiers(), flags.issuer)
     cause = Cause(actor=f"operator:{flags.actor or login_name()}")
 
@@ -88,8 +86,8 @@ async def open_issuers(
     settings: Settings, issuers: tuple[IssuerIdentifier, ...], *, as_owner: bool = False
 ) -> AsyncIterator[Service]:
     """Yield a service for these issuers, over the configured database. Raises UsageError, Unavailable."""
-    async with open_database(settings, print_note) as dsns:
-        service_dsn = (dsns.owner_dsn if as_owner else None) or dsns.service_dsn
+    async with open_database(settings, print_note, as_owner=as_owner) as dsns:
+        service_dsn = dsns.most_privileged if as_owner else dsns.service_dsn
         config = service_config(settings, replace(dsns, service_dsn=service_dsn), issuers)
         async with open_service(config) as service:
             yield service

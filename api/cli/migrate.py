@@ -9,8 +9,6 @@ from api.cli.flags import option
 from api.cli.output import print_json, print_note, print_result
 from api.operations.database import migrate as apply_migrations
 from api.operations.database import provide_database
-from api.operations.errors import UsageError
-from api.service.settings import Settings, setting_name
 from migrations.head import newest_revision
 
 Finish = Annotated[
@@ -26,28 +24,12 @@ def migrate(ctx: typer.Context, *, finish: Finish = False) -> None:
     Without --owner-dsn, --dsn must name the owner. While processes of the older release still run, they keep their
     privileges; --finish revokes them, and there is no way back to the older release after that.
     """
-    applied = _migrate_database(ctx.obj.load_settings(), finish=finish)
+    settings = ctx.obj.load_settings()
+    with provide_database(settings, as_owner=True) as dsns:
+        applied = asyncio.run(apply_migrations(dsns.most_privileged, settings, print_note, finish=finish))
     revision = newest_revision()
     if ctx.obj.json:
-        print_json({"applied": applied, "revision": revision})
+        print_json({"applied": list(applied), "revision": revision})
     else:
-        print_result(f"{_summarize(applied)}; the database is at revision {revision}")
-
-
-def _migrate_database(settings: Settings, *, finish: bool) -> list[str]:
-    if settings.embedded is not None:
-        with provide_database(settings) as dsns:
-            return _apply(dsns.owner_dsn or dsns.service_dsn, settings, finish=finish)
-    dsn = settings.owner_dsn or settings.dsn
-    if dsn is None:
-        msg = f"no database: give {setting_name('owner_dsn')} or {setting_name('embedded')}"
-        raise UsageError(msg)
-    return _apply(dsn.get_secret_value(), settings, finish=finish)
-
-
-def _apply(owner_dsn: str, settings: Settings, *, finish: bool) -> list[str]:
-    return list(asyncio.run(apply_migrations(owner_dsn, settings, print_note, finish=finish)))
-
-
-def _summarize(applied: list[str]) -> str:
-    return f"applied {', '.join(applied)}" if applied else "nothing to apply"
+        summary = f"applied {', '.join(applied)}" if applied else "nothing to apply"
+        print_result(f"{summary}; the database is at revision {revision}")

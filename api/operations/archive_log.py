@@ -9,10 +9,9 @@ After a crash the database has either all rows, or a recorded file that holds th
 an earlier one recorded but did not remove completely.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Protocol
 
 from msgspec import Struct
 
@@ -31,13 +30,8 @@ from ledger.postgres.logs import Log
 from ledger.postgres.whole_log import LogBounds, Progress, read_remaining_pages
 from projections.catalogue import catch_up_projections
 
-
-class ShowProgress(Protocol):
-    """Shows the progress of one step. Each event is counted `passes` times."""
-
-    def __call__(self, step: str, events: int, /, *, passes: int = 1) -> AbstractContextManager[Progress]:
-        """Start a step of so many events; the step reports each batch of them to what is returned."""
-        ...
+ShowProgress = Callable[..., AbstractContextManager[Progress]]
+"""Shows the progress of a named step of so many events, each counted `passes` times."""
 
 
 class ArchiveFileMissing(NotArchivable):

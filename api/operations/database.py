@@ -31,30 +31,39 @@ class Dsns:
     directory: Path | None = None
     projector_dsn: str | None = None
 
+    @property
+    def most_privileged(self) -> str:
+        """The DSN of the owner if it is known, else of the service."""
+        return self.owner_dsn or self.service_dsn
+
 
 @contextmanager
-def provide_database(settings: Settings) -> Iterator[Dsns]:
+def provide_database(settings: Settings, *, as_owner: bool = False) -> Iterator[Dsns]:
     """Yield the DSNs of the configured database; an embedded one stops at the end unless another process uses it.
 
-    Raises UsageError when no database is configured.
+    `as_owner`: the DSN of the owner alone is enough. Raises UsageError when no database is configured.
     """
     if settings.embedded is not None:
         directory = settings.embedded.expanduser().absolute()
         with EmbeddedPostgres(directory) as embedded:
             yield Dsns(embedded.service_dsn, embedded.owner_dsn, directory, embedded.projector_dsn)
         return
-    if settings.dsn is None:
-        msg = f"no database: give {setting_name('dsn')} to connect to one or {setting_name('embedded')} to run one here"
+    dsn = settings.dsn or (settings.owner_dsn if as_owner else None)
+    if dsn is None:
+        names = f"{setting_name('owner_dsn')} or {setting_name('dsn')}" if as_owner else setting_name("dsn")
+        msg = f"no database: give {names} to connect to one or {setting_name('embedded')} to run one here"
         raise UsageError(msg)
     owner_dsn = settings.owner_dsn.get_secret_value() if settings.owner_dsn else None
     projector_dsn = settings.projector_dsn.get_secret_value() if settings.projector_dsn else None
-    yield Dsns(settings.dsn.get_secret_value(), owner_dsn, projector_dsn=projector_dsn)
+    yield Dsns(dsn.get_secret_value(), owner_dsn, projector_dsn=projector_dsn)
 
 
 @asynccontextmanager
-async def open_database(settings: Settings, report: Report, *, build: bool = True) -> AsyncIterator[Dsns]:
+async def open_database(
+    settings: Settings, report: Report, *, build: bool = True, as_owner: bool = False
+) -> AsyncIterator[Dsns]:
     """Provide the database; an embedded one is migrated first. Raises UsageError, Unavailable."""
-    with provide_database(settings) as dsns:
+    with provide_database(settings, as_owner=as_owner) as dsns:
         if dsns.directory is not None and dsns.owner_dsn is not None:
             await migrate(dsns.owner_dsn, settings, report, build=build)
         yield dsns

@@ -16,8 +16,7 @@ from api.cli.flags import SharedFlags, option
 from api.cli.output import print_note
 from api.cli.progress import show_progress
 from api.operations.database import connection_errors, open_database
-from api.operations.errors import UsageError
-from api.service.settings import Settings, setting_name
+from api.service.settings import Settings
 from ledger.domain.errors import NoLog
 from ledger.domain.recording import EventMapper
 from ledger.postgres.statements import load_statements
@@ -75,19 +74,10 @@ def run_on_projection(flags: SharedFlags, name: str, work: Callable[[ProjectionC
     projection = find_projection(name, EventMapper())
     os.nice(NICE_INCREMENT)
 
-    async def run_as(dsn: str) -> T:
-        with ExitStack() as bars:
-            return await work(ProjectionContext(dsn, projection, settings, flags.issuer, bars))
-
     async def run() -> T:
-        if settings.embedded is not None:
-            async with open_database(settings, print_note, build=False) as dsns:
-                return await run_as(dsns.owner_dsn or dsns.service_dsn)
-        given = settings.owner_dsn or settings.dsn
-        if given is None:
-            msg = f"no database: give {setting_name('owner_dsn')}, {setting_name('dsn')} or {setting_name('embedded')}"
-            raise UsageError(msg)
-        return await run_as(given.get_secret_value())
+        async with open_database(settings, print_note, build=False, as_owner=True) as dsns:
+            with ExitStack() as bars:
+                return await work(ProjectionContext(dsns.most_privileged, projection, settings, flags.issuer, bars))
 
     with explain_missing_privilege(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(run())

@@ -129,7 +129,7 @@ def memory(monkeypatch) -> MemoryDatabase:
     database = MemoryDatabase()
 
     @asynccontextmanager
-    async def open_database(*_) -> AsyncIterator[Dsns]:
+    async def open_database(*_, **__) -> AsyncIterator[Dsns]:
         yield Dsns("postgresql:///memory", None)
 
     monkeypatch.setattr(issuer_commands, "open_database", open_database)

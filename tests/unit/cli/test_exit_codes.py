@@ -62,7 +62,7 @@ def test_expected_error_is_printed_as_its_message(bare_cli, monkeypatch, error, 
     def fails(*_args, **_flags):
         raise error
 
-    monkeypatch.setattr("api.cli.migrate._apply", fails)
+    monkeypatch.setattr("api.cli.migrate.apply_migrations", fails)
     result = bare_cli("migrate", "--dsn", NOWHERE)
     assert (result.exit_code, result.stderr) == (code, f"error: {error}\n")
 
