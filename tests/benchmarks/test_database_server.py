@@ -4,11 +4,13 @@ import asyncio
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
 
 from benchmarks.database_server import DatabaseServer, database_server
+from tests import databases
 
 
 @pytest.fixture(scope="module")
@@ -17,15 +19,8 @@ def server() -> Iterator[DatabaseServer]:
         yield running
 
 
-def fetch_value(dsn: str, query: str) -> object:
-    async def fetch() -> object:
-        connection = await asyncpg.connect(dsn)
-        try:
-            return await connection.fetchval(query)
-        finally:
-            await connection.close()
-
-    return asyncio.run(fetch())
+def fetch_value(dsn: str, query: str) -> Any:
+    return asyncio.run(databases.fetch_value(dsn, query))
 
 
 def test_contender_owns_its_database_on_a_durable_server(server):

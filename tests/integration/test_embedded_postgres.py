@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import asyncpg
 import psutil
 import pytest
 
 from api.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, programs
+from tests.databases import fetch_value
 from tests.integration.postgres_user import PostgresUser, fetch_server_pid
 
 EARLIER_ATTEMPT = "data.unfinished"
@@ -58,14 +58,6 @@ def bystander(folder) -> Iterator[int]:
         process.kill()
 
 
-async def fetch(dsn: str, query: str) -> object:
-    connection = await asyncpg.connect(dsn)
-    try:
-        return await connection.fetchval(query)
-    finally:
-        await connection.close()
-
-
 def _is_running(folder: Path) -> bool:
     return (folder / "data" / "postmaster.pid").exists()
 
@@ -75,20 +67,20 @@ async def test_first_start_creates_the_roles_and_the_database(postgres):
 
     roles = "SELECT array_agg(rolname::text ORDER BY rolname) FROM pg_roles WHERE rolcanlogin AND NOT rolsuper"
     owner = "SELECT pg_get_userbyid(datdba) || ' owns ' || datname FROM pg_database WHERE datname = current_database()"
-    assert await fetch(postgres.superuser_dsn, roles) == [
+    assert await fetch_value(postgres.superuser_dsn, roles) == [
         "token_ledger_owner",
         "token_ledger_projector",
         "token_ledger_service",
     ]
-    assert await fetch(postgres.owner_dsn, owner) == "token_ledger_owner owns token_ledger"
-    assert await fetch(postgres.owner_dsn, "SELECT current_user::text") == "token_ledger_owner"
-    assert await fetch(postgres.service_dsn, "SELECT current_user::text") == "token_ledger_service"
+    assert await fetch_value(postgres.owner_dsn, owner) == "token_ledger_owner owns token_ledger"
+    assert await fetch_value(postgres.owner_dsn, "SELECT current_user::text") == "token_ledger_owner"
+    assert await fetch_value(postgres.service_dsn, "SELECT current_user::text") == "token_ledger_service"
 
 
 @pytest.mark.parametrize("kill", [False, True])
 async def test_data_survives_a_restart_and_a_kill(postgres, kill):
     postgres.start()
-    await fetch(postgres.owner_dsn, "CREATE TABLE kept AS SELECT 42 AS answer")
+    await fetch_value(postgres.owner_dsn, "CREATE TABLE kept AS SELECT 42 AS answer")
     earlier = await fetch_server_pid(postgres.superuser_dsn)
     if kill:
         os.kill(earlier, signal.SIGKILL)
@@ -97,8 +89,8 @@ async def test_data_survives_a_restart_and_a_kill(postgres, kill):
     postgres.start()
 
     assert await fetch_server_pid(postgres.superuser_dsn) != earlier
-    assert await fetch(postgres.owner_dsn, "SELECT answer FROM kept") == 42
-    await fetch(postgres.owner_dsn, "DROP TABLE kept")
+    assert await fetch_value(postgres.owner_dsn, "SELECT answer FROM kept") == 42
+    await fetch_value(postgres.owner_dsn, "DROP TABLE kept")
 
 
 async def test_settings_apply_to_the_server_and_a_second_user_attaches(folder):
@@ -107,7 +99,7 @@ async def test_settings_apply_to_the_server_and_a_second_user_attaches(folder):
         assert (folder / "socket" / ".s.PGSQL.55432").is_socket()
         assert await fetch_server_pid(postgres.superuser_dsn) == await fetch_server_pid(other.superuser_dsn)
         for name, value in {"fsync": "off", **settings}.items():
-            assert await fetch(other.service_dsn, f"SHOW {name}") == value
+            assert await fetch_value(other.service_dsn, f"SHOW {name}") == value
 
 
 def test_folders_are_closed_to_other_users_and_leftovers_removed(postgres, folder):
@@ -127,7 +119,7 @@ async def test_last_of_two_users_in_one_process_stops_the_server(folder):
     assert await fetch_server_pid(first.superuser_dsn) == await fetch_server_pid(second.superuser_dsn)
 
     first.stop()
-    assert await fetch(second.service_dsn, "SELECT 1") == 1
+    assert await fetch_value(second.service_dsn, "SELECT 1") == 1
 
     second.stop()
     assert not _is_running(folder)
@@ -178,7 +170,7 @@ async def test_process_with_the_pid_of_a_dead_server_is_left_alone(postgres, fol
 
     postgres.start()
 
-    assert await fetch(postgres.service_dsn, "SELECT 1") == 1
+    assert await fetch_value(postgres.service_dsn, "SELECT 1") == 1
     postgres.stop()
     assert psutil.pid_exists(bystander)
 
@@ -211,7 +203,7 @@ def test_socket_is_in_tmp_when_the_path_cannot_be_an_address(unusable):
     query = "SELECT trim(current_setting('unix_socket_directories'), '\"')"
     with tempfile.TemporaryDirectory(prefix="token-ledger-embedded-") as name:
         with EmbeddedPostgres(Path(name) / unusable, durable=False) as postgres:
-            socket = Path(asyncio.run(fetch(postgres.superuser_dsn, query)))
+            socket = Path(asyncio.run(fetch_value(postgres.superuser_dsn, query)))
             owner = (Path(name) / unusable / "data").stat().st_uid
         assert socket.parent == Path("/tmp").resolve()  # noqa: S108
         assert (stat.S_IMODE(socket.stat().st_mode), socket.stat().st_uid) == (0o700, owner)

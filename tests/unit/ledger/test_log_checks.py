@@ -137,13 +137,16 @@ class TestLogWithArchives:
         archived = LogHead(until, LOG[until - 1].recorded_at)
         return faults_in([row for row in LOG if row.position in positions], head, archived=archived)
 
-    @pytest.mark.parametrize("left", [(1, 2, 3, 4), (1, 2), (4,), ()])
-    def test_gaps_are_allowed_where_archived(self, left):
-        assert self.found(*left, 5, 6) == []
-
-    def test_gaps_are_faults_beyond_the_archives(self):
-        assert self.found(1, 2, 6) == [LogFault(6, "position 5 is missing")]
-        assert self.found(1, 2) == [LogFault(6, "the log ends at 4 but its head is at 6")]
+    @pytest.mark.parametrize(
+        ("positions", "faults"),
+        [
+            *(((*left, 5, 6), []) for left in [(1, 2, 3, 4), (1, 2), (4,), ()]),
+            ((1, 2, 6), [LogFault(6, "position 5 is missing")]),
+            ((1, 2), [LogFault(6, "the log ends at 4 but its head is at 6")]),
+        ],
+    )
+    def test_gaps_are_faults_only_beyond_the_archives(self, positions, faults):
+        assert self.found(*positions) == faults
 
     def test_log_may_end_with_its_archives(self):
         assert self.found(1, until=6) == []
