@@ -18,7 +18,6 @@ from api.cli.migrate import migrate
 from api.cli.output import print_result, print_warning
 from api.cli.projections import commands as projections
 from api.cli.projections import comparison
-from api.cli.projections.rebuild import rebuild
 from api.cli.serve import serve
 from api.cli.tokens import commands as tokens
 from api.service.settings import find_unknown_variables
@@ -80,7 +79,7 @@ GROUPS: Mapping[str, tuple[str, Commands]] = {
             "run": (projections.run, (*PROCESS, "projector_dsn", *DATABASE)),
             "status": (projections.status, READ),
             "skip": (projections.skip, ("projector_dsn", *ISSUER, "actor")),
-            "rebuild": (rebuild, ("archives", "json", "owner_dsn", "dsn", "embedded")),
+            "rebuild": (projections.rebuild, ("archives", "json", "owner_dsn", "dsn", "embedded")),
             "verify": (comparison.verify, REPLAY),
             "replay": (comparison.replay, REPLAY),
             "diff": (comparison.diff, REPLAY),

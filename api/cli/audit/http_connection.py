@@ -1,4 +1,8 @@
-"""The connection of the audit commands to a service: access token, requests and connection errors."""
+"""The connection of the audit commands to a service: access token, requests and errors.
+
+Errors have the same exit codes as over the database. Messages quote problem details (RFC 9457) and OAuth errors
+(RFC 6749 §5.2), and no other body.
+"""
 
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -12,10 +16,9 @@ from msgspec import Struct
 from pydantic import SecretStr
 from yarl import URL
 
-from api.cli.audit.credentials import Credentials
-from api.cli.audit.http_errors import TokenRefused, explain_failure, explain_token_failure
+from api.cli.audit.credentials import CLIENT_ID, TOKEN, Credentials
 from api.operations.errors import OperationError, UsageError
-from ledger.domain.errors import Unavailable
+from ledger.domain.errors import Archived, LedgerError, Unavailable
 
 SCOPE = "audit.read"
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -79,7 +82,7 @@ class ServiceConnection:
         response = await self._send(method, path, headers=authorized, **more)
         if response.status != HTTPStatus.OK:
             async with response:
-                raise explain_failure(self.issuer, response.status, response.headers, await response.read())
+                raise _explain_failure(self.issuer, response, await response.read())
         return response
 
     async def _request_token(self) -> SecretStr:
@@ -93,7 +96,7 @@ class ServiceConnection:
         async with await self._send("POST", "/oauth2/token", data=form) as response:
             body = await response.read()
             if response.status != HTTPStatus.OK:
-                raise explain_token_failure(self.issuer, client_id, response.status, response.headers, body)
+                raise _explain_token_failure(self.issuer, client_id, response, body)
         try:
             return SecretStr(msgspec.json.decode(body, type=_TokenResponse).access_token)
         except msgspec.MsgspecError:
@@ -134,3 +137,71 @@ def _explain(error: Exception) -> str:
             return "the connection was closed"
     number = getattr(getattr(error, "os_error", error), "errno", None)
     return os.strerror(number).lower() if isinstance(number, int) and number > 0 else type(error).__name__
+
+
+class TokenRefused(OperationError):
+    """The service refused the bearer token; a new one may be accepted."""
+
+
+class ErrorBody(Struct, frozen=True):
+    """The members of problem details and OAuth errors that are fit for display."""
+
+    title: str = ""
+    detail: str = ""
+    parameter: str | None = None
+    error: str = ""
+    error_description: str = ""
+
+    @property
+    def text(self) -> str:
+        """The most specific message, with the parameter it concerns."""
+        text = self.detail or self.title or self.error_description or self.error
+        return f"{self.parameter}: {text}" if self.parameter and not text.startswith(self.parameter) else text
+
+
+def _explain_failure(issuer: str, response: aiohttp.ClientResponse, body: bytes) -> OperationError | LedgerError:
+    """Map an error response of an audit endpoint to an error."""
+    text, status = _decode(body).text, response.status
+    details = f": {text}" if text else ""
+    match status:
+        case HTTPStatus.GONE:
+            return Archived(text or f"{issuer} has archived this")
+        case HTTPStatus.UNAUTHORIZED:
+            return TokenRefused(f"{issuer} does not accept the token: it is expired, revoked, or not of this issuer")
+        case HTTPStatus.FORBIDDEN:
+            return OperationError(f"{issuer} refuses this token, it needs the scope audit.read{details}")
+        case HTTPStatus.NOT_FOUND | HTTPStatus.BAD_REQUEST:
+            return OperationError(text or f"{issuer} refuses the request ({status}): check that it is an issuer's URL")
+    if _is_temporary(status):
+        seconds = response.headers.get("Retry-After", "")
+        retry = f"; retry in {seconds} s" if seconds.isdecimal() else ""
+        return Unavailable(f"{issuer} is unavailable ({status}){details}{retry}")
+    return OperationError(f"{issuer} sent an unexpected response ({status}){details}")
+
+
+def _explain_token_failure(
+    issuer: str, client_id: str, response: aiohttp.ClientResponse, body: bytes
+) -> OperationError | LedgerError:
+    """Map an error response of the token endpoint to an error."""
+    if _is_temporary(response.status):
+        return _explain_failure(issuer, response, body)
+    problem = _decode(body)
+    match problem.error:
+        case "invalid_client":
+            return OperationError(f"{issuer} does not accept client {client_id!r} with this secret: check {CLIENT_ID}")
+        case "":
+            no_endpoint = f"{issuer} has no token endpoint ({response.status})"
+            return OperationError(f"{no_endpoint}: check that this is the URL of an issuer, or give {TOKEN}")
+    scope = " with scope audit.read" if problem.error == "invalid_scope" else ""
+    return OperationError(f"{issuer} grants client {client_id!r} no token{scope}: {problem.text}")
+
+
+def _is_temporary(status: int) -> bool:
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
+
+
+def _decode(body: bytes) -> ErrorBody:
+    try:
+        return msgspec.json.decode(body, type=ErrorBody)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return ErrorBody()

@@ -32,7 +32,7 @@ NICE_INCREMENT = 10
 
 T = TypeVar("T")
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The projection.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The projection, as 'status' names it.")]
 Rows = Annotated[int, option("--rows", "How many differing rows are shown; all are counted.", min=1)]
 
 
