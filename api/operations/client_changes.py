@@ -34,12 +34,8 @@ class ClientChange(Struct, frozen=True):
     enabled: bool = True
 
 
-class GeneratedSecret(Struct, frozen=True):
-    """A generated secret, to be shown once."""
-
-    client_id: str
-    secret_id: str
-    secret: SecretStr
+GeneratedSecrets = dict[str, tuple[str, str]]
+"""For the id of a client, the id of its generated secret and the secret, to be shown once."""
 
 
 def plan_changes(
@@ -85,11 +81,11 @@ def _plan_client(declared: DeclaredClient, client: Client | None, now: datetime)
 
 
 async def apply_changes(
-    registry: ClientRegistry, changes: Sequence[ClientChange], cause: Cause, generated: list[GeneratedSecret]
+    registry: ClientRegistry, changes: Sequence[ClientChange], cause: Cause, generated: GeneratedSecrets
 ) -> None:
-    """Apply the changes in order, and append each generated secret to `generated`, which is the only copy of it.
+    """Apply the changes in order, and add each generated secret to `generated`, which is the only copy of it.
 
-    After an error the list has the secrets generated so far; running it again applies the rest. Raises the errors of
+    After an error `generated` has the secrets generated so far; running it again applies the rest. Raises the errors of
     ClientRegistry.
     """
     for change in changes:
@@ -101,8 +97,7 @@ async def apply_changes(
         for secret in change.new_secrets:
             await registry.add_chosen_secret(client_id, secret.get_secret_value(), cause)
         if change.generate_secret:
-            secret_id, text = await registry.add_generated_secret(client_id, cause)
-            generated.append(GeneratedSecret(client_id, secret_id, SecretStr(text)))
+            generated[client_id] = await registry.add_generated_secret(client_id, cause)
 
 
 def _accepts(stored: StoredSecret, secret: SecretStr) -> bool:

@@ -79,7 +79,7 @@ async def register_demo_clients(issuer: Issuer) -> list[str]:
         full = client is not None and len(client.valid_secrets(utc_now())) >= MAX_VALID_SECRETS
         wanted = DeclaredClient(declared.client_id, declared.settings, ()) if full else declared
         (change,) = plan_changes((wanted,), registered, utc_now())
-        await apply_changes(issuer.registry, (change,), CAUSE, [])
+        await apply_changes(issuer.registry, (change,), CAUSE, {})
         if change.action != "unchanged":
             changed.append(declared.client_id)
     return changed

@@ -10,7 +10,7 @@ from api.cli.clients.views import print_secret
 from api.cli.context import CommandContext, run_on_issuer
 from api.cli.flags import option
 from api.cli.output import print_json, print_note, print_result
-from api.operations.client_changes import ClientChange, GeneratedSecret, apply_changes, plan_changes
+from api.operations.client_changes import ClientChange, GeneratedSecrets, apply_changes, plan_changes
 from api.operations.clients_file import read_clients_file
 from ledger.domain.clock import utc_now
 
@@ -31,7 +31,7 @@ def apply(ctx: typer.Context, file: File, *, dry_run: DryRun = False) -> None:
         registered = {client.client_id: client for client in await context.issuer.clients.list_all()}
         changes = plan_changes(declared, registered, utc_now())
         others = sorted(registered.keys() - {client.client_id for client in declared})
-        generated: list[GeneratedSecret] = []
+        generated: GeneratedSecrets = {}
         complete = False
         try:
             if not dry_run:
@@ -43,8 +43,8 @@ def apply(ctx: typer.Context, file: File, *, dry_run: DryRun = False) -> None:
             else:
                 if complete:
                     _print_changes(changes, others, dry_run=dry_run)
-                for secret in generated:
-                    print_secret(secret.client_id, secret.secret_id, secret.secret.get_secret_value())
+                for client_id, secret in generated.items():
+                    print_secret(client_id, *secret)
 
     run_on_issuer(ctx.obj, work)
 
@@ -70,9 +70,8 @@ def _format_value(value: Any) -> str:
 
 
 def _document(
-    changes: list[ClientChange], generated: list[GeneratedSecret], others: list[str], *, dry_run: bool, complete: bool
+    changes: list[ClientChange], generated: GeneratedSecrets, others: list[str], *, dry_run: bool, complete: bool
 ) -> dict[str, Any]:
-    secrets = {secret.client_id: secret for secret in generated}
     clients: list[dict[str, Any]] = []
     for change in changes:
         document: dict[str, Any] = {
@@ -82,8 +81,7 @@ def _document(
             "fields": {field: {"from": old, "to": new} for field, (old, new) in change.fields.items()},
             "secrets_added": len(change.new_secrets) + change.generate_secret,
         }
-        secret = secrets.get(change.declared.client_id)
-        if secret is not None:
-            document |= {"secret_id": secret.secret_id, "client_secret": secret.secret.get_secret_value()}
+        if secret := generated.get(change.declared.client_id):
+            document |= {"secret_id": secret[0], "client_secret": secret[1]}
         clients.append(document)
     return {"dry_run": dry_run, "complete": complete, "clients": clients, "left_alone": others}
