@@ -99,15 +99,6 @@ class RequestError(Exception):
         self.parameter = parameter
 
 
-class RequestFailure(Struct, frozen=True):
-    """What an error response is rendered from. Without `description`, the kind's default is used."""
-
-    kind: ErrorKind
-    description: str | None
-    request_id: str
-    parameter: str | None = None
-
-
 def error_kind_for(error: LedgerError) -> ErrorKind:
     """The kind for a ledger error; SERVER_ERROR if no request should cause it."""
     default = TEMPORARILY_UNAVAILABLE if isinstance(error, Unavailable) else SERVER_ERROR

@@ -25,9 +25,7 @@ from structlog.typing import FilteringBoundLogger
 from api.http.errors import (
     METHOD_NOT_ALLOWED,
     SERVER_ERROR,
-    ErrorKind,
     RequestError,
-    RequestFailure,
     error_kind_for,
     error_kind_for_status,
 )
@@ -46,7 +44,8 @@ LOG_EVENT = "request"
 FormHandler = Callable[[FormRequest], Awaitable[RawResponse]]
 """A handler that uses only the form part of a request and responds in one piece."""
 
-ErrorRenderer = Callable[[RequestFailure], RawResponse]
+ErrorRenderer = Callable[[RequestError, str], RawResponse]
+"""Renders an error; the second argument is the request id."""
 
 _PLAIN_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _is_plain_client_id = lru_cache(maxsize=1024)(is_plain)
@@ -161,14 +160,14 @@ class InstrumentedEndpoint:
 
     def _error_response(self, error: Exception, context: RequestContext, failure: dict[str, str]) -> RawResponse:
         """Render an error; adds the fields for the log line to `failure`."""
-        kind, description = _classify(error)
+        shown = _shown_error(error)
+        kind = shown.kind
         if kind is SERVER_ERROR:
             log_unexpected_error(error, context)
         elif isinstance(error, LedgerError) and kind.status >= SERVER_ERROR.status:
             failure["reason"] = str(error)
         failure["error"] = kind.code
-        parameter = error.parameter if isinstance(error, RequestError) else None
-        response = self._endpoint.render_error(RequestFailure(kind, description, context.request_id, parameter))
+        response = self._endpoint.render_error(shown, context.request_id)
         if kind is METHOD_NOT_ALLOWED:
             response.headers[hdrs.ALLOW] = ", ".join(self._methods)
         return response
@@ -228,15 +227,15 @@ async def _refuse_method(_request: FormRequest) -> web.StreamResponse:
     raise RequestError(METHOD_NOT_ALLOWED)
 
 
-def _classify(error: Exception) -> tuple[ErrorKind, str | None]:
-    """The kind of an error, and its description if the caller may see it."""
+def _shown_error(error: Exception) -> RequestError:
+    """What the caller may see of an error."""
     match error:
         case RequestError():
-            return error.kind, str(error)
+            return error
         case LedgerError():
             kind = error_kind_for(error)
-            return kind, str(error) if kind.status < SERVER_ERROR.status else None
+            return RequestError(kind, str(error) if kind.status < SERVER_ERROR.status else None)
         case web.HTTPException():
-            return error_kind_for_status(error.status), None
+            return RequestError(error_kind_for_status(error.status))
         case _:
-            return SERVER_ERROR, None
+            return RequestError(SERVER_ERROR)

@@ -14,12 +14,12 @@ from api.http.audit.documents import EventDocument
 from api.http.audit.problems import AUDIT_SCOPE, ProblemDocument, problem_document
 from api.http.audit.problems import MEDIA_TYPE as PROBLEM
 from api.http.audit.shown_events import SHOWN_TYPES
-from api.http.errors import ErrorKind
+from api.http.errors import ErrorKind, RequestError
 from api.http.form import MEDIA_TYPE as FORM
 from api.http.operation import JSON, READ, Operation, ResponseSpec, Security
 from api.http.parameters import Parameter
 from api.http.request_context import REQUEST_ID
-from api.http.responses import POSITION_HEADER, ErrorDocument, encode_json, public_response
+from api.http.responses import POSITION_HEADER, PUBLIC_HEADERS, ErrorDocument, RawResponse, encode_json
 from ledger.use_cases.issuer import IssuerIdentifier
 
 REFERENCE = "#/components/schemas/{name}"
@@ -87,7 +87,7 @@ class OpenApiEndpoint:
 
     async def handle(self, _request: web.Request) -> web.StreamResponse:
         """Return the document, which is public and cacheable."""
-        return public_response(self._body)
+        return RawResponse(PUBLIC_HEADERS, self._body)
 
     @cached_property
     def _body(self) -> bytes:
@@ -228,12 +228,11 @@ def _error(operation: Operation, kinds: list[ErrorKind], schemas: Mapping[Any, A
     if is_problem and kinds[0] in _SECURITY_ERRORS["bearer"][:3]:
         headers.add(hdrs.WWW_AUTHENTICATE)
     model = ProblemDocument if is_problem else ErrorDocument
-    examples = {
-        kind.code: {
-            "value": problem_document(kind, "r-1") if is_problem else ErrorDocument(kind.code, kind.description)
-        }
+    documents: list[object] = [
+        problem_document(RequestError(kind), "r-1") if is_problem else ErrorDocument(kind.code, kind.description)
         for kind in kinds
-    }
+    ]
+    examples = {kind.code: {"value": document} for kind, document in zip(kinds, documents, strict=True)}
     return {
         "description": " ".join(f"`{kind.code}`: {kind.description}" for kind in kinds),
         "headers": _headers(headers),

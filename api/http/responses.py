@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import HttpVersion, HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
-from api.http.errors import ErrorKind, RequestFailure, error_description
+from api.http.errors import ErrorKind, RequestError, error_description
 
 SERVER = "token-ledger"
 RETRY_AFTER_SECONDS = "1"
@@ -29,10 +29,11 @@ class RawResponse(web.StreamResponse):
     `fixed` holds rendered header lines, the same for every response of a kind. `headers` takes the others.
     """
 
-    def __init__(self, fixed: str, body: bytes = b"", status: int = 200) -> None:
+    def __init__(self, fixed: str, body: bytes = b"", status: int = 200, position: int | None = None) -> None:
         # The base constructor prepares state that this service's responses never use.
         self._status = status
-        self._headers: dict[str, str] = {}  # type: ignore[assignment]
+        others = {} if position is None else {POSITION_HEADER: str(position)}
+        self._headers: dict[str, str] = others  # type: ignore[assignment]
         self._state = {}
         self._fixed = fixed
         self._whole_body = body
@@ -103,6 +104,7 @@ PROBLEM_HEADERS = header_lines(**_PROTECTED_JSON | {"Content_Type": "application
 JSON_HEADERS = header_lines(**_PROTECTED_JSON, **_NOT_STORED)
 EMPTY_HEADERS = header_lines(Server=SERVER, **_NOT_STORED)
 PUBLIC_HEADERS = header_lines(**_PROTECTED_JSON, Cache_Control="public, max-age=300")
+"""For documents that caches may keep for five minutes."""
 
 
 class ErrorDocument(msgspec.Struct, frozen=True):
@@ -114,22 +116,12 @@ class ErrorDocument(msgspec.Struct, frozen=True):
 
 def json_response(body: bytes, status: int = 200, *, position: int | None = None) -> RawResponse:
     """A JSON response that must not be stored (RFC 6749 §5.1)."""
-    return _with_position(RawResponse(JSON_HEADERS, body, status), position)
+    return RawResponse(JSON_HEADERS, body, status, position)
 
 
-def empty_response(*, position: int | None = None) -> RawResponse:
-    """200 without a body; must not be stored."""
-    return _with_position(RawResponse(EMPTY_HEADERS), position)
-
-
-def public_response(body: bytes) -> RawResponse:
-    """A JSON document that caches may keep for five minutes."""
-    return RawResponse(PUBLIC_HEADERS, body)
-
-
-def render_oauth_error(failure: RequestFailure) -> RawResponse:
+def render_oauth_error(error: RequestError, _request_id: str) -> RawResponse:
     """Render an error as RFC 6749 §5.2 specifies."""
-    return error_response(failure.kind, failure.description)
+    return error_response(error.kind, str(error))
 
 
 def error_response(kind: ErrorKind, description: str | None = None) -> RawResponse:
@@ -142,10 +134,4 @@ def with_retry_after(response: RawResponse) -> RawResponse:
     """Add Retry-After to a 503."""
     if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers[hdrs.RETRY_AFTER] = RETRY_AFTER_SECONDS
-    return response
-
-
-def _with_position(response: RawResponse, position: int | None) -> RawResponse:
-    if position is not None:
-        response.headers[POSITION_HEADER] = str(position)
     return response

@@ -115,7 +115,7 @@ CALLS = {
         0.1,
         VERSION_TOLERANCE,
     )
-    for kind, cost in {"introspect": 310, "issue": 630, "revoke": 755}.items()
+    for kind, cost in {"introspect": 305, "issue": 622, "revoke": 746}.items()
 }
 
 MEMORY = {

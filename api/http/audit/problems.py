@@ -9,8 +9,7 @@ from api.http.errors import (
     INSUFFICIENT_SCOPE,
     INVALID_TOKEN,
     NOT_AUTHENTICATED,
-    ErrorKind,
-    RequestFailure,
+    RequestError,
     error_description,
 )
 from api.http.instrumented_endpoint import ErrorRenderer
@@ -35,10 +34,9 @@ class ProblemDocument(Struct, frozen=True, kw_only=True):
 def problem_renderer(realm: str) -> ErrorRenderer:
     """Render errors as problem details, with a Bearer challenge where one applies. `realm` is a quoted-string."""
 
-    def render(failure: RequestFailure) -> RawResponse:
-        kind = failure.kind
-        document = problem_document(kind, failure.request_id, failure.description, failure.parameter)
-        response = RawResponse(PROBLEM_HEADERS, encode_json(document), kind.status)
+    def render(error: RequestError, request_id: str) -> RawResponse:
+        kind = error.kind
+        response = RawResponse(PROBLEM_HEADERS, encode_json(problem_document(error, request_id)), kind.status)
         if kind in _CHALLENGES:
             response.headers[hdrs.WWW_AUTHENTICATE] = f"Bearer realm={realm}{_CHALLENGES[kind]}"
         return with_retry_after(response)
@@ -46,17 +44,15 @@ def problem_renderer(realm: str) -> ErrorRenderer:
     return render
 
 
-def problem_document(
-    kind: ErrorKind, request_id: str, description: str | None = None, parameter: str | None = None
-) -> ProblemDocument:
+def problem_document(error: RequestError, request_id: str) -> ProblemDocument:
     """Describe an error as problem details."""
     return ProblemDocument(
-        type=TYPE + kind.code,
-        title=HTTPStatus(kind.status).phrase,
-        status=kind.status,
-        detail=error_description(description or kind.description),
+        type=TYPE + error.kind.code,
+        title=HTTPStatus(error.kind.status).phrase,
+        status=error.kind.status,
+        detail=error_description(str(error)),
         request_id=request_id,
-        parameter=UNSET if parameter is None else parameter,
+        parameter=UNSET if error.parameter is None else error.parameter,
     )
 
 

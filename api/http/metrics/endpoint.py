@@ -2,20 +2,21 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TypeVar
 
+import msgspec
+import structlog
 from aiohttp import web
 
 from api.http.instrumented_endpoint import RequestMeter
 from api.http.metrics.exposition import CONTENT_TYPE, ProcessCounts, exposition
-from api.http.metrics.peer_workers import PeerWorkers
 from api.http.operation import READ, Operation, ResponseSpec
 from api.http.responses import SERVER, RawResponse, header_lines
 from api.service.running_service import RunningService
 from ledger.domain.errors import Unavailable
-from projections.following.status import ProjectionStatus
 
 METRICS = Operation(
     name="metrics",
@@ -35,6 +36,12 @@ HEADERS = header_lines(
 )
 
 
+PEER_TIMEOUT_SECONDS = 1.0
+"""A worker process that takes longer is left out of the scrape."""
+
+T = TypeVar("T")
+
+
 class MetricsEndpoint:
     """Serves the metrics of all worker processes, whichever of them handles the scrape."""
 
@@ -47,7 +54,9 @@ class MetricsEndpoint:
 
     async def handle(self, _request: web.Request) -> web.StreamResponse:
         """Return 200 even while the database is unreachable, without the metrics that are read from it."""
-        others, statuses, sweep_lag = await asyncio.gather(self._others(), self._statuses(), self._sweep_lag())
+        others, statuses, sweep_lag = await asyncio.gather(
+            self._others(), _or_none(self._service.projections()), _or_none(self._service.sweep_lag())
+        )
         return RawResponse(HEADERS, exposition(self._version, [self._count(), *others], statuses, sweep_lag))
 
     async def start(self, _app: web.Application) -> None:
@@ -66,17 +75,12 @@ class MetricsEndpoint:
     async def _others(self) -> Sequence[ProcessCounts]:
         return () if self._peers is None else await self._peers.fetch_counts()
 
-    async def _statuses(self) -> Sequence[ProjectionStatus] | None:
-        try:
-            return await self._service.projections()
-        except Unavailable:
-            return None
 
-    async def _sweep_lag(self) -> float | None:
-        try:
-            return await self._service.sweep_lag()
-        except Unavailable:
-            return None
+async def _or_none(read: Awaitable[T]) -> T | None:
+    try:
+        return await read
+    except Unavailable:
+        return None
 
 
 def _version() -> str:
@@ -84,3 +88,52 @@ def _version() -> str:
         return version(SERVER)
     except PackageNotFoundError:  # run from a source tree
         return "unknown"
+
+
+class PeerWorkers:
+    """The worker processes of one service exchange their counts, so that each can serve the metrics of all.
+
+    Each listens on a socket in a folder that only their user may enter. Counts are fetched on a scrape, never pushed.
+    """
+
+    def __init__(self, folder: Path, count: Callable[[], ProcessCounts]) -> None:
+        """`count` returns the counts of this process."""
+        self._folder = folder
+        self._socket = folder / f"{os.getpid()}.sock"
+        self._count = count
+        self._server: asyncio.Server | None = None
+
+    async def listen(self) -> None:
+        """Serve the counts of this process. If that fails, each process serves only its own metrics."""
+        try:
+            self._server = await asyncio.start_unix_server(self._send_counts, self._socket)
+        except OSError as error:
+            structlog.get_logger().warning("metrics cover one process only", reason=str(error))
+
+    async def close(self) -> None:
+        """Stop listening and remove the socket."""
+        if self._server is not None:
+            self._server.close()
+            self._socket.unlink(missing_ok=True)
+
+    async def fetch_counts(self) -> list[ProcessCounts]:
+        """Fetch the counts of the peers that respond in time."""
+        sockets = [path for path in sorted(self._folder.glob("*.sock")) if path != self._socket]
+        found = await asyncio.gather(*map(_fetch, sockets))
+        return [counts for counts in found if counts is not None]
+
+    async def _send_counts(self, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(msgspec.json.encode(self._count()))
+        writer.close()
+
+
+async def _fetch(path: Path) -> ProcessCounts | None:
+    try:
+        async with asyncio.timeout(PEER_TIMEOUT_SECONDS):
+            reader, writer = await asyncio.open_unix_connection(path)
+            try:
+                return msgspec.json.decode(await reader.read(), type=ProcessCounts)
+            finally:
+                writer.close()
+    except (OSError, TimeoutError, msgspec.DecodeError):  # the process has ended or is ending
+        return None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from aiohttp import hdrs
 
-from api.http.errors import INVALID_CLIENT, INVALID_REQUEST, RequestError, RequestFailure
+from api.http.errors import INVALID_CLIENT, INVALID_REQUEST, RequestError
 from api.http.form import Form, decode_component, read_form
 from api.http.instrumented_endpoint import ErrorRenderer
 from api.http.request_context import REQUEST_CONTEXT, FormRequest
@@ -63,9 +63,9 @@ def _read_forwarded_address(request: FormRequest) -> str | None:
 def client_error_renderer(realm: str) -> ErrorRenderer:
     """Render OAuth errors; invalid_client gets a Basic challenge. `realm` is a quoted-string."""
 
-    def render(failure: RequestFailure) -> RawResponse:
-        response = render_oauth_error(failure)
-        if failure.kind is INVALID_CLIENT:
+    def render(error: RequestError, request_id: str) -> RawResponse:
+        response = render_oauth_error(error, request_id)
+        if error.kind is INVALID_CLIENT:
             response.headers[hdrs.WWW_AUTHENTICATE] = f"Basic realm={realm}"
         return response
 

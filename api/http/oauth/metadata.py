@@ -6,7 +6,7 @@ from aiohttp import web
 from api.http.oauth.client_endpoint import METHODS
 from api.http.oauth.token import GRANT_TYPES
 from api.http.operation import READ, Operation, ResponseSpec
-from api.http.responses import encode_json, public_response
+from api.http.responses import PUBLIC_HEADERS, RawResponse, encode_json
 from ledger.use_cases.issuer import IssuerIdentifier
 
 WELL_KNOWN = "/.well-known/oauth-authorization-server"
@@ -56,4 +56,4 @@ class MetadataEndpoint:
 
     async def handle(self, _request: web.Request) -> web.StreamResponse:
         """Return the metadata document."""
-        return public_response(self._body)
+        return RawResponse(PUBLIC_HEADERS, self._body)

@@ -6,7 +6,7 @@ from api.http.oauth.client_endpoint import ClientEndpoint
 from api.http.operation import SEND, Operation, ResponseSpec
 from api.http.parameters import TOKEN_IN_FORM, TOKEN_TYPE_HINT
 from api.http.request_context import FormRequest
-from api.http.responses import POSITION_HEADER, RawResponse, empty_response
+from api.http.responses import EMPTY_HEADERS, POSITION_HEADER, RawResponse
 
 
 class RevocationEndpoint(ClientEndpoint):
@@ -35,4 +35,4 @@ class RevocationEndpoint(ClientEndpoint):
         form, client = await self._read(request)
         token = require_parameter(form, "token")
         position = await self._issuer.revocation.revoke_token(client, token, self._cause(request, client))
-        return empty_response(position=position)
+        return RawResponse(EMPTY_HEADERS, position=position)

@@ -19,8 +19,8 @@ formish = st.lists(
 ).map(b"".join)
 
 
-def oracle(body: bytes) -> list[tuple[str, str]]:
-    return parse_qsl(body.decode("utf-8"), keep_blank_values=True, encoding="utf-8", errors="strict")
+def oracle(body: bytes, errors: str = "strict") -> list[tuple[str, str]]:
+    return parse_qsl(body.decode("utf-8"), keep_blank_values=True, encoding="utf-8", errors=errors)
 
 
 @given(names_and_values)
@@ -48,7 +48,7 @@ def test_form_is_rejected_only_when_ambiguous_or_broken(body):
     else:
         return
     if "repeated" in reason:
-        names = [name for name, _ in oracle(body)]
+        names = [name for name, _ in oracle(body, "replace")]  # a later parameter may not be UTF-8
         assert len(set(names)) < len(names)
     elif "NUL" in reason:
         assert b"\x00" in body or b"%00" in body

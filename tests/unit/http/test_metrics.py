@@ -11,10 +11,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from api.http.app import create_app
 from api.http.instrumented_endpoint import DURATION_BUCKETS_SECONDS, RequestCounts
-from api.http.metrics import peer_workers
+from api.http.metrics import endpoint
 from api.http.metrics.catalogue import METRICS
+from api.http.metrics.endpoint import PeerWorkers
 from api.http.metrics.exposition import ProcessCounts, exposition
-from api.http.metrics.peer_workers import PeerWorkers
 from api.service.running_service import ServiceCounts
 from projections.expiry_sweep import SweepCounts
 from projections.following.batches import FollowerCounts
@@ -203,7 +203,7 @@ class TestPeerWorkers:
         counts = RequestCounts("token", "ms-auth-server")
         for _ in range(5):
             counts.add(200, 0.01)
-        monkeypatch.setattr(peer_workers.os, "getpid", lambda: 1)
+        monkeypatch.setattr(endpoint.os, "getpid", lambda: 1)
         made = PeerWorkers(folder, lambda: ProcessCounts(1, ServiceCounts(), [counts]))
         monkeypatch.undo()
         await made.listen()
@@ -235,7 +235,7 @@ class TestPeerWorkers:
         assert await scrape(http)
 
     async def test_peer_is_left_out_when_it_hangs(self, http, folder, monkeypatch):
-        monkeypatch.setattr(peer_workers, "PEER_TIMEOUT_SECONDS", 0.05)
+        monkeypatch.setattr(endpoint, "PEER_TIMEOUT_SECONDS", 0.05)
         over = asyncio.Event()
 
         async def hang(_reader, writer):
