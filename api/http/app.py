@@ -25,10 +25,7 @@ from api.http.health import LIVEZ, READYZ, HealthEndpoints
 from api.http.instrumented_endpoint import Endpoint, InstrumentedEndpoint, RequestMeter
 from api.http.metrics.endpoint import METRICS, MetricsEndpoint
 from api.http.oauth import metadata
-from api.http.oauth.client_endpoint import client_error_renderer
-from api.http.oauth.introspect import IntrospectionEndpoint
-from api.http.oauth.revoke import RevocationEndpoint
-from api.http.oauth.token import TokenEndpoint
+from api.http.oauth.endpoints import IntrospectionEndpoint, RevocationEndpoint, TokenEndpoint, client_error_renderer
 from api.http.openapi import OPENAPI, OpenApiEndpoint
 from api.http.operation import Operation
 from api.service.running_service import RunningService

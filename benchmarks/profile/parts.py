@@ -26,7 +26,10 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "form, client authentication": (
         "api/http/form.py",
-        "api/http/oauth/client_endpoint.py",
+        "ClientEndpoint._read (api/http/oauth/endpoints.py)",
+        "ClientEndpoint._authenticate (api/http/oauth/endpoints.py)",
+        "read_credentials (api/http/oauth/endpoints.py)",
+        "_decode_basic (api/http/oauth/endpoints.py)",
         "ledger/domain/client.py",
         "ledger/use_cases/client_authentication.py",
         "ledger/domain/secrets.py",
@@ -60,8 +63,7 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "building the response": (
         "aiohttp/web_response.py",
-        "api/http/oauth/introspect.py",
-        "api/http/oauth/token.py",
+        "api/http/oauth/endpoints.py",
         "api/http/responses.py",
     ),
     "sending": (

@@ -78,7 +78,7 @@ class TestParts:
         [
             # The innermost listed frame decides.
             (ANSWERING, "connection to handler"),
-            (f"{ANSWERING};TokenEndpoint.handle (api/http/oauth/token.py:43)", "building the response"),
+            (f"{ANSWERING};TokenEndpoint.handle (api/http/oauth/endpoints.py:43)", "building the response"),
             (f"{ANSWERING};utc_now (ledger/domain/clock.py:23)", "connection to handler"),
             # Shared code counts for its caller.
             (f"Follower._step (projections/following/follower.py:1);{DECODING}", "catch-up projections and sweep"),

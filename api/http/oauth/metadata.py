@@ -3,8 +3,7 @@
 import msgspec
 from aiohttp import web
 
-from api.http.oauth.client_endpoint import METHODS
-from api.http.oauth.token import GRANT_TYPES
+from api.http.oauth.endpoints import GRANT_TYPES, METHODS
 from api.http.operation import READ, Operation, ResponseSpec
 from api.http.responses import PUBLIC_HEADERS, RawResponse, encode_json
 from ledger.use_cases.issuer import IssuerIdentifier
