@@ -14,6 +14,7 @@ from api.service.composition import Service, ServiceConfig
 from ledger.domain.events import ClientSettings
 from ledger.domain.recording import Cause
 from ledger.use_cases.issuer import IssuerIdentifier
+from tests.databases import connect
 
 CAUSE = Cause(actor="operator:test")
 
@@ -47,12 +48,9 @@ def query(database) -> Callable[..., list[asyncpg.Record]]:
     """Run statements as the superuser; return the rows of the last one."""
 
     async def run(*statements: str) -> list[asyncpg.Record]:
-        connection = await asyncpg.connect(database.superuser_dsn)
-        try:
+        async with connect(database.superuser_dsn) as connection:
             for statement in statements:
                 rows = await connection.fetch(statement)
-        finally:
-            await connection.close()
         return rows
 
     return lambda *statements: asyncio.run(run(*statements))

@@ -4,7 +4,6 @@ import asyncio
 import random
 from datetime import timedelta
 
-import asyncpg
 import pytest
 
 from ledger.domain.errors import Unavailable
@@ -16,6 +15,7 @@ from projections.following import batches, follower
 from projections.following import lease as checkpoint
 from projections.following.follower import Follower
 from projections.token_history import TokenHistoryProjection
+from tests.databases import connect
 from tests.history_oracle import assert_history_matches_log
 from tests.integration.conftest import CAUSE, ISSUER
 
@@ -39,9 +39,8 @@ class Process:
     async def kill(self) -> None:
         """Like kill -9: break its connections at once."""
         self._database._refuse_until = float("inf")
-        if self._database._pool is not None:
-            self._database._pool.terminate()
-            self._database._pool = None
+        for connection in (*self._database._idle, *self._database._lent):
+            connection.terminate()
         await self.stop()
 
     async def stop(self) -> None:
@@ -91,11 +90,8 @@ async def test_every_event_is_applied_once_when_followers_are_killed(database, i
     for process in running:
         await process.stop()
     await until_caught_up(service)
-    connection = await asyncpg.connect(database.superuser_dsn)
-    try:
+    async with connect(database.superuser_dsn) as connection:
         assert await assert_history_matches_log(connection) > KILLS
-    finally:
-        await connection.close()
 
 
 async def wait_for_events_applied(running: list[Process], events: int) -> int:

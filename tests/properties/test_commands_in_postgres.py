@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from api.service.composition import Service, ServiceConfig
 from ledger.use_cases.issuer import IssuerIdentifier
 from tests.builders import FakeClock
+from tests.databases import connect
 from tests.properties.command_runner import CommandRunner
 from tests.properties.commands import sequences
 from tests.properties.oracle import ActiveRow
@@ -42,12 +43,8 @@ async def run_example(dsn: str, log_name: str, commands) -> None:
     clock = FakeClock()
     with patch("api.service.composition.utc_now", clock):
         service = Service(ServiceConfig(dsn=dsn, issuers=(IssuerIdentifier(f"http://x/{log_name}"),)))
-    connection = await asyncpg.connect(dsn)
-    try:
+    async with service, connect(dsn) as connection:
         await CommandRunner(InPostgres(service, clock, connection)).run_all(commands)
-    finally:
-        await connection.close()
-        await service.close()
 
 
 def test_view_is_the_fold_of_the_log_and_responses_are_right(database):
