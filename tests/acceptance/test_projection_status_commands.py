@@ -134,13 +134,6 @@ def test_metrics_of_any_worker_include_every_worker(database, start):
     assert service.stop() == 0
 
 
-def test_metrics_are_not_served_when_switched_off(database, start):
-    service = start("--demo", "--dsn", database.service_dsn, "--no-metrics").wait_until_ready()
-    assert service.get("/metrics").status == 404
-    assert service.get("/readyz").json == {"status": "ready"}
-    assert service.stop() == 0
-
-
 def test_status_is_limited_to_the_chosen_issuer(database):
     words = ("projections", "status", "--dsn", database.service_dsn, "--issuers", "http://a/one,http://a/two")
     assert {status["log"] for status in run_json_command(*words)["projections"]} == {"one", "two"}
