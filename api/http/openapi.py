@@ -16,8 +16,7 @@ from api.http.audit.problems import MEDIA_TYPE as PROBLEM
 from api.http.audit.shown_events import SHOWN_TYPES
 from api.http.errors import ErrorKind, RequestError
 from api.http.form import MEDIA_TYPE as FORM
-from api.http.operation import JSON, READ, Operation, ResponseSpec, Security
-from api.http.parameters import Parameter
+from api.http.operation import JSON, READ, Operation, Parameter, ResponseSpec, Security
 from api.http.request_context import REQUEST_ID
 from api.http.responses import POSITION_HEADER, PUBLIC_HEADERS, ErrorDocument, RawResponse, encode_json
 from ledger.use_cases.issuer import IssuerIdentifier

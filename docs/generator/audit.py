@@ -5,7 +5,7 @@ from typing import Any
 
 from api.http.app import AUDIT_ENDPOINTS, EVENT_STREAM
 from api.http.audit.event_stream import EventStreamEndpoint
-from api.http.parameters import Parameter
+from api.http.operation import Parameter
 from docs.generator.markdown import table
 
 

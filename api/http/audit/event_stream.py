@@ -5,14 +5,12 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from api.http.audit.bearer import Bearer
 from api.http.audit.documents import EventDocument, event_line
-from api.http.audit.endpoint import AuditEndpoint, AuditRequest, audit_response
+from api.http.audit.endpoint import AuditEndpoint, AuditRequest, Bearer, audit_response
 from api.http.audit.parameters import ACTOR, AFTER, CLIENT_ID, LAST_EVENT_ID, TYPE
 from api.http.audit.streaming import OpenStreams, Send, stream
 from api.http.errors import AHEAD_OF_LOG, ARCHIVED
-from api.http.operation import READ, Operation
-from api.http.parameters import Values
+from api.http.operation import READ, Operation, Values
 from api.http.responses import encode_json
 from ledger.domain.recording import RecordedEvent
 from ledger.use_cases.audit import AheadOfLog, EventQuery

@@ -23,8 +23,7 @@ from api.http.audit.parameters import (
 )
 from api.http.audit.streaming import Send, stream
 from api.http.errors import AHEAD_OF_LOG, ARCHIVED, NOT_CAUGHT_UP
-from api.http.operation import READ, Operation
-from api.http.parameters import parameter_error
+from api.http.operation import READ, Operation, parameter_error
 from ledger.use_cases.audit import EventPage, EventQuery
 
 EXPORT_MEDIA_TYPE = "application/x-ndjson"

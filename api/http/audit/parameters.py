@@ -4,13 +4,13 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar
+from typing import TypeVar, cast
 from uuid import UUID
 
 import msgspec
 
 from api.http.audit.window import BUCKETS, EARLIEST, Bucket
-from api.http.parameters import MalformedValue, Parameter
+from api.http.operation import MalformedValue, Parameter
 from ledger.domain.clock import to_utc
 from ledger.domain.codec import CODEC
 from ledger.domain.events import Instant
@@ -106,14 +106,7 @@ _parse_text = _text_that(
 
 
 def _one_of(choices: Sequence[T]) -> Callable[[str], T]:
-    def parse(text: str) -> T:
-        for choice in choices:
-            if text == choice:
-                return choice
-        msg = f"must be one of {', '.join(choices)}"
-        raise MalformedValue(msg)
-
-    return parse
+    return cast("Callable[[str], T]", _text_that(choices.__contains__, f"must be one of {', '.join(choices)}"))
 
 
 def _instant(name: str, description: str) -> Parameter[datetime]:

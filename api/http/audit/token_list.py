@@ -24,8 +24,7 @@ from api.http.audit.parameters import (
     SUBJECT,
 )
 from api.http.errors import AHEAD_OF_LOG, ARCHIVED, NOT_CAUGHT_UP
-from api.http.operation import READ, Operation
-from api.http.parameters import Values, parameter_error
+from api.http.operation import READ, Operation, Values, parameter_error
 from ledger.domain.events import Instant
 from ledger.domain.token_record import Moment
 from ledger.use_cases.audit import AheadOfLog, TokenQuery

@@ -20,8 +20,7 @@ from api.http.errors import (
 )
 from api.http.form import Form, decode_component, missing_parameter, read_form, require_parameter
 from api.http.instrumented_endpoint import ErrorRenderer
-from api.http.operation import SEND, Operation, ResponseSpec
-from api.http.parameters import TOKEN_IN_FORM, TOKEN_TYPE_HINT, form_parameter
+from api.http.operation import SEND, TOKEN_IN_FORM, TOKEN_TYPE_HINT, Operation, ResponseSpec, form_parameter
 from api.http.request_context import REQUEST_CONTEXT, FormRequest
 from api.http.responses import (
     EMPTY_HEADERS,

@@ -12,7 +12,7 @@ from api.http.app import create_app
 from api.http.audit import parameters
 from api.http.audit.documents import EventDocument
 from api.http.errors import ErrorKind
-from api.http.parameters import Parameter
+from api.http.operation import Parameter
 from ledger.domain.events import EVENT_TYPES
 
 PLACE = "/ms-auth-server/openapi.json"
