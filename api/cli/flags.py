@@ -87,6 +87,7 @@ class SharedFlags:
     dsn: Annotated[SecretStr | None, setting_option("dsn", "URL", parser=SecretStr)] = None
     projector_dsn: Annotated[SecretStr | None, setting_option("projector_dsn", "URL", parser=SecretStr)] = None
     embedded: Annotated[Path | None, setting_option("embedded", "DIR")] = None
+    allow_mutable_log: Annotated[bool | None, setting_option("allow_mutable_log")] = None
     service_role: Annotated[str | None, setting_option("service_role", "ROLE")] = None
     projector_role: Annotated[str | None, setting_option("projector_role", "ROLE")] = None
     issuers: Annotated[str | None, setting_option("issuers", "URL,URL")] = None

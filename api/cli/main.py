@@ -39,7 +39,7 @@ Commands = Mapping[str, tuple[Callable[..., None], tuple[str, ...]]]
 """For each verb its function, and the shared flags that it takes."""
 
 COMMANDS: Commands = {
-    "serve": (serve, (*SERVER, *PROCESS, *OWNER, "projector_dsn", *DATABASE)),
+    "serve": (serve, (*SERVER, *PROCESS, *OWNER, "projector_dsn", "allow_mutable_log", *DATABASE)),
     "migrate": (migrate, ("json", *OWNER, "dsn", "embedded")),
     "doctor": (doctor, ("json", "workers", "pool_size", *DATABASE)),
 }

@@ -109,11 +109,14 @@ def connection_errors() -> Iterator[None]:
         raise Unavailable(msg) from None
 
 
-def service_config(settings: Settings, dsns: Dsns, issuers: tuple[IssuerIdentifier, ...]) -> ServiceConfig:
-    """Build the configuration of a service over this database."""
+def service_config(
+    settings: Settings, dsns: Dsns, issuers: tuple[IssuerIdentifier, ...], *, restricted: bool = False
+) -> ServiceConfig:
+    """Build the configuration of a service over this database; a restricted one refuses a role that is too powerful."""
     return ServiceConfig(
         dsn=dsns.service_dsn,
         projector_dsn=dsns.projector_dsn,
+        restricted=restricted,
         issuers=issuers,
         revision=newest_revision(),
         max_waiting_appends=settings.max_waiting_appends,

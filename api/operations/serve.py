@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -14,12 +14,14 @@ import structlog
 from api.logging.configuration import configure_logging
 from api.operations import demo
 from api.operations.database import Dsns, Report, migrate, open_service, provide_database, service_config
-from api.operations.errors import UsageError
+from api.operations.errors import OperationError, UsageError
 from api.server.process import ServerPlan, run_server
 from api.server.sockets import get_port, listen
 from api.server.start_up import StartUpSignals, StoppedDuringStartUp
+from api.service.role_check import describe_excess_rights
 from api.service.settings import Settings, setting_name
 from ledger.domain.errors import Unavailable
+from ledger.postgres.database import Database
 from ledger.use_cases.issuer import IssuerIdentifier
 
 METRICS_PORT_FLAG = "--metrics-port (TOKEN_LEDGER_METRICS_PORT)"
@@ -41,13 +43,14 @@ def serve(
         identifiers = settings.issuer_identifiers(get_port(listening))
         _migrate(start_up, settings, dsns, report, migrate_first=migrate_first)
         plan = ServerPlan(
-            service_config(settings, dsns, identifiers),
+            service_config(settings, dsns, identifiers, restricted=not settings.allow_mutable_log),
             settings.shutdown_seconds,
             behind_proxy=settings.behind_proxy,
             follow=settings.follow,
             sweep_seconds=settings.sweep_seconds,
             metrics=settings.metrics,
         )
+        _check_role(start_up, plan)
         if with_demo:
             registered = start_up.run(lambda: _register_demo_clients(plan))
             _introduce_demo(registered, identifiers, print_result, print_warning)
@@ -146,6 +149,26 @@ async def _register_demo_clients(plan: ServerPlan) -> list[str]:
         for issuer in service.issuers:  # check every issuer before the first change
             demo.refuse_real_clients(issuer, await issuer.clients.list_all())
         return [client_id for issuer in service.issuers for client_id in await demo.register_demo_clients(issuer)]
+
+
+def _check_role(start_up: StartUpSignals, plan: ServerPlan) -> None:
+    """Refuse a role that could change recorded events, unless the operator allows it. Raises OperationError."""
+    if plan.config.restricted:
+        with suppress(Unavailable):  # then /readyz says so, once the database can be reached
+            start_up.run(lambda: _refuse_excess_rights(plan.config.dsn))
+
+
+async def _refuse_excess_rights(dsn: str) -> None:
+    database = Database(dsn, pool_size=1)
+    try:
+        async with database.connection() as connection:
+            excess = await describe_excess_rights(connection)
+    finally:
+        await database.close()
+    if excess:
+        advice = "connect as the service's role, or accept the risk with"
+        msg = f"{excess}: {advice} {setting_name('allow_mutable_log')}"
+        raise OperationError(msg)
 
 
 async def _refuse_demo_clients(plan: ServerPlan) -> None:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Self
 
+from api.service.role_check import describe_excess_rights
 from api.service.running_service import LogCounts, ServiceCounts
 from ledger.batching.group_commit import GroupCommit
 from ledger.domain.clock import utc_now
@@ -37,7 +38,8 @@ class ServiceConfig:
 
     `revision` is the required schema revision; None skips the check. `max_waiting_appends` limits the append queue of
     each issuer, `pool_size` the database connections of the process. The followers, which write the catch-up
-    projections, use `projector_dsn`, or else `dsn`.
+    projections, use `projector_dsn`, or else `dsn`. A `restricted` service is not ready when its role could change the
+    log.
     """
 
     dsn: str
@@ -46,6 +48,7 @@ class ServiceConfig:
     max_waiting_appends: int = 4096
     pool_size: int = 8
     projector_dsn: str | None = None
+    restricted: bool = False
 
 
 class Service:
@@ -163,7 +166,8 @@ class Service:
                 if needed is not None and found < needed:
                     advice = "run 'token-ledger migrate'"
                     return [f"The database schema is at revision {found}, this release needs {needed}: {advice}."]
-                return await version_problems(connection)
+                excess = await describe_excess_rights(connection) if self._config.restricted else None
+                return [f"{excess}."] if excess else await version_problems(connection)
         except Unavailable as error:
             return [str(error)]
 

@@ -45,6 +45,11 @@ class Settings(BaseSettings):
         description="DSN of the role that writes catch-up projections, for the same database. Default: the DSN of the "
         "service, whose role must then have that right too: 'doctor' says what this gives up.",
     )
+    allow_mutable_log: bool = Field(
+        default=False,
+        description="Serve although the role of the DSN is a superuser or the owner of the tables, and could change "
+        "recorded events.",
+    )
     embedded: Path | None = Field(
         default=None,
         description="Run an embedded PostgreSQL with its data in this folder, instead of connecting to a server. "

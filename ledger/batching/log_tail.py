@@ -15,7 +15,7 @@ from ledger.use_cases.audit import EventPage, EventQuery, event_matches
 ReadPage = Callable[[int, int], Awaitable[Sequence[RecordedEvent]]]
 """Reads a page of the log: after a position, at most so many events."""
 
-WaitForGrowth = Callable[[int], Awaitable[None]]
+WaitForGrowth = Callable[[], Awaitable[None]]
 """Returns when the log may have grown beyond a position. It may return early, and must return in the end."""
 
 PAGE_EVENTS = 500
@@ -118,7 +118,7 @@ class LogTail:
                     if len(rows) < PAGE_EVENTS:
                         await asyncio.sleep(GATHER_SECONDS)
                 else:
-                    await self._wait(self._position)
+                    await self._wait()
         finally:
             self._reader = None
             for followers in self._waiting.values():

@@ -1,6 +1,7 @@
 """Learn that a log has grown: LISTEN on one connection of the process.
 
-Notifications only wake waiters up early. They are lost while the connection is down, so waiters also poll.
+Notifications only wake waiters up early, and nothing they say is believed: any role can send one. They are lost while
+the connection is down, so waiters also poll.
 """
 
 import asyncio
@@ -22,17 +23,21 @@ class LogNotifications:
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
-        self._heads: dict[int, int] = {}
+        self._counts: dict[int, int] = {}
         self._waiting: dict[int, set[asyncio.Future[None]]] = {}
         self._task: asyncio.Task[None] | None = None
         self.listening = False
         """Whether the connection is up."""
 
-    async def wait(self, log_id: int, *, beyond: int, seconds: float) -> None:
-        """Return when the log is known to reach beyond a position, or after `seconds`."""
+    def count(self, log_id: int) -> int:
+        """How many notifications of a log have arrived. Take it before you read the log, for `wait`."""
+        return self._counts.setdefault(log_id, 0)
+
+    async def wait(self, log_id: int, *, since: int, seconds: float) -> None:
+        """Return when a notification of the log has arrived since a count was taken, or after `seconds`."""
         if self._task is None:
             self._task = asyncio.create_task(self._listen())
-        if self._heads.get(log_id, 0) > beyond:
+        if self.count(log_id) != since:
             return
         growth: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting = self._waiting.setdefault(log_id, set())
@@ -80,11 +85,13 @@ class LogNotifications:
             connection.terminate()
 
     def _on_notify(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
-        log, _, head = str(payload).partition(":")
-        if not (log.isdecimal() and head.isdecimal()):
+        log = str(payload).partition(":")[0]
+        if not (log.isascii() and log.isdecimal()):
             return
         log_id = int(log)
-        self._heads[log_id] = max(self._heads.get(log_id, 0), int(head))
+        if log_id not in self._counts:  # not a log that this process reads
+            return
+        self._counts[log_id] += 1
         for growth in self._waiting.get(log_id, ()):
             if not growth.done():
                 growth.set_result(None)

@@ -52,6 +52,7 @@ class PostgresAuditEvents:
         self._event_log = event_log
         self._checkpoint = checkpoint
         self._notifications = notifications
+        self._notified = 0
         self._tail = LogTail(self._read_log, self._wait_for_growth, mapper)
 
     @property
@@ -132,10 +133,11 @@ class PostgresAuditEvents:
             raise Archived(msg, archive.last)
 
     async def _read_log(self, after: int, limit: int) -> Sequence[RecordedEvent]:
+        self._notified = self._notifications.count(await self._log.find_id())
         return await self._event_log.read(after, limit)
 
-    async def _wait_for_growth(self, position: int) -> None:
-        await self._notifications.wait(await self._log.find_id(), beyond=position, seconds=TAIL_POLL_SECONDS)
+    async def _wait_for_growth(self) -> None:
+        await self._notifications.wait(await self._log.find_id(), since=self._notified, seconds=TAIL_POLL_SECONDS)
 
 
 async def _select_on(

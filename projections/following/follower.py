@@ -121,6 +121,7 @@ class Follower:
         if lease is None:
             return
         while True:
+            notified = self._notifications.count(lease.log_id)
             batch = await self._applier.apply_up_to_failure(lease)
             if not self.counts.following:
                 self.counts.following, self._last_logged = True, ""
@@ -128,7 +129,7 @@ class Follower:
             if batch.at_end:
                 await asyncio.sleep(GATHER_SECONDS)
                 seconds = POLL_SECONDS if self._notifications.listening else POLL_WITHOUT_NOTIFICATIONS_SECONDS
-                await self._notifications.wait(lease.log_id, beyond=batch.position, seconds=seconds)
+                await self._notifications.wait(lease.log_id, since=notified, seconds=seconds)
 
     async def _take(self) -> Lease | None:
         if self._lease is None and (log_id := await self._log.find_id()) != NO_LOG:

@@ -45,7 +45,7 @@ class _Fold:
         self._event_log = event_log
         self._mapper = mapper
         self._clock = clock
-        self._tail = LogTail(self._read, lambda _position: asyncio.sleep(POLL_SECONDS), mapper)
+        self._tail = LogTail(self._read, lambda: asyncio.sleep(POLL_SECONDS), mapper)
 
     async def resolve(self, as_of: datetime | int | None = None, min_position: int = 0) -> Moment:
         rows = await self._rows()

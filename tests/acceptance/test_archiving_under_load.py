@@ -100,7 +100,7 @@ class Auditor:
 def archive(database, tmp_path, query_value):
     folder = tmp_path / "archives"
     folder.mkdir()
-    words = ("log", "import", "-", "--issuers", ISSUER, "--dsn", database.service_dsn)
+    words = ("log", "import", "-", "--issuers", ISSUER, "--owner-dsn", database.owner_dsn)
     done = run_command(*words, stdin=b"".join(LINES))
     assert done.returncode == 0, done.stderr
     return Archive(database, folder, query_value)

@@ -2,6 +2,7 @@
 
 import socket
 
+import pytest
 from service_process import Credentials, run_command, run_json_command
 
 WRONG = ("serve", "--port", "0")
@@ -15,6 +16,19 @@ def test_serve_is_refused_with_a_remedy_when_the_port_is_in_use(database):
     assert f"error: port {port} of 127.0.0.1 is in use" in done.stderr
     assert "--port (TOKEN_LEDGER_PORT" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("role", ["owner_dsn", "superuser_dsn"])
+def test_serve_is_refused_when_the_role_could_change_the_log(database, role):
+    done = run_command(*WRONG, "--dsn", getattr(database, role))
+    assert done.returncode == 1
+    assert "could change recorded events: connect as the service's role, or accept the risk" in done.stderr
+    assert "--allow-mutable-log (TOKEN_LEDGER_ALLOW_MUTABLE_LOG)" in done.stderr
+
+
+def test_serve_accepts_the_owner_when_told_to(database, start):
+    service = start("--demo", "--allow-mutable-log", "--dsn", database.owner_dsn).wait_until_ready()
+    assert service.stop() == 0
 
 
 def test_demo_checks_every_issuer_before_the_first_change(database, add_client):

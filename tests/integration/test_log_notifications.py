@@ -13,7 +13,7 @@ LONG = 60.0
 @pytest.fixture
 async def notifications(database):
     made = LogNotifications(database.service_dsn)
-    waiting = asyncio.create_task(made.wait(99, beyond=0, seconds=LONG))
+    waiting = asyncio.create_task(made.wait(99, since=0, seconds=LONG))
     await until(lambda: made.listening)
     yield made
     waiting.cancel()
@@ -33,8 +33,8 @@ async def notify(superuser, payload: str) -> None:
 
 
 async def test_wait_returns_when_its_own_log_grows(notifications, superuser):
-    first = asyncio.create_task(notifications.wait(1, beyond=5, seconds=LONG))
-    second = asyncio.create_task(notifications.wait(2, beyond=5, seconds=LONG))
+    first = asyncio.create_task(notifications.wait(1, since=0, seconds=LONG))
+    second = asyncio.create_task(notifications.wait(2, since=0, seconds=LONG))
     await asyncio.sleep(0)
     await notify(superuser, "1:6")
     await first
@@ -42,26 +42,37 @@ async def test_wait_returns_when_its_own_log_grows(notifications, superuser):
     second.cancel()
 
 
-async def test_wait_returns_only_when_the_known_head_is_beyond(notifications, superuser):
-    waiting = asyncio.create_task(notifications.wait(1, beyond=0, seconds=LONG))
+async def test_wait_returns_only_when_notified_since_the_count(notifications, superuser):
+    waiting = asyncio.create_task(notifications.wait(1, since=0, seconds=LONG))
     await asyncio.sleep(0)
     await notify(superuser, "1:6")
     await waiting
-    await notifications.wait(1, beyond=5, seconds=LONG)
-    again = asyncio.create_task(notifications.wait(1, beyond=6, seconds=LONG))
+    await notifications.wait(1, since=0, seconds=LONG)
+    again = asyncio.create_task(notifications.wait(1, since=notifications.count(1), seconds=LONG))
+    await asyncio.sleep(0.02)
+    assert not again.done()
+    again.cancel()
+
+
+async def test_forged_position_wakes_waiters_only_once(notifications, superuser):
+    waiting = asyncio.create_task(notifications.wait(1, since=0, seconds=LONG))
+    await asyncio.sleep(0)
+    await notify(superuser, "1:9999999999")
+    await waiting
+    again = asyncio.create_task(notifications.wait(1, since=notifications.count(1), seconds=LONG))
     await asyncio.sleep(0.02)
     assert not again.done()
     again.cancel()
 
 
 async def test_wait_returns_when_the_timeout_passes(notifications):
-    await notifications.wait(1, beyond=5, seconds=0.01)
+    await notifications.wait(1, since=0, seconds=0.01)
 
 
-@pytest.mark.parametrize("payload", ["", "1", "1:", ":1", "a:b", "1:2:3", "-1:4", "1:\u0665\u00b2"])
+@pytest.mark.parametrize("payload", ["", ":1", "a:b", "-1:4", "\u0661:4", "99999999999999999999:1"])
 async def test_unknown_notification_is_ignored(notifications, superuser, payload):
     await notify(superuser, payload)
-    waiting = asyncio.create_task(notifications.wait(1, beyond=0, seconds=LONG))
+    waiting = asyncio.create_task(notifications.wait(1, since=0, seconds=LONG))
     await asyncio.sleep(0)
     await notify(superuser, "1:1")
     await waiting
@@ -75,14 +86,14 @@ async def test_listener_reconnects_when_its_connection_is_cut(notifications, sup
     )
     await until(lambda: not notifications.listening)
     await until(lambda: notifications.listening)
-    waiting = asyncio.create_task(notifications.wait(1, beyond=0, seconds=LONG))
+    waiting = asyncio.create_task(notifications.wait(1, since=0, seconds=LONG))
     await asyncio.sleep(0)
     await notify(superuser, "1:1")
     await waiting
 
 
 async def test_cancellation_propagates_when_growth_arrives_with_it(notifications):
-    waiting = asyncio.create_task(notifications.wait(1, beyond=0, seconds=LONG))
+    waiting = asyncio.create_task(notifications.wait(1, since=0, seconds=LONG))
     await asyncio.sleep(0)
     notifications._on_notify(None, 0, CHANNEL, "1:1")
     waiting.cancel()

@@ -172,6 +172,12 @@ async def test_older_release_keeps_its_privileges_until_finish(empty_database):
         assert await read_privileges(connection) == PRIVILEGES | CATCH_UP
 
 
+async def test_restricted_service_is_not_ready_when_its_role_owns_the_log(database, start_process):
+    (problem,) = await (await start_process(database.owner_dsn, restricted=True)).problems()
+    assert "could change recorded events" in problem
+    assert await (await start_process(database.service_dsn, restricted=True)).problems() == []
+
+
 async def test_projections_are_followed_by_the_projector(database, projector, start_process):
     service = await start_process(projector_dsn=database.projector_dsn)
     client = await register_client(service.issuers[0])

@@ -1,6 +1,7 @@
 """Checks of the ledger: schema, role and privileges, logs, projections, demo clients."""
 
 from api.operations.doctor.checks import CheckContext, CheckResult, ok, problem, warning
+from api.service.role_check import describe_excess_rights
 from migrations.privileges import PROJECTOR_TABLES, READ_TABLES, SERVICE_FUNCTIONS
 from projections.versions import version_problems
 
@@ -16,12 +17,6 @@ REVISION = "SELECT version_num FROM alembic_version"
 HAS_REVISION = "SELECT to_regclass('alembic_version') IS NOT NULL AND has_table_privilege('alembic_version', 'SELECT')"
 EXISTS = "SELECT to_regclass($1) IS NOT NULL"
 MAY = "SELECT has_table_privilege($1, $2)"
-ROLE = """
-SELECT current_user AS name, r.rolsuper AS superuser,
-       coalesce((SELECT pg_has_role(c.relowner, 'MEMBER')
-                   FROM pg_class c WHERE c.oid = to_regclass('event_log')), false) AS owner
-  FROM pg_roles r WHERE r.rolname = current_user
-"""
 LOGS = "SELECT name FROM logs"
 DEMO = """
 SELECT l.name, c.client_id
@@ -48,15 +43,11 @@ async def check_schema(context: CheckContext) -> CheckResult:
 
 async def check_role(context: CheckContext) -> CheckResult:
     """Check that the role cannot grant itself the forbidden privileges."""
-    row = await context.connection.fetchrow(ROLE)
-    if row is None:  # the current user is a role
-        raise AssertionError
-    advice = "Connect as the role token_ledger_service, which has the privileges that the migrations grant."
-    if row["superuser"]:
-        return problem("role", f"{row['name']} is a superuser and may change recorded events", advice)
-    if row["owner"]:
-        return problem("role", f"{row['name']} has the rights of the tables' owner and may change events", advice)
-    return ok("role", f"{row['name']}, neither superuser nor owner")
+    excess = await describe_excess_rights(context.connection)
+    if excess:
+        advice = "Connect as the role token_ledger_service, which has the privileges that the migrations grant."
+        return problem("role", excess, advice)
+    return ok("role", "neither superuser nor owner of the tables")
 
 
 async def check_privileges(context: CheckContext) -> list[CheckResult]:

@@ -36,7 +36,7 @@ class GrowingLog:
             raise self.failure
         return self.rows[after : after + limit]
 
-    async def wait(self, _position: int) -> None:
+    async def wait(self) -> None:
         self._grown.clear()
         await self._grown.wait()
 
