@@ -16,7 +16,7 @@ from api.operations import demo
 from api.operations.database import Dsns, Report, migrate, open_service, provide_database, service_config
 from api.operations.errors import OperationError, UsageError
 from api.server.process import ServerPlan, run_server
-from api.server.sockets import get_port, listen
+from api.server.sockets import listen
 from api.server.start_up import StartUpSignals, StoppedDuringStartUp
 from api.service.role_check import describe_excess_rights
 from api.service.settings import Settings, setting_name
@@ -37,10 +37,11 @@ def serve(
     """
     _configure_logging(settings)
     listening = listen(settings.host, settings.port)
+    port = listening.getsockname()[1]
     report = print_result if with_demo else structlog.get_logger().info
 
     def start(start_up: StartUpSignals, dsns: Dsns) -> bool:
-        identifiers = settings.issuer_identifiers(get_port(listening))
+        identifiers = settings.issuer_identifiers(port)
         _migrate(start_up, settings, dsns, report, migrate_first=migrate_first)
         plan = ServerPlan(
             service_config(settings, dsns, identifiers, restricted=not settings.allow_mutable_log),
@@ -65,7 +66,7 @@ def serve(
         structlog.get_logger().info(
             "serving",
             host=settings.host,
-            port=get_port(listening),
+            port=port,
             issuers=[identifier.url for identifier in identifiers],
             workers=settings.workers,
         )
@@ -96,7 +97,7 @@ def run_followers(settings: Settings, *, metrics_port: int | None, report: Repor
         start_up.check()
         plan = ServerPlan(config, settings.shutdown_seconds, sweep_seconds=settings.sweep_seconds, oauth=False)
         issuers = [identifier.url for identifier in config.issuers]
-        port = None if listening is None else get_port(listening)
+        port = None if listening is None else listening.getsockname()[1]
         structlog.get_logger().info("running followers", issuers=issuers, port=port, pid=os.getpid())
         return run_server(plan, listening, start_up)
 

@@ -34,8 +34,3 @@ def listen(host: str, port: int, *, flag: str = PORT_FLAG) -> socket.socket:
         raise OperationError(msg) from None
     listening.setblocking(False)  # noqa: FBT003 (the library's signature)
     return listening
-
-
-def get_port(listening: socket.socket) -> int:
-    """Return the port of a listening socket."""
-    return int(listening.getsockname()[1])
