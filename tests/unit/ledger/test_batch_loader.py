@@ -51,37 +51,22 @@ async def within_time(*futures, **options):
     return await asyncio.wait_for(asyncio.gather(*futures, **options), 60)
 
 
-async def test_keys_share_a_query_whose_value_is_none_when_absent(loader, table):
-    futures = await load(loader, "a", "nothing")
-    table.release()
+@pytest.mark.parametrize(
+    ("loads", "values", "queries"),
+    [
+        (["ax"], [1, None], ["ax"]),  # together, and one is absent
+        (["aaa"], [1, 1, 1], ["a"]),
+        (["a", "b", "c"], [1, 2, 3], ["a", "bc"]),  # one after another, while a query runs
+        (["abcdefg"], [1, 2, 3, None, None, None, None], ["abc", "def", "g"]),
+    ],
+)
+async def test_keys_share_bounded_queries_one_at_a_time(loader, table, loads, values, queries):
+    futures = [future for keys in loads for future in await load(loader, *keys)]
+    assert table.queries == [list(queries[0])]
+    table.release(len(queries))
 
-    assert await within_time(*futures) == [1, None]
-    assert table.queries == [["a", "nothing"]]
-
-
-async def test_keys_wait_for_the_next_query_while_one_runs(loader, table):
-    futures = [*await load(loader, "a"), *await load(loader, "b"), *await load(loader, "c")]
-    assert table.queries == [["a"]]
-    table.release(2)
-
-    assert await within_time(*futures) == [1, 2, 3]
-    assert table.queries == [["a"], ["b", "c"]]
-
-
-async def test_key_is_read_once_when_loaded_three_times(loader, table):
-    futures = await load(loader, "a", "a", "a")
-    table.release()
-
-    assert await within_time(*futures) == [1, 1, 1]
-    assert table.queries == [["a"]]
-
-
-async def test_query_reads_a_bounded_number_of_keys(loader, table):
-    futures = await load(loader, *"abcdefg")
-    table.release(3)
-    await within_time(*futures)
-
-    assert table.queries == [["a", "b", "c"], ["d", "e", "f"], ["g"]]
+    assert await within_time(*futures) == values
+    assert table.queries == [list(keys) for keys in queries]
 
 
 async def test_look_up_is_never_served_by_a_query_started_before_it(loader, table):
