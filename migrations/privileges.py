@@ -28,6 +28,7 @@ READ_TABLES = (
     "projection_versions",
     "token_activity",
     "token_history",
+    "view_checks",
 )
 """Every table: both roles may read them all."""
 
@@ -43,7 +44,9 @@ SERVICE_FUNCTIONS = (
     "append_events",
     "create_log",
     "find_recorded_events",
+    "record_view_check",
     "sweep_expired_tokens",
+    "take_view_check",
     "wait_for_append",
 )
 """What the service calls instead of writing tables."""

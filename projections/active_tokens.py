@@ -67,21 +67,23 @@ async def _insert(connection: Connection, log_id: int, tokens: Sequence[TokenIss
     if len(tokens) < MANY:
         await connection.execute(SQL["insert"], log_id, *_columns(tokens))
         return
-    rows = [
-        (
-            log_id,
-            token.digest,
-            token.jti,
-            token.client_id,
-            token.subject,
-            format_scope(token.scope),
-            token.audience,
-            to_epoch_seconds(token.issued_at),
-            to_epoch_seconds(token.expires_at),
-        )
-        for token in tokens
-    ]
+    rows = [active_token_row(log_id, token) for token in tokens]
     await connection.copy_records_to_table("active_tokens", records=rows, columns=COLUMNS)
+
+
+def active_token_row(log_id: int, token: TokenIssued) -> tuple[Any, ...]:
+    """The row of an active token, in the order of COLUMNS."""
+    return (
+        log_id,
+        token.digest,
+        token.jti,
+        token.client_id,
+        token.subject,
+        format_scope(token.scope),
+        list(token.audience),
+        to_epoch_seconds(token.issued_at),
+        to_epoch_seconds(token.expires_at),
+    )
 
 
 def _columns(tokens: Sequence[TokenIssued]) -> Sequence[list[Any]]:

@@ -43,8 +43,13 @@ class ClientsProjection(Projection):
             log_id,
             list(clients),
             [client.version for client in clients.values()],
-            [_encode(client).decode("utf-8") for client in clients.values()],
+            [encode_client(client) for client in clients.values()],
         )
+
+
+def encode_client(client: Client) -> str:
+    """Encode a client as its document, with sorted keys."""
+    return _encode(client).decode("utf-8")
 
 
 async def _find(connection: Connection, log_id: int, client_ids: Sequence[str]) -> Mapping[str, Client]:

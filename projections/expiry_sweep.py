@@ -9,12 +9,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import asyncpg
-import structlog
 from msgspec import Struct
 
 from ledger.domain.errors import Unavailable
 from ledger.postgres.database import Database
 from ledger.postgres.statements import load_statements
+from projections.background import repeat_steps
 
 SQL = load_statements("projections", "expiry_sweep.sql")
 
@@ -67,29 +67,11 @@ class ExpirySweep:
         self._database = database
         self._walk = max(within - GRACE_SECONDS, POLL_SECONDS)
         self._sleep = sleep
-        self._last_error = ""
-        self._logger = structlog.get_logger()
         self.counts = SweepCounts()
 
     async def run(self) -> None:
         """Sweep until cancelled, whatever happens to the database."""
-        while True:
-            seconds = POLL_SECONDS
-            try:
-                seconds = await self.step()
-                self._last_error = ""
-            except (Unavailable, asyncpg.LockNotAvailableError):
-                pass
-            except Exception as error:
-                # The sweep must run for as long as its process does; an error that repeats is logged once.
-                if repr(error) != self._last_error:
-                    self._logger.exception("expiry sweep failed")
-                    self._last_error = repr(error)
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                # A connection that broke during the cancellation has replaced CancelledError by its own error.
-                raise asyncio.CancelledError
-            await self._sleep(seconds)
+        await repeat_steps(self.step, task="expiry sweep", poll=POLL_SECONDS, sleep=self._sleep)
 
     async def step(self) -> float:
         """Take the next step if it is due and no other process takes it; return in how many seconds to poll again.

@@ -19,6 +19,11 @@ ISSUED = (
 )
 """The columns that an issuance fills; a revocation fills the others."""
 
+REVOKED = (
+    *("revoked_position", "revoked_at", "revoked_recorded_at"),
+    *("revoked_by", "revoked_request_id", "revoked_from", "revocation_reason"),
+)
+
 
 class RevokedBeforeIssued(Exception):
     """The log revokes a token that it has not issued before."""
@@ -42,7 +47,7 @@ class TokenHistoryProjection(Projection):
         for projected in events:
             match projected.event:
                 case TokenIssued() as event:
-                    issued.append(_issued_row(log_id, event, projected))
+                    issued.append(issued_values(log_id, event, projected))
                     counts.add_issued(event.client_id, projected.row.recorded_at, event.expires_at)
                 case TokenRevoked() as event:
                     revoked[event.digest] = event, projected
@@ -57,19 +62,8 @@ class TokenHistoryProjection(Projection):
 async def _revoke(
     connection: Connection, log_id: int, revoked: dict[bytes, tuple[TokenRevoked, Projected]], counts: ActivityCounts
 ) -> None:
-    rows = [projected.row for _, projected in revoked.values()]
-    ended = await connection.fetch(
-        SQL["revoke"],
-        log_id,
-        list(revoked),
-        [row.position for row in rows],
-        [event.revoked_at for event, _ in revoked.values()],
-        [row.recorded_at for row in rows],
-        [row.actor for row in rows],
-        [row.request_id for row in rows],
-        [row.remote_address for row in rows],
-        [event.reason for event, _ in revoked.values()],
-    )
+    columns = map(list, zip(*(revoked_values(*both) for both in revoked.values()), strict=True))
+    ended = await connection.fetch(SQL["revoke"], log_id, list(revoked), *columns)
     if len(ended) != len(revoked):
         found = {row["digest"] for row in ended}
         jti = next(event.jti for digest, (event, _) in revoked.items() if digest not in found)
@@ -80,7 +74,22 @@ async def _revoke(
         counts.add_revoked(client_id, revoked_at, expires_at=row["expires_at"], issued_at=row["issued_recorded_at"])
 
 
-def _issued_row(log_id: int, event: TokenIssued, projected: Projected) -> tuple[Any, ...]:
+def revoked_values(event: TokenRevoked, projected: Projected) -> tuple[Any, ...]:
+    """The values of the columns REVOKED."""
+    row = projected.row
+    return (
+        row.position,
+        event.revoked_at,
+        row.recorded_at,
+        row.actor,
+        row.request_id,
+        row.remote_address,
+        event.reason,
+    )
+
+
+def issued_values(log_id: int, event: TokenIssued, projected: Projected) -> tuple[Any, ...]:
+    """The values of the columns ISSUED."""
     row = projected.row
     return (
         log_id,

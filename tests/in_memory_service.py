@@ -10,11 +10,12 @@ from api.service.running_service import LogCounts, ServiceCounts
 from ledger.domain.errors import Unavailable
 from ledger.use_cases.issuer import Issuer
 from projections.following.status import ProjectionStatus
+from projections.view_check import ViewCheckResult
 from tests.in_memory_issuer import InMemoryIssuer
 
 
 class InMemoryService:
-    """Serves in-memory issuers. Tests set `reported`, `statuses` (None: no database) and `lag`."""
+    """Serves in-memory issuers. Tests set `reported`, `statuses` (None: no database), `lag` and `verified`."""
 
     def __init__(self, stores: Sequence[InMemoryIssuer], issuers: Sequence[Issuer] | None = None) -> None:
         """`issuers` may replace the issuers of the stores."""
@@ -22,6 +23,7 @@ class InMemoryService:
         self.reported: list[str] = []
         self.statuses: list[ProjectionStatus] | None = []
         self.lag = 0.0
+        self.verified: list[ViewCheckResult] = []
         self.closed = 0
         self._writers = {store.identifier.log_name: store.writer for store in stores}
 
@@ -36,6 +38,9 @@ class InMemoryService:
 
     async def sweep_lag(self) -> float:
         return self.lag
+
+    async def verification(self) -> list[ViewCheckResult]:
+        return self.verified
 
     def counts(self) -> ServiceCounts:
         logs = [LogCounts(log, writer.waiting, 0, writer.counts) for log, writer in self._writers.items()]

@@ -108,6 +108,7 @@ class SharedFlags:
     pool_size: Annotated[int | None, setting_option("pool_size")] = None
     follow: Annotated[bool | None, setting_option("follow")] = None
     sweep_seconds: Annotated[float | None, setting_option("sweep_seconds")] = None
+    verify_seconds: Annotated[float | None, setting_option("verify_seconds")] = None
     metrics: Annotated[bool | None, setting_option("metrics")] = None
     shutdown_seconds: Annotated[float | None, setting_option("shutdown_seconds")] = None
 

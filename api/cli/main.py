@@ -32,7 +32,7 @@ CHANGE = (*READ, "actor")
 AUDIT_EVENTS = ("url", "audit_client_id", "audit_secret_file", "audit_token_file", *ISSUER)
 AUDIT = ("json", *AUDIT_EVENTS)
 REPLAY = ("archives", "owner_dsn", *READ)
-PROCESS = ("host", "pool_size", "sweep_seconds", "log_format", "log_level")
+PROCESS = ("host", "pool_size", "sweep_seconds", "verify_seconds", "log_format", "log_level")
 SERVER = ("port", "workers", "behind_proxy", "max_waiting_appends", "follow", "metrics", "shutdown_seconds")
 
 Commands = Mapping[str, tuple[Callable[..., None], tuple[str, ...]]]

@@ -12,6 +12,7 @@ from api.logging.redaction import redact_text
 from api.service.running_service import RunningService
 from ledger.domain.errors import Unavailable
 from projections.following.status import ProjectionStatus, State
+from projections.view_check import ViewCheckResult
 
 
 class ProjectionHealth(msgspec.Struct, frozen=True):
@@ -26,12 +27,25 @@ class ProjectionHealth(msgspec.Struct, frozen=True):
     stopped_at: int | None = None
 
 
+class VerificationHealth(msgspec.Struct, frozen=True):
+    """The public part of the comparison of a log's projections with the log.
+
+    `age_seconds` is the time since the last complete round started, null before the first.
+    """
+
+    log: str
+    rows: int
+    differences: int
+    age_seconds: float | None
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`problems`, one sentence each, if not ready; `projections` if ready and shown."""
+    """`problems`, one sentence each, if not ready; `projections` and `verification` if ready and shown."""
 
     status: Literal["live", "ready", "not ready"]
     problems: tuple[str, ...] = ()
     projections: tuple[ProjectionHealth, ...] | None = None
+    verification: tuple[VerificationHealth, ...] | None = None
 
 
 LIVEZ = Operation(
@@ -72,23 +86,33 @@ class HealthEndpoints:
     async def ready(self, _request: web.Request) -> web.StreamResponse:
         """Return 200, or 503 with a sentence for each problem.
 
-        A lagging or stopped projection is not a problem: the OAuth endpoints do not depend on those that lag.
+        A lagging or stopped projection is not a problem: the OAuth endpoints do not depend on those that lag. Nor is a
+        difference between a projection and the log: one row is no reason to refuse all requests.
         """
         problems = await self._service.problems()
         if problems:
             return _not_ready(problems)
-        projections: tuple[ProjectionHealth, ...] | None = None
+        health = Health(status="ready")
         if self._with_projections:
             try:
-                projections = tuple(_health_of(status) for status in await self._service.projections())
+                health = Health(
+                    status="ready",
+                    projections=tuple(_health_of(status) for status in await self._service.projections()),
+                    verification=tuple(map(_verification_of, await self._service.verification())),
+                )
             except Unavailable as error:  # since the check above
                 return _not_ready([str(error)])
-        return json_response(encode_json(Health(status="ready", projections=projections)))
+        return json_response(encode_json(health))
 
 
 def _not_ready(problems: Sequence[str]) -> web.StreamResponse:
     reasons = tuple(redact_text(problem) for problem in problems)
     return json_response(encode_json(Health(status="not ready", problems=reasons)), 503)
+
+
+def _verification_of(result: ViewCheckResult) -> VerificationHealth:
+    age = None if result.age_seconds is None else round(result.age_seconds, 3)
+    return VerificationHealth(result.log, result.rows, result.differences, age)
 
 
 def _health_of(status: ProjectionStatus) -> ProjectionHealth:

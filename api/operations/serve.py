@@ -49,6 +49,7 @@ def serve(
             behind_proxy=settings.behind_proxy,
             follow=settings.follow,
             sweep_seconds=settings.sweep_seconds,
+            verify_seconds=settings.verify_seconds,
             metrics=settings.metrics,
         )
         _check_role(start_up, plan)
@@ -95,7 +96,13 @@ def run_followers(settings: Settings, *, metrics_port: int | None, report: Repor
             start_up.run(lambda: migrate(owner_dsn, settings, report))
         config = service_config(settings, dsns, settings.issuer_identifiers())
         start_up.check()
-        plan = ServerPlan(config, settings.shutdown_seconds, sweep_seconds=settings.sweep_seconds, oauth=False)
+        plan = ServerPlan(
+            config,
+            settings.shutdown_seconds,
+            sweep_seconds=settings.sweep_seconds,
+            verify_seconds=settings.verify_seconds,
+            oauth=False,
+        )
         issuers = [identifier.url for identifier in config.issuers]
         port = None if listening is None else listening.getsockname()[1]
         structlog.get_logger().info("running followers", issuers=issuers, port=port, pid=os.getpid())

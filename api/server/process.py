@@ -38,6 +38,7 @@ class ServerPlan:
     `watch_for_demo_clients`: the database was down at start-up, so check it for demo clients when it is up.
     `follow`: run the catch-up projections.
     `sweep_seconds`: how long expired rows may stay; 0 turns the sweep off.
+    `verify_seconds`: within which time the views are compared with the log; 0 turns that off.
     `oauth`: serve the issuers, not only health and metrics.
     `worker_socket_dir`: where several workers of one service create their metrics sockets.
     """
@@ -48,6 +49,7 @@ class ServerPlan:
     watch_for_demo_clients: bool = False
     follow: bool = True
     sweep_seconds: float = 0
+    verify_seconds: float = 0
     metrics: bool = True
     oauth: bool = True
     worker_socket_dir: Path | None = None
@@ -70,6 +72,8 @@ async def build_runner(plan: ServerPlan, refuse: Callable[[], None]) -> web.AppR
         service.follow()
     if plan.sweep_seconds:
         service.sweep(plan.sweep_seconds)
+    if plan.verify_seconds:
+        service.verify(plan.verify_seconds)
     app = create_app(
         service,
         behind_proxy=plan.behind_proxy,

@@ -27,6 +27,7 @@ from projections.following.follower import Follower
 from projections.following.status import ProjectionStatus, read_status
 from projections.lookups import LookUps, PostgresActiveTokens, PostgresClients
 from projections.versions import version_problems
+from projections.view_check import ViewCheck, ViewCheckResult, head_problems, read_view_checks
 
 VERIFICATION_THREADS = 2
 """Concurrent argon2id verifications of a process; each takes 19 MiB and a core."""
@@ -128,6 +129,10 @@ class Service:
         self._sweep = ExpirySweep(self._database, within=within)
         self.run_task(self._sweep.run())
 
+    def verify(self, within: float) -> None:
+        """Compare the views with the log within so many seconds, again and again, until the service closes."""
+        self.run_task(ViewCheck(self._logs, within=within).run())
+
     async def catch_up(self) -> None:
         """Apply the whole log to the catch-up projections that no other process runs. Raises Unavailable."""
         for follower in self._followers:
@@ -141,6 +146,10 @@ class Service:
     async def sweep_lag(self) -> float:
         """Return the seconds since the last complete sweep began. Raises Unavailable."""
         return await read_sweep_lag(self._database)
+
+    async def verification(self) -> Sequence[ViewCheckResult]:
+        """Return what the comparison of the views with each log has found. Raises Unavailable."""
+        return await read_view_checks(self._database, [log.name for log in self._logs])
 
     def counts(self) -> ServiceCounts:
         """Return the counters of this process."""
@@ -167,7 +176,10 @@ class Service:
                     advice = "run 'token-ledger migrate'"
                     return [f"The database schema is at revision {found}, this release needs {needed}: {advice}."]
                 excess = await describe_excess_rights(connection) if self._config.restricted else None
-                return [f"{excess}."] if excess else await version_problems(connection)
+                if excess:
+                    return [f"{excess}."]
+                heads = await head_problems(connection, [log.name for log in self._logs])
+                return [*await version_problems(connection), *heads]
         except Unavailable as error:
             return [str(error)]
 

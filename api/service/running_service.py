@@ -10,6 +10,7 @@ from ledger.use_cases.issuer import Issuer
 from projections.expiry_sweep import SweepCounts
 from projections.following.batches import FollowerCounts
 from projections.following.status import ProjectionStatus
+from projections.view_check import ViewCheckResult
 
 
 class LogCounts(Struct):
@@ -44,6 +45,9 @@ class RunningService(Protocol):
 
     async def sweep_lag(self) -> float:
         """Return the seconds since the last complete sweep began. Raises Unavailable."""
+
+    async def verification(self) -> Sequence[ViewCheckResult]:
+        """Return what the comparison of the views with each log has found. Raises Unavailable."""
 
     def counts(self) -> ServiceCounts:
         """Return the counters of this process."""

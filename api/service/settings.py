@@ -126,6 +126,14 @@ class Settings(BaseSettings):
         "seconds). All processes together sweep the table once in this time and delete expired rows. 0 turns the "
         "sweep off in these processes; if no process sweeps, the table grows without limit.",
     )
+    verify_seconds: float = Field(
+        default=86_400.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="In how many seconds all processes together compare every row of the projections with the log, in "
+        "the background. Differences are logged and shown by /readyz, /metrics and 'doctor'; nothing is repaired. 0 "
+        "turns the comparison off in these processes.",
+    )
     metrics: bool = Field(
         default=True,
         description="Serve /metrics, and projection details at /readyz, without authentication. They contain no "

@@ -55,11 +55,13 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
         "ledger/batching/log_tail.py",
         "ledger/postgres/notifications.py",
         "projections/following/lease.py",
+        "projections/background.py",
         "projections/expiry_sweep.py",
         "projections/following/follower.py",
         "projections/following/skips.py",
         "projections/token_activity.py",
         "projections/token_history.py",
+        "projections/view_check.py",
     ),
     "building the response": (
         "aiohttp/web_response.py",

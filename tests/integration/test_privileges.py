@@ -26,6 +26,7 @@ PRIVILEGES = {
     "projection_versions": READS,
     "token_activity": READS,
     "token_history": READS,
+    "view_checks": READS,
 }
 CATCH_UP = {
     "projection_checkpoints": {"SELECT", "INSERT", "UPDATE"},
@@ -33,7 +34,15 @@ CATCH_UP = {
     "token_activity": {"SELECT", "INSERT", "UPDATE"},
     "token_history": {"SELECT", "INSERT", "UPDATE"},
 }
-FUNCTIONS = {"append_events", "create_log", "find_recorded_events", "sweep_expired_tokens", "wait_for_append"}
+FUNCTIONS = {
+    "append_events",
+    "create_log",
+    "find_recorded_events",
+    "record_view_check",
+    "sweep_expired_tokens",
+    "take_view_check",
+    "wait_for_append",
+}
 
 FAKE_TOKEN = (
     "INSERT INTO active_tokens SELECT log_id, sha256('x'), jti, 'c', 'c', '', '{c}', 1, 9999999999 FROM active_tokens"
@@ -55,6 +64,7 @@ REFUSED = [
     "INSERT INTO logs VALUES ('planted', 7, now())",
     "UPDATE projection_versions SET version = 2",
     "UPDATE expiry_sweep SET due_at = 'infinity'",
+    "UPDATE view_checks SET differences = 0",
     "UPDATE event_log SET payload = ''",
     "DELETE FROM event_log",
     "TRUNCATE event_log",

@@ -41,9 +41,9 @@ Position = Annotated[
 def run(ctx: typer.Context, *, metrics_port: MetricsPort = None) -> None:
     """Keep the catch-up projections of every issuer up to date until SIGTERM or Ctrl-C.
 
-    It also removes the rows of expired tokens. Any number of processes may run it, and 'serve' does it too: a lease
-    lets one process at a time follow each projection of a log. If that process ends or hangs, another takes over within
-    5 seconds.
+    It also removes the rows of expired tokens, and compares all rows with the log. Any number of processes may run it,
+    and 'serve' does it too: a lease lets one process at a time follow each projection of a log. If that process ends or
+    hangs, another takes over within 5 seconds.
     """
     settings = ctx.obj.load_settings()
     from api.operations.serve import run_followers  # noqa: PLC0415 (imports the HTTP server, which is slow)

@@ -78,6 +78,25 @@ SWEEP_LAG = Metric(
     "Time since the last complete sweep began. Rows that had expired by then are deleted.",
 )
 
+VERIFICATION_ROWS = Metric(
+    "token_ledger_verification_rows_total",
+    "counter",
+    "Rows of projections compared with the log, by all processes.",
+    ("log",),
+)
+VERIFICATION_DIFFERENCES = Metric(
+    "token_ledger_verification_differences",
+    "gauge",
+    "Rows that are not what the log says, found in the last complete round or the one under way.",
+    ("log",),
+)
+VERIFICATION_AGE = Metric(
+    "token_ledger_verification_age_seconds",
+    "gauge",
+    "Time since the last complete round started; +Inf before the first.",
+    ("log",),
+)
+
 HEAD_POSITION = Metric("token_ledger_log_head_position", "gauge", "Position of the newest event.", ("log",))
 POSITION = Metric(
     "token_ledger_projection_position",

@@ -54,10 +54,14 @@ class MetricsEndpoint:
 
     async def handle(self, _request: web.Request) -> web.StreamResponse:
         """Return 200 even while the database is unreachable, without the metrics that are read from it."""
-        others, statuses, sweep_lag = await asyncio.gather(
-            self._others(), _or_none(self._service.projections()), _or_none(self._service.sweep_lag())
+        others, statuses, sweep_lag, verification = await asyncio.gather(
+            self._others(),
+            _or_none(self._service.projections()),
+            _or_none(self._service.sweep_lag()),
+            _or_none(self._service.verification()),
         )
-        return RawResponse(HEADERS, exposition(self._version, [self._count(), *others], statuses, sweep_lag))
+        processes = [self._count(), *others]
+        return RawResponse(HEADERS, exposition(self._version, processes, statuses, sweep_lag, verification))
 
     async def start(self, _app: web.Application) -> None:
         """Serve the counts of this process to its peers."""

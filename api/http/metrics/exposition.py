@@ -1,5 +1,6 @@
 """Render counts and statuses in the Prometheus text format."""
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
@@ -15,6 +16,7 @@ from api.http.metrics.catalogue import METRICS, Metric
 from api.service.running_service import LogCounts, ServiceCounts
 from ledger.batching.append_counts import BATCH_BOUNDS
 from projections.following.status import STATES, ProjectionStatus
+from projections.view_check import ViewCheckResult
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -32,8 +34,9 @@ def exposition(
     processes: Iterable[ProcessCounts],
     statuses: Sequence[ProjectionStatus] | None,
     sweep_lag: float | None = None,
+    verification: Sequence[ViewCheckResult] | None = None,
 ) -> bytes:
-    """Render all metrics; `statuses` and `sweep_lag` are None while the database is unreachable."""
+    """Render all metrics; what is read from the database is None while it is unreachable."""
     samples = _Samples()
     samples.add(catalogue.BUILD_INFO, (version,), 1)
     samples.add(catalogue.DATABASE_UP, (), statuses is not None)
@@ -41,6 +44,11 @@ def exposition(
         _add_process(samples, process)
     if sweep_lag is not None:
         samples.add(catalogue.SWEEP_LAG, (), sweep_lag)
+    for result in verification or ():
+        samples.add(catalogue.VERIFICATION_ROWS, (result.log,), result.rows)
+        samples.add(catalogue.VERIFICATION_DIFFERENCES, (result.log,), result.differences)
+        age = math.inf if result.age_seconds is None else result.age_seconds
+        samples.add(catalogue.VERIFICATION_AGE, (result.log,), age)
     for log, head in {status.log: status.head for status in statuses or ()}.items():
         samples.add(catalogue.HEAD_POSITION, (log,), head)
     for status in statuses or ():

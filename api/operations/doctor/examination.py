@@ -15,7 +15,8 @@ SERVER_CHECKS: Sequence[Check] = (
     *(server.check_connections, ledger.check_role),
 )
 LEDGER_CHECKS: Sequence[Check] = (
-    *(ledger.check_privileges, ledger.check_projections, ledger.check_logs, ledger.check_demo),
+    *(ledger.check_privileges, ledger.check_projections, ledger.check_verification),
+    *(ledger.check_logs, ledger.check_demo),
 )
 
 

@@ -4,6 +4,7 @@ from api.operations.doctor.checks import CheckContext, CheckResult, ok, problem,
 from api.service.role_check import describe_excess_rights
 from migrations.privileges import PROJECTOR_TABLES, READ_TABLES, SERVICE_FUNCTIONS
 from projections.versions import version_problems
+from projections.view_check import SQL as VIEW_CHECK
 
 FORBIDDEN_PRIVILEGES = ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "TRIGGER")
 """Privileges that the service must not have on the tables that only functions may change."""
@@ -121,3 +122,20 @@ async def check_projections(context: CheckContext) -> CheckResult:
     if problems:
         return problem("projections", " ".join(problems), "Until then this release cannot append events.")
     return ok("projections", "the inline projections have the versions of this release")
+
+
+async def check_verification(context: CheckContext) -> CheckResult:
+    """Check what the comparison of the projections with each log has found."""
+    rows = await context.connection.fetch(VIEW_CHECK["results"], [issuer.log_name for issuer in context.issuers])
+    differing = [f"{row['log']}: {'; '.join(row['first_differences'])}" for row in rows if row["differences"]]
+    if differing:
+        found = f"{sum(row['differences'] for row in rows)} rows differ from the log: {', '.join(differing)}"
+        advice = (
+            "Find out who changed them. 'token-ledger projections verify' shows them, and "
+            "'token-ledger projections rebuild' makes them what the log says."
+        )
+        return problem("verification", found, advice)
+    ages = [row["age_seconds"] for row in rows]
+    if not ages or None in ages:
+        return ok("verification", "no differences found; the first comparison with the log is not complete")
+    return ok("verification", f"the last comparison with the log, started {max(ages) / 3600:.1f} h ago, was equal")

@@ -16,7 +16,7 @@ from ledger.use_cases.issuer import IssuerIdentifier
 CONTAINER_FILES = [ROOT / name for name in ("Dockerfile", "compose.yaml", ".env.example")]
 VARIABLES = {variable_name(name) for name in Settings.model_fields} | find_flag_variables(get_command(app))
 VARIABLES_OF_TESTS = {"TOKEN_LEDGER_TEST_DSN"}
-METRIC = re.compile(r"\btoken_ledger_(?:http|append|event|audit|log|projection|sweep|info|database)\w*")
+METRIC = re.compile(r"\btoken_ledger_(?:http|append|event|audit|log|projection|sweep|verification|info|database)\w*")
 REFERENCE = ROOT / "docs/reference"
 
 

@@ -19,6 +19,7 @@ from api.service.running_service import ServiceCounts
 from projections.expiry_sweep import SweepCounts
 from projections.following.batches import FollowerCounts
 from projections.following.status import STATES
+from projections.view_check import ViewCheckResult
 from tests.statuses import SKIP, status, stopped
 
 ME = str(os.getpid())
@@ -117,7 +118,7 @@ def test_exposition_has_exactly_the_metrics_of_the_catalogue():
     service = MemoryService(MAIN).counts()
     followers = [FollowerCounts("token_history", "main")]
     process = ProcessCounts(7, ServiceCounts(service.logs, followers), [counts])
-    found = Scraped(exposition("1.0", [process], [stopped()], 12.5).decode())
+    found = Scraped(exposition("1.0", [process], [stopped()], 12.5, [ViewCheckResult("main", 10, 0)]).decode())
     shown = {}
     for family in found.families.values():
         name = f"{family.name}_total" if family.type == "counter" else family.name
@@ -136,6 +137,23 @@ async def test_sweep_is_counted_per_process_and_has_one_lag(http, service):
     others = Scraped(exposition("1.0", [ProcessCounts(7, swept)], None).decode())
     assert (others("sweep_rows_deleted_total", process="7"), others("sweep_batches_total", process="7")) == (70, 3)
     assert others("sweep_lag_seconds") is None  # while the database is away
+
+
+async def test_verification_is_in_metrics_and_readyz(http, service):
+    service.verified = [
+        ViewCheckResult("main", 900, 2, ("clients shop: differs in document",), 60.0004),
+        ViewCheckResult("other", 10, 0),
+    ]
+    found = await scrape(http)
+    metrics = ("verification_rows_total", "verification_differences", "verification_age_seconds")
+    assert [found(name, log="main") for name in metrics] == [900, 2, 60.0004]
+    assert [found(name, log="other") for name in metrics] == [10, 0, float("inf")]
+    response = await http.get("/readyz")
+    assert response.status == 200, "a difference does not turn readiness off"
+    assert (await response.json())["verification"] == [
+        {"log": "main", "rows": 900, "differences": 2, "age_seconds": 60.0},
+        {"log": "other", "rows": 10, "differences": 0, "age_seconds": None},
+    ]
 
 
 def test_durations_count_in_the_first_bucket_that_holds_them():
@@ -175,6 +193,7 @@ class TestReadiness:
                     "stopped_at": 41,
                 }
             ],
+            "verification": [],
         }
 
     async def test_responds_503_when_database_becomes_unreachable(self, http, service):

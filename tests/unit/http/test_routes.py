@@ -71,7 +71,7 @@ class TestHealth:
     async def test_service_is_ready_when_it_has_no_problems(self, http):
         response = await http.get("/readyz")
         assert response.status == 200
-        assert await response.json() == {"status": "ready", "projections": []}
+        assert await response.json() == {"status": "ready", "projections": [], "verification": []}
         assert response.headers["Cache-Control"] == "no-store"
 
     async def test_service_is_not_ready_when_it_has_problems(self, http, service):

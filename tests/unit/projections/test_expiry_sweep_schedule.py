@@ -71,7 +71,7 @@ async def run(*outcomes: float | Exception) -> tuple[list[float], list[dict]]:
 async def test_sweep_sleeps_as_the_step_returned_and_polls_after_errors(outcomes, slept, logged):
     found, logs = await run(*outcomes)
     assert found == slept
-    assert [line["event"] for line in logs] == ["expiry sweep failed"] * logged
+    assert [line["event"] for line in logs] == ["background task failed"] * logged
 
 
 async def test_sweep_ends_when_cancelled_as_a_connection_breaks():
