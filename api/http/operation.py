@@ -6,7 +6,7 @@ Routes and the OpenAPI document are built from them too.
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar, overload
+from typing import Any, Generic, Literal, TypeVar
 
 from aiohttp import hdrs
 from msgspec import Struct
@@ -112,15 +112,9 @@ class Values:
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = values
 
-    @overload
-    def get(self, parameter: Parameter[T]) -> T | None: ...
-
-    @overload
-    def get(self, parameter: Parameter[T], default: T) -> T: ...
-
-    def get(self, parameter: Parameter[T], default: T | None = None) -> T | None:
-        """The value, or the default if the parameter is omitted."""
-        value: T | None = self._values.get(parameter.name, default)
+    def get(self, parameter: Parameter[T]) -> T | None:
+        """The value; None if the parameter is omitted."""
+        value: T | None = self._values.get(parameter.name)
         return value
 
     def required(self, parameter: Parameter[T]) -> T:

@@ -61,7 +61,7 @@ class AuditRequest(Struct, frozen=True):
     @property
     def min_position(self) -> int:
         """The position that the response must include; 0 if omitted."""
-        return self.values.get(MIN_POSITION, 0)
+        return self.values.get(MIN_POSITION) or 0
 
 
 class AuditEndpoint:
@@ -101,7 +101,8 @@ class AuditEndpoint:
     def _parameter_ahead(self, values: Values, error: AheadOfLog) -> str:
         """The name of the parameter that is beyond the head of the log."""
         as_of = values.get(AS_OF)
-        if isinstance(error, InstantInFuture) or (isinstance(as_of, int) and as_of >= values.get(MIN_POSITION, 0)):
+        min_position = values.get(MIN_POSITION) or 0
+        if isinstance(error, InstantInFuture) or (isinstance(as_of, int) and as_of >= min_position):
             return AS_OF.name
         return MIN_POSITION.name
 

@@ -58,7 +58,7 @@ class EventStreamEndpoint(AuditEndpoint):
             after = values.get(AFTER)
         moment = await self._audit.moments.resolve_in_log(None, after or 0)
         start = moment.position if after is None else after
-        query = EventQuery(types=values.get(TYPE, ()), client_id=values.get(CLIENT_ID), actor=values.get(ACTOR))
+        query = EventQuery(types=values.get(TYPE) or (), client_id=values.get(CLIENT_ID), actor=values.get(ACTOR))
         if after is not None:  # an error can still be reported before the response begins
             await self._audit.events.find_events(query, after=start, limit=1)
 

@@ -57,20 +57,20 @@ class EventsEndpoint(AuditEndpoint):
     async def _respond(self, request: AuditRequest) -> web.StreamResponse:
         values = request.values
         query = EventQuery(
-            types=values.get(TYPE, ()),
+            types=values.get(TYPE) or (),
             client_id=values.get(CLIENT_ID),
             subject=values.get(SUBJECT),
             actor=values.get(ACTOR),
             since=values.get(SINCE),
             until=values.get(UNTIL),
         )
-        after = values.get(AFTER, 0)
+        after = values.get(AFTER) or 0
         if accepts_export(request.http.headers.get(hdrs.ACCEPT, "")):
             if values.get(LIMIT) is not None:
                 raise parameter_error(LIMIT.name, "is not allowed for an export")
             return await self._export(request, query, after)
         page = await self._audit.events.find_events(
-            query, after=after, limit=values.get(LIMIT, DEFAULT_LIMIT), min_position=request.min_position
+            query, after=after, limit=values.get(LIMIT) or DEFAULT_LIMIT, min_position=request.min_position
         )
         document = EventPageDocument(
             events=[event_document(row) for row in page.events],

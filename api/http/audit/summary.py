@@ -35,7 +35,7 @@ class SummaryEndpoint(AuditEndpoint):
 
     async def _respond(self, request: AuditRequest) -> web.StreamResponse:
         values = request.values
-        bucket = values.get(BUCKET, "hour")
+        bucket = values.get(BUCKET) or "hour"
         try:
             query = activity_query(
                 since=values.get(WINDOW_SINCE),
@@ -47,7 +47,7 @@ class SummaryEndpoint(AuditEndpoint):
         except InvalidWindow as error:
             raise RequestError(INVALID_REQUEST, str(error), parameter=error.parameter) from None
         summary = await self._audit.activity.summarize(
-            query, clients=values.get(LIMIT, DEFAULT_LIMIT), min_position=request.min_position
+            query, clients=values.get(LIMIT) or DEFAULT_LIMIT, min_position=request.min_position
         )
         document = summary_document(summary, since=query.since, until=query.until, bucket=bucket)
         return document_response(document, summary.position)

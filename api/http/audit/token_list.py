@@ -96,7 +96,7 @@ class TokenListEndpoint(AuditEndpoint):
         fingerprint = _fingerprint(self._issuer.identifier.log_name, query)
         moment, before = await self._resolve_page(values, fingerprint)
         page = await self._audit.tokens.find_tokens(
-            query, moment, before=before, limit=values.get(LIMIT, DEFAULT_LIMIT)
+            query, moment, before=before, limit=values.get(LIMIT) or DEFAULT_LIMIT
         )
         document = TokenPageDocument(
             tokens=[token_document(token, moment) for token in page.tokens],
@@ -107,7 +107,7 @@ class TokenListEndpoint(AuditEndpoint):
 
     async def _resolve_page(self, values: Values, fingerprint: str) -> tuple[Moment, int | None]:
         """The moment of the list, and the position before which its page begins."""
-        as_of, min_position, text = values.get(AS_OF), values.get(MIN_POSITION, 0), values.get(CURSOR)
+        as_of, min_position, text = values.get(AS_OF), values.get(MIN_POSITION) or 0, values.get(CURSOR)
         if text is None:
             return await self._audit.moments.resolve(as_of, min_position), None
         cursor = _read_cursor(text, fingerprint, as_of)

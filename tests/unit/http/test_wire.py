@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 import pytest
-from memory_service import FORM, assert_error, basic
+from memory_service import FORM, basic
 from structlog.testing import capture_logs
 
 
@@ -204,13 +204,3 @@ async def test_responds_404_when_target_is_not_a_known_path(wire, target):
     assert b"Server: token-ledger" in head
     assert b"X-Request-Id: " in head
     assert json.loads(body)["error"] == "not_found"
-
-
-async def test_responses_are_in_order_when_requests_are_pipelined(caller, wire):
-    keep = request(caller).replace(b"Connection: close\r\n", b"")
-    response = await wire(keep + request(caller, "1.1", b"grant_type=password"))
-    assert response.index(b"access_token") < response.index(b"unsupported_grant_type")
-
-
-async def test_404_has_the_headers_of_all_errors(http):
-    await assert_error(await http.get("/nowhere"), 404, "not_found")

@@ -13,30 +13,6 @@ def jtis(page):
     return [token["jti"] for token in page["tokens"]]
 
 
-MALFORMED = [
-    (name, value)
-    for name, values in {
-        "client_id": ("", "a b", "x" * 256),
-        "subject": ("x" * 256, "a\nb"),
-        "scope": ("read write", 'a"b'),
-        "status": ("Active", "not_issued"),
-        "issued_after": ("yesterday", "2026-03-01", "2026-03-01T12:00:00"),
-        "issued_before": (
-            "1969-12-31T23:59:59Z",
-            "0001-01-01T00:00:00+01:00",
-            "9999-12-31T23:59:59-01:00",
-            "2026-02-30T00:00:00Z",
-        ),
-        "as_of": ("-1", "1.0", "٣", "9" * 19),
-        "min_position": ("x",),
-        "limit": ("0", "1001", "-1"),
-        "cursor": ("a b",),
-        "page": ("2",),
-    }.items()
-    for value in values
-]
-
-
 class TestTokenFilters:
     async def test_all_must_match_when_combined(self, auditor):
         read = await auditor.issue("app", "read")
@@ -72,11 +48,6 @@ class TestTokenFilters:
         assert [token["state"] for token in page["tokens"]] == ["active"]
         assert page["as_of"]["position"] == position
         assert (await auditor.get("/tokens", client_id="app2", as_of=position, status="revoked"))["tokens"] == []
-
-    @pytest.mark.parametrize(("name", "value"), MALFORMED)
-    async def test_respond_400_when_malformed_or_unknown(self, auditor, name, value):
-        detail = await assert_problem(await auditor.request("/tokens", **{name: value}), 400, "invalid_request", name)
-        assert not value or name in {"page", "limit"} or value not in detail
 
     async def test_respond_400_when_repeated(self, auditor):
         response = await auditor.http.get(f"{auditor.base}/tokens?scope=a&scope=a", headers=auditor.authorization)
