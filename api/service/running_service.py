@@ -5,7 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
-from ledger.batching.append_counts import AppendCounts
+from ledger.batching.group_commit import AppendCounts
 from ledger.use_cases.issuer import Issuer
 from projections.expiry_sweep import SweepCounts
 from projections.following.batches import FollowerCounts

@@ -43,7 +43,6 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
         "ledger/domain/scope.py",
     ),
     "appending": (
-        "ledger/batching/append_counts.py",
         "ledger/batching/group_commit.py",
         "ledger/postgres/append.py",
         "ledger/postgres/event_log.py",

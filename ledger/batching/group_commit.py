@@ -1,21 +1,51 @@
 """Group commit: concurrent writes of one process share transactions.
 
-While one batch commits the next one gathers; there is no timer, so an idle service adds no wait. One log has one
-group committer in each process, and the head row orders the batches of several processes: one that waits there goes on
-gathering.
+Writes that arrive while a batch commits form the next one. There is no timer, so an idle service adds no wait. Each log
+has one group commit in each process; the head row orders the batches of several processes.
 """
 
 import asyncio
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
 
-from ledger.batching.append_counts import AppendCounts
+from msgspec import Struct, field
+
 from ledger.domain.errors import QueueFull, Unavailable
-from ledger.domain.recording import EventLog, Write, WriteResult
+from ledger.domain.recording import EventLog, VersionConflict, Write, WriteResult
+
+BATCH_BOUNDS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+"""Writes in a batch: the upper bounds of what is counted together; larger ones are counted last."""
+
+
+class AppendCounts(Struct):
+    """Writes by what became of them, the events that were recorded, and how large batches were.
+
+    A write that was refused, because too many waited, was in no batch.
+    """
+
+    recorded: int = 0
+    conflicts: int = 0
+    failed: int = 0
+    refused: int = 0
+    events: int = 0
+    batches: list[int] = field(default_factory=lambda: [0] * (len(BATCH_BOUNDS) + 1))
+
+    def add(self, writes: Sequence[Write], results: Sequence[WriteResult | Exception]) -> None:
+        """Count a batch."""
+        self.batches[bisect_left(BATCH_BOUNDS, len(writes))] += 1
+        for write, result in zip(writes, results, strict=True):
+            if isinstance(result, VersionConflict):
+                self.conflicts += 1
+            elif isinstance(result, Exception):
+                self.failed += 1
+            else:
+                self.recorded += 1
+                self.events += len(write.events)
 
 
 class GroupCommit:
-    """Takes writes from many tasks and hands them to the event_log in batches, in the order they came."""
+    """Takes writes from many tasks and hands them to the event log in batches, in the order of their arrival."""
 
     def __init__(self, event_log: EventLog, *, max_waiting: int = 4096, max_batch: int = 512) -> None:
         """At most `max_waiting` writes wait, one more is refused at once; `max_batch` bounds a transaction."""
@@ -46,14 +76,14 @@ class GroupCommit:
             msg = f"{self._max_waiting} writes wait to be recorded already."
             raise QueueFull(msg)
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[WriteResult] = loop.create_future()
-        self._waiting.append((write, answer))
+        future: asyncio.Future[WriteResult] = loop.create_future()
+        self._waiting.append((write, future))
         if self._committing is None:
             self._committing = loop.create_task(self._commit_all())
-        return await answer
+        return await future
 
     async def close(self) -> None:
-        """Take no more writes, and return once those that wait are answered."""
+        """Take no more writes, and return once the waiting ones are done."""
         self._closed = True
         while self._committing is not None:
             await asyncio.wait((self._committing,))

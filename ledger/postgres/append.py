@@ -1,6 +1,11 @@
-"""Appending to one log: one call of the function append_events, one round trip, one transaction."""
+"""Appending to one log: one call of the function append_events, one round trip, one transaction.
 
-from collections.abc import Sequence
+When the wait of a commit for a synchronous standby is cancelled, PostgreSQL reports success and a warning. The commit
+is local, and a failover may lose it: `watch_commit` notices.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +13,10 @@ import asyncpg
 
 from ledger.domain.errors import Unavailable
 from ledger.domain.recording import VersionConflict, Write, WriteResult
+from ledger.postgres.database import Connection
+
+WAIT_CANCELLED = "01000"
+"""The SQLSTATE of that warning."""
 
 StreamNumbers = dict[UUID, int]
 """The streams of a batch, numbered from 1 in the order they are first named."""
@@ -86,3 +95,27 @@ class AppendBatch:
             first, position = position + 1, position + len(write.events)
             results.append(WriteResult(range(first, position + 1), recorded_at))
         return results
+
+
+class CommitWatch:
+    """What the server said while a statement ran."""
+
+    def __init__(self) -> None:
+        self.confirmed = True
+
+    def on_log_message(self, _connection: object, message: asyncpg.PostgresLogMessage) -> None:
+        """Take a notice or warning of the server."""
+        if message.sqlstate == WAIT_CANCELLED:
+            self.confirmed = False
+
+
+@contextmanager
+def watch_commit(connection: Connection) -> Iterator[CommitWatch]:
+    """Watch the statements inside. Look at `confirmed` after the result of each."""
+    watch = CommitWatch()
+    connection.add_log_listener(watch.on_log_message)
+    try:
+        yield watch
+    finally:
+        with suppress(asyncpg.InterfaceError):  # the connection broke, and its listeners with it
+            connection.remove_log_listener(watch.on_log_message)

@@ -8,8 +8,7 @@ from uuid import UUID
 from ledger.batching.batch_loader import BatchLoader
 from ledger.domain.errors import Unavailable
 from ledger.domain.recording import LogHead, RecordedEvent, VersionConflict, Write, WriteResult
-from ledger.postgres.append import AppendBatch
-from ledger.postgres.commit_watch import watch_commit
+from ledger.postgres.append import AppendBatch, watch_commit
 from ledger.postgres.logs import Log
 from ledger.postgres.outcome import find_outcome
 from ledger.postgres.rows import recorded_event

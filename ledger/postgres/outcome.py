@@ -13,7 +13,7 @@ import asyncpg
 
 from ledger.domain.errors import OutcomeUnknown, Unavailable
 from ledger.domain.recording import VersionConflict, Write, WriteResult
-from ledger.postgres.commit_watch import watch_commit
+from ledger.postgres.append import watch_commit
 from ledger.postgres.database import Database
 from ledger.postgres.statements import load_statements
 

@@ -14,7 +14,7 @@ from api.http.instrumented_endpoint import DURATION_BUCKETS_SECONDS, RequestCoun
 from api.http.metrics import catalogue
 from api.http.metrics.catalogue import METRICS, Metric
 from api.service.running_service import LogCounts, ServiceCounts
-from ledger.batching.append_counts import BATCH_BOUNDS
+from ledger.batching.group_commit import BATCH_BOUNDS
 from projections.following.status import STATES, ProjectionStatus
 from projections.view_check import ViewCheckResult
 

@@ -5,8 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from ledger.batching.append_counts import BATCH_BOUNDS, AppendCounts
-from ledger.batching.group_commit import GroupCommit
+from ledger.batching.group_commit import BATCH_BOUNDS, AppendCounts, GroupCommit
 from ledger.domain.errors import OutcomeUnknown, QueueFull, Unavailable
 from ledger.domain.recording import VersionConflict, Write, WriteResult
 from tests.builders import NOW, row, settle
