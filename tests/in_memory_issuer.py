@@ -8,9 +8,9 @@ from ledger.domain.clock import RandomBytes
 from ledger.domain.recording import Cause, EventMapper, RecordedEvent
 from ledger.memory.event_log import MemoryEventLog
 from ledger.use_cases.issuer import Issuer, IssuerIdentifier, assemble_issuer
-from projections.memory.audit_trail import MemoryAuditTrail
-from projections.memory.views import MemoryActiveTokens, MemoryClients
 from tests.builders import FakeClock, ImmediateExecutor, PredictableBytes, settings
+from tests.memory.audit_trail import MemoryAuditTrail
+from tests.memory.views import MemoryActiveTokens, MemoryClients
 
 OPERATOR = Cause(actor="operator:ana")
 ISSUER_URL = "http://localhost:8085/ms-auth-server"

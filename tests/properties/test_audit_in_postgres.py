@@ -12,7 +12,7 @@ from api.service.composition import Service, ServiceConfig
 from ledger.domain.recording import EventMapper, VersionConflict
 from ledger.use_cases.audit import ActivityQuery, EventQuery
 from ledger.use_cases.issuer import IssuerIdentifier
-from projections.memory.audit_trail import MemoryAuditTrail
+from tests.memory.audit_trail import MemoryAuditTrail
 from tests.properties.search_effort import PHASES, count_examples
 from tests.properties.token_histories import (
     CLIENTS,

@@ -17,11 +17,11 @@ from ledger.use_cases.issuer import IssuerIdentifier
 from projections.active_tokens import COLUMNS, ActiveTokensProjection
 from projections.catalogue import PROJECTIONS
 from projections.expiry_sweep import GRACE_SECONDS
-from projections.memory.views import MemoryActiveTokens, MemoryClients
 from projections.rebuilding import throttle
 from projections.rebuilding.rebuild import rebuild_projection
 from projections.rebuilding.replay import find_changes, replay_projection
 from projections.rebuilding.verification import verify_projection
+from tests.memory.views import MemoryActiveTokens, MemoryClients
 from tests.properties.search_effort import PHASES, count_examples
 from tests.properties.token_histories import CatchUp, Historian, histories
 

@@ -86,7 +86,10 @@ class TestChosenSecrets:
     @pytest.mark.parametrize(
         ("text", "stored_hash"),
         [
-            *((text, CHEAP_ARGON2.hash("right", salt=b"salt" * 4)) for text in ("", "Right", "right ", "\ud800", "\x00")),
+            *(
+                (text, CHEAP_ARGON2.hash("right", salt=b"salt" * 4))
+                for text in ("", "Right", "right ", "\ud800", "\x00")
+            ),
             *(("right", malformed) for malformed in ("", "nonsense", "$argon2id$v=19$broken")),
         ],
     )

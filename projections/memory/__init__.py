@@ -1,1 +1,0 @@
-"""The projections in memory, for tests."""
