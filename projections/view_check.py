@@ -91,17 +91,6 @@ class ViewCheckResult(Struct, frozen=True):
     age_seconds: float | None = None
 
 
-class Bounds(Struct, frozen=True):
-    """What bounds the comparison of a page. Times are seconds since 1970."""
-
-    head: int
-    checkpoint: int
-    archived_until: int
-    closed_before: float
-    now: float
-    total: int
-
-
 class ExpectedRows(Struct):
     """The rows that streams fold to, by view and key, and the streams that do not fold."""
 
@@ -154,15 +143,15 @@ class ViewCheck:
         async with log.database.connection() as connection, connection.transaction(isolation="repeatable_read"):
             await connection.execute(SQL["lock"])
             taken = await connection.fetchrow(SQL["take"], log_id)
-            bounds_row = await connection.fetchrow(SQL["bounds"], log_id)
-            if taken is None or bounds_row is None:
-                return POLL_SECONDS
+            assert taken is not None, "the function returns one row"
             if taken["rest"] > 0:
                 return min(float(taken["rest"]), MAX_REST_SECONDS)
-            bounds = Bounds(**bounds_row)
+            bounds = await connection.fetchrow(SQL["bounds"], log_id)
+            assert bounds is not None, "the log exists"
             comparison = _Comparison(connection, log_id, bounds, self._mapper)
             page = await comparison.compare_page(taken["view"] or WALKS[0], taken["after"] or "")
-            rest = max(rest_seconds(rows=bounds.total, period=self._period), REST_PER_WORK * (monotonic() - started))
+            rest = rest_seconds(rows=bounds["total"], period=self._period)
+            rest = max(rest, REST_PER_WORK * (monotonic() - started))
             texts = [f"{d.projection} {d.key}: {d.found}" for d in page.differences]
             await connection.execute(SQL["record"], log_id, page.walk, page.after, page.rows, texts, rest)
         for difference in page.differences:
@@ -179,7 +168,7 @@ class ViewCheck:
 class _Comparison:
     """Compares one page, in the snapshot of the connection's transaction."""
 
-    def __init__(self, connection: Connection, log_id: int, bounds: Bounds, mapper: EventMapper) -> None:
+    def __init__(self, connection: Connection, log_id: int, bounds: asyncpg.Record, mapper: EventMapper) -> None:
         self._connection = connection
         self._log_id = log_id
         self._bounds = bounds
@@ -215,18 +204,22 @@ class _Comparison:
     async def _compare_streams(self, after: int, current: set[str]) -> Page:
         """Compare the streams that start in the next positions of the log with the rows that they should have."""
         last = after + PAGE_ROWS
-        complete = last >= self._bounds.head
+        complete = last >= self._bounds["head"]
         streams = await self._fetch("streams_page", after, last)
         expected = await self._fold([row["stream_id"] for row in streams])
         page = Page(None if complete else "log", "" if complete else str(last), differences=expected.unreadable)
         for view in sorted(current):
-            rows = expected.views[view]
-            keys: list[Any] = [list(rows)]
+            rows, found = expected.views[view], {}
             if view == "token_history":
                 # The first and the last page include the rows at positions that the log cannot have.
-                keys = [after or MIN_POSITION, MAX_POSITION if complete else last]
-            page.rows += len(rows)
-            page.differences += self._differences(view, rows, _by_key(view, await self._fetch(view, *keys)))
+                first, end = after or MIN_POSITION, MAX_POSITION if complete else last
+                found = _by_key(view, await self._fetch(view, first, end))
+            else:
+                # Rows that exist are compared by the other walks.
+                existing = {key for (key,) in await self._fetch(view, list(rows))}
+                rows = {key: row for key, row in rows.items() if key not in existing}
+            page.rows += len(expected.views[view])
+            page.differences += self._differences(view, rows, found)
         return page
 
     async def _fold(self, stream_ids: Sequence[UUID]) -> ExpectedRows:
@@ -263,7 +256,7 @@ class _Comparison:
             views["active_tokens"][issued.digest] = dict(zip(TOKEN_COLUMNS, token, strict=True))
         history: dict[str, Any] = {}
         for recorded, row in zip(stream, rows, strict=True):
-            if row.position <= self._bounds.checkpoint and row.position not in skipped:
+            if row.position <= self._bounds["checkpoint"] and row.position not in skipped:
                 projected = Projected(recorded.event, row)
                 match recorded.event:
                     case TokenIssued() as event:
@@ -290,14 +283,13 @@ class _Comparison:
 
     def _is_excused(self, view: str, expected: Row | None, found: Row | None) -> bool:
         """Whether a missing row may have been swept, or the events of a row that the log lacks are archived."""
-        bounds = self._bounds
         match view, expected, found:
             case "active_tokens", {"expires_at": expires_at}, None:
-                return bool(expires_at <= bounds.now)
+                return bool(expires_at <= self._bounds["now"])
             case "active_tokens", None, {"expires_at": expires_at}:
-                return bool(expires_at <= bounds.closed_before)
+                return bool(expires_at <= self._bounds["closed_before"])
             case "token_history", None, {"issued_position": position}:
-                return bool(0 < position <= bounds.archived_until)
+                return bool(0 < position <= self._bounds["archived_until"])
         return False
 
     async def _fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:

@@ -17,7 +17,7 @@ SELECT h.position AS head, coalesce(c.position, 0) AS checkpoint,
        coalesce((SELECT max(a.last_position) FROM log_archives a WHERE a.log_id = $1), 0) AS archived_until,
        coalesce((SELECT extract(epoch FROM max(a.closed_before)) FROM log_archives a WHERE a.log_id = $1), 0)::float8
            AS closed_before,
-       extract(epoch FROM now())::float8 AS now,
+       extract(epoch FROM clock_timestamp())::float8 AS now,
        h.position + (SELECT sum(greatest(t.reltuples, 0)) FROM pg_class t
                       WHERE t.oid IN (to_regclass('active_tokens'), to_regclass('clients')))::bigint AS total
   FROM log_head h
@@ -36,17 +36,16 @@ SELECT log_id, digest, jti, client_id, subject, scope, audience, issued_at, expi
   FROM active_tokens WHERE log_id = $1 AND digest > $2 ORDER BY digest LIMIT $3;
 
 -- name: active_tokens
--- The active tokens of these digests.
-SELECT log_id, digest, jti, client_id, subject, scope, audience, issued_at, expires_at
-  FROM active_tokens WHERE log_id = $1 AND digest = ANY ($2::bytea[]);
+-- Which of these digests have a row.
+SELECT digest FROM active_tokens WHERE log_id = $1 AND digest = ANY ($2::bytea[]);
 
 -- name: clients_page
 -- The next clients.
 SELECT client_id, stream_version, document::text FROM clients WHERE log_id = $1 AND client_id > $2 ORDER BY client_id LIMIT $3;
 
 -- name: clients
--- The clients of these ids.
-SELECT client_id, stream_version, document::text FROM clients WHERE log_id = $1 AND client_id = ANY ($2::text[]);
+-- Which of these clients have a row.
+SELECT client_id FROM clients WHERE log_id = $1 AND client_id = ANY ($2::text[]);
 
 -- name: token_history
 -- The tokens issued at positions after $2 and up to $3.
