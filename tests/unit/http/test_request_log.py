@@ -39,38 +39,39 @@ class TestRequestLine:
             "status": 200,
         }
 
-    async def test_has_error_and_client_when_request_is_refused(self, caller):
-        line = await self._line(caller.post("introspect", "app", token="x"))
-        assert (line["endpoint"], line["status"], line["error"]) == ("introspect", 403, "unauthorized_client")
-        assert line["client_id"] == "app"
-        assert line["log_level"] == "info"
-
-    async def test_has_no_client_when_authentication_fails(self, caller):
-        line = await self._line(caller.post("revoke", "app", secret="wrong", token="x"))
-        assert (line["endpoint"], line["status"], line["error"]) == ("revoke", 401, "invalid_client")
-        assert "client_id" not in line
-
-    async def test_names_the_issuer_when_it_differs(self, other):
-        assert (await self._line(other.send("token")))["issuer"] == "other"
-
     async def test_has_no_path_when_path_is_unknown(self, http):
         line = await self._line(http.get("/some-token?token=another"))
         assert (line["endpoint"], line["status"], line["error"]) == ("none", 404, "not_found")
         assert "some-token" not in repr(line)
         assert "another" not in repr(line)
 
-    async def test_names_the_endpoint_when_method_is_wrong(self, caller):
-        line = await self._line(caller.http.get(f"{caller.path}/oauth2/token?token=x"))
-        assert (line["endpoint"], line["status"], line["error"]) == ("token", 405, "invalid_request")
-
-    async def test_describes_a_metadata_request(self, http):
-        line = await self._line(http.get("/ms-auth-server/.well-known/oauth-authorization-server"))
-        assert (line["endpoint"], line["issuer"], line["status"]) == ("metadata", "ms-auth-server", 200)
-
-    @pytest.mark.parametrize("name", ["livez", "readyz"])
-    async def test_has_level_debug_when_health_is_good(self, http, name):
-        line = await self._line(http.get(f"/{name}"))
-        assert (line["endpoint"], line["log_level"]) == (name, "debug")
+    @pytest.mark.parametrize(
+        ("send", "expected"),
+        [
+            (
+                lambda caller: caller.post("introspect", "app", token="x"),
+                {"endpoint": "introspect", "status": 403, "error": "unauthorized_client", "client_id": "app"},
+            ),
+            (
+                lambda caller: caller.post("revoke", "app", secret="wrong", token="x"),
+                {"endpoint": "revoke", "status": 401, "error": "invalid_client", "client_id": None},
+            ),
+            (
+                lambda caller: caller.http.get(f"{caller.path}/oauth2/token?token=x"),
+                {"endpoint": "token", "status": 405, "error": "invalid_request", "log_level": "info"},
+            ),
+            (
+                lambda caller: caller.http.get(f"{caller.path}/.well-known/oauth-authorization-server"),
+                {"endpoint": "metadata", "status": 200, "issuer": "ms-auth-server"},
+            ),
+            (lambda caller: caller.http.post("/other/oauth2/token"), {"issuer": "other"}),
+            (lambda caller: caller.http.get("/livez"), {"endpoint": "livez", "log_level": "debug"}),
+            (lambda caller: caller.http.get("/readyz"), {"endpoint": "readyz", "log_level": "debug"}),
+        ],
+    )
+    async def test_describes_any_request(self, caller, send, expected):
+        line = await self._line(send(caller))
+        assert {name: line.get(name) for name in expected} == expected
 
     async def test_has_level_warning_when_service_is_not_ready(self, http, service):
         service.reported = ["Something is wrong."]
