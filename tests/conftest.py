@@ -1,4 +1,4 @@
-"""A real database for whoever asks. Tests that do not ask start no server."""
+"""A real database for the tests that use it. Other tests start no server."""
 
 import logging
 import os

@@ -4,7 +4,7 @@ SELECT before, recorded_at, conflict_write, conflict_stream, conflict_version
   FROM append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17);
 
 -- name: find_recorded_events
--- After an unknown outcome: what is recorded at these places of these streams.
+-- After an unknown outcome: the events at these versions of these streams.
 SELECT stream_id, stream_version, position, recorded_at, salt FROM find_recorded_events($1, $2, $3);
 
 -- name: confirm_durability
@@ -16,16 +16,16 @@ SELECT pg_logical_emit_message(true, 'token_ledger', 'durability');
 SELECT create_log($1);
 
 -- name: wait_for_append
--- Wait for the append under way, if there is one: what is appended later is recorded later than now.
+-- Wait for an append in progress, if there is one. Later appends are recorded later than now.
 SELECT wait_for_append($1);
 
 -- name: lock_head
--- Take the write lock of a log: whoever holds its head row is the only one to append.
+-- Take the write lock of a log: only the session that holds its head row can append.
 SELECT position, recorded_at FROM log_head WHERE log_id = $1 FOR UPDATE;
 
 -- name: end_session
--- End the session of a connection that broke, if it goes on: what is still on its way there is then never done. No row
--- if it is over; false if it does not end within two seconds.
+-- End the session of a broken connection, so that a statement still on its way to it is never executed. No row if the
+-- session is over already; false if it does not end within two seconds.
 SELECT pg_terminate_backend(pid, 2000) AS ended
   FROM pg_stat_activity
  WHERE pid = $1 AND pid <> pg_backend_pid() AND datname = current_database() AND usename = current_user;
@@ -53,7 +53,7 @@ SELECT position, recorded_at, stream_id, stream_version, topic, schema_version, 
  LIMIT $4;
 
 -- name: head
--- Where the log ends. Committed rows only: a batch under way is not seen.
+-- Where the log ends. It does not see an append in progress.
 SELECT position, recorded_at FROM log_head WHERE log_id = $1;
 
 -- name: find_log
@@ -62,7 +62,7 @@ SELECT log_id FROM logs WHERE name = $1;
 
 -- name: position_at
 -- The newest position recorded at or before $2, 0 when there is none. A binary search, because instants never go back.
--- It begins behind what is archived; null when the instant lies there.
+-- It begins after the archived positions; null when the instant is among them.
 WITH RECURSIVE archived AS (
     SELECT last_position, last_recorded_at FROM log_archives WHERE log_id = $1 ORDER BY last_position DESC LIMIT 1
 ), search (low, high) AS (
@@ -80,11 +80,11 @@ WITH RECURSIVE archived AS (
 SELECT low FROM search WHERE low = high;
 
 -- name: clock_and_head
--- What time it is, and when the newest event was recorded.
+-- The time now, and when the newest event was recorded.
 SELECT clock_timestamp() AS now, position, recorded_at FROM log_head WHERE log_id = $1;
 
 -- name: recorded_at
--- When a position was recorded. Of those archived the last of each archive is known, and those that are in the log too.
+-- When a position was recorded. Of archived positions only the last of each archive, and those still in the log, are known.
 SELECT recorded_at FROM event_log WHERE log_id = $1 AND position = $2
 UNION ALL
 SELECT last_recorded_at FROM log_archives WHERE log_id = $1 AND last_position = $2

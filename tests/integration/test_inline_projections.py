@@ -41,7 +41,7 @@ async def test_event_that_cannot_be_folded_fails_alone_and_is_not_recorded(log):
     assert [e.topic for e in await event_log.read(0, 10)] == ["a", "b"]
 
 
-async def test_a_token_issued_and_revoked_in_one_batch_is_never_active(log):
+async def test_token_is_not_active_when_issued_and_revoked_in_one_batch(log):
     mapper = EventMapper()
     event_log = PostgresEventLog(log, inline_versions())
     issued = token_issued()
@@ -53,7 +53,7 @@ async def test_a_token_issued_and_revoked_in_one_batch_is_never_active(log):
 
 
 @pytest.mark.parametrize("many", [0, 600])
-async def test_a_digest_that_is_issued_again_is_refused_in_the_same_batch_as_in_another(log, many):
+async def test_digest_is_refused_when_issued_again_in_any_batch(log, many):
     """By the key, also where rows are copied in."""
     mapper = EventMapper()
     event_log = PostgresEventLog(log, inline_versions())
@@ -72,7 +72,7 @@ async def test_a_digest_that_is_issued_again_is_refused_in_the_same_batch_as_in_
         await event_log.append([write(again)])
 
 
-async def test_a_digest_that_is_issued_twice_and_revoked_in_one_batch_is_refused_too(log):
+async def test_digest_is_refused_when_issued_twice_and_revoked_in_a_batch(log):
     mapper = EventMapper()
     event_log = PostgresEventLog(log, inline_versions())
     first, second = token_issued(), token_issued(jti=uuid4())
@@ -82,7 +82,7 @@ async def test_a_digest_that_is_issued_twice_and_revoked_in_one_batch_is_refused
         await event_log.append([Write([mapper.encode(row)]) for row in rows])
 
 
-async def test_a_row_holds_what_introspection_answers(log):
+async def test_row_has_what_introspection_returns(log):
     mapper = EventMapper()
     event_log = PostgresEventLog(log, inline_versions())
     issued = token_issued(scope=("a", "b"), audience=("x", "y"))
@@ -95,7 +95,7 @@ async def test_a_row_holds_what_introspection_answers(log):
     assert found.expires_at == issued.expires_at.timestamp()
 
 
-async def test_the_clients_view_equals_the_fold_of_each_stream(issuer):
+async def test_clients_projection_equals_the_fold_of_each_stream(issuer):
     await register_client(issuer)
     secret_id, _ = await issuer.registry.add_generated_secret("shop", CAUSE)
     await issuer.registry.retire_secret("shop", secret_id, CAUSE)
@@ -106,7 +106,7 @@ async def test_the_clients_view_equals_the_fold_of_each_stream(issuer):
     assert [client.client_id for client in await issuer.clients.list_all()] == ["other", "shop"]
 
 
-async def test_several_changes_of_clients_in_one_batch_add_up(log):
+async def test_changes_of_clients_in_one_batch_are_all_applied(log):
     mapper = EventMapper()
     event_log = PostgresEventLog(log, inline_versions())
     streams = [
@@ -128,10 +128,10 @@ async def test_several_changes_of_clients_in_one_batch_add_up(log):
         assert await view.get(folded.client_id) == folded
 
 
-async def test_a_client_id_that_no_text_can_hold_is_unknown(issuer):
+async def test_client_id_with_a_nul_byte_is_unknown(issuer):
     assert await issuer.clients.get("sh\x00op") is None
 
 
-async def test_every_change_says_who_made_it(issuer, client):
+async def test_change_is_recorded_with_its_cause(issuer, client):
     (row,) = await issuer.streams.read_stream(client.id)
     assert (row.actor, row.request_id, row.remote_address) == ("operator:test", "request-1", "192.0.2.1")

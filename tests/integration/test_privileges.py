@@ -98,7 +98,7 @@ async def owner(database) -> AsyncIterator[asyncpg.Connection]:
 
 @pytest.fixture
 async def as_service(database) -> AsyncIterator[asyncpg.Connection]:
-    """A connection with the service's password, whoever has it."""
+    """A connection with the service's password, in whatever hands it is."""
     async with connect(database.service_dsn) as connection:
         yield connection
 

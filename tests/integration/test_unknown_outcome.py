@@ -1,4 +1,4 @@
-"""The connection breaks during commit: nobody knows whether the batch was recorded, until the log is asked."""
+"""The connection breaks during commit: only the log can tell whether the batch was recorded."""
 
 from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
@@ -47,7 +47,7 @@ def a_write(stream: UUID, version: int = 1, salt: bytes = b"ours" * 4) -> Write:
     )
 
 
-async def test_a_batch_that_was_recorded_is_acknowledged(event_log, proxy):
+async def test_batch_is_acknowledged_when_it_was_recorded(event_log, proxy):
     a, b = uuid4(), uuid4()
     proxy.at_commit = AtCommit.LOSE_ANSWER
     results = await event_log.append([a_write(a), a_write(b)])
@@ -56,7 +56,7 @@ async def test_a_batch_that_was_recorded_is_acknowledged(event_log, proxy):
     assert [e.stream_id for e in await event_log.read(0, 10)] == [a, b]
 
 
-async def test_a_conflict_in_a_batch_that_was_recorded_stays_a_conflict(event_log, proxy):
+async def test_conflict_stays_a_conflict_when_its_batch_was_recorded(event_log, proxy):
     stream = uuid4()
     await event_log.append([a_write(stream, salt=b"else" * 4)])
     proxy.at_commit = AtCommit.LOSE_ANSWER
@@ -65,7 +65,7 @@ async def test_a_conflict_in_a_batch_that_was_recorded_stays_a_conflict(event_lo
     assert isinstance(result, WriteResult)
 
 
-async def test_a_batch_that_was_not_recorded_is_refused(event_log, proxy):
+async def test_batch_is_refused_when_it_was_not_recorded(event_log, proxy):
     stream = uuid4()
     proxy.at_commit = AtCommit.LOSE_REQUEST
     with pytest.raises(Unavailable, match="nothing was recorded") as caught:
@@ -75,8 +75,8 @@ async def test_a_batch_that_was_not_recorded_is_refused(event_log, proxy):
     assert (await event_log.head()).position == 0
 
 
-async def test_a_commit_still_on_its_way_is_never_done(event_log, proxy):
-    """The server has not noticed: whoever only looks would say 'absent', and then it would be there."""
+async def test_append_on_its_way_is_not_executed_after_the_look_up(event_log, proxy):
+    """The server has not noticed: a look at the log alone would miss what is recorded a moment later."""
     stream = uuid4()
     proxy.at_commit = AtCommit.ARRIVE_LATE
     with pytest.raises(Unavailable, match="nothing was recorded"):
@@ -88,7 +88,7 @@ async def test_a_commit_still_on_its_way_is_never_done(event_log, proxy):
     assert await event_log.read_stream(stream) == []
 
 
-async def test_a_session_that_does_not_end_leaves_the_outcome_unknown(event_log, proxy, monkeypatch):
+async def test_outcome_is_unknown_when_the_session_does_not_end(event_log, proxy, monkeypatch):
     monkeypatch.setattr(outcome, "ATTEMPTS", 2)
     monkeypatch.setattr(outcome, "PAUSE_SECONDS", 0.01)
     monkeypatch.setitem(outcome.SQL, "end_session", "SELECT false WHERE $1::integer IS NOT NULL")
@@ -97,7 +97,7 @@ async def test_a_session_that_does_not_end_leaves_the_outcome_unknown(event_log,
         await event_log.append([a_write(uuid4())])
 
 
-async def test_a_place_taken_by_another_process_is_not_ours(event_log, database):
+async def test_batch_is_refused_when_another_process_took_its_place(event_log, database):
     await event_log.append([a_write(STREAM, salt=b"else" * 4)])
     connections = Database(database.service_dsn)
     log_id = await Log(connections, LOG).find_id()
@@ -106,7 +106,7 @@ async def test_a_place_taken_by_another_process_is_not_ours(event_log, database)
     await connections.close()
 
 
-async def test_when_the_log_cannot_be_asked_the_outcome_stays_unknown(event_log, proxy, monkeypatch):
+async def test_outcome_is_unknown_when_the_log_is_unreachable(event_log, proxy, monkeypatch):
     monkeypatch.setattr(outcome, "ATTEMPTS", 2)
     monkeypatch.setattr(outcome, "PAUSE_SECONDS", 0.01)
     proxy.at_commit = AtCommit.LOSE_ANSWER

@@ -64,7 +64,7 @@ async def all_events(trail, query, after, limit):
 
 
 def instants(rows, of):
-    """One that something was recorded at, and those beside it."""
+    """An instant at which something was recorded, and the microseconds around it."""
     at = rows[of % len(rows)].recorded_at
     return [at + timedelta(microseconds=beside) for beside in (-1, 0, 1)]
 

@@ -88,7 +88,7 @@ async def _check_projector(context: CheckContext) -> CheckResult:
     if not any([await context.connection.fetchval(MAY, table, "INSERT") for table in PROJECTOR_TABLES]):
         return ok("projector", "catch-up projections are written by a role of their own")
     advice = (
-        "Whoever has the service's password can rewrite the history that auditors see. As an administrator: "
+        "Anyone who has the service's password can rewrite the history that auditors see. As an administrator: "
         "CREATE ROLE token_ledger_projector LOGIN PASSWORD '…'; as the owner: 'token-ledger migrate --finish'; "
         "then give its DSN as TOKEN_LEDGER_PROJECTOR_DSN."
     )

@@ -47,7 +47,7 @@ async def remove_archived_streams(
         if closed:
             async with connection.transaction():
                 await connection.execute(ASYNC_COMMIT)
-                # Nobody can append under the head lock, so no stream grows between the check and the removal.
+                # No one else can append under the head lock, so no stream grows between the check and the removal.
                 await connection.fetch(LOG["lock_head"], log_id)
                 removed += await connection.fetchval(SQL["remove_streams"], log_id, closed, archive.last)
         progress(rows[-1]["position"] - position)
