@@ -7,7 +7,9 @@ from projections.following.skips import Skip
 from projections.following.status import BuildStatus, ProjectionStatus, StoppedEvent
 
 AT = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
-STOP = StoppedEvent(41, "token.revoked", "RevokedBeforeIssued: the token 7f was revoked but not issued before")
+STOP = StoppedEvent(
+    41, "token.revoked", "RevokedBeforeIssued", "RevokedBeforeIssued: the token 7f was revoked but not issued before"
+)
 SKIP = Skip(17, "token.issued", "ValueError: no", "known defect", "operator:ada", AT)
 BUILD = BuildStatus(version=2, state="building", position=20, holder="host:9", started_at=AT)
 

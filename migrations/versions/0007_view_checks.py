@@ -1,4 +1,4 @@
-"""Keep the state and the result of the continuous comparison of the views with the log.
+"""Keep the state and the result of the continuous comparison of the views with the log, and the type of a stop's error.
 
 Revision ID: 0007
 Revises: 0006
@@ -28,6 +28,7 @@ STATEMENTS = (
         last_findings    text[] NOT NULL DEFAULT '{}'
     ) WITH (fillfactor = 10, vacuum_truncate = off)
     """,
+    "ALTER TABLE projection_checkpoints ADD COLUMN error_type text",
     "COMMENT ON TABLE view_checks IS 'Per log, how far its views are compared with it, and the differences found.'",
     "COMMENT ON COLUMN view_checks.verified_at IS 'When the last complete round started.'",
 )

@@ -57,6 +57,7 @@ class EventNotApplied(Exception):
         message = cause.args[0] if isinstance(cause, asyncpg.PostgresError) and cause.args else cause
         super().__init__(f"{type(cause).__name__}: {message}")
         self.row = row
+        self.error_type = type(cause).__name__
 
 
 class BatchApplier:

@@ -48,7 +48,7 @@ UPDATE projection_checkpoints
 
 -- name: stop
 -- The event at $4 could not be applied; the projection stops before it.
-UPDATE projection_checkpoints SET stopped_at = $4, stopped_topic = $5, error = $6
+UPDATE projection_checkpoints SET stopped_at = $4, stopped_topic = $5, error = $6, error_type = $7
  WHERE log_id = $1 AND projection = $2 AND lease_token = $3;
 
 -- name: release

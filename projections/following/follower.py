@@ -160,7 +160,14 @@ class Follower:
         )
         with suppress(Unavailable):
             if self._lease is not None:
-                await record_stop(self._log.database, self._lease, row.position, row.topic, str(error))
+                await record_stop(
+                    self._log.database,
+                    self._lease,
+                    row.position,
+                    row.topic,
+                    error_type=error.error_type,
+                    error=str(error),
+                )
             await self._release()
 
     def _log_once(self, log: Callable[..., object], event: str, **fields: object) -> None:

@@ -73,10 +73,14 @@ async def advance_checkpoint(connection: Connection, lease: Lease, position: int
     await connection.execute(SQL["advance"], lease.log_id, lease.projection, lease.token, position, LEASE_DURATION)
 
 
-async def record_stop(database: Database, lease: Lease, position: int, topic: str, error: str) -> None:
+async def record_stop(
+    database: Database, lease: Lease, position: int, topic: str, *, error_type: str, error: str
+) -> None:
     """Record the event at which the projection stopped. Raises Unavailable."""
     async with database.connection() as connection:
-        await connection.execute(SQL["stop"], lease.log_id, lease.projection, lease.token, position, topic, error)
+        await connection.execute(
+            SQL["stop"], lease.log_id, lease.projection, lease.token, position, topic, error, error_type
+        )
 
 
 async def release_lease(database: Database, lease: Lease) -> None:

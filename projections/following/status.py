@@ -27,10 +27,11 @@ STALLED_STATES: frozenset[State] = frozenset({"stopped", "stale"})
 
 
 class StoppedEvent(Struct, frozen=True):
-    """The event that a projection could not apply. `error` may quote its contents."""
+    """The event that a projection could not apply. `error` may quote its contents, `error_type` does not."""
 
     position: int
     topic: str
+    error_type: str
     error: str
 
 
@@ -128,7 +129,7 @@ def _status(log: str, projection: Projection, row: asyncpg.Record, skips: Sequen
         position = row["position"]
         lag = 0.0 if since is None else max((now - since).total_seconds(), 0.0)
         at = row["stopped_at"]
-        stopped = None if at is None else StoppedEvent(at, row["stopped_topic"], row["error"])
+        stopped = None if at is None else StoppedEvent(at, row["stopped_topic"], row["error_type"] or "", row["error"])
         state = state_of(
             version=row["version"],
             expected_version=projection.version,

@@ -3,7 +3,7 @@
 SELECT p.name, coalesce(h.position, 0) AS head, clock_timestamp() AS now, coalesce(c.version, v.version) AS version,
        coalesce(c.position, 0) AS position, n.recorded_at AS lagging_since,
        c.holder, coalesce(c.lease_until >= clock_timestamp(), false) AS held,
-       c.stopped_at, c.stopped_topic, c.error,
+       c.stopped_at, c.stopped_topic, c.error_type, c.error,
        b.version AS build_version, b.state AS build_state, b.holder AS build_holder, b.started_at AS build_started_at,
        coalesce(bp.position, 0) AS build_position
   FROM unnest($2::text[]) WITH ORDINALITY AS p (name, n)

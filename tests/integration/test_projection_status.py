@@ -77,12 +77,12 @@ async def test_projection_is_stalled_when_it_stopped_at_an_event(look, issued, s
     await service.catch_up()
     await superuser.execute(
         "UPDATE projection_checkpoints"
-        " SET position = 2, stopped_at = 3, stopped_topic = 'token.issued', error = 'E: no'"
+        " SET position = 2, stopped_at = 3, stopped_topic = 'token.issued', error_type = 'E', error = 'E: no'"
     )
     status, inline = await look()
     assert (status.state, status.stopped, status.is_stalled) == (
         "stopped",
-        StoppedEvent(3, "token.issued", "E: no"),
+        StoppedEvent(3, "token.issued", "E", "E: no"),
         True,
     )
     assert inline.state == "live"

@@ -128,6 +128,7 @@ def _add_status(samples: _Samples, status: ProjectionStatus) -> None:
     for state in STATES:
         samples.add(catalogue.STATE, (*which, state), state == status.state)
     if status.stopped is not None:
-        # Its class alone: the message may quote recorded data, and scrapes are unauthenticated.
-        kind = status.stopped.error.partition(":")[0]
-        samples.add(catalogue.STOPPED, (*which, status.stopped.topic, kind), status.stopped.position)
+        # The type alone: the message may quote recorded data, and scrapes are unauthenticated.
+        samples.add(
+            catalogue.STOPPED, (*which, status.stopped.topic, status.stopped.error_type), status.stopped.position
+        )
