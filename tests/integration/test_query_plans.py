@@ -24,6 +24,7 @@ from projections.following.skips import SQL as SKIPS
 from projections.following.status import SQL as STATUS
 from projections.lookups import SQL as VIEWS
 from projections.token_history import SQL as HISTORY
+from projections.view_check import SQL as VIEW_CHECK
 from tests.builders import NOW
 from tests.databases import connect, run_sql
 
@@ -102,6 +103,13 @@ HOT = {
     "tokens alone": (ACTIVE_TOKENS["find"], (1, [b"x" * 32, b"y" * 32]), {"active_tokens"}),
     "client authentication": (CLIENTS["find"], (1, ["a", "b"]), {"clients"}),
     "revoke: load the grants": (LOG["read_streams"], (1, [STREAM]), {"event_log"}),
+    "compare: a page of tokens": (VIEW_CHECK["active_tokens_page"], (1, b"x", 200), {"active_tokens"}),
+    "compare: a page of clients": (VIEW_CHECK["clients_page"], (1, "a", 200), {"clients"}),
+    "compare: the log": (VIEW_CHECK["streams_page"], (1, 100, 300), {"event_log"}),
+    "compare: streams": (VIEW_CHECK["streams"], (1, [STREAM], ["token.issued"]), {"event_log"}),
+    "compare: tokens": (VIEW_CHECK["active_tokens"], (1, [b"x" * 32]), {"active_tokens"}),
+    "compare: clients": (VIEW_CHECK["clients"], (1, ["a"]), {"clients"}),
+    "compare: history": (VIEW_CHECK["token_history"], (1, 100, 300), {"token_history"}),
     "follow the log": (LOG["read_log"], (1, 100, 200, 50), {"event_log"}),
     "follow: what is skipped": (SKIPS["positions"], (1, "token_history", 100, 600), {"projection_skips"}),
     "how projections are": (
@@ -235,3 +243,10 @@ async def test_joined_rows_are_read_by_primary_key(filled_once, connection):
         plan = await plan_of(connection, statement, *arguments)
         found = [node["Index Name"] for node in plan if "= c." in node.get("Index Cond", "")]
         assert found in (["event_log_pkey"], ["token_history_pkey"]), name
+
+
+async def test_comparison_finds_streams_by_their_index(filled, connection):
+    await connection.execute("SET plan_cache_mode = force_generic_plan")
+    await connection.execute(f"PREPARE guard AS {VIEW_CHECK['streams']}")
+    indexes = {node.get("Index Name") for node in await plan_of(connection, "EXECUTE guard (NULL, NULL, NULL)")}
+    assert indexes - {None} == {"event_log_log_id_stream_id_stream_version_key"}
