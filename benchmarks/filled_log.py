@@ -25,10 +25,12 @@ from ledger.domain.recording import EventMapper
 from ledger.postgres.archive.restoration import COLUMNS
 from projections.active_tokens import COLUMNS as ACTIVE_COLUMNS
 from projections.clients import ClientsProjection
+from projections.event_index import COLUMNS as INDEX_COLUMNS
+from projections.event_index import EventIndexProjection
 from projections.projection import LogRow
 from projections.token_history import SQL, TokenHistoryProjection
 
-TABLES = ("event_log", "active_tokens", "token_history")
+TABLES = ("event_log", "active_tokens", "token_history", "event_index")
 CHUNK_TOKENS = 5_000
 """Tokens whose rows a process keeps in memory at a time."""
 
@@ -93,9 +95,15 @@ async def fill_log(
 
 async def _write_clients(connection: asyncpg.Connection, log_id: int, numbered: NumberedTokens) -> None:
     rows = list(TokenRows(numbered, log_id).clients())
-    await connection.copy_records_to_table("event_log", records=rows, columns=COLUMNS)
+    await _copy_events(connection, rows)
     projection = ClientsProjection(EventMapper())
     await projection.fold(connection, log_id, projection.read(map(_log_row, rows)))
+
+
+async def _copy_events(connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
+    await connection.copy_records_to_table("event_log", records=rows, columns=COLUMNS)
+    index = [(log_id, position, topic, actor) for log_id, position, *_, topic, _, actor, _, _, _ in rows]
+    await connection.copy_records_to_table("event_index", records=index, columns=INDEX_COLUMNS)
 
 
 def _log_row(row: Row) -> LogRow:
@@ -125,7 +133,7 @@ async def _write(dsn: str, log_id: int, numbered: NumberedTokens, first: int, la
     try:
         for begin in range(first, last, CHUNK_TOKENS):
             log, active, history = rows.build(begin, min(begin + CHUNK_TOKENS, last))
-            await connection.copy_records_to_table("event_log", records=log, columns=COLUMNS)
+            await _copy_events(connection, log)
             await connection.copy_records_to_table("active_tokens", records=active, columns=ACTIVE_COLUMNS)
             await connection.copy_records_to_table("token_history", records=history, columns=HISTORY_COLUMNS)
         counts = zip(*rows.activity.rows(), strict=True)
@@ -163,15 +171,16 @@ async def _finish(connection: asyncpg.Connection, log_name: str, filled: FilledL
     log_id, end = filled.log_id, filled.tokens.end
     await connection.execute("INSERT INTO logs VALUES ($1, $2, $3)", log_name, log_id, filled.tokens.begin)
     await connection.execute("INSERT INTO log_head VALUES ($1, $2, $3)", log_id, filled.events, end)
-    await connection.execute(
-        "INSERT INTO projection_checkpoints (log_id, projection, version, position, updated_at, lease_token) "
-        "VALUES ($1, $2, $3, $4, clock_timestamp(), 0)",
-        log_id,
-        TokenHistoryProjection.name,
-        TokenHistoryProjection.version,
-        filled.events,
-    )
-    await connection.execute("VACUUM ANALYZE event_log, active_tokens, token_history, token_activity, clients")
+    for projection in (TokenHistoryProjection, EventIndexProjection):
+        await connection.execute(
+            "INSERT INTO projection_checkpoints (log_id, projection, version, position, updated_at, lease_token) "
+            "VALUES ($1, $2, $3, $4, clock_timestamp(), 0)",
+            log_id,
+            projection.name,
+            projection.version,
+            filled.events,
+        )
+    await connection.execute("VACUUM ANALYZE event_log, active_tokens, token_history, token_activity, event_index, clients")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,6 +16,7 @@ READ_TABLES = (
     "active_tokens",
     "alembic_version",
     "clients",
+    "event_index",
     "event_log",
     "expiry_sweep",
     "log_archives",
@@ -33,6 +34,7 @@ READ_TABLES = (
 """Every table: both roles may read them all."""
 
 PROJECTOR_TABLES = {
+    "event_index": "INSERT",
     "projection_checkpoints": "INSERT, UPDATE",
     "projection_skips": "INSERT",
     "token_activity": "INSERT, UPDATE",

@@ -6,10 +6,16 @@ from ledger.domain.errors import Refusal
 from ledger.domain.recording import EventMapper
 from projections.active_tokens import ActiveTokensProjection
 from projections.clients import ClientsProjection
+from projections.event_index import EventIndexProjection
 from projections.projection import Projection
 from projections.token_history import TokenHistoryProjection
 
-PROJECTIONS: tuple[type[Projection], ...] = (ActiveTokensProjection, ClientsProjection, TokenHistoryProjection)
+PROJECTIONS: tuple[type[Projection], ...] = (
+    ActiveTokensProjection,
+    ClientsProjection,
+    TokenHistoryProjection,
+    EventIndexProjection,
+)
 
 
 class UnknownProjection(Refusal):

@@ -6,7 +6,7 @@ from ledger.domain.clock import to_epoch_seconds
 from ledger.postgres.logs import Log
 from ledger.postgres.statements import load_statements
 from ledger.use_cases.audit import Activity, ActivityQuery, ClientActivity, Summary
-from projections.audit.checkpoint import HistoryCheckpoint
+from projections.audit.checkpoint import ProjectionCheckpoint
 
 SQL = load_statements("projections", "token_activity.sql")
 
@@ -14,7 +14,7 @@ SQL = load_statements("projections", "token_activity.sql")
 class PostgresAuditActivity:
     """Implements `ledger.use_cases.audit.AuditActivity`."""
 
-    def __init__(self, log: Log, checkpoint: HistoryCheckpoint) -> None:
+    def __init__(self, log: Log, checkpoint: ProjectionCheckpoint) -> None:
         self._log = log
         self._checkpoint = checkpoint
 

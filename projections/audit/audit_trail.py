@@ -1,7 +1,7 @@
 """Assemble the audit trail of one log in PostgreSQL.
 
-Queries about one stream read the log and are complete. Searches use the projection `token_history`, which lags; each
-response says as of which position it is.
+Queries about one stream read the log and are complete, and so are events by type or actor, which wait for the projection
+`event_index`. Searches use the projection `token_history`, which lags; each response says as of which position it is.
 """
 
 from ledger.domain.clock import Clock
@@ -12,10 +12,12 @@ from ledger.postgres.notifications import LogNotifications
 from ledger.use_cases.audit import AuditTrail
 from ledger.use_cases.ports import ActiveTokens
 from projections.audit.activity import PostgresAuditActivity
-from projections.audit.checkpoint import HistoryCheckpoint
+from projections.audit.checkpoint import ProjectionCheckpoint
 from projections.audit.events import PostgresAuditEvents
 from projections.audit.moments import PostgresAuditMoments
 from projections.audit.tokens import PostgresAuditTokens
+from projections.event_index import EventIndexProjection
+from projections.token_history import TokenHistoryProjection
 
 
 def assemble_audit_trail(
@@ -28,10 +30,11 @@ def assemble_audit_trail(
     clock: Clock,
 ) -> AuditTrail:
     """Wire the parts of an audit trail to its log."""
-    checkpoint = HistoryCheckpoint(log, event_log)
+    token_history = ProjectionCheckpoint(log, event_log, TokenHistoryProjection)
+    event_index = ProjectionCheckpoint(log, event_log, EventIndexProjection)
     return AuditTrail(
-        moments=PostgresAuditMoments(log, event_log, checkpoint, clock),
-        tokens=PostgresAuditTokens(log, event_log, active_tokens, checkpoint, mapper),
-        events=PostgresAuditEvents(log, event_log, checkpoint, notifications, mapper),
-        activity=PostgresAuditActivity(log, checkpoint),
+        moments=PostgresAuditMoments(log, event_log, token_history, clock),
+        tokens=PostgresAuditTokens(log, event_log, active_tokens, token_history, mapper),
+        events=PostgresAuditEvents(log, event_log, token_history, event_index, notifications, mapper),
+        activity=PostgresAuditActivity(log, token_history),
     )

@@ -1,4 +1,4 @@
-"""Wait until the projection `token_history` has reached a position."""
+"""Wait until a projection that follows the log has reached a position."""
 
 import asyncio
 
@@ -6,18 +6,19 @@ from ledger.postgres.event_log import PostgresEventLog
 from ledger.postgres.logs import Log
 from ledger.use_cases.audit import NotCaughtUp, PositionBeyondHead
 from projections.following.lease import read_checkpoint
-from projections.token_history import TokenHistoryProjection
+from projections.projection import Projection
 
 CATCH_UP_TIMEOUT_SECONDS = 2.0
 POLL_SECONDS = 0.02
 
 
-class HistoryCheckpoint:
-    """The checkpoint of `token_history` in one log."""
+class ProjectionCheckpoint:
+    """The checkpoint of a projection in one log."""
 
-    def __init__(self, log: Log, event_log: PostgresEventLog) -> None:
+    def __init__(self, log: Log, event_log: PostgresEventLog, projection: type[Projection]) -> None:
         self._log = log
         self._event_log = event_log
+        self._name = projection.name
 
     async def wait_for(self, position: int) -> int:
         """Return the checkpoint once it has reached a position. Raises AheadOfLog, NotCaughtUp, Unavailable."""
@@ -32,8 +33,8 @@ class HistoryCheckpoint:
             await asyncio.sleep(POLL_SECONDS)
             if (checkpoint := await self._read()) >= position:
                 return checkpoint
-        msg = f"the token history is at position {checkpoint} and has not reached {position} yet: try again"
+        msg = f"the projection {self._name} is at position {checkpoint} and has not reached {position} yet: try again"
         raise NotCaughtUp(msg)
 
     async def _read(self) -> int:
-        return await read_checkpoint(self._log.database, await self._log.find_id(), TokenHistoryProjection.name)
+        return await read_checkpoint(self._log.database, await self._log.find_id(), self._name)

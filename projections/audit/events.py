@@ -26,7 +26,7 @@ from ledger.postgres.notifications import LogNotifications
 from ledger.postgres.rows import recorded_event
 from ledger.postgres.statements import load_statements
 from ledger.use_cases.audit import EventPage, EventQuery, PositionBeyondHead
-from projections.audit.checkpoint import HistoryCheckpoint
+from projections.audit.checkpoint import ProjectionCheckpoint
 from projections.audit.token_history_queries import find_token
 from projections.audit.tokens import TICK
 
@@ -44,13 +44,15 @@ class PostgresAuditEvents:
         self,
         log: Log,
         event_log: PostgresEventLog,
-        checkpoint: HistoryCheckpoint,
+        token_history: ProjectionCheckpoint,
+        event_index: ProjectionCheckpoint,
         notifications: LogNotifications,
         mapper: EventMapper,
     ) -> None:
         self._log = log
         self._event_log = event_log
-        self._checkpoint = checkpoint
+        self._token_history = token_history
+        self._event_index = event_index
         self._notifications = notifications
         self._notified = 0
         self._tail = LogTail(self._read_log, self._wait_for_growth, mapper)
@@ -78,11 +80,13 @@ class PostgresAuditEvents:
     async def find_events(self, query: EventQuery, *, after: int, limit: int, min_position: int = 0) -> EventPage:
         """Find events after a position. Raises AheadOfLog, Archived, NotCaughtUp, Unavailable."""
         if query.client_id is not None or query.subject is not None:
-            last = await self._checkpoint.wait_for(min_position)
+            last = await self._token_history.wait_for(min_position)
         else:
             last = (await self._event_log.head()).position
             if last < min_position:
                 raise PositionBeyondHead(min_position, last)
+            if query.actor is not None or query.types:
+                await self._event_index.wait_for(last)
         stop = last if query.until is None else min(last, await self._position_at(query.until))
         start = after if query.since is None else max(after, await self._position_at(query.since - TICK))
         if start >= stop:

@@ -1,22 +1,35 @@
 -- name: of_actor
--- Events of an actor and some topics after $2 and up to $3, each topic by its index.
+-- Events of an actor and some topics after $2 and up to $3, found through event_index, each topic by its index. OFFSET 0
+-- makes the planner read the log by primary key.
+WITH candidate AS MATERIALIZED (
+    SELECT i.position
+      FROM unnest($6::text[]) AS t (topic)
+     CROSS JOIN LATERAL (SELECT position FROM event_index
+                          WHERE log_id = $1 AND actor = $5 AND topic = t.topic AND position > $2 AND position <= $3
+                          ORDER BY position LIMIT $4) i
+     ORDER BY i.position
+     LIMIT $4
+)
 SELECT e.*
-  FROM unnest($6::text[]) AS t (topic)
- CROSS JOIN LATERAL (SELECT * FROM event_log
-                      WHERE log_id = $1 AND actor = $5 AND topic = t.topic AND position > $2 AND position <= $3
-                      ORDER BY position LIMIT $4) e
- ORDER BY e.position
- LIMIT $4;
+  FROM candidate c
+ CROSS JOIN LATERAL (SELECT * FROM event_log WHERE log_id = $1 AND position = c.position OFFSET 0) e
+ ORDER BY e.position;
 
 -- name: of_topics
--- Events of some topics after $2 and up to $3, each topic by its index.
+-- Events of some topics after $2 and up to $3, found through event_index, each topic by the primary key.
+WITH candidate AS MATERIALIZED (
+    SELECT i.position
+      FROM unnest($5::text[]) AS t (topic)
+     CROSS JOIN LATERAL (SELECT position FROM event_index
+                          WHERE log_id = $1 AND topic = t.topic AND position > $2 AND position <= $3
+                          ORDER BY position LIMIT $4) i
+     ORDER BY i.position
+     LIMIT $4
+)
 SELECT e.*
-  FROM unnest($5::text[]) AS t (topic)
- CROSS JOIN LATERAL (SELECT * FROM event_log
-                      WHERE log_id = $1 AND topic = t.topic AND position > $2 AND position <= $3
-                      ORDER BY position LIMIT $4) e
- ORDER BY e.position
- LIMIT $4;
+  FROM candidate c
+ CROSS JOIN LATERAL (SELECT * FROM event_log WHERE log_id = $1 AND position = c.position OFFSET 0) e
+ ORDER BY e.position;
 
 -- name: of_client
 -- Events of some topics about a client after $2 and up to $3: of its tokens, found through token_history, and of its own

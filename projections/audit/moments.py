@@ -10,7 +10,7 @@ from ledger.postgres.event_log import PostgresEventLog
 from ledger.postgres.logs import Log
 from ledger.postgres.statements import load_statements
 from ledger.use_cases.audit import PositionBeyondHead
-from projections.audit.checkpoint import HistoryCheckpoint
+from projections.audit.checkpoint import ProjectionCheckpoint
 from projections.log_positions import find_settled_position
 
 LOG = load_statements("ledger.postgres", "event_log.sql")
@@ -21,7 +21,7 @@ EPOCH = datetime.fromtimestamp(0, UTC)
 class PostgresAuditMoments:
     """Implements `ledger.use_cases.audit.AuditMoments`."""
 
-    def __init__(self, log: Log, event_log: PostgresEventLog, checkpoint: HistoryCheckpoint, clock: Clock) -> None:
+    def __init__(self, log: Log, event_log: PostgresEventLog, checkpoint: ProjectionCheckpoint, clock: Clock) -> None:
         self._log = log
         self._event_log = event_log
         self._checkpoint = checkpoint

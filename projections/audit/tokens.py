@@ -11,7 +11,7 @@ from ledger.postgres.event_log import PostgresEventLog
 from ledger.postgres.logs import Log
 from ledger.use_cases.audit import TokenPage, TokenQuery
 from ledger.use_cases.ports import ActiveTokens
-from projections.audit.checkpoint import HistoryCheckpoint
+from projections.audit.checkpoint import ProjectionCheckpoint
 from projections.audit.token_history_queries import find_jti, find_token, issued_until, read_page
 
 TICK = timedelta(microseconds=1)
@@ -26,7 +26,7 @@ class PostgresAuditTokens:
         log: Log,
         event_log: PostgresEventLog,
         active_tokens: ActiveTokens,
-        checkpoint: HistoryCheckpoint,
+        checkpoint: ProjectionCheckpoint,
         mapper: EventMapper,
     ) -> None:
         self._log = log

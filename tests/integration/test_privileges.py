@@ -14,6 +14,7 @@ PRIVILEGES = {
     "active_tokens": READS,
     "alembic_version": READS,
     "clients": READS,
+    "event_index": READS,
     "event_log": READS,
     "expiry_sweep": READS,
     "log_archives": READS,
@@ -29,6 +30,7 @@ PRIVILEGES = {
     "view_checks": READS,
 }
 CATCH_UP = {
+    "event_index": {"SELECT", "INSERT"},
     "projection_checkpoints": {"SELECT", "INSERT", "UPDATE"},
     "projection_skips": {"SELECT", "INSERT"},
     "token_activity": {"SELECT", "INSERT", "UPDATE"},

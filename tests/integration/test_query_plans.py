@@ -42,6 +42,9 @@ SELECT l, n, gen_random_uuid(), gen_random_uuid(), sha256(n::text::bytea), 'clie
        CASE n % 4 WHEN 0 THEN 'read' ELSE 'read write' END, 'api', 'client_credentials', 'opaque', now(), now(),
        now(), CASE n % 10 WHEN 0 THEN n + 1 END
   FROM generate_series(1, 20000) n, (VALUES (1), (2)) v (l);
+INSERT INTO event_index
+SELECT l, n, CASE n % 20 WHEN 0 THEN 'token.revoked' ELSE 'token.issued' END, 'client:' || n % 20
+  FROM generate_series(1, 20000) n, (VALUES (1), (2)) v (l);
 INSERT INTO token_activity
 SELECT 1, u, n * u, 'client-' || n % 20, 1, 0, 1 FROM generate_series(1, 5000) n, (VALUES (60), (3600), (86400)) v (u);
 INSERT INTO projection_checkpoints (log_id, projection, version, position, updated_at, lease_token)
@@ -149,10 +152,14 @@ HOT = {
     ),
     "audit: events of an actor": (
         EVENTS["of_actor"],
-        (1, 100, 200, 50, "client:a", ["token.issued", "token.revoked"]),
-        {"event_log"},
+        (1, 100, 200, 50, "client:3", ["token.issued", "token.revoked"]),
+        {"event_log", "event_index"},
     ),
-    "audit: events of some topics": (EVENTS["of_topics"], (1, 100, 200, 50, ["token.revoked"]), {"event_log"}),
+    "audit: events of some topics": (
+        EVENTS["of_topics"],
+        (1, 100, 200, 50, ["token.revoked"]),
+        {"event_log", "event_index"},
+    ),
     "audit: events of a client": (
         EVENTS["of_client"],
         (1, 100, 200, 50, "client-3", STREAM, ["token.issued"]),
@@ -238,7 +245,8 @@ async def test_log_pages_are_read_in_index_order(database, connection, filled_on
 
 async def test_joined_rows_are_read_by_primary_key(filled_once, connection):
     """Other filters use no other index, which would read all rows of a client, for example."""
-    for name in ("page of tokens", "events of a client", "events of a subject"):
+    events_of = ("events of an actor", "events of some topics", "events of a client", "events of a subject")
+    for name in ("page of tokens", *events_of):
         statement, arguments, _ = HOT[f"audit: {name}"]
         plan = await plan_of(connection, statement, *arguments)
         found = [node["Index Name"] for node in plan if "= c." in node.get("Index Cond", "")]
