@@ -180,7 +180,9 @@ async def _finish(connection: asyncpg.Connection, log_name: str, filled: FilledL
             projection.version,
             filled.events,
         )
-    await connection.execute("VACUUM ANALYZE event_log, active_tokens, token_history, token_activity, event_index, clients")
+    await connection.execute(
+        "VACUUM ANALYZE event_log, active_tokens, token_history, token_activity, event_index, clients"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

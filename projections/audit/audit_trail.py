@@ -1,7 +1,7 @@
 """Assemble the audit trail of one log in PostgreSQL.
 
-Queries about one stream read the log and are complete, and so are events by type or actor, which wait for the projection
-`event_index`. Searches use the projection `token_history`, which lags; each response says as of which position it is.
+Queries about one stream read the log and are complete. Searches use the projections `token_history` and `event_index`,
+which lag; each response says as of which position it is.
 """
 
 from ledger.domain.clock import Clock

@@ -36,6 +36,9 @@ SQL = load_statements("projections.audit", "events.sql")
 TOPICS = sorted(CODEC.topics)
 TAIL_POLL_SECONDS = 1.0
 
+MAX_LAG_EVENTS = 2000
+"""Events that may be missing from `event_index`. While it is being filled, a query fails instead of missing more."""
+
 
 class PostgresAuditEvents:
     """Implements `ledger.use_cases.audit.AuditEvents`."""
@@ -86,7 +89,7 @@ class PostgresAuditEvents:
             if last < min_position:
                 raise PositionBeyondHead(min_position, last)
             if query.actor is not None or query.types:
-                await self._event_index.wait_for(last)
+                last = await self._event_index.wait_for(max(min_position, last - MAX_LAG_EVENTS))
         stop = last if query.until is None else min(last, await self._position_at(query.until))
         start = after if query.since is None else max(after, await self._position_at(query.since - TICK))
         if start >= stop:
