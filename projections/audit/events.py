@@ -49,6 +49,7 @@ class PostgresAuditEvents:
         event_log: PostgresEventLog,
         token_history: ProjectionCheckpoint,
         event_index: ProjectionCheckpoint,
+        *,
         notifications: LogNotifications,
         mapper: EventMapper,
     ) -> None:
