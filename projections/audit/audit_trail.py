@@ -35,6 +35,8 @@ def assemble_audit_trail(
     return AuditTrail(
         moments=PostgresAuditMoments(log, event_log, token_history, clock),
         tokens=PostgresAuditTokens(log, event_log, active_tokens, token_history, mapper),
-        events=PostgresAuditEvents(log, event_log, token_history, event_index, notifications, mapper),
+        events=PostgresAuditEvents(
+            log, event_log, token_history, event_index, notifications=notifications, mapper=mapper
+        ),
         activity=PostgresAuditActivity(log, token_history),
     )
