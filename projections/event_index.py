@@ -3,11 +3,12 @@
 The two indexes on the log that it replaces slowed every append down.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ledger.domain.events import EVENT_TYPES
+from ledger.domain.recording import RecordedEvent
 from ledger.postgres.database import Connection
-from projections.projection import Projected, Projection
+from projections.projection import LogRow, Projected, Projection
 
 COLUMNS = ("log_id", "position", "topic", "actor")
 
@@ -19,6 +20,10 @@ class EventIndexProjection(Projection):
     version = 1
     handles = EVENT_TYPES
     tables = ("event_index",)
+
+    def read(self, rows: Iterable[RecordedEvent | LogRow]) -> list[Projected]:
+        """Do not decode: an event whose payload cannot be read is found too."""
+        return [Projected(None, row) for row in rows]
 
     async def fold(self, connection: Connection, log_id: int, events: Sequence[Projected]) -> None:
         """Run one COPY per batch."""

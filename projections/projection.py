@@ -6,7 +6,7 @@ Inline updates, following the log, rebuild, verification and replay all use this
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from msgspec import Struct
 
@@ -30,9 +30,10 @@ class LogRow(Struct, frozen=True, gc=False):
 
 
 class Projected(Struct, frozen=True):
-    """A decoded event and the row that records it."""
+    """An event and the row that records it."""
 
-    event: Event
+    event: Any
+    """The decoded event; None if the projection does not decode."""
     row: RecordedEvent | LogRow
 
 

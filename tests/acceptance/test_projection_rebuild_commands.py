@@ -164,7 +164,7 @@ def test_replay_and_diff_show_the_past_of_a_projection(demo, database):
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("rebuild", "nothing"), 1, "the projections are active_tokens, clients, token_history"),
+        (("rebuild", "nothing"), 1, "the projections are active_tokens, clients, token_history, event_index"),
         (("verify", "clients", "--at", "5"), 1, "there is no log 'ms-auth-server' in this database"),
         (("diff", "clients", "--from", "1", "--to", "noon"), 2, "--to: 'noon' is not an instant"),
         (("diff", "clients", "--from", "1", "--to", "2026-01-01"), 1, "there is no log 'ms-auth-server'"),

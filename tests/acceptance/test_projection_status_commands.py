@@ -21,7 +21,8 @@ POISON = """
 INSERT INTO event_log (log_id, position, recorded_at, stream_id, stream_version, schema_version, topic, payload)
 SELECT log_id, position + 1, now(), gen_random_uuid(), 1, 1, 'token.issued', 'no JSON' FROM log_head
 """
-CAUGHT_UP = "SELECT c.position = h.position FROM log_head h JOIN projection_checkpoints c USING (log_id)"
+CHECKPOINT = "FROM projection_checkpoints WHERE projection = 'token_history'"
+CAUGHT_UP = "SELECT bool_and(c.position = h.position) FROM log_head h JOIN projection_checkpoints c USING (log_id)"
 GROWN = "UPDATE log_head SET position = position + 1"
 
 
@@ -41,7 +42,7 @@ def test_status_explains_a_stopped_projection_and_skip_resumes_it(demo, database
     query_value(POISON, GROWN)
     position = query_value("SELECT position FROM log_head")
     after = USER.request_token(demo)
-    wait_until(lambda: query_value("SELECT stopped_at FROM projection_checkpoints") == position, demo.output)
+    wait_until(lambda: query_value(f"SELECT stopped_at {CHECKPOINT}") == position, demo.output)
 
     said = projections("status")
     assert said.returncode == 1
@@ -66,7 +67,7 @@ def test_status_explains_a_stopped_projection_and_skip_resumes_it(demo, database
     assert f"it is stopped at position {position}" in wrong.stderr
     skip = ("skip", "token_history", str(position), "--reason", "broken by hand", "--actor", "ada")
     assert projections(*skip).returncode == 0
-    wait_until(lambda: query_value("SELECT position FROM projection_checkpoints") == position + 1, demo.output)
+    wait_until(lambda: query_value(f"SELECT position {CHECKPOINT}") == position + 1, demo.output)
 
     said = projections("status")
     assert said.returncode == 0, said.stdout
@@ -98,6 +99,7 @@ def test_status_watch_exits_with_0_on_ctrl_c(demo, database, json_flag):
             "active_tokens",
             "clients",
             "token_history",
+            "event_index",
         }
 
 
@@ -106,14 +108,14 @@ def test_run_follows_and_releases_its_lease_on_sigterm(database, start, query_va
     USER.request_token(service)
     assert statuses(database)["token_history"]["state"] == "not followed"
     with start_command("projections", "run", "--dsn", database.service_dsn, stdout=None) as following:
-        holder = "SELECT holder FROM projection_checkpoints"
+        holder = f"SELECT holder {CHECKPOINT}"
         wait_until(lambda: str(query_value(holder)).endswith(f":{following.pid}"), "it never followed")
         wait_until(lambda: query_value(CAUGHT_UP), "it never caught up")
         following.terminate()
         _, said = following.communicate(timeout=TIMEOUT_SECONDS)
     assert following.returncode == 0, said
     assert json.loads(said.splitlines()[-1])["event"] == "stopped"
-    assert query_value("SELECT holder IS NULL FROM projection_checkpoints")
+    assert query_value("SELECT bool_and(holder IS NULL) FROM projection_checkpoints")
     assert service.stop() == 0
 
 

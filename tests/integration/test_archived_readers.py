@@ -7,6 +7,7 @@ import pytest
 from ledger.domain.errors import Archived
 from ledger.domain.token_record import Moment
 from ledger.postgres.database import Database
+from ledger.postgres.logs import Log
 from ledger.use_cases.audit import EventQuery, TokenQuery
 from projections.following.follower import ArchivedPastCheckpoint, Follower
 from projections.rebuilding import builder
@@ -29,10 +30,12 @@ A_MOMENT = timedelta(microseconds=1)
 
 
 @pytest.fixture
-async def service(start_process):
+async def service(database, start_process):
     """A service over a restored old log."""
     service = await start_process()
-    await restore(service.log(service.issuers[0].identifier), export_of(LOG))
+    owner = Database(database.owner_dsn, pool_size=2)
+    await restore(Log(owner, service.issuers[0].identifier.log_name), export_of(LOG))
+    await owner.close()
     await service.catch_up()
     return service
 

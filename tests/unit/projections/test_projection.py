@@ -57,7 +57,7 @@ class TestCatalogue:
     def test_inline_projections_precede_catch_up_ones(self):
         inline = [projection.name for projection in inline_projections(MAPPER)]
         assert inline == ["active_tokens", "clients"]
-        assert [projection.name for projection in all_projections(MAPPER)] == [*inline, "token_history"]
+        assert [projection.name for projection in all_projections(MAPPER)] == [*inline, "token_history", "event_index"]
 
     def test_error_lists_the_projections_when_a_name_is_unknown(self):
         assert find_projection("clients", MAPPER).name == "clients"
