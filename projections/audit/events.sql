@@ -12,7 +12,9 @@ WITH candidate AS MATERIALIZED (
 )
 SELECT e.*
   FROM candidate c
- CROSS JOIN LATERAL (SELECT * FROM event_log WHERE log_id = $1 AND position = c.position OFFSET 0) e
+ CROSS JOIN LATERAL (SELECT position, recorded_at, stream_id, stream_version, topic, schema_version, payload, actor,
+                            request_id, remote_address
+                       FROM event_log WHERE log_id = $1 AND position = c.position OFFSET 0) e
  ORDER BY e.position;
 
 -- name: of_topics
@@ -28,7 +30,9 @@ WITH candidate AS MATERIALIZED (
 )
 SELECT e.*
   FROM candidate c
- CROSS JOIN LATERAL (SELECT * FROM event_log WHERE log_id = $1 AND position = c.position OFFSET 0) e
+ CROSS JOIN LATERAL (SELECT position, recorded_at, stream_id, stream_version, topic, schema_version, payload, actor,
+                            request_id, remote_address
+                       FROM event_log WHERE log_id = $1 AND position = c.position OFFSET 0) e
  ORDER BY e.position;
 
 -- name: of_client
@@ -52,7 +56,9 @@ WITH found AS (
 )
 SELECT e.*
   FROM candidate c
- CROSS JOIN LATERAL (SELECT * FROM event_log WHERE log_id = $1 AND position = c.position OFFSET 0) e
+ CROSS JOIN LATERAL (SELECT position, recorded_at, stream_id, stream_version, topic, schema_version, payload, actor,
+                            request_id, remote_address
+                       FROM event_log WHERE log_id = $1 AND position = c.position OFFSET 0) e
  ORDER BY e.position;
 
 -- name: of_subject
@@ -79,5 +85,7 @@ WITH found AS (
 )
 SELECT e.*
   FROM candidate c
- CROSS JOIN LATERAL (SELECT * FROM event_log WHERE log_id = $1 AND position = c.position OFFSET 0) e
+ CROSS JOIN LATERAL (SELECT position, recorded_at, stream_id, stream_version, topic, schema_version, payload, actor,
+                            request_id, remote_address
+                       FROM event_log WHERE log_id = $1 AND position = c.position OFFSET 0) e
  ORDER BY e.position;
