@@ -21,8 +21,9 @@ BEGIN
       FROM view_checks c
      WHERE c.log_id = p_log_id;
     IF NOT FOUND THEN
-        INSERT INTO view_checks (log_id, due_at) VALUES (p_log_id, clock_timestamp());
-        rest := 0;
+        -- When another session inserts it at the same time, that session takes the page.
+        INSERT INTO view_checks (log_id, due_at) VALUES (p_log_id, clock_timestamp()) ON CONFLICT DO NOTHING;
+        rest := CASE WHEN FOUND THEN 0 ELSE 1 END;
     END IF;
 END
 $function$

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
@@ -175,6 +176,18 @@ async def test_one_process_compares_a_log_at_a_time(database, service, check, su
         before = await superuser.fetchrow("SELECT * FROM view_checks")
         assert await check.step() >= 1
     assert await superuser.fetchrow("SELECT * FROM view_checks") == before
+
+
+async def test_first_page_is_retried_when_another_process_takes_it(service, check, superuser):
+    await write_some_history(service)
+    async with superuser.transaction():
+        await superuser.execute("SELECT take_view_check(1)")
+        waiting = asyncio.create_task(check.step())
+        while not await superuser.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    with pytest.raises(asyncpg.SerializationError):  # `run` retries
+        await waiting
+    assert await check.step() == 0.0
 
 
 async def test_next_page_waits_until_it_is_due(service, check, superuser, monkeypatch):
