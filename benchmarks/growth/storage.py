@@ -17,7 +17,7 @@ SELECT c.relname AS name, pg_table_size(c.oid) AS size FROM pg_class c
 SELECT i.indexrelid::regclass::text, pg_relation_size(i.indexrelid) FROM pg_index i
   JOIN pg_class c ON c.oid = i.indrelid WHERE c.relname = ANY ($1) AND c.relnamespace = 'public'::regnamespace
 """
-TABLES = ("event_log", "active_tokens", "token_history", "token_activity")
+TABLES = ("event_log", "active_tokens", "token_history", "token_activity", "event_index")
 WRITTEN = """
 SELECT coalesce(sum(w.wal_bytes), 0)::bigint AS bytes, coalesce(sum(w.wal_fpi), 0)::bigint AS pages
   FROM pg_stat_activity a, pg_stat_get_backend_wal(a.pid) w

@@ -55,6 +55,7 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
         "ledger/postgres/notifications.py",
         "projections/following/lease.py",
         "projections/background.py",
+        "projections/event_index.py",
         "projections/expiry_sweep.py",
         "projections/following/follower.py",
         "projections/following/skips.py",

@@ -33,7 +33,10 @@ from tests.integration.histories import (
     write_some_history,
 )
 
-CHECKPOINT = "SELECT log_id, position, version, lease_token FROM projection_checkpoints ORDER BY log_id"
+CHECKPOINT = """
+SELECT log_id, position, version, lease_token FROM projection_checkpoints
+ WHERE projection = 'token_history' ORDER BY log_id
+"""
 
 
 @pytest.fixture(autouse=True)
