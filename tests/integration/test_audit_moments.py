@@ -7,7 +7,7 @@ import pytest
 
 from ledger.domain.secrets import hash_token
 from ledger.use_cases.audit import AheadOfLog, EventQuery, NotCaughtUp
-from projections.audit import checkpoint, tokens
+from projections.audit import checkpoint, events, tokens
 from tests.databases import connect
 from tests.integration.conftest import CAUSE, register_client
 
@@ -49,6 +49,17 @@ async def test_query_is_refused_when_position_is_beyond_head(trail, client):
         await trail.moments.resolve(min_position=2)
     with pytest.raises(AheadOfLog):
         await trail.events.find_events(EventQuery(), after=0, limit=1, min_position=2)
+
+
+async def test_events_by_type_are_refused_when_the_index_lags_too_much(service, client, trail, monkeypatch):
+    monkeypatch.setattr(events, "MAX_LAG_EVENTS", 0)
+    monkeypatch.setattr(checkpoint, "CATCH_UP_TIMEOUT_SECONDS", 0.0)
+    registered = EventQuery(types=("client.registered",))
+    with pytest.raises(NotCaughtUp, match="event_index is at position 0 and has not reached 1 yet"):
+        await trail.events.find_events(registered, after=0, limit=1)
+    await service.catch_up()
+    page = await trail.events.find_events(registered, after=0, limit=10)
+    assert ([row.position for row in page.events], page.position) == ([1], 1)
 
 
 async def test_moment_is_refused_when_instant_is_in_the_future(trail, client):

@@ -109,8 +109,7 @@ async def until_caught_up(service) -> None:
         while True:
             try:
                 await service.catch_up()
-                (found,) = [s for s in await service.projections() if s.mode == "catch-up" and s.log == ISSUER.log_name]
-                if found.lag_events == 0:
+                if not any(s.lag_events for s in await service.projections() if s.log == ISSUER.log_name):
                     return
             except Unavailable:
                 pass
