@@ -37,7 +37,7 @@ _MASKS = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "<uuid>"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "<sha256>"),
     (re.compile(r"\b[0-9a-f]{32}\b"), "<request id>"),
-    (re.compile(r"\b[A-Za-z0-9_-]{128}\b"), "<token>"),
+    (re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{128}(?![A-Za-z0-9_-])"), "<token>"),  # it can begin with "-"
     (re.compile(r'("secret_id": ?)"[0-9a-f]{8}"'), r'\1"<secret id>"'),
     (re.compile(r'("next": ?)"[^"]+"'), r'\1"<cursor>"'),
     (re.compile(r'("(?:expires_in|nbf|iat|exp)": ?)\d+'), r"\g<1>0"),
