@@ -16,7 +16,7 @@ SALT_BYTES = 16
 
 
 class Cause(Struct, frozen=True, kw_only=True):
-    """Who asked for a change and from where; recorded beside every event.
+    """Who asked for a change and from where; recorded with every event.
 
     `actor` is a kind and a name: `client:<client_id>` over HTTP, `operator:<login>` from the command line.
     """

@@ -37,7 +37,7 @@ STATEMENTS = (
         ) NOT VALID
     """,
     "COMMENT ON TABLE event_log IS 'Every event not archived. append_events adds rows; archiving alone deletes.'",
-    "COMMENT ON TABLE projection_builds IS 'Projections that are being rebuilt beside the live tables.'",
+    "COMMENT ON TABLE projection_builds IS 'Projections that are being rebuilt while the live tables stay in use.'",
     "COMMENT ON TABLE projection_skips IS 'Events that a projection skips because an operator decided so.'",
     "COMMENT ON COLUMN event_log.salt IS '16 random bytes, null once the personal values of the event are erased.'",
     # What active_tokens takes from a token.issued. A table's row type would be dropped with the table by a rebuild.

@@ -8,7 +8,7 @@ from api.cli.output import format_instant, print_result, print_table
 from api.http.audit.documents import SummaryDocument
 
 TEXT_WIDTH = 48
-"""Columns of the terminal that the text beside a sparkline needs."""
+"""Columns of the terminal that the text next to a sparkline needs."""
 
 MIN_SPARKLINE_WIDTH = 12
 BARS = "▁▂▃▄▅▆▇█"
