@@ -6,7 +6,7 @@ snapshot. Processes share a round: the one that locks the log's row of `view_che
 compares a log at a time. Nothing is repaired.
 
 What cannot be judged is left out: a row whose events are archived, a row that may have been swept, and a view whose
-version is not that of this release.
+version is not that of this release. `event_index` and `token_activity` are not compared.
 """
 
 import asyncio
@@ -176,7 +176,7 @@ class _Comparison:
 
     async def compare_page(self, walk: str, after: str) -> Page:
         versions = {row["projection"]: row["version"] for row in await self._fetch("versions")}
-        current = {p.name for p in PROJECTIONS if versions.get(p.name) == p.version}
+        current = {p.name for p in PROJECTIONS if p.name in KEYS and versions.get(p.name) == p.version}
         if walk == "log":
             page = await self._compare_streams(int(after or 0), current)
         elif walk in current:
