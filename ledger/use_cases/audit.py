@@ -45,20 +45,6 @@ class TokenQuery(Struct, frozen=True, kw_only=True):
     issued_after: datetime | None = None
     issued_before: datetime | None = None
 
-    def matches(self, token: TokenRecord, moment: Moment) -> bool:
-        """Whether a token matches at a moment; it does not if it was issued later."""
-        recorded_at = token.issued.recorded_at
-        state = token.state(moment)
-        return (
-            state != "not_issued"
-            and self.client_id in {None, token.client_id}
-            and self.subject in {None, token.subject}
-            and (self.scope is None or self.scope in token.scope)
-            and self.status in {None, state}
-            and (self.issued_after is None or recorded_at >= self.issued_after)
-            and (self.issued_before is None or recorded_at <= self.issued_before)
-        )
-
 
 class TokenPage(Struct, frozen=True):
     """Tokens, newest issuance first. The next page is before position `before`; None if this is the last.

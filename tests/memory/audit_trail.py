@@ -83,7 +83,7 @@ class _Fold:
         found = [
             token
             for token in reversed(await self._tokens(moment.position))
-            if query.matches(token, moment) and (before is None or token.issued.position < before)
+            if token_matches(query, token, moment) and (before is None or token.issued.position < before)
         ]
         more = len(found) > limit
         return TokenPage(found[:limit], found[limit - 1].issued.position if more else None)
@@ -163,3 +163,18 @@ def _activity(tokens: Sequence[TokenRecord], start: datetime, end: datetime) -> 
 def _check(position: int, rows: Sequence[RecordedEvent]) -> None:
     if position > len(rows):
         raise PositionBeyondHead(position, len(rows))
+
+
+def token_matches(query: TokenQuery, token: TokenRecord, moment: Moment) -> bool:
+    """Whether a token matches at a moment; it does not if it was issued later."""
+    recorded_at = token.issued.recorded_at
+    state = token.state(moment)
+    return (
+        state != "not_issued"
+        and query.client_id in {None, token.client_id}
+        and query.subject in {None, token.subject}
+        and (query.scope is None or query.scope in token.scope)
+        and query.status in {None, state}
+        and (query.issued_after is None or recorded_at >= query.issued_after)
+        and (query.issued_before is None or recorded_at <= query.issued_before)
+    )
