@@ -23,6 +23,11 @@ from tests.integration.conftest import CAUSE, register_client
 LIFETIME = timedelta(hours=1)
 NAMES = [declaration.name for declaration in PROJECTIONS]
 
+CHECKPOINT = """
+SELECT log_id, position, version, lease_token FROM projection_checkpoints
+ WHERE projection = 'token_history' ORDER BY log_id
+"""
+
 
 def of(name: str) -> Projection:
     return find_projection(name, EventMapper())

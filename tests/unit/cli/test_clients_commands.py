@@ -45,10 +45,13 @@ def test_add_grants_nothing_without_scopes_or_grant_types(cli):
         (("clients", "add", "x", "--scope", "a b"), "scopes: 'a b' is not a scope token"),
         (("clients", "add", "x", "--grant-type", "password"), "grant_types: 'password' is not supported"),
         (("clients", "add", "x y"), "client_id 'x y': must be"),
-        (("clients", "show", "nobody"), "no client 'nobody' is registered with http://localhost:8085/ms-auth-server"),
-        (("clients", "disable", "nobody"), "no client 'nobody' is registered"),
-        (("clients", "enable", "nobody"), "no client 'nobody' is registered"),
-        (("clients", "add-secret", "nobody"), "no client 'nobody' is registered"),
+        (
+            ("clients", "show", "unknown-client"),
+            "no client 'unknown-client' is registered with http://localhost:8085/ms-auth-server",
+        ),
+        (("clients", "disable", "unknown-client"), "no client 'unknown-client' is registered"),
+        (("clients", "enable", "unknown-client"), "no client 'unknown-client' is registered"),
+        (("clients", "add-secret", "unknown-client"), "no client 'unknown-client' is registered"),
         (("clients", "retire-secret", "billing", "nope"), "client 'billing' has no secret with id 'nope'"),
     ],
 )

@@ -194,7 +194,7 @@ class TestCosts:
         world.add("app", *stored, enabled=enabled)
         await world.refuses("app", secret)
         assert len(computations) == MAX_VALID_SECRETS
-        await world.refuses("nobody", secret)
+        await world.refuses("unknown-client", secret)
         assert len(computations) == 2 * MAX_VALID_SECRETS
 
     async def test_generated_secret_costs_no_argon2(self, world, computations):
@@ -241,14 +241,14 @@ class TestOverload:
         world = World(max_waiting=1)
         world.add("app", chosen("c"))
         await world.authenticate("app", "c")
-        (waiting,) = await world.hold(("nobody", "wrong"))
+        (waiting,) = await world.hold(("unknown-client", "wrong"))
         with pytest.raises(Unavailable):
-            await world.authenticate("nobody", "wrong too")
+            await world.authenticate("unknown-client", "wrong too")
         await world.authenticate("app", "c")
         world.executor.release()
         with pytest.raises(InvalidClient):
             await waiting
-        await world.refuses("nobody", "wrong")  # the place is free again
+        await world.refuses("unknown-client", "wrong")  # the place is free again
 
     async def test_secret_is_computed_once_when_sent_many_times_at_once(self, computations):
         world = World(max_waiting=1)
@@ -276,4 +276,4 @@ class TestOverload:
         await asyncio.gather(cancelled, return_exceptions=True)
         world.executor.release()
         assert await waiting is app
-        await world.refuses("nobody", "wrong")  # the place is free again
+        await world.refuses("unknown-client", "wrong")  # the place is free again

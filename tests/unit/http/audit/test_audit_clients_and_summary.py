@@ -37,7 +37,7 @@ class TestClientEvents:
         assert (await response.json())["client_id"] == client_id
 
     async def test_respond_404_when_client_is_unknown(self, auditor):
-        await assert_problem(await auditor.request("/clients/nobody/events"), 404, "unknown_client")
+        await assert_problem(await auditor.request("/clients/unknown-client/events"), 404, "unknown_client")
 
 
 class TestSummary:

@@ -27,7 +27,7 @@ class TestTokenFilters:
         assert jtis(await auditor.get("/tokens", scope="write")) == [revoked, both]
         assert jtis(await auditor.get("/tokens", status="revoked")) == [revoked]
         assert jtis(await auditor.get("/tokens", client_id="app", scope="read", status="active")) == [both, read]
-        assert jtis(await auditor.get("/tokens", client_id="nobody")) == []
+        assert jtis(await auditor.get("/tokens", client_id="unknown-client")) == []
 
     async def test_include_their_bounds_when_filtering_by_instant(self, auditor, service):
         service.clock.advance(60)
